@@ -1,0 +1,75 @@
+import { isAbsolute, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { GatewayError, quote, type Selector, type SelectorFactory } from "@gw/interface";
+import { stickyRandom } from "@gw/selector";
+import { resolve as resolveImport } from "import-meta-resolve";
+
+/** The selectors that come with gw; the first is the default. */
+export const builtInSelectors: { readonly [name: string]: SelectorFactory } = {
+  "sticky-random": () => stickyRandom(),
+};
+
+/**
+ * A built-in selector by its name, or the default export of a package or module of the user's project.
+ *
+ * @param name a built-in name; a package installed in `folder` or above; or a path that starts with `.` or `/`
+ * @param folder where packages and relative paths are looked up
+ * @throws {GatewayError} `invalid-selector` if there is no such thing or it is not of the right shape
+ */
+export async function loadSelector(name: string, folder: string): Promise<Selector> {
+  const factory = Object.hasOwn(builtInSelectors, name)
+    ? builtInSelectors[name]
+    : await importFactory(name, folder);
+  if (typeof factory !== "function")
+    throw invalid(name, `its default export is ${kind(factory)}, not a function that makes a selector`);
+  return make(name, factory as SelectorFactory);
+}
+
+function make(name: string, factory: SelectorFactory): Selector {
+  let selector: unknown;
+  try {
+    selector = factory({});
+  } catch (cause) {
+    throw invalid(name, `its factory threw: ${message(cause)}`, cause);
+  }
+  if (isSelector(selector)) return selector;
+  throw invalid(name, `its factory returned ${kind(selector)}, not an object with a pick function`);
+}
+
+async function importFactory(name: string, folder: string): Promise<unknown> {
+  const url = locate(name, folder);
+  try {
+    const module: { readonly default?: unknown } = await import(url);
+    return module.default;
+  } catch (cause) {
+    throw invalid(name, `it cannot be loaded: ${message(cause)}`, cause);
+  }
+}
+
+function locate(name: string, folder: string): string {
+  if (name.startsWith(".") || isAbsolute(name)) return pathToFileURL(resolve(folder, name)).href;
+  try {
+    return resolveImport(name, pathToFileURL(join(folder, "noop.js")).href);
+  } catch (cause) {
+    const known = Object.keys(builtInSelectors).join(", ");
+    throw invalid(name, `neither a built-in selector (${known}) nor a package installed in ${folder}`, cause);
+  }
+}
+
+function isSelector(value: unknown): value is Selector {
+  return typeof value === "object" && value !== null && "pick" in value && typeof value.pick === "function";
+}
+
+function kind(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  return value instanceof Promise ? "a promise" : `a value of type ${typeof value}`;
+}
+
+function message(error: unknown): string {
+  const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n", 1);
+  return line;
+}
+
+function invalid(name: string, detail: string, cause?: unknown): GatewayError {
+  return new GatewayError("invalid-selector", `selector ${quote(name)}: ${detail}`, { cause });
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs";
+import { GatewayError } from "@gw/interface";
+import { Command, CommanderError } from "commander";
+import { start } from "./start.js";
+import { addStartFlags, type StartFlags } from "./start-flags.js";
+
+/** The process's exit codes; see also the README. */
+const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
+
+/** Runs one command of `gw`, and tells the exit code. What went wrong is one line on stderr. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(args, { from: "user" });
+    return exitCode.requestedStop;
+  } catch (error) {
+    // Commander has printed its message already; help and version are not errors.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? exitCode.requestedStop : exitCode.badUsage;
+    printError(error instanceof GatewayError ? error.detail : `unexpected: ${error}`);
+    return isConfiguration(error) ? exitCode.badUsage : exitCode.failure;
+  }
+}
+
+const environmentHelp = `Each option is also an environment variable: --retry-delay is GW_RETRY_DELAY. The option wins.
+Durations are written as in Go: 500ms, 5s, 1m30s.`;
+
+function program(): Command {
+  const gw = new Command("gw")
+    .description("A TCP gateway for etcd: one stable local address for a cluster whose members come and go.")
+    .usage("[start] [options]")
+    .version(version(), "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .exitOverride()
+    .addHelpText("after", `\n${environmentHelp}`)
+    .configureOutput({ outputError: printError });
+  addStartFlags(gw, { environment: true });
+  gw.argument("[command]").action((name: string | undefined, flags: StartFlags) => {
+    if (name !== undefined) gw.error(`unknown command '${name}'`);
+    return start(flags);
+  });
+  const startCommand = gw
+    .command("start")
+    .description("run the gateway; this is what gw does when no command is given")
+    .addHelpText("after", `\n${environmentHelp}`)
+    .helpOption("-h, --help", "print this help");
+  addStartFlags(startCommand, { environment: false });
+  // Flags may stand before `start` as well, as with `etcd gateway`.
+  startCommand.action((flags: StartFlags) => start({ ...gw.opts<StartFlags>(), ...flags }));
+  return gw;
+}
+
+function printError(message: string): void {
+  const oneLine = message
+    .replace(/^error: /, "")
+    .trim()
+    .replace(/\n\s*/g, " ");
+  process.stderr.write(`gw: error: ${oneLine.replace(/\p{Cc}/gu, "?")}\n`);
+}
+
+function isConfiguration(error: unknown): boolean {
+  return error instanceof GatewayError && (error.code.startsWith("invalid-") || error.code === "self-loop");
+}
+
+function version(): string {
+  const manifest: { version: string } = JSON.parse(
+    readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+  );
+  return manifest.version;
+}

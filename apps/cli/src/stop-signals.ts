@@ -1,0 +1,39 @@
+/** Ways in which a person or a service manager ends the gateway. */
+const signals = ["SIGINT", "SIGTERM"] as const;
+
+/**
+ * One Ctrl-C reaches a program that was started by npm or npx twice: from the terminal and from npm. What
+ * follows a signal within this time is taken for the same request.
+ */
+const sameRequestMs = 100;
+
+/** Aborted by requests to stop: `drain` by the first, `atOnce` by the second. */
+export interface StopSignals {
+  readonly drain: AbortSignal;
+  readonly atOnce: AbortSignal;
+  /** Gives the signals back to their default, which is to end the process. */
+  dispose(): void;
+}
+
+/** Listens for requests to stop from now on. The reason of each AbortSignal is the signal's name. */
+export function stopSignals(): StopSignals {
+  const drain = new AbortController();
+  const atOnce = new AbortController();
+  let first = 0;
+  const onSignal = (name: string): void => {
+    if (!drain.signal.aborted) {
+      first = performance.now();
+      drain.abort(name);
+    } else if (performance.now() - first > sameRequestMs) {
+      atOnce.abort(name);
+    }
+  };
+  for (const name of signals) process.on(name, onSignal);
+  return {
+    drain: drain.signal,
+    atOnce: atOnce.signal,
+    dispose: () => {
+      for (const name of signals) process.off(name, onSignal);
+    },
+  };
+}

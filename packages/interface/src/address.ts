@@ -1,0 +1,82 @@
+import { isIPv4, isIPv6, SocketAddress } from "node:net";
+import { GatewayError } from "./error.js";
+
+/** Where a TCP connection can be made to or accepted at. */
+export interface Address {
+  /** A host name or an IP literal; IPv6 stands without brackets. */
+  readonly host: string;
+  /** 1 to 65535; 0 only where a free port may be chosen (listening). */
+  readonly port: number;
+}
+
+/** `host:port`, IPv6 in brackets: `10.0.0.1:2379`, `[::1]:2379`. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * Reads `host`, `host:port`, `[v6]` or `[v6]:port`. Names become lower case and IPv6 its canonical form, so
+ * that equal addresses are equal strings.
+ *
+ * @param options.defaultPort the port where `text` has none; without it a missing port is an error
+ * @param options.allowPortZero whether port 0 ("any free port") is an answer
+ * @throws {GatewayError} `invalid-address`; its detail is a clause that explains, without naming the whole
+ */
+export function parseAddress(
+  text: string,
+  options: { readonly defaultPort?: number; readonly allowPortZero?: boolean } = {},
+): Address {
+  if (text === "") throw invalid("is empty");
+  if (isIPv6(text)) throw invalid(`an IPv6 address needs brackets: [${text}]`);
+  const match = /^(?:\[(?<v6>[^[\]]*)\]|(?<name>[^:[\]]*))(?<colon>:(?<port>.*))?$/s.exec(text)?.groups;
+  if (!match) throw invalid("is not of the form host:port or [IPv6]:port");
+  const { v6, name = "", colon, port = "" } = match;
+  const host = v6 === undefined ? parseHost(name) : parseBracketed(v6);
+  if (colon === undefined) {
+    if (options.defaultPort === undefined) throw invalid("has no port");
+    return { host, port: options.defaultPort };
+  }
+  return { host, port: parsePort(port, options.allowPortZero ? 0 : 1) };
+}
+
+/** `value` quoted for a message: one line, no control characters, not endless. */
+export function quote(value: string): string {
+  const short = value.length > 100 ? `${value.slice(0, 100)}…` : value;
+  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, unprintable);
+}
+
+function unprintable(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+function parsePort(text: string, lowest: 0 | 1): number {
+  const port = /^(?:0|[1-9]\d{0,4})$/.test(text) ? Number(text) : Number.NaN;
+  if (port >= lowest && port <= 65535) return port;
+  throw invalid(`port ${quote(text)} is not a number from ${lowest} to 65535`);
+}
+
+function parseBracketed(text: string): string {
+  if (!isIPv6(text)) throw invalid(`${quote(text)} in brackets is not an IPv6 address`);
+  // A zone ("fe80::1%eth0") is the operating system's business, and SocketAddress does not keep it.
+  if (text.includes("%")) return text;
+  return new SocketAddress({ address: text, family: "ipv6" }).address;
+}
+
+/** A label of a host name: letters, digits, hyphens inside, and underscores, which occur in practice. */
+const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+
+/** Host names by RFC 1123; like the WHATWG URL standard, what ends in a number must be an IPv4 address. */
+function parseHost(text: string): string {
+  if (text === "") throw invalid("has no host");
+  const host = text.toLowerCase();
+  const labels = host.replace(/\.$/, "").split(".");
+  const wellFormed = host.length <= 254 && labels.every(one => label.test(one));
+  const numeric = /^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? "");
+  if (!wellFormed || (numeric && !isIPv4(host)))
+    throw invalid(`${quote(text)} is not a host name or an IP address`);
+  return host;
+}
+
+function invalid(detail: string): GatewayError {
+  return new GatewayError("invalid-address", detail);
+}

@@ -1,0 +1,22 @@
+import type { Address } from "./address.js";
+
+/**
+ * One server that a gateway may forward to.
+ *
+ * The shape is that of a DNS SRV record (RFC 2782), so that every source of endpoints speaks the same
+ * language. Endpoints are immutable. Two endpoints with the same host and port are the same endpoint,
+ * whatever else they say.
+ */
+export interface Endpoint extends Address {
+  /** SRV priority, 0 to 65535: a lower number is tried first. Static endpoints have 0. */
+  readonly priority: number;
+  /** SRV weight, 0 to 65535: the share among endpoints of one priority. Static endpoints have 0. */
+  readonly weight: number;
+  /** Whether the source said TLS (`https://`, `_etcd-client-ssl`) or plain text; absent when it did not say. */
+  readonly secure?: boolean;
+}
+
+/** Whether two endpoints, or addresses, are the same: host and port are equal. */
+export function sameEndpoint(a: Address, b: Address): boolean {
+  return a.port === b.port && a.host === b.host;
+}

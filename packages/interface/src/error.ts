@@ -1,0 +1,104 @@
+/**
+ * What can go wrong, as a closed list.
+ *
+ * - `invalid-endpoint`, `invalid-address`, `invalid-option`, `invalid-selector`, `self-loop`: the
+ *   configuration's fault
+ * - `refused`, `unreachable`, `timed-out`, `reset`, `name-not-resolved`: the network's or the server's
+ * - `out-of-resources`, `address-not-available`: this machine's (descriptors, memory, ports); says nothing
+ *   about the endpoint
+ * - `address-in-use`, `not-permitted`: the operating system refused an address
+ * - `selector-failed`: a selector threw or returned something that was not offered to it
+ * - `aborted`: given up on request
+ * - `unknown`: anything else; see `cause`
+ */
+export type GatewayErrorCode =
+  | "invalid-endpoint"
+  | "invalid-address"
+  | "invalid-option"
+  | "invalid-selector"
+  | "self-loop"
+  | "refused"
+  | "unreachable"
+  | "timed-out"
+  | "reset"
+  | "name-not-resolved"
+  | "out-of-resources"
+  | "address-not-available"
+  | "address-in-use"
+  | "not-permitted"
+  | "selector-failed"
+  | "aborted"
+  | "unknown";
+
+/** The one error class of gw. */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError";
+  readonly code: GatewayErrorCode;
+  /** The message without its `[code]`: one line for people. */
+  readonly detail: string;
+
+  constructor(code: GatewayErrorCode, detail: string, options?: { readonly cause?: unknown }) {
+    super(`[${code}] ${detail}`, options);
+    this.code = code;
+    this.detail = detail;
+  }
+
+  /** Whether this machine is to blame, so that the error says nothing about the endpoint. */
+  get isLocal(): boolean {
+    return (
+      this.code === "out-of-resources" || this.code === "address-not-available" || this.code === "aborted"
+    );
+  }
+
+  /** `error` itself if it is a GatewayError already; otherwise what Node's errno says, in our codes. */
+  static from(error: unknown, doing: string): GatewayError {
+    if (error instanceof GatewayError) return error;
+    const errno = errnoOf(error);
+    const code = (errno && codes[errno]) || "unknown";
+    const what = (errno && sentences[code]) || (error instanceof Error ? error.message : String(error));
+    return new GatewayError(code, `${doing}: ${what}${errno ? ` (${errno})` : ""}`, { cause: error });
+  }
+}
+
+/** The only place where Node's errnos become ours. Names as in errno(3) and getaddrinfo(3). */
+const codes: { readonly [errno: string]: GatewayErrorCode } = {
+  ECONNREFUSED: "refused",
+  EHOSTUNREACH: "unreachable",
+  ENETUNREACH: "unreachable",
+  EHOSTDOWN: "unreachable",
+  ENETDOWN: "unreachable",
+  ETIMEDOUT: "timed-out",
+  ECONNRESET: "reset",
+  ECONNABORTED: "reset",
+  EPIPE: "reset",
+  ENOTFOUND: "name-not-resolved",
+  EAI_AGAIN: "name-not-resolved",
+  EAI_FAIL: "name-not-resolved",
+  EAI_NODATA: "name-not-resolved",
+  EAI_NONAME: "name-not-resolved",
+  EMFILE: "out-of-resources",
+  ENFILE: "out-of-resources",
+  ENOBUFS: "out-of-resources",
+  ENOMEM: "out-of-resources",
+  EADDRNOTAVAIL: "address-not-available",
+  EADDRINUSE: "address-in-use",
+  EACCES: "not-permitted",
+  EPERM: "not-permitted",
+};
+
+const sentences: { readonly [code in GatewayErrorCode]?: string } = {
+  refused: "connection refused",
+  unreachable: "network or host unreachable",
+  "timed-out": "timed out",
+  reset: "connection reset",
+  "name-not-resolved": "the name cannot be resolved",
+  "out-of-resources": "out of file descriptors or memory",
+  "address-not-available": "no such local address, or no free port",
+  "address-in-use": "address already in use",
+  "not-permitted": "permission denied",
+};
+
+function errnoOf(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : undefined;
+}

@@ -1,0 +1,14 @@
+/**
+ * The words that all gw packages share. It has no dependencies, and every other package depends on it alone.
+ *
+ * @packageDocumentation
+ */
+export { type Address, formatAddress, parseAddress, quote } from "./address.js";
+export { type Clock, systemClock } from "./clock.js";
+export type { Discovery } from "./discovery.js";
+export { type Endpoint, sameEndpoint } from "./endpoint.js";
+export { GatewayError, type GatewayErrorCode } from "./error.js";
+export { notify, type Observer } from "./observer.js";
+export type { Lease, Pool } from "./pool.js";
+export type { Relay, RelayEnd, RelayedConnection } from "./relay.js";
+export type { Candidate, Selector, SelectorFactory } from "./selector.js";

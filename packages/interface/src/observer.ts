@@ -1,0 +1,78 @@
+import type { Address } from "./address.js";
+import type { Endpoint } from "./endpoint.js";
+import type { GatewayError } from "./error.js";
+import type { RelayEnd } from "./relay.js";
+
+/**
+ * Everything that happens in a gateway, each event a method of its own; implement those of interest.
+ *
+ * Observers see everything and change nothing: one that throws changes no connection's fate.
+ */
+export interface Observer {
+  /** The pool has a new set of endpoints. */
+  endpointsChanged?(event: {
+    readonly added: readonly Endpoint[];
+    readonly removed: readonly Endpoint[];
+  }): void;
+  /** An endpoint failed, and gets no connections until it is tried again, in `retryInMs`. */
+  setAside?(event: {
+    readonly endpoint: Endpoint;
+    readonly error: GatewayError;
+    readonly retryInMs: number;
+  }): void;
+  /** An endpoint that was tried again failed again. */
+  stillAside?(event: {
+    readonly endpoint: Endpoint;
+    readonly error: GatewayError;
+    readonly retryInMs: number;
+  }): void;
+  /** An endpoint that was set aside takes connections again; `asideMs` is how long it was away. */
+  back?(event: { readonly endpoint: Endpoint; readonly asideMs: number }): void;
+  /** New connections go to another endpoint than before, because of a failure or of priorities. */
+  switched?(event: { readonly from: Endpoint; readonly to: Endpoint; readonly why: string }): void;
+  /** All endpoints are set aside, so all are tried all the same. Not repeated until one is back. */
+  lastChance?(event: { readonly endpoints: readonly Endpoint[] }): void;
+  /** A selector threw or made an invalid choice; a random candidate was taken in its place. */
+  selectorFailed?(event: { readonly error: GatewayError }): void;
+
+  /** A client's connection was accepted. `connection` numbers it for the events that follow. */
+  accepted?(event: { readonly connection: number; readonly client: Address }): void;
+  /** The endpoint could not be dialled for this client; the next one is tried, if any is left. */
+  dialFailed?(event: {
+    readonly connection: number;
+    readonly endpoint: Endpoint;
+    readonly error: GatewayError;
+  }): void;
+  /** The client is connected to the endpoint at `address`; `dialMs` counts from accept. */
+  connected?(event: {
+    readonly connection: number;
+    readonly endpoint: Endpoint;
+    readonly address: Address;
+    readonly dialMs: number;
+  }): void;
+  /** No endpoint could serve the client, and it was closed. */
+  unserved?(event: { readonly connection: number; readonly error: GatewayError }): void;
+  /** A relayed connection is over. */
+  closed?(event: { readonly connection: number; readonly endpoint: Endpoint } & RelayEnd): void;
+  /** A client was refused because `limit` connections are open. */
+  refused?(event: { readonly limit: number }): void;
+  /** The operating system reported an error of a listening socket; listening goes on. */
+  acceptFailed?(event: { readonly error: GatewayError }): void;
+}
+
+/** Calls one method of `observer`. What it throws becomes a process warning. */
+export function notify<Name extends keyof Observer>(
+  observer: Observer | undefined,
+  name: Name,
+  event: Parameters<NonNullable<Observer[Name]>>[0],
+): void {
+  const method = observer?.[name] as ((event: unknown) => void) | undefined;
+  if (!method) return;
+  try {
+    method.call(observer, event);
+  } catch (error) {
+    process.emitWarning(
+      `gw: the observer's ${name} threw: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}

@@ -1,0 +1,32 @@
+import type { Endpoint } from "./endpoint.js";
+import type { GatewayError } from "./error.js";
+
+/** What a proxy needs to know about endpoints: where the next connection goes. */
+export interface Pool {
+  /**
+   * A lease on one endpoint for one connection, or `undefined` when this client has tried all of them.
+   *
+   * @param request.tried endpoints on which this client has failed already; they are not offered again
+   * @param request.onRevoked called at most once, never from within `acquire`, while the lease is
+   *   being dialled, when the pool learns that the endpoint is gone or does not answer: give up this
+   *   dial, call `failed` with the error given, and go on to the next endpoint
+   */
+  acquire(request: {
+    readonly tried: readonly Endpoint[];
+    readonly onRevoked: (error: GatewayError) => void;
+  }): Lease | undefined;
+}
+
+/**
+ * One connection's claim on an endpoint. It ends exactly once: by `failed` before it was connected, or by
+ * `released` at any time. Calls after its end do nothing.
+ */
+export interface Lease {
+  readonly endpoint: Endpoint;
+  /** The dial succeeded: the endpoint is up. */
+  connected(): void;
+  /** The dial failed, and `error` says why. Errors of this machine's own do not count against the endpoint. */
+  failed(error: GatewayError): void;
+  /** The connection is over, or its client went away before it was made. */
+  released(): void;
+}

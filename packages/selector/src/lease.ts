@@ -1,0 +1,58 @@
+import type { Endpoint, GatewayError, Lease } from "@gw/interface";
+import type { Dialling, Member } from "./member.js";
+
+/** What a lease reports to its pool. */
+export interface Outcomes {
+  connected(member: Member): void;
+  failed(member: Member, error: GatewayError): void;
+}
+
+/** Counts a connection on `member` from now until the lease ends. */
+export function lease(member: Member, outcomes: Outcomes, onRevoked: (error: GatewayError) => void): Lease {
+  return new MemberLease(member, outcomes, onRevoked);
+}
+
+class MemberLease implements Lease, Dialling {
+  readonly endpoint: Endpoint;
+  readonly #member: Member;
+  readonly #outcomes: Outcomes;
+  readonly #onRevoked: (error: GatewayError) => void;
+  #state: "dialling" | "connected" | "ended" = "dialling";
+
+  constructor(member: Member, outcomes: Outcomes, onRevoked: (error: GatewayError) => void) {
+    this.endpoint = member.endpoint;
+    this.#member = member;
+    this.#outcomes = outcomes;
+    this.#onRevoked = onRevoked;
+    member.connections += 1;
+    member.dialling.add(this);
+  }
+
+  revoke(error: GatewayError): void {
+    this.#member.dialling.delete(this);
+    this.#onRevoked(error);
+  }
+
+  connected(): void {
+    if (this.#state !== "dialling") return;
+    this.#state = "connected";
+    this.#member.dialling.delete(this);
+    this.#outcomes.connected(this.#member);
+  }
+
+  failed(error: GatewayError): void {
+    if (this.#state !== "dialling") return;
+    this.#end();
+    this.#outcomes.failed(this.#member, error);
+  }
+
+  released(): void {
+    if (this.#state !== "ended") this.#end();
+  }
+
+  #end(): void {
+    this.#state = "ended";
+    this.#member.dialling.delete(this);
+    this.#member.connections -= 1;
+  }
+}

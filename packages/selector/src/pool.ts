@@ -1,0 +1,237 @@
+import {
+  type Candidate,
+  type Clock,
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  type Lease,
+  notify,
+  type Observer,
+  type Pool,
+  type Selector,
+  sameEndpoint,
+  systemClock,
+} from "@gw/interface";
+import { lease } from "./lease.js";
+import { bestTier, Member } from "./member.js";
+import { stickyRandom } from "./sticky-random.js";
+
+/** Options of {@link createPool}. */
+export interface PoolOptions {
+  /** The policy. @default stickyRandom() */
+  readonly selector?: Selector | undefined;
+  /** How long a failed endpoint is set aside before it is tried again, in milliseconds. @default 60000 */
+  readonly retryDelayMs?: number | undefined;
+  /**
+   * Tries an endpoint that was set aside: resolves if it can serve again, rejects if not or when `signal` is
+   * aborted. Without it an endpoint is simply offered again after `retryDelayMs`.
+   */
+  readonly probe?: (endpoint: Endpoint, signal: AbortSignal) => Promise<void>;
+  /** Sees what happens to endpoints. */
+  readonly observer?: Observer | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock | undefined;
+}
+
+/** What holds where {@link PoolOptions} are silent. */
+export const poolDefaults = { retryDelayMs: 60_000 } as const;
+
+/** A pool of endpoints that can be fed and closed. */
+export interface EndpointPool extends Pool {
+  /**
+   * Replaces the set of endpoints. What stays keeps its state; what is gone gets no new connections, its
+   * dials are given up, and its open connections live on.
+   */
+  update(endpoints: readonly Endpoint[]): void;
+  /** Stops trying endpoints again. Leases stay valid; `acquire` goes on to work. */
+  close(): void;
+}
+
+/**
+ * Owns the state of all endpoints: which are up, which are set aside and since when, how many connections
+ * each has. Offers the members of the best SRV priority that are up to the selector. When all are set aside
+ * it offers them all the same ("last chance"), since a wrong guess costs a client no more than a refusal.
+ *
+ * @throws {GatewayError} `invalid-option` if `retryDelayMs` is not positive
+ */
+export function createPool(options: PoolOptions = {}): EndpointPool {
+  return new SelectingPool(options);
+}
+
+class SelectingPool implements EndpointPool {
+  readonly #selector: Selector;
+  readonly #retryDelayMs: number;
+  readonly #probe: PoolOptions["probe"];
+  readonly #observer: Observer | undefined;
+  readonly #clock: Clock;
+  readonly #closing = new AbortController();
+
+  #members: readonly Member[] = [];
+  /** What a client that has failed on nothing is offered; undefined when it must be worked out anew. */
+  #offer: readonly Member[] | undefined;
+  /** The member that the newest connection went to. */
+  #current: Member | undefined;
+  #lastChanceSaid = false;
+  #selectorFailing = false;
+
+  constructor(options: PoolOptions) {
+    this.#selector = options.selector ?? stickyRandom();
+    this.#retryDelayMs = options.retryDelayMs ?? poolDefaults.retryDelayMs;
+    if (!(this.#retryDelayMs > 0))
+      throw new GatewayError("invalid-option", `retryDelayMs ${this.#retryDelayMs} is not positive`);
+    this.#probe = options.probe;
+    this.#observer = options.observer;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  update(endpoints: readonly Endpoint[]): void {
+    const gone = new Map(this.#members.map(member => [formatAddress(member.endpoint), member]));
+    const added: Endpoint[] = [];
+    this.#members = endpoints.map(endpoint => {
+      const known = gone.get(formatAddress(endpoint));
+      gone.delete(formatAddress(endpoint));
+      if (known) known.endpoint = endpoint;
+      else added.push(endpoint);
+      return known ?? new Member(endpoint);
+    });
+    this.#offer = undefined;
+    const removed = [...gone.values()];
+    for (const member of removed) this.#remove(member);
+    if (added.length + removed.length > 0)
+      notify(this.#observer, "endpointsChanged", { added, removed: removed.map(toEndpoint) });
+  }
+
+  acquire(request: Parameters<Pool["acquire"]>[0]): Lease | undefined {
+    const member = this.#pick(this.#offerTo(request.tried));
+    return member && lease(member, this.#outcomes, request.onRevoked);
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const member of this.#members) member.retry.cancel();
+  }
+
+  #offerTo(tried: readonly Endpoint[]): readonly Member[] {
+    if (tried.length === 0) {
+      this.#offer ??= this.#worthTrying(this.#members);
+      return this.#offer;
+    }
+    return this.#worthTrying(
+      this.#members.filter(({ endpoint }) => !tried.some(one => sameEndpoint(one, endpoint))),
+    );
+  }
+
+  /** The best tier of those that are up; when none is, the best tier of what is set aside. */
+  #worthTrying(members: readonly Member[]): readonly Member[] {
+    const up = members.filter(member => !member.aside);
+    if (up.length > 0) return bestTier(up);
+    if (members.length > 0) this.#sayLastChance();
+    return bestTier(members);
+  }
+
+  #sayLastChance(): void {
+    if (this.#lastChanceSaid || this.#members.some(member => !member.aside)) return;
+    this.#lastChanceSaid = true;
+    notify(this.#observer, "lastChance", { endpoints: this.#members.map(toEndpoint) });
+  }
+
+  /** Asks the selector, and takes one at random where it fails: a bad policy must not stop the service. */
+  #pick(offered: readonly Member[]): Member | undefined {
+    if (offered.length === 0) return undefined;
+    const candidates = Object.freeze(offered.map(member => member.candidate));
+    try {
+      const choice: Candidate | undefined = this.#selector.pick(candidates);
+      const member = offered.find(({ candidate }) => candidate === choice);
+      if (!member) throw new Error("it returned something other than one of the candidates");
+      this.#selectorFailing = false;
+      return member;
+    } catch (error) {
+      this.#saySelectorFailed(error);
+      return offered[Math.floor(Math.random() * offered.length)];
+    }
+  }
+
+  #saySelectorFailed(error: unknown): void {
+    if (this.#selectorFailing) return;
+    this.#selectorFailing = true;
+    const why = error instanceof Error ? error.message : String(error);
+    notify(this.#observer, "selectorFailed", {
+      error: new GatewayError("selector-failed", `the selector failed: ${why}`, { cause: error }),
+    });
+  }
+
+  readonly #outcomes = {
+    connected: (member: Member): void => {
+      if (member.aside) this.#takeBack(member);
+      const last = this.#current;
+      this.#current = member;
+      if (!last || last === member) return;
+      const why = reasonToLeave(last, member);
+      if (why) notify(this.#observer, "switched", { from: last.endpoint, to: member.endpoint, why });
+    },
+    failed: (member: Member, error: GatewayError): void => {
+      if (error.isLocal || member.removed) return;
+      if (member.aside) member.aside = { ...member.aside, error };
+      else this.#setAside(member, error);
+    },
+  };
+
+  #setAside(member: Member, error: GatewayError): void {
+    const retryInMs = this.#retryDelayMs;
+    member.aside = { since: this.#clock.now(), error };
+    this.#offer = undefined;
+    notify(this.#observer, "setAside", { endpoint: member.endpoint, error, retryInMs });
+    this.#retryLater(member);
+    member.revokeDials(error);
+  }
+
+  #takeBack(member: Member): void {
+    const asideMs = this.#clock.now() - (member.aside?.since ?? 0);
+    member.aside = undefined;
+    member.retry.cancel();
+    this.#offer = undefined;
+    this.#lastChanceSaid = false;
+    notify(this.#observer, "back", { endpoint: member.endpoint, asideMs });
+  }
+
+  #remove(member: Member): void {
+    member.removed = true;
+    member.retry.cancel();
+    const name = formatAddress(member.endpoint);
+    member.revokeDials(new GatewayError("aborted", `${name} is no longer an endpoint`));
+  }
+
+  #retryLater(member: Member): void {
+    if (this.#closing.signal.aborted) return;
+    member.retry.cancel = this.#clock.after(this.#retryDelayMs, () => this.#retryNow(member));
+  }
+
+  async #retryNow(member: Member): Promise<void> {
+    const cancelled = new AbortController();
+    member.retry.cancel = () => cancelled.abort();
+    try {
+      await this.#probe?.(member.endpoint, cancelled.signal);
+      if (!cancelled.signal.aborted) this.#takeBack(member);
+    } catch (cause) {
+      if (cancelled.signal.aborted || !member.aside) return;
+      const { endpoint } = member;
+      const error = GatewayError.from(cause, `probe ${formatAddress(endpoint)}`);
+      member.aside = { ...member.aside, error };
+      notify(this.#observer, "stillAside", { endpoint, error, retryInMs: this.#retryDelayMs });
+      this.#retryLater(member);
+    }
+  }
+}
+
+/** Why connections moved from one member to another, or undefined where that is just the policy's way. */
+function reasonToLeave(from: Member, to: Member): string | undefined {
+  if (from.removed) return `${formatAddress(from.endpoint)} is no longer an endpoint`;
+  if (from.aside) return from.aside.error.detail;
+  if (from.endpoint.priority !== to.endpoint.priority)
+    return `priority ${to.endpoint.priority} is preferred to ${from.endpoint.priority}`;
+  return undefined;
+}
+
+function toEndpoint({ endpoint }: Member): Endpoint {
+  return endpoint;
+}

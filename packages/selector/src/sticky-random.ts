@@ -1,0 +1,26 @@
+import { type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
+
+/** Options of {@link stickyRandom}. */
+export interface StickyRandomOptions {
+  /** A number in [0, 1). @default Math.random */
+  readonly random?: () => number;
+}
+
+/**
+ * The policy of etcd's documentation: one endpoint, picked at random, takes all connections until it fails;
+ * then another, at random, takes them. An endpoint that comes back pulls nothing to itself.
+ *
+ * Use it when the members of a cluster are equals and one of them can carry all that this machine asks for.
+ */
+export function stickyRandom({ random = Math.random }: StickyRandomOptions = {}): Selector {
+  let current: Endpoint | undefined;
+  return {
+    pick(candidates) {
+      const remembered = current;
+      const same = remembered && candidates.find(one => sameEndpoint(one.endpoint, remembered));
+      const picked = same ?? candidates[Math.floor(random() * candidates.length)];
+      if (picked) current = picked.endpoint;
+      return picked;
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+
+/** Descriptors of one relayed connection: the client's socket and the backend's. */
+const perConnection = 2;
+/** Kept free for everything else: Node's own, listeners, look-ups, probes, the log. */
+const reserved = 64;
+
+/**
+ * How many connections this process can relay before it runs out of file descriptors: from `ulimit -n`, two
+ * for each, with some kept free. `Infinity` where the system has no such limit (Windows).
+ *
+ * Beyond the limit libuv would accept and close clients without a word, so a proxy has to know it.
+ */
+export function connectionLimit(): number {
+  return limitFor(openFilesLimit());
+}
+
+/** At least one connection; where descriptors are scarce, half of them are kept free. */
+export function limitFor(openFiles: number): number {
+  return Math.max(1, Math.floor((openFiles - Math.min(reserved, openFiles / 2)) / perConnection));
+}
+
+/** The soft limit, which Node raises to the hard limit when it starts. */
+function openFilesLimit(): number {
+  try {
+    const soft = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+    if (soft) return soft === "unlimited" ? Infinity : Number(soft);
+  } catch {
+    // Not Linux.
+  }
+  const report = process.report?.getReport() as
+    | { userLimits?: { open_files?: { soft?: unknown } } }
+    | undefined;
+  const soft = report?.userLimits?.open_files?.soft;
+  return typeof soft === "number" ? soft : Infinity;
+}

@@ -1,0 +1,15 @@
+import type { Address, Pool } from "@gw/interface";
+
+/**
+ * The simplest pool: each client gets the first of `addresses` that can be dialled. It remembers nothing, so
+ * a dead first address costs every client an attempt; `@gw/selector` has a pool that learns.
+ */
+export function inOrder(addresses: readonly Address[]): Pool {
+  const endpoints = addresses.map(address => Object.freeze({ priority: 0, weight: 0, ...address }));
+  return {
+    acquire({ tried }) {
+      const endpoint = endpoints.find(one => !tried.includes(one));
+      return endpoint && { endpoint, connected() {}, failed() {}, released() {} };
+    },
+  };
+}

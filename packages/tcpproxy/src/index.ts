@@ -1,0 +1,12 @@
+/**
+ * The core of a TCP proxy: accept, dial the next endpoint on failure, relay, drain.
+ *
+ * @packageDocumentation
+ */
+export { connectionLimit } from "./descriptors.js";
+export { createDialer, type Dialer, type DialerOptions, type DialOptions, dialerDefaults } from "./dial.js";
+export { inOrder } from "./in-order.js";
+export { leadsBack } from "./loop.js";
+export { createProxy, type ProxyOptions, proxyDefaults, type TcpProxy } from "./proxy.js";
+export type { Lookup } from "./resolver.js";
+export { streamRelay } from "./stream-relay.js";
