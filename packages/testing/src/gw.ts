@@ -1,0 +1,63 @@
+import { fileURLToPath } from "node:url";
+import { type Outcome, type Program, type ProgramOptions, runProgram, startProgram } from "./program.js";
+
+const bin: string = fileURLToPath(new URL("../../../apps/cli/bin/gw.js", import.meta.url));
+
+/** A line of the gateway's JSON log. */
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** A running gateway. */
+export interface Gw extends Program {
+  /** `host:port` of its first listener. */
+  readonly address: string;
+  readonly port: number;
+  /** All lines of its log so far. */
+  readonly log: readonly LogLine[];
+  /** Resolves with the first line, past or future, whose message matches. */
+  logged(message: RegExp): Promise<LogLine>;
+}
+
+/**
+ * Starts the built `gw start` on a free port, logging JSON at debug, and waits until it is ready.
+ *
+ * @param args further flags; `--listen-addr` among them takes the place of the free port
+ */
+export async function startGw(args: readonly string[], options: ProgramOptions = {}): Promise<Gw> {
+  const listen = args.some(arg => arg.startsWith("--listen-addr")) ? [] : ["--listen-addr=127.0.0.1:0"];
+  const flags = ["--log-format=json", "--log-level=debug", ...listen, ...args];
+  const program = startProgram(process.execPath, [bin, "start", ...flags], options);
+  try {
+    await program.printed(/"msg":"ready to proxy client requests"/);
+  } catch (error) {
+    await program[Symbol.asyncDispose]();
+    throw error;
+  }
+  const log = (): LogLine[] =>
+    program.output
+      .split("\n")
+      .slice(0, -1)
+      .filter(line => line.startsWith("{"))
+      .map(line => JSON.parse(line));
+  const ready = log().find(line => line.msg === "ready to proxy client requests");
+  const [address = ""] = (ready?.["listen"] ?? []) as string[];
+  return Object.defineProperties(program as Gw, {
+    address: { value: address },
+    port: { value: Number(address.slice(address.lastIndexOf(":") + 1)) },
+    log: { get: log },
+    logged: {
+      value: async (message: RegExp) => {
+        await program.printed(new RegExp(`"msg":"[^"\\n]*${message.source}[^\\n]*\\n`));
+        return log().find(line => message.test(line.msg));
+      },
+    },
+  });
+}
+
+/** Runs `gw` to its end, with these arguments only. */
+export function runGw(args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
+  return runProgram(process.execPath, [bin, ...args], options);
+}

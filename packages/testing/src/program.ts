@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+
+/** How a program ended, and all that it printed. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A program that a test started. `await using` ends it with the test, however the test ends. */
+export interface Program extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** What it has printed so far, on both streams in the order of arrival. */
+  readonly output: string;
+  /** Resolves when it has ended. */
+  readonly exit: Promise<Outcome>;
+  /** Resolves with the first match in its output, past or future; rejects when it ends without one. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+  kill(signal?: NodeJS.Signals): void;
+}
+
+/** Options of {@link startProgram}. */
+export interface ProgramOptions {
+  readonly cwd?: string;
+  /** Added to this process's environment; undefined takes a variable away. */
+  readonly env?: { readonly [name: string]: string | undefined };
+  /** Leads a process group of its own, which is what is killed at the end. */
+  readonly detached?: boolean;
+}
+
+/** Starts a program without standard input. */
+export function startProgram(
+  command: string,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Program {
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    detached: options.detached ?? false,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const printed = { stdout: "", stderr: "", all: "" };
+  for (const stream of ["stdout", "stderr"] as const)
+    child[stream]?.setEncoding("utf8").on("data", (text: string) => {
+      printed[stream] += text;
+      printed.all += text;
+      child.emit("printed");
+    });
+  const ended = once(child, "close").then(([code, signal]) => {
+    child.emit("printed");
+    return { code, signal, stdout: printed.stdout, stderr: printed.stderr };
+  });
+  const kill = (signal: NodeJS.Signals = "SIGTERM"): void => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    process.kill(options.detached ? -child.pid : child.pid, signal);
+  };
+  return {
+    child,
+    get pid() {
+      return child.pid ?? 0;
+    },
+    get output() {
+      return printed.all;
+    },
+    exit: ended,
+    async printed(pattern) {
+      for (;;) {
+        const match = pattern.exec(printed.all);
+        if (match) return match;
+        if (child.exitCode !== null || child.signalCode !== null) {
+          await ended;
+          const last = pattern.exec(printed.all);
+          if (last) return last;
+          throw new Error(`${command} ended without printing ${pattern}:\n${printed.all}`);
+        }
+        await once(child, "printed");
+      }
+    },
+    kill,
+    async [Symbol.asyncDispose]() {
+      kill("SIGKILL");
+      await ended.catch(() => {});
+    },
+  };
+}
+
+/** Runs a program to its end. */
+export function runProgram(
+  command: string,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<Outcome> {
+  return startProgram(command, args, options).exit;
+}
