@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { connectionReset, isReset, readAfresh } from "./true-end.js";
 import { GatewayError, type Relay, type RelayEnd, type RelayedConnection } from "@gw/interface";
 
 /**
@@ -65,10 +66,14 @@ class StreamedConnection implements RelayedConnection {
 function flow(from: Socket, to: Socket): void {
   from.on("data", chunk => {
     if (!to.write(chunk)) from.pause();
+    if (from.writableEnded) readAfresh(from);
   });
   to.on("drain", () => from.resume());
-  // The empty write waits for all others: shut down only what is flushed, so that `reset` stays possible.
-  from.on("end", () => to.write("", () => to.end()));
+  from.on("end", () => {
+    if (!from.writableEnded && isReset(from)) from.destroy(connectionReset());
+    // The empty write waits for all others: shut down only what is flushed, so that `reset` stays possible.
+    else to.write("", () => to.end());
+  });
   from.resume();
 }
 

@@ -4,5 +4,19 @@
  * @packageDocumentation
  */
 export { type Gw, type LogLine, runGw, startGw } from "./gw.js";
+export { type ManualClock, manualClock } from "./manual-clock.js";
 export { type Outcome, type Program, type ProgramOptions, runProgram, startProgram } from "./program.js";
+export { type Queue, queue } from "./queue.js";
 export { findProgram, missing } from "./requirements.js";
+export {
+  type Backend,
+  connectTo,
+  digestOf,
+  echo,
+  freePort,
+  outcome,
+  type SocketOutcome,
+  sendRandom,
+  startBackend,
+  startBlackHole,
+} from "./sockets.js";

@@ -1,0 +1,21 @@
+/** Passes things from who makes them to who waits for them, in order. */
+export interface Queue<T> {
+  put(item: T): void;
+  /** The oldest thing that nobody has taken yet, or the next to come. */
+  take(): Promise<T>;
+}
+
+export function queue<T>(): Queue<T> {
+  const items: T[] = [];
+  const takers: ((item: T) => void)[] = [];
+  return {
+    put(item) {
+      const taker = takers.shift();
+      if (taker) taker(item);
+      else items.push(item);
+    },
+    take() {
+      return items.length > 0 ? Promise.resolve(items.shift() as T) : new Promise(resolve => takers.push(resolve));
+    },
+  };
+}
