@@ -1,4 +1,4 @@
-import type { Address, Pool } from "@gw/interface";
+import { type Address, type Pool, sameEndpoint } from "@gw/interface";
 
 /**
  * The simplest pool: each client gets the first of `addresses` that can be dialled. It remembers nothing, so
@@ -8,7 +8,7 @@ export function inOrder(addresses: readonly Address[]): Pool {
   const endpoints = addresses.map(address => Object.freeze({ priority: 0, weight: 0, ...address }));
   return {
     acquire({ tried }) {
-      const endpoint = endpoints.find(one => !tried.includes(one));
+      const endpoint = endpoints.find(endpoint => !tried.some(one => sameEndpoint(one, endpoint)));
       return endpoint && { endpoint, connected() {}, failed() {}, released() {} };
     },
   };

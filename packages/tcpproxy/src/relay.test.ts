@@ -1,7 +1,16 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { Observer, RelayEnd } from "@gw/interface";
-import { type Backend, connectTo, digestOf, echo, outcome, queue, sendRandom, startBackend } from "@gw/testing";
+import {
+  type Backend,
+  connectTo,
+  digestOf,
+  echo,
+  outcome,
+  queue,
+  sendRandom,
+  startBackend,
+} from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { createProxy, inOrder, streamRelay, type TcpProxy } from "./index.js";
 

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { connectionReset, isReset, readAfresh } from "./true-end.js";
 import { GatewayError, type Relay, type RelayEnd, type RelayedConnection } from "@gw/interface";
+import { connectionReset, isReset, readAfresh } from "./true-end.js";
 
 /**
  * A relay over Node's streams, on every platform. In each direction it holds one read (64 KiB) and what the

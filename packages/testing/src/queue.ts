@@ -15,7 +15,9 @@ export function queue<T>(): Queue<T> {
       else items.push(item);
     },
     take() {
-      return items.length > 0 ? Promise.resolve(items.shift() as T) : new Promise(resolve => takers.push(resolve));
+      return items.length > 0
+        ? Promise.resolve(items.shift() as T)
+        : new Promise(resolve => takers.push(resolve));
     },
   };
 }
