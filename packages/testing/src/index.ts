@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+
+export { type EtcdCluster, type EtcdMember, etcdctl, startEtcd, startEtcdctl } from "./etcd.js";
 export { type Gw, type LogLine, runGw, startGw } from "./gw.js";
 export { type ManualClock, manualClock } from "./manual-clock.js";
 export { type Outcome, type Program, type ProgramOptions, runProgram, startProgram } from "./program.js";
