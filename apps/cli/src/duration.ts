@@ -19,27 +19,32 @@ const longestMs = 2 ** 31 - 1;
  * Reads a duration as Go writes it, which is what etcd's flags take: `500ms`, `1m30s`, `1.5h`.
  *
  * @returns whole milliseconds, at least 1
- * @throws {GatewayError} `invalid-option` for anything else, for less than 1 ms and for more than 596h
+ * @throws {GatewayError} `invalid-option` for anything else, for zero and negative durations, for what rounds
+ *   to less than 1 ms and for more than 596h
  */
 export function parseDuration(text: string): number {
-  const part = /(\d+\.?\d*|\.\d+)(h|ms|m|s|us|µs|μs|ns)/y;
-  let total = 0;
-  let match = part.exec(text);
-  let end = 0;
-  for (; match; match = part.exec(text)) {
-    end = part.lastIndex;
-    total += Number(match[1]) * (units[match[2] ?? ""] ?? Number.NaN);
-  }
-  if (text === "" || end !== text.length)
-    throw new GatewayError("invalid-option", `${quote(text)} is not a duration such as 500ms, 5s or 1m30s`);
-  const ms = Math.round(total);
+  const match = /^(?<sign>[+-]?)(?<size>0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))+)$/.exec(text);
+  if (!match) throw invalid(text, "is not a duration such as 500ms, 5s or 1m30s");
+  const { sign, size = "" } = match.groups ?? {};
+  const exactMs = sumOfParts(size);
+  if (sign === "-" || exactMs === 0) throw invalid(text, "is not more than zero");
+  const ms = Math.round(exactMs);
   if (ms >= 1 && ms <= longestMs) return ms;
-  throw new GatewayError("invalid-option", `${quote(text)} is not between 1ms and 596h`);
+  throw invalid(text, "is not between 1ms and 596h");
 }
 
-/** The shortest way to write `ms` as a duration: `1m30s`, `500ms`. */
+function sumOfParts(size: string): number {
+  const parts = [...size.matchAll(/([\d.]+)(\D+)/g)];
+  return parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (units[unit] ?? Number.NaN), 0);
+}
+
+function invalid(text: string, problem: string): GatewayError {
+  return new GatewayError("invalid-option", `${quote(text)} ${problem}`);
+}
+
+/** `ms` as a duration that is short to read, from one second on in tenths of it: `1m30s`, `2.5s`, `500ms`. */
 export function formatDuration(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)}ms`;
+  if (Math.round(ms) < 1_000) return `${Math.round(ms)}ms`;
   const seconds = Math.round(ms / 100) / 10;
   const [hours, minutes, rest] = [
     Math.floor(seconds / 3600),

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { GatewayError } from "@gw/interface";
 import { Command, CommanderError } from "commander";
+import { addDemoFlags, type DemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
 import { start } from "./start.js";
 import { addStartFlags, type StartFlags } from "./start-flags.js";
 
@@ -48,6 +49,17 @@ function program(): Command {
   addStartFlags(startCommand, { environment: false });
   // Flags may stand before `start` as well, as with `etcd gateway`.
   startCommand.action((flags: StartFlags) => start({ ...gw.opts<StartFlags>(), ...flags }));
+  const demoCommand = gw
+    .command("demo")
+    .description("watch the gateway at work: three members, the one in use stopped every so often")
+    .helpOption("-h, --help", "print this help");
+  addDemoFlags(demoCommand);
+  demoCommand.action(async (flags: DemoFlags) => {
+    refuseStartFlags(gw);
+    const { demo } = await import("./demo/demo.js");
+    // What is left of the flags before it are environment variables, of which GW_LISTEN_ADDR holds here too.
+    return demo({ ...gw.opts<DemoFlags>(), ...flags });
+  });
   return gw;
 }
 

@@ -49,9 +49,7 @@ function flags(): Option[] {
     flag("--endpoints <list>", "etcd endpoints, comma-separated, repeatable", "127.0.0.1:2379").argParser(
       endpointList,
     ),
-    flag("--listen-addr <address>", "address to accept clients on, repeatable", "127.0.0.1:23790").argParser(
-      addressList,
-    ),
+    listenFlag(),
     flag(
       "--retry-delay <duration>",
       "how long a failed endpoint is set aside before it is tried again",
@@ -88,6 +86,15 @@ function flags(): Option[] {
     ),
     comingLater("--insecure-discovery [boolean]"),
   ];
+}
+
+/** `--listen-addr`, without its environment variable. */
+export function listenFlag(): Option {
+  return flag(
+    "--listen-addr <address>",
+    "address to accept clients on, repeatable",
+    "127.0.0.1:23790",
+  ).argParser(addressList);
 }
 
 function flag(syntax: string, description: string, byDefault: string | undefined): Option {
@@ -131,7 +138,7 @@ function parseCount(text: string): number {
 }
 
 /** Makes commander's error of ours, so that it names the flag or the variable. */
-function parsing<T>(parse: (text: string) => T): (text: string) => T {
+export function parsing<T>(parse: (text: string) => T): (text: string) => T {
   return text => {
     try {
       return parse(text);

@@ -55,9 +55,14 @@ export function parseEndpoints(list: string): ParsedEndpoints {
 function stripScheme(text: string): { readonly authority: string; readonly secure?: boolean } {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
   if (!scheme) return { authority: text };
-  const name = scheme[1]?.toLowerCase();
+  const name = (scheme[1] ?? "").toLowerCase();
   if (name !== "http" && name !== "https")
-    throw new GatewayError("invalid-endpoint", `scheme "${name}" is not supported; use http, https or none`);
+    throw new GatewayError(
+      "invalid-endpoint",
+      `scheme ${quote(name)} is not supported; use http, https or none`,
+    );
   const [authority = ""] = text.slice(scheme[0].length).split(/[/?#]/, 1);
-  return { authority: authority.slice(authority.lastIndexOf("@") + 1), secure: name === "https" };
+  const withoutUser = authority.slice(authority.lastIndexOf("@") + 1);
+  if (withoutUser === "") throw new GatewayError("invalid-endpoint", "has no host");
+  return { authority: withoutUser, secure: name === "https" };
 }

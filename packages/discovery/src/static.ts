@@ -1,13 +1,18 @@
-import { type Discovery, type Endpoint, GatewayError } from "@gw/interface";
+import { type Discovery, type Endpoint, GatewayError, sameEndpoint } from "@gw/interface";
 
 /**
- * The endpoints that the user listed. The set never changes: `watch` yields it once and ends.
+ * The endpoints that the user listed. The set never changes: `watch` yields it once and ends. Of endpoints
+ * that are the same, the first holds.
  *
  * @throws {GatewayError} `invalid-endpoint` if the list is empty
  */
 export function staticEndpoints(endpoints: readonly Endpoint[]): Discovery {
   if (endpoints.length === 0) throw new GatewayError("invalid-endpoint", "the list of endpoints is empty");
-  const set = Object.freeze([...endpoints]);
+  const set = Object.freeze(
+    endpoints
+      .filter((one, index) => endpoints.findIndex(first => sameEndpoint(first, one)) === index)
+      .map(endpoint => Object.freeze({ ...endpoint })),
+  );
   return {
     async *watch({ signal }) {
       if (!signal.aborted) yield set;

@@ -42,7 +42,7 @@ export function parseAddress(
 /** `value` quoted for a message: one line, no control characters, not endless. */
 export function quote(value: string): string {
   const short = value.length > 100 ? `${value.slice(0, 100)}…` : value;
-  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, unprintable);
+  return JSON.stringify(short).replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, unprintable);
 }
 
 function unprintable(character: string): string {
@@ -58,23 +58,24 @@ function parsePort(text: string, lowest: 0 | 1): number {
 function parseBracketed(text: string): string {
   if (!isIPv6(text)) throw invalid(`${quote(text)} in brackets is not an IPv6 address`);
   // A zone ("fe80::1%eth0") is the operating system's business, and SocketAddress does not keep it.
-  if (text.includes("%")) return text;
-  return new SocketAddress({ address: text, family: "ipv6" }).address;
+  const [address = "", ...zone] = text.split(/(?=%)/);
+  return [new SocketAddress({ address, family: "ipv6" }).address, ...zone].join("");
 }
 
 /** A label of a host name: letters, digits, hyphens inside, and underscores, which occur in practice. */
-const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 
 /** Host names by RFC 1123; like the WHATWG URL standard, what ends in a number must be an IPv4 address. */
 function parseHost(text: string): string {
   if (text === "") throw invalid("has no host");
-  const host = text.toLowerCase();
-  const labels = host.replace(/\.$/, "").split(".");
-  const wellFormed = host.length <= 254 && labels.every(one => label.test(one));
-  const numeric = /^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? "");
-  if (!wellFormed || (numeric && !isIPv4(host)))
+  const name = text.replace(/\.$/, "");
+  const labels = name.split(".");
+  const wellFormed = name.length <= 253 && labels.every(one => label.test(one));
+  const numeric = /^(?:\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? "");
+  if (!wellFormed || (numeric && !isIPv4(text)))
     throw invalid(`${quote(text)} is not a host name or an IP address`);
-  return host;
+  // Only now, since it would turn some letters that are none of ASCII's into some that are.
+  return text.toLowerCase();
 }
 
 function invalid(detail: string): GatewayError {

@@ -1,3 +1,5 @@
+import { inspect } from "node:util";
+
 /**
  * What can go wrong, as a closed list.
  *
@@ -54,10 +56,16 @@ export class GatewayError extends Error {
   static from(error: unknown, doing: string): GatewayError {
     if (error instanceof GatewayError) return error;
     const errno = errnoOf(error);
-    const code = (errno && codes[errno]) || "unknown";
-    const what = (errno && sentences[code]) || (error instanceof Error ? error.message : String(error));
+    const code = (errno && Object.hasOwn(codes, errno) && codes[errno]) || "unknown";
+    const what = (errno && sentences[code]) || messageOf(error);
     return new GatewayError(code, `${doing}: ${what}${errno ? ` (${errno})` : ""}`, { cause: error });
   }
+}
+
+/** What was thrown, in one line. Anything can be thrown, so `thrown` may be anything. */
+export function messageOf(thrown: unknown): string {
+  const text = thrown instanceof Error ? thrown.message || thrown.name : thrown;
+  return (typeof text === "string" ? text : inspect(text)).replace(/\s*[\r\n\u2028\u2029]\s*/g, " ");
 }
 
 /** The only place where Node's errnos become ours. Names as in errno(3) and getaddrinfo(3). */

@@ -1,6 +1,6 @@
 import type { Address } from "./address.js";
 import type { Endpoint } from "./endpoint.js";
-import type { GatewayError } from "./error.js";
+import { type GatewayError, messageOf } from "./error.js";
 import type { RelayEnd } from "./relay.js";
 
 /**
@@ -60,19 +60,19 @@ export interface Observer {
   acceptFailed?(event: { readonly error: GatewayError }): void;
 }
 
-/** Calls one method of `observer`. What it throws becomes a process warning. */
+/** Calls one method of `observer`. What it throws, or rejects with, becomes a process warning. */
 export function notify<Name extends keyof Observer>(
   observer: Observer | undefined,
   name: Name,
   event: Parameters<NonNullable<Observer[Name]>>[0],
 ): void {
-  const method = observer?.[name] as ((event: unknown) => void) | undefined;
-  if (!method) return;
+  const warn = (error: unknown): void =>
+    process.emitWarning(`gw: the observer's ${name} threw: ${messageOf(error)}`);
   try {
-    method.call(observer, event);
+    const method = observer?.[name] as ((event: unknown) => unknown) | undefined;
+    const result = method?.call(observer, event);
+    if (result instanceof Promise) result.catch(warn);
   } catch (error) {
-    process.emitWarning(
-      `gw: the observer's ${name} threw: ${error instanceof Error ? error.message : error}`,
-    );
+    warn(error);
   }
 }

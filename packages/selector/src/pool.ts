@@ -1,10 +1,10 @@
 import {
-  type Candidate,
   type Clock,
   type Endpoint,
   formatAddress,
   GatewayError,
   type Lease,
+  messageOf,
   notify,
   type Observer,
   type Pool,
@@ -20,7 +20,10 @@ import { stickyRandom } from "./sticky-random.js";
 export interface PoolOptions {
   /** The policy. @default stickyRandom() */
   readonly selector?: Selector | undefined;
-  /** How long a failed endpoint is set aside before it is tried again, in milliseconds. @default 60000 */
+  /**
+   * How long a failed endpoint is set aside before it is tried again, in milliseconds: more than 0, and at
+   * most 2³¹ − 1, which is what a timer of Node can wait for. @default 60000
+   */
   readonly retryDelayMs?: number | undefined;
   /**
    * Tries an endpoint that was set aside: resolves if it can serve again, rejects if not or when `signal` is
@@ -52,7 +55,7 @@ export interface EndpointPool extends Pool {
  * each has. Offers the members of the best SRV priority that are up to the selector. When all are set aside
  * it offers them all the same ("last chance"), since a wrong guess costs a client no more than a refusal.
  *
- * @throws {GatewayError} `invalid-option` if `retryDelayMs` is not positive
+ * @throws {GatewayError} `invalid-option` if `retryDelayMs` is out of its range
  */
 export function createPool(options: PoolOptions = {}): EndpointPool {
   return new SelectingPool(options);
@@ -77,8 +80,11 @@ class SelectingPool implements EndpointPool {
   constructor(options: PoolOptions) {
     this.#selector = options.selector ?? stickyRandom();
     this.#retryDelayMs = options.retryDelayMs ?? poolDefaults.retryDelayMs;
-    if (!(this.#retryDelayMs > 0))
-      throw new GatewayError("invalid-option", `retryDelayMs ${this.#retryDelayMs} is not positive`);
+    if (!(this.#retryDelayMs > 0 && this.#retryDelayMs <= 2 ** 31 - 1))
+      throw new GatewayError(
+        "invalid-option",
+        `retryDelayMs ${this.#retryDelayMs} is not more than 0 and at most 2147483647`,
+      );
     this.#probe = options.probe;
     this.#observer = options.observer;
     this.#clock = options.clock ?? systemClock;
@@ -87,7 +93,9 @@ class SelectingPool implements EndpointPool {
   update(endpoints: readonly Endpoint[]): void {
     const gone = new Map(this.#members.map(member => [formatAddress(member.endpoint), member]));
     const added: Endpoint[] = [];
-    this.#members = endpoints.map(endpoint => {
+    this.#members = endpoints.map(given => {
+      // A selector sees it, and must have nothing to change.
+      const endpoint = Object.freeze({ ...given });
       const known = gone.get(formatAddress(endpoint));
       gone.delete(formatAddress(endpoint));
       if (known) known.endpoint = endpoint;
@@ -95,6 +103,7 @@ class SelectingPool implements EndpointPool {
       return known ?? new Member(endpoint);
     });
     this.#offer = undefined;
+    if (this.#members.some(member => !member.aside)) this.#lastChanceSaid = false;
     const removed = [...gone.values()];
     for (const member of removed) this.#remove(member);
     if (added.length + removed.length > 0)
@@ -140,8 +149,10 @@ class SelectingPool implements EndpointPool {
     if (offered.length === 0) return undefined;
     const candidates = Object.freeze(offered.map(member => member.candidate));
     try {
-      const choice: Candidate | undefined = this.#selector.pick(candidates);
+      const choice: unknown = this.#selector.pick(candidates);
       const member = offered.find(({ candidate }) => candidate === choice);
+      // A selector that is async in spite of its contract fails here; that it also rejects is nothing more.
+      if (choice instanceof Promise) choice.catch(() => {});
       if (!member) throw new Error("it returned something other than one of the candidates");
       this.#selectorFailing = false;
       return member;
@@ -154,14 +165,15 @@ class SelectingPool implements EndpointPool {
   #saySelectorFailed(error: unknown): void {
     if (this.#selectorFailing) return;
     this.#selectorFailing = true;
-    const why = error instanceof Error ? error.message : String(error);
+    const detail = `the selector failed: ${messageOf(error)}`;
     notify(this.#observer, "selectorFailed", {
-      error: new GatewayError("selector-failed", `the selector failed: ${why}`, { cause: error }),
+      error: new GatewayError("selector-failed", detail, { cause: error }),
     });
   }
 
   readonly #outcomes = {
     connected: (member: Member): void => {
+      if (member.removed) return;
       if (member.aside) this.#takeBack(member);
       const last = this.#current;
       this.#current = member;
@@ -227,7 +239,7 @@ class SelectingPool implements EndpointPool {
 function reasonToLeave(from: Member, to: Member): string | undefined {
   if (from.removed) return `${formatAddress(from.endpoint)} is no longer an endpoint`;
   if (from.aside) return from.aside.error.detail;
-  if (from.endpoint.priority !== to.endpoint.priority)
+  if (to.endpoint.priority < from.endpoint.priority)
     return `priority ${to.endpoint.priority} is preferred to ${from.endpoint.priority}`;
   return undefined;
 }

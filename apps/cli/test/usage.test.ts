@@ -1,0 +1,223 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectTo, echo, freePort, outcome, runGw, startBackend, startGw, startProgram } from "@gw/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+/** Expects one line on stderr that matches, nothing on stdout, and this exit code. */
+async function expectError(args: readonly string[], code: number, line: RegExp, env = {}): Promise<void> {
+  const result = await runGw(args, { env });
+  expect({ ...result, stderr: "" }).toEqual({ code, signal: null, stdout: "", stderr: "" });
+  expect(result.stderr).toMatch(line);
+  expect(result.stderr).toMatch(/^gw: error: [^\n]+\n$/);
+}
+
+describe("bad usage is one line on stderr and exit code 2", () => {
+  test.each<[string[], RegExp]>([
+    [["--endpoints="], /the list of endpoints is empty/],
+    [["--endpoints=a,,b"], /"a,,b" has an empty item/],
+    [["--endpoints=h:7001abc"], /"h:7001abc": port "7001abc" is not a number from 1 to 65535/],
+    [["--endpoints=h:"], /port "" is not/],
+    [["--endpoints=h:0"], /port "0" is not/],
+    [["--endpoints=h:-5"], /port "-5" is not/],
+    [["--endpoints=h:99999"], /port "99999" is not/],
+    [["--endpoints=::1"], /an IPv6 address needs brackets: \[::1\]/],
+    [["--endpoints=unix:///run/etcd"], /scheme "unix" is not supported/],
+    [["--endpoints=ftp://h"], /scheme "ftp" is not supported/],
+    [["--endpoints=http://user@"], /has no host/],
+    [["--endpoints=bad\nhost"], /"bad\\nhost" is not a host name/],
+    [["--retry-delay=0"], /'--retry-delay/],
+    [["--retry-delay=-1s"], /'--retry-delay/],
+    [["--connect-timeout=soon"], /"soon" is not a duration/],
+    [["--shutdown-grace=1"], /"1" is not a duration/],
+    [["--max-connections=0"], /"0" is not a whole number/],
+    [["--max-connections=1e3"], /"1e3" is not a whole number/],
+    [["--listen-addr=127.0.0.1"], /has no port/],
+    [["--listen-addr=:23790"], /has no host/],
+    [["--listen-addr=127.0.0.1:99999"], /port "99999" is not a number from 0 to 65535/],
+    [["--log-level=loud"], /Allowed choices are trace, debug/],
+    [["--log-format=xml"], /Allowed choices are json, text/],
+    [["--selector=no-such-selector"], /neither a built-in selector \(sticky-random.*\) nor a package/],
+    [["--selector=./no-such-file.js"], /cannot be loaded/],
+    [["--endpoint=h"], /unknown option.*Did you mean --endpoints\?/],
+    [["--endpoints"], /argument missing/],
+    [["stop"], /unknown command 'stop'/],
+    [["start", "now"], /too many arguments/],
+    [["--discovery-srv=example.com"], /not in this version of gw/],
+    [["start", "--discovery-srv-name=x"], /not in this version of gw/],
+    [["--insecure-discovery"], /not in this version of gw/],
+    [["--trusted-ca-file=/ca.pem"], /not in this version of gw/],
+  ])("%j", (args, line) => expectError(args, 2, line));
+
+  test.each([
+    [["--endpoints=127.0.0.1:23790"], /127\.0\.0\.1:23790 is the gateway itself/],
+    [["--listen-addr=0.0.0.0:23790", "--endpoints=127.0.0.1:23790"], /is the gateway itself/],
+    [["--listen-addr=[::]:23790", "--endpoints=localhost:23790"], /localhost:23790.* is the gateway itself/],
+    [["--listen-addr=[::]:23790", "--endpoints=[::1]:23790,10.0.0.1"], /\[::1\]:23790 is the gateway itself/],
+    [["--listen-addr=127.0.0.1:23790", "--endpoints=0.0.0.0:23790"], /is the gateway itself/],
+  ])("an endpoint that is the gateway itself: %j", (args, line) => expectError(args, 2, line));
+
+  test("from an environment variable, which the message names", () =>
+    expectError(["start"], 2, /from env 'GW_ENDPOINTS'.*port "x" is not a number/, { GW_ENDPOINTS: "h:x" }));
+});
+
+describe("what the system refuses is one line on stderr and exit code 1", () => {
+  test("an address in use", async () => {
+    await using taken = await startBackend();
+    await expectError([`--listen-addr=127.0.0.1:${taken.port}`], 1, /listen on 127.*address already in use/);
+  });
+
+  test("an address of another machine", () =>
+    expectError(["--listen-addr=192.0.2.1:23790"], 1, /listen on 192\.0\.2\.1:23790: no such local address/));
+});
+
+test("--version prints the version, --help what can be said; both are exit code 0", async () => {
+  expect(await runGw(["--version"])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  });
+  for (const args of [["--help"], ["start", "--help"]]) {
+    const { code, stdout, stderr } = await runGw(args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    for (const flag of [
+      "--endpoints",
+      "--listen-addr",
+      "--retry-delay",
+      "--connect-timeout",
+      "--max-connections",
+    ])
+      expect(stdout).toContain(flag);
+    for (const byDefault of ["127.0.0.1:2379", "127.0.0.1:23790", "1m", "5s", "10s", "sticky-random"])
+      expect(stdout).toContain(byDefault);
+  }
+});
+
+describe("settings", () => {
+  test("flags may stand before `start`, after it, or without it", async () => {
+    await using backend = await startBackend(echo);
+    const endpoints = `--endpoints=127.0.0.1:${backend.port}`;
+    const listen = "--listen-addr=127.0.0.1:0";
+    for (const args of [
+      [endpoints, listen, "start"],
+      ["start", endpoints, listen],
+      [endpoints, "start", listen],
+    ]) {
+      const { exit, printed, kill } = startGwRaw(args);
+      await printed(/ready to proxy.*/);
+      kill();
+      const { code, stderr } = await exit;
+      expect(code).toBe(0);
+      expect(stderr).toContain(`"endpoints":["127.0.0.1:${backend.port}"]`);
+    }
+  });
+
+  test("an environment variable sets what no flag sets, and an unknown one is warned of", async () => {
+    const [variable, flag] = [await freePort(), await freePort()];
+    const env = { GW_ENDPOINTS: `127.0.0.1:${variable}`, GW_RETRY_DELAY: "7s", GW_ENDPOINT: "typo" };
+    await using fromVariable = await startGw([], { env });
+    expect(await fromVariable.logged(/ready/)).toMatchObject({ endpoints: [`127.0.0.1:${variable}`] });
+    expect(await fromVariable.logged(/not one of gw's/)).toMatchObject({
+      level: "warn",
+      variable: "GW_ENDPOINT",
+    });
+    (await connectTo(fromVariable.port)).destroy();
+    expect(await fromVariable.logged(/set aside/)).toMatchObject({ retryIn: "7s" });
+    await using fromFlag = await startGw([`--endpoints=127.0.0.1:${flag}`], { env });
+    expect(await fromFlag.logged(/ready/)).toMatchObject({ endpoints: [`127.0.0.1:${flag}`] });
+  });
+
+  test("endpoints may be repeated, spaced, and written as URLs; one given twice is warned of", async () => {
+    await using gw = await startGw([
+      "--endpoints=http://127.0.0.1:1/path, 127.0.0.2",
+      "--endpoints=https://user:pw@[::1]:3,127.0.0.1:1",
+    ]);
+    expect(await gw.logged(/ready/)).toMatchObject({
+      endpoints: ["127.0.0.1:1", "127.0.0.2:2379", "[::1]:3"],
+    });
+    expect(await gw.logged(/more than once/)).toMatchObject({ level: "warn", endpoint: "127.0.0.1:1" });
+  });
+
+  test("a name that cannot be resolved is a warning, and the other endpoints serve", async () => {
+    await using backend = await startBackend(echo);
+    await using gw = await startGw([`--endpoints=no-such-host.invalid,127.0.0.1:${backend.port}`]);
+    expect(await gw.logged(/cannot be resolved yet/)).toMatchObject({
+      endpoint: "no-such-host.invalid:2379",
+    });
+    for (const _ of [1, 2, 3, 4]) {
+      const client = await connectTo(gw.port);
+      client.end("served");
+      expect(await outcome(client)).toEqual({ received: Buffer.from("served"), end: "end" });
+    }
+  });
+
+  test("more connections than the descriptors allow are warned of", async () => {
+    await using gw = await startGw(["--max-connections=999999999"]);
+    expect(await gw.logged(/ulimit -n allows fewer/)).toMatchObject({ level: "warn" });
+  });
+});
+
+describe("--selector", () => {
+  let project: string;
+  beforeAll(async () => {
+    project = await mkdtemp(join(tmpdir(), "gw-selector-"));
+    const write = async (name: string, code: string): Promise<void> => {
+      const folder = join(project, "node_modules", name);
+      await mkdir(folder, { recursive: true });
+      const manifest = { name, version: "1.0.0", type: "module", exports: { import: "./index.js" } };
+      await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
+      await writeFile(join(folder, "index.js"), code);
+    };
+    await write("last-selector", "export default () => ({ pick: candidates => candidates.at(-1) });");
+    await write("no-default", "export const selector = 1;");
+    await write("not-a-function", "export default { pick() {} };");
+    await write("no-pick", "export default () => ({ choose() {} });");
+    await write("throws", "export default () => { throw new Error('no luck\\nat all') };");
+    await write("broken", "export default (");
+    await write("inventor", "export default () => ({ pick: () => ({}) });");
+    await writeFile(join(project, "first.js"), "export default () => ({ pick: ([first]) => first });");
+  });
+  afterAll(() => rm(project, { recursive: true, force: true }));
+
+  test.each(["last-selector", "./first.js"])("%s of the user's project decides", async selector => {
+    await using first = await startBackend(echo);
+    await using last = await startBackend(echo);
+    const endpoints = `--endpoints=127.0.0.1:${first.port},127.0.0.1:${last.port}`;
+    await using gw = await startGw([endpoints, `--selector=${selector}`], { cwd: project });
+    for (const _ of [1, 2, 3]) {
+      const client = await connectTo(gw.port);
+      client.end("x");
+      await outcome(client);
+    }
+    expect([first.accepted, last.accepted]).toEqual(selector === "last-selector" ? [0, 3] : [3, 0]);
+  });
+
+  test.each([
+    ["no-default", /default export is undefined, not a function/],
+    ["not-a-function", /default export is a value of type object, not a function/],
+    ["no-pick", /not an object with a pick function/],
+    ["throws", /its factory threw: no luck$/m],
+    ["broken", /cannot be loaded/],
+  ])("%s is refused", async (selector, line) => {
+    const result = await runGw([`--selector=${selector}`], { cwd: project });
+    expect(result).toMatchObject({ code: 2, stdout: "" });
+    expect(result.stderr).toMatch(line);
+    expect(result.stderr).toMatch(/^gw: error: selector [^\n]+\n$/);
+  });
+
+  test("one that picks what it was not offered is overruled, and said so once", async () => {
+    await using backend = await startBackend(echo);
+    await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`, "--selector=inventor"], {
+      cwd: project,
+    });
+    for (const _ of [1, 2, 3]) {
+      const client = await connectTo(gw.port);
+      client.end("served all the same");
+      expect(await outcome(client)).toMatchObject({ received: Buffer.from("served all the same") });
+    }
+    expect(gw.log.filter(line => line.msg.includes("selector failed"))).toHaveLength(1);
+  });
+});
+
+function startGwRaw(args: readonly string[]): ReturnType<typeof startProgram> {
+  return startProgram(process.execPath, [new URL("../bin/gw.js", import.meta.url).pathname, ...args]);
+}

@@ -1,0 +1,110 @@
+import type { GatewayError } from "@gw/interface";
+import { beforeEach, expect, test } from "vitest";
+import { a, refused, timedOut } from "../test/support.js";
+import { lease } from "./lease.js";
+import { Member } from "./member.js";
+
+let member: Member;
+let told: string[];
+
+beforeEach(() => {
+  member = new Member(a);
+  told = [];
+});
+
+function take(onRevoked: (error: GatewayError) => void = ({ code }) => told.push(`revoked: ${code}`)) {
+  const outcomes = {
+    connected: (by: Member) => told.push(`connected ${by.endpoint.host} of ${by.connections}`),
+    failed: (by: Member, { code }: GatewayError) =>
+      told.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),
+  };
+  return lease(member, outcomes, onRevoked);
+}
+
+test("a lease counts as a connection from the dial on, until its end", () => {
+  const [one, two] = [take(), take()];
+  expect(member.candidate.connections).toBe(2);
+  one.connected();
+  expect(member.candidate.connections).toBe(2);
+  one.released();
+  expect(member.candidate.connections).toBe(1);
+  two.failed(refused);
+  expect(member.candidate.connections).toBe(0);
+});
+
+test("a lease that failed no longer counts when the pool hears of it", () => {
+  take().failed(refused);
+  expect(told).toEqual(["failed a of 0: refused"]);
+});
+
+test("a lease whose client went away before it was connected ends without a verdict", () => {
+  const one = take();
+  one.released();
+  one.connected();
+  one.failed(refused);
+  expect(member.connections).toBe(0);
+  expect(told).toEqual([]);
+});
+
+test("a lease ends once, however often it is told to", () => {
+  const [failing, releasing] = [take(), take()];
+  for (let i = 0; i < 3; i++) {
+    failing.failed(refused);
+    failing.released();
+    failing.connected();
+  }
+  expect(member.connections).toBe(1);
+  releasing.connected();
+  for (let i = 0; i < 3; i++) {
+    releasing.released();
+    releasing.failed(refused);
+    releasing.connected();
+  }
+  expect(member.connections).toBe(0);
+  expect(told).toEqual(["failed a of 1: refused", "connected a of 1"]);
+});
+
+test("a lease that is connected cannot fail, nor connect again", () => {
+  const one = take();
+  one.connected();
+  one.connected();
+  one.failed(refused);
+  expect(told).toEqual(["connected a of 1"]);
+  expect(member.connections).toBe(1);
+});
+
+test("a dial is revoked once, and only while it lasts", () => {
+  const [dialling, connected, failed, released] = [take(), take(), take(), take()];
+  connected.connected();
+  failed.failed(refused);
+  released.released();
+  told.length = 0;
+  member.revokeDials(timedOut);
+  member.revokeDials(timedOut);
+  expect(told).toEqual(["revoked: timed-out"]);
+  dialling.failed(timedOut);
+  expect(told).toEqual(["revoked: timed-out", "failed a of 1: timed-out"]);
+});
+
+test("a dial that is revoked may fail at once, from within the call", () => {
+  const one = take(error => one.failed(error));
+  const two = take(error => two.failed(error));
+  member.revokeDials(timedOut);
+  expect(told).toEqual(["failed a of 1: timed-out", "failed a of 0: timed-out"]);
+});
+
+test("a dial that succeeds although it was revoked is a connection", () => {
+  const one = take();
+  member.revokeDials(timedOut);
+  one.connected();
+  expect(told).toEqual(["revoked: timed-out", "connected a of 1"]);
+});
+
+test("a candidate shows what is current, and cannot be changed", () => {
+  const { candidate } = member;
+  expect(Object.isFrozen(candidate)).toBe(true);
+  expect(() => Object.assign(candidate, { connections: 7 })).toThrow(TypeError);
+  take();
+  member.endpoint = { ...a, weight: 9 };
+  expect(candidate).toMatchObject({ connections: 1, endpoint: { weight: 9 } });
+});

@@ -1,0 +1,203 @@
+import { type Candidate, type Endpoint, GatewayError, type Lease, type Selector } from "@gw/interface";
+import { type ManualClock, manualClock } from "@gw/testing";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type ModelLease, PoolModel } from "../test/model.js";
+import { endpoint, noDescriptors, refused, timedOut } from "../test/support.js";
+import { createPool, type EndpointPool } from "./pool.js";
+
+const hosts = ["a", "b", "c", "d", "e"];
+const retryDelayMs = 1_000;
+
+type Step =
+  | {
+      readonly do: "acquire";
+      readonly tried: readonly string[];
+      readonly choice: number;
+      readonly prompt: boolean;
+    }
+  | { readonly do: "connect" | "release"; readonly lease: number }
+  | { readonly do: "fail"; readonly lease: number; readonly error: GatewayError }
+  | { readonly do: "update"; readonly endpoints: readonly Endpoint[] }
+  | { readonly do: "advance"; readonly ms: number; readonly up: readonly string[] };
+
+/** Any of the last leases, ended ones among them: what comes after the end must change nothing. */
+const lease = fc.nat(7);
+const subset = fc.subarray(hosts);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("acquire" as const),
+      tried: fc.oneof(fc.constant([]), subset),
+      choice: fc.nat(9),
+      prompt: fc.boolean(),
+    }),
+  },
+  { weight: 7, arbitrary: fc.record({ do: fc.constantFrom("connect" as const, "release" as const), lease }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("fail" as const),
+      lease,
+      error: fc.constantFrom(refused, timedOut, noDescriptors),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("update" as const),
+      endpoints: fc
+        .tuple(fc.shuffledSubarray(hosts), fc.array(fc.nat(1), { minLength: 5, maxLength: 5 }))
+        .map(([some, priorities]) =>
+          some.map((host, index) => endpoint(host, { priority: priorities[index] ?? 0 })),
+        ),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("advance" as const),
+      ms: fc.constantFrom(1, 400, 1_000, 2_500),
+      up: subset,
+    }),
+  },
+);
+
+/** A pool and its model, led through the same steps. */
+class Pair {
+  readonly model = new PoolModel(retryDelayMs);
+  readonly clock: ManualClock = manualClock();
+  readonly pool: EndpointPool;
+  /** Every candidate that the selector has ever seen. */
+  readonly seen = new Set<Candidate>();
+  readonly events: string[] = [];
+  readonly leases: { readonly real: Lease; readonly model: ModelLease; revoked: number }[] = [];
+  #up: readonly string[] = [];
+  #choice = 0;
+  #offered: readonly Candidate[] = [];
+
+  constructor() {
+    const selector: Selector = {
+      pick: candidates => {
+        this.#offered = candidates;
+        for (const candidate of candidates) this.seen.add(candidate);
+        return candidates[this.#choice % candidates.length];
+      },
+    };
+    this.pool = createPool({
+      selector,
+      retryDelayMs,
+      clock: this.clock,
+      probe: async ({ host }) => {
+        if (!this.#up.includes(host)) throw new GatewayError("refused", `${host} is down`);
+      },
+      observer: {
+        setAside: ({ endpoint }) => this.events.push(`aside ${endpoint.host}`),
+        stillAside: ({ endpoint }) => this.events.push(`still aside ${endpoint.host}`),
+        back: ({ endpoint }) => this.events.push(`back ${endpoint.host}`),
+        switched: ({ from, to, why }) => this.events.push(`switched ${from.host} to ${to.host}: ${why}`),
+        lastChance: () => this.events.push("last chance"),
+      },
+    });
+    this.#update(hosts.map(host => endpoint(host)));
+  }
+
+  async take(step: Step): Promise<void> {
+    if (step.do === "acquire") this.#acquire(step.tried, step.choice, step.prompt);
+    else if (step.do === "update") this.#update(step.endpoints);
+    else if (step.do === "advance") await this.#advance(step.ms, step.up);
+    else this.#tell(step);
+    this.#compare();
+  }
+
+  /** Ends everything, and looks at what is left. */
+  finish(): void {
+    for (const { real, model } of this.leases) {
+      real.released();
+      this.model.released(model);
+    }
+    this.#compare();
+    for (const { connections } of this.seen) expect(connections).toBe(0);
+    this.pool.close();
+    expect(this.clock.pending).toBe(0);
+  }
+
+  #acquire(tried: readonly string[], choice: number, prompt: boolean): void {
+    this.#choice = choice;
+    const expected = this.model.offered(tried);
+    const before = expected.map(({ endpoint, connections }) => [endpoint, connections]);
+    const taken = { revoked: 0, real: undefined as Lease | undefined };
+    const real = this.pool.acquire({
+      tried: tried.map(host => endpoint(host)),
+      onRevoked: error => {
+        taken.revoked += 1;
+        if (prompt) taken.real?.failed(error);
+      },
+    });
+    expect(real === undefined).toBe(expected.length === 0);
+    if (!real) return;
+    expect(taken.revoked).toBe(0);
+    taken.real = real;
+    expect(this.#offered[choice % this.#offered.length]?.endpoint).toEqual(real.endpoint);
+    expect(this.#offered.map(candidate => candidate.endpoint)).toEqual(before.map(([one]) => one));
+    const model = this.model.acquired(tried, real.endpoint.host, prompt);
+    this.leases.push(Object.assign(taken, { real, model }));
+    const now = expected.map(({ connections }) => connections);
+    expect(this.#offered.map(({ connections }) => connections)).toEqual(now);
+  }
+
+  #tell(step: Step & { readonly lease: number }): void {
+    const lease = this.leases.at(-1 - step.lease);
+    if (!lease) return;
+    if (step.do === "connect") {
+      lease.real.connected();
+      this.model.connected(lease.model);
+    } else if (step.do === "fail") {
+      lease.real.failed(step.error);
+      this.model.failed(lease.model, step.error);
+    } else {
+      lease.real.released();
+      this.model.released(lease.model);
+    }
+  }
+
+  #update(endpoints: readonly Endpoint[]): void {
+    this.pool.update(endpoints);
+    this.model.update(endpoints);
+  }
+
+  async #advance(ms: number, up: readonly string[]): Promise<void> {
+    this.#up = up;
+    await this.clock.advance(ms);
+    this.model.advance(
+      ms,
+      host => up.includes(host),
+      host => `${host} is down`,
+    );
+  }
+
+  #compare(): void {
+    // What happens to several endpoints in one step has no order.
+    expect(this.events.toSorted()).toEqual(this.model.events.toSorted());
+    this.events.length = 0;
+    this.model.events.length = 0;
+    expect(this.clock.pending).toBe(this.model.aside.length);
+    for (const { revoked, model } of this.leases) expect(revoked).toBe(model.revoked);
+  }
+}
+
+test("10,000 leases with any outcomes, among failures, retries and updates, leave nothing behind", async () => {
+  let leases = 0;
+  const steps = fc.array(step, { maxLength: 300, size: "max" });
+  await fc.assert(
+    fc.asyncProperty(steps, async steps => {
+      const pair = new Pair();
+      for (const step of steps) await pair.take(step);
+      pair.finish();
+      leases += pair.leases.length;
+    }),
+    { seed: 2379, numRuns: 300 },
+  );
+  expect(leases).toBe(0);
+});

@@ -1,0 +1,100 @@
+import { selectorCompliance } from "@gw/compliance";
+import type { Candidate, Selector } from "@gw/interface";
+import { describe, expect, test } from "vitest";
+import { endpoint, rig, seededRandom, timedOut } from "../test/support.js";
+import { stickyRandom } from "./sticky-random.js";
+
+for (const { name, run } of selectorCompliance(() => stickyRandom())) test(name, run);
+
+/** New candidates for the hosts a, b, c, … except some. */
+function candidates(count: number, ...without: readonly (string | undefined)[]): readonly Candidate[] {
+  const hosts = [..."abcdefgh"].slice(0, count).filter(host => !without.includes(host));
+  return hosts.map(host => ({ endpoint: endpoint(host), connections: 0 }));
+}
+
+function pick(selector: Selector, from: readonly Candidate[]): string | undefined {
+  return selector.pick(from)?.endpoint.host;
+}
+
+/** How far counts are from being equal: χ², which for 4 degrees of freedom exceeds 18.5 once in 1000 times. */
+function chiSquare(counts: ReadonlyMap<string | undefined, number>): number {
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const expected = total / counts.size;
+  return [...counts.values()].reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+}
+
+function counted(hosts: readonly (string | undefined)[]): ReadonlyMap<string | undefined, number> {
+  const counts = new Map<string | undefined, number>();
+  for (const host of hosts) counts.set(host, (counts.get(host) ?? 0) + 1);
+  return counts;
+}
+
+describe("sticky random", () => {
+  test("keeps to the endpoint that it picked, whatever becomes of the others", () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const selector = stickyRandom({ random: seededRandom(seed) });
+      const host = pick(selector, candidates(5));
+      const others = [..."abcde"].filter(one => one !== host);
+      for (const other of others) expect(pick(selector, candidates(5, other))).toBe(host);
+      expect(pick(selector, candidates(5, ...others))).toBe(host);
+      expect(pick(selector, candidates(8).toReversed())).toBe(host);
+    }
+  });
+
+  test("picks every endpoint first equally often", () => {
+    const random = seededRandom(2379);
+    const hosts = Array.from({ length: 10_000 }, () => pick(stickyRandom({ random }), candidates(5)));
+    const counts = counted(hosts);
+    expect([...counts.keys()].sort()).toEqual([..."abcde"]);
+    expect(chiSquare(counts)).toBeLessThan(18.5);
+  });
+
+  test("picks every other endpoint equally often when its own is gone", () => {
+    const random = seededRandom(2380);
+    const moves = Array.from({ length: 30_000 }, () => {
+      const selector = stickyRandom({ random });
+      const from = pick(selector, candidates(6));
+      return { from, to: pick(selector, candidates(6, from)) };
+    });
+    for (const host of "abcdef") {
+      const counts = counted(moves.filter(({ from }) => from === host).map(({ to }) => to));
+      expect([...counts.keys()].sort()).toEqual([..."abcdef"].filter(one => one !== host));
+      expect(chiSquare(counts)).toBeLessThan(18.5);
+    }
+  });
+
+  test("is not pulled back by an endpoint that recovers", () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const selector = stickyRandom({ random: seededRandom(seed) });
+      const failed = pick(selector, candidates(3));
+      const next = pick(selector, candidates(3, failed));
+      for (let call = 0; call < 10; call++) expect(pick(selector, candidates(3))).toBe(next);
+    }
+  });
+
+  test("tells endpoints of one host apart by their ports", () => {
+    const ports = [1, 2, 3].map(port => ({ endpoint: endpoint("a", { port }), connections: 0 }));
+    const selector = stickyRandom({ random: seededRandom(1) });
+    const picked = selector.pick(ports);
+    for (const order of [ports, ports.toReversed()]) expect(selector.pick(order)).toBe(picked);
+  });
+
+  test("remembers its endpoint over a time without candidates", () => {
+    const selector = stickyRandom({ random: seededRandom(3) });
+    const host = pick(selector, candidates(8));
+    expect(pick(selector, [])).toBeUndefined();
+    expect(pick(selector, candidates(8))).toBe(host);
+  });
+
+  test("keeps all connections of a pool on one endpoint until that fails, and then on another", async () => {
+    const endpoints = [..."abcd"].map(host => endpoint(host));
+    const { hosts, take, clock } = rig(endpoints, { selector: stickyRandom({ random: seededRandom(7) }) });
+    const [before] = hosts(1);
+    expect(new Set(hosts(100))).toEqual(new Set([before]));
+    take().failed(timedOut);
+    const [after] = hosts(1);
+    expect(after).not.toBe(before);
+    await clock.advance(1_000);
+    expect(new Set(hosts(100))).toEqual(new Set([after]));
+  });
+});

@@ -1,0 +1,97 @@
+import { type Endpoint, GatewayError, type Lease, type Observer, type Selector } from "@gw/interface";
+import { type ManualClock, manualClock } from "@gw/testing";
+import { createPool, type EndpointPool, type PoolOptions } from "../src/pool.js";
+
+export function endpoint(host: string, rest: Partial<Endpoint> = {}): Endpoint {
+  return { host, port: 2379, priority: 0, weight: 0, ...rest };
+}
+
+export const [a, b, c] = [endpoint("a"), endpoint("b"), endpoint("c")];
+
+export const refused = new GatewayError("refused", "connection refused");
+export const timedOut = new GatewayError("timed-out", "no answer");
+export const noDescriptors = new GatewayError("out-of-resources", "out of file descriptors");
+
+/** Always the first, so that tests know which. */
+export const first: Selector = { pick: candidates => candidates[0] };
+
+/** One candidate after the other. */
+export function inTurn(): Selector {
+  let picks = 0;
+  return {
+    pick(candidates) {
+      picks += 1;
+      return candidates[(picks - 1) % candidates.length];
+    },
+  };
+}
+
+export interface Rig {
+  readonly pool: EndpointPool;
+  readonly clock: ManualClock;
+  /** What the pool's observer was told, a line each. */
+  readonly log: string[];
+  /** A lease for a client that has tried `tried`; what it is told of its dial is in `revoked`. */
+  take(...tried: readonly Endpoint[]): TakenLease;
+  /** The hosts of the leases that new clients get, one by one, of which each is released at once. */
+  hosts(clients: number): readonly string[];
+}
+
+export interface TakenLease extends Lease {
+  readonly revoked: readonly GatewayError[];
+}
+
+/** A pool of `endpoints` that picks the first, retries after 1000 ms of its manual clock, and is listened to. */
+export function rig(endpoints: readonly Endpoint[], options: PoolOptions = {}): Rig {
+  const clock = manualClock();
+  const log: string[] = [];
+  const pool = createPool({
+    selector: first,
+    retryDelayMs: 1_000,
+    clock,
+    observer: writingTo(log),
+    ...options,
+  });
+  pool.update(endpoints);
+  log.length = 0;
+  const take: Rig["take"] = (...tried) => {
+    const revoked: GatewayError[] = [];
+    const lease = pool.acquire({ tried, onRevoked: error => revoked.push(error) });
+    if (!lease) throw new Error("no lease");
+    return Object.assign(lease, { revoked });
+  };
+  const hosts: Rig["hosts"] = clients =>
+    Array.from({ length: clients }, () => {
+      const lease = take();
+      lease.released();
+      return lease.endpoint.host;
+    });
+  return { pool, clock, log, take, hosts };
+}
+
+/** An observer that writes a line for each event. */
+export function writingTo(log: string[]): Observer {
+  const names = (endpoints: readonly Endpoint[]): string => endpoints.map(({ host }) => host).join(",");
+  return {
+    endpointsChanged: ({ added, removed }) => log.push(`changed +${names(added)} -${names(removed)}`),
+    setAside: ({ endpoint, error, retryInMs }) =>
+      log.push(`aside ${endpoint.host} for ${retryInMs}: ${error.detail}`),
+    stillAside: ({ endpoint, error, retryInMs }) =>
+      log.push(`still aside ${endpoint.host} for ${retryInMs}: ${error.detail}`),
+    back: ({ endpoint, asideMs }) => log.push(`back ${endpoint.host} after ${asideMs}`),
+    switched: ({ from, to, why }) => log.push(`switched ${from.host} to ${to.host}: ${why}`),
+    lastChance: ({ endpoints }) => log.push(`last chance ${names(endpoints)}`),
+    selectorFailed: ({ error }) => log.push(error.message),
+  };
+}
+
+/** Numbers in [0, 1), always the same for one seed (xorshift32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
