@@ -10,9 +10,12 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
   const refused = sometimes(clock);
   const unserved = sometimes(clock);
   const loops = sometimes(clock);
+  let endpointsKnown = false;
   return {
     endpointsChanged({ added, removed }) {
-      log.info({ added: names(added), removed: names(removed) }, "endpoints changed");
+      // The first set is what the ready line tells.
+      if (endpointsKnown) log.info({ added: names(added), removed: names(removed) }, "endpoints changed");
+      endpointsKnown = true;
     },
     setAside({ endpoint, error, retryInMs }) {
       const retryIn = formatDuration(retryInMs);

@@ -81,10 +81,7 @@ function flags(): Option[] {
       "log lines for machines or for people",
       "text on a terminal, else json",
     ).choices(["json", "text"]),
-    ...["--discovery-srv <domain>", "--discovery-srv-name <name>", "--trusted-ca-file <file>"].map(
-      comingLater,
-    ),
-    comingLater("--insecure-discovery [boolean]"),
+    ...comingLater.map(syntax => new Option(syntax).hideHelp()),
   ];
 }
 
@@ -106,11 +103,26 @@ function variable(option: Option): string {
   return `GW_${option.name().replaceAll("-", "_").toUpperCase()}`;
 }
 
-/** A flag of `etcd gateway` that gw does not have yet: refused in plain words. */
-function comingLater(syntax: string): Option {
-  return new Option(syntax).hideHelp().argParser(() => {
-    throw new InvalidArgumentError("DNS SRV discovery is not in this version of gw; use --endpoints");
-  });
+/** Flags of `etcd gateway` that gw does not have yet. */
+const comingLater = [
+  "--discovery-srv <domain>",
+  "--discovery-srv-name <name>",
+  "--insecure-discovery [boolean]",
+  "--trusted-ca-file <file>",
+];
+
+/**
+ * Says in plain words that a flag is known and does nothing yet.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function refuseWhatComesLater(flags: StartFlags): void {
+  for (const option of comingLater.map(syntax => new Option(syntax)))
+    if (Object.hasOwn(flags, option.attributeName()))
+      throw new GatewayError(
+        "invalid-option",
+        `${option.long}: DNS SRV discovery is not in this version of gw; use --endpoints`,
+      );
 }
 
 function endpointList(text: string, before: readonly string[] | undefined): readonly string[] {

@@ -6,7 +6,7 @@ import { startGateway } from "./gateway.js";
 import { builtInSelectors, loadSelector } from "./load-selector.js";
 import { createLogger } from "./log.js";
 import { logObserver } from "./log-observer.js";
-import { type StartFlags, startDefaults, startVariables } from "./start-flags.js";
+import { refuseWhatComesLater, type StartFlags, startDefaults, startVariables } from "./start-flags.js";
 import { type StopSignals, stopSignals } from "./stop-signals.js";
 import { notifySystemd } from "./systemd.js";
 
@@ -16,6 +16,7 @@ import { notifySystemd } from "./systemd.js";
  * @throws {GatewayError} when it cannot start; then nothing was started
  */
 export async function start(flags: StartFlags): Promise<void> {
+  refuseWhatComesLater(flags);
   const log = await createLogger(
     flags.logLevel ?? startDefaults.logLevel,
     flags.logFormat ?? (process.stderr.isTTY ? "text" : "json"),
@@ -61,17 +62,17 @@ export async function start(flags: StartFlags): Promise<void> {
     },
     "ready to proxy client requests",
   );
-  notifySystemd("--ready", systemdFailed);
+  notifySystemd("READY=1", systemdFailed);
 
   await aborted(stop.drain);
-  notifySystemd("--stopping", systemdFailed);
+  notifySystemd("STOPPING=1", systemdFailed);
   const graceMs = flags.shutdownGrace ?? startDefaults.shutdownGraceMs;
+  const closed = drained(gateway, graceMs, stop);
   log.info(
     { signal: stop.drain.reason, connections: proxy.connections, grace: formatDuration(graceMs) },
     "draining: no new clients, waiting for open connections",
   );
-  const { cut } = await drained(gateway, graceMs, stop);
-  log.info({ cut }, "stopped");
+  log.info(await closed, "stopped");
 }
 
 /** Ends when all connections have, by themselves, by the grace, or by a second signal. */

@@ -9,7 +9,6 @@ import {
   type Gw,
   missing,
   outcome,
-  runProgram,
   startBackend,
   startBlackHole,
   startGw,
@@ -123,6 +122,14 @@ test("slow readers cost the gateway a bounded amount of memory", async () => {
   expect(most - before).toBeLessThan(160 * 1024 * 1024);
 });
 
+/** Whether a client gets an answer, rather than being closed or reset. */
+function isServed(client: Socket): Promise<boolean> {
+  return new Promise(resolve => {
+    client.once("data", () => resolve(true)).once("close", () => resolve(false));
+    client.write("are you there?");
+  });
+}
+
 function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
@@ -140,12 +147,8 @@ describe.skipIf(missing("bash"))("file descriptors", () => {
 
     const clients = await Promise.allSettled(Array.from({ length: 300 }, () => connectTo(port)));
     const connected = clients.flatMap(result => (result.status === "fulfilled" ? [result.value] : []));
-    const answers = connected.map(async client => {
-      client.write("are you there?");
-      const [answer] = await Promise.race([once(client, "data"), once(client, "close")]);
-      return { client, served: Buffer.isBuffer(answer) };
-    });
-    const served = (await Promise.all(answers)).filter(one => one.served).map(({ client }) => client);
+    const answered = await Promise.all(connected.map(isServed));
+    const served = connected.filter((_, index) => answered[index]);
     expect(served).toHaveLength(limit);
     expect(gw.output.match(/connection limit reached/g)).toHaveLength(1);
 
@@ -165,7 +168,7 @@ describe.skipIf(missing("systemd-notify", "socat"))("under systemd", () => {
     const folder = await mkdtemp(`${tmpdir()}/gw-notify-`);
     const socket = `${folder}/notify.sock`;
     await using receiver = startProgram("socat", ["-u", "-d", "-d", `UNIX-RECV:${socket}`, "STDOUT"]);
-    await receiver.printed(/receiving on|starting data transfer/);
+    await receiver.printed(/starting data transfer/);
     await using gw = await startGw([], { env: { NOTIFY_SOCKET: socket } });
     await receiver.printed(/READY=1/);
     gw.kill();
@@ -195,9 +198,8 @@ test("a log that nobody reads any more does not stop the gateway", async () => {
   await using backend = await startBackend(echo);
   const port = await freePort();
   const bin = new URL("../bin/gw.js", import.meta.url).pathname;
-  const command = `${process.execPath} ${bin} --log-level=debug --listen-addr=127.0.0.1:${port} --endpoints=127.0.0.1:${backend.port} 2>&1 | head -n 2 >&2; sleep 1000`;
+  const command = `${process.execPath} ${bin} --log-level=debug --listen-addr=127.0.0.1:${port} --endpoints=127.0.0.1:${backend.port} 2>&1 | head -n 1 >&2; sleep 1000`;
   await using gw = startProgram("sh", ["-c", command], { detached: true });
   await gw.printed(/ready/);
   for (const text of ["one", "two", "three"]) await expectEcho({ port }, text);
-  expect((await runProgram("true", [])).code).toBe(0);
 });
