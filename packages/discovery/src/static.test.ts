@@ -46,6 +46,13 @@ test("static endpoints are those of the time when they were given", async () => 
   for await (const set of discovery.watch({ signal })) expect(set.length).toBe(1);
 });
 
+test("static endpoints are not yielded to a watch that was aborted before it began", async () => {
+  for await (const set of staticEndpoints(parseEndpoints("a").endpoints).watch({
+    signal: AbortSignal.abort(),
+  }))
+    expect.fail(`yielded ${set.length}`);
+});
+
 test("an empty list is refused", () => {
   expect(() => staticEndpoints([])).toThrow("[invalid-endpoint] the list of endpoints is empty");
 });

@@ -122,6 +122,7 @@ describe("parseAddress", () => {
     " 1",
     "1 ",
     "1.0",
+    "1\n",
     "١",
   ])("refuses %j as a port", port => {
     for (const host of ["localhost", "[::1]"])
@@ -157,7 +158,7 @@ describe("parseAddress", () => {
     ["2379"],
     ["a.1"],
     ["a".repeat(64)],
-    [`${"a.".repeat(127)}a`],
+    [`${"a.".repeat(125)}aaaa`],
   ])("refuses %j as a host", host => {
     expect(complaintAbout(`${host}:2379`)).toBe(`${quote(host)} is not a host name or an IP address`);
   });

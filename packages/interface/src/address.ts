@@ -9,9 +9,12 @@ export interface Address {
   readonly port: number;
 }
 
-/** `host:port`, IPv6 in brackets: `10.0.0.1:2379`, `[::1]:2379`. */
+/**
+ * `host:port` for people, IPv6 in brackets: `10.0.0.1:2379`, `[::1]:2379`. The trailing dot of an absolute name
+ * is left out, so that equal strings are equal endpoints.
+ */
 export function formatAddress({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return host.includes(":") ? `[${host}]:${port}` : `${host.replace(/\.$/, "")}:${port}`;
 }
 
 /**

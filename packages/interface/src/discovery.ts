@@ -7,8 +7,20 @@ export interface Discovery {
    * immutable and hold each endpoint once.
    *
    * A failed look-up never yields an empty set; the last good set stays. The iteration ends when the set can
-   * never change again, or soon after `signal` is aborted (without throwing). Every call is independent of
-   * the others and owns its timers and sockets until its iteration has ended.
+   * never change again, or soon after `signal` is aborted (without throwing). It throws only what waiting
+   * cannot mend, a `GatewayError` with a code of the configuration's. Every call is independent of the others
+   * and owns its timers and sockets until its iteration has ended.
    */
-  watch(options: { readonly signal: AbortSignal }): AsyncIterable<readonly Endpoint[]>;
+  watch(options: WatchOptions): AsyncIterable<readonly Endpoint[]>;
+}
+
+/** See {@link Discovery.watch}. */
+export interface WatchOptions {
+  /** Ends the iteration. */
+  readonly signal: AbortSignal;
+  /**
+   * Registers a listener that is called whenever everything should be looked up again at once, as on SIGHUP;
+   * returns a function that takes the listener out again.
+   */
+  readonly onRefresh?: ((listener: () => void) => () => void) | undefined;
 }

@@ -1,11 +1,11 @@
-import type { Address } from "./address.js";
+import { type Address, formatAddress } from "./address.js";
 
 /**
  * One server that a gateway may forward to.
  *
  * The shape is that of a DNS SRV record (RFC 2782), so that every source of endpoints speaks the same
  * language. Endpoints are immutable. Two endpoints with the same host and port are the same endpoint,
- * whatever else they say.
+ * whatever else they say. A host that ends in a dot is an absolute DNS name, as SRV targets are.
  */
 export interface Endpoint extends Address {
   /** SRV priority, 0 to 65535: a lower number is tried first. Static endpoints have 0. */
@@ -16,7 +16,7 @@ export interface Endpoint extends Address {
   readonly secure?: boolean;
 }
 
-/** Whether two endpoints, or addresses, are the same: host and port are equal. */
+/** Whether two endpoints are the same: host and port are equal, whether or not the host ends in a dot. */
 export function sameEndpoint(a: Address, b: Address): boolean {
-  return a.port === b.port && a.host === b.host;
+  return a.port === b.port && (a.host === b.host || formatAddress(a) === formatAddress(b));
 }

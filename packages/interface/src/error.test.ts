@@ -61,7 +61,11 @@ describe("GatewayError.from", () => {
     ["an error without errno", new Error("boom"), "boom"],
     ["an error whose code is a number", errno(7, "boom"), "boom"],
     ["an error without message", new TypeError(), "TypeError"],
-    ["a message of several lines", new Error("first\n  second\r\nthird"), "first second third"],
+    [
+      "a message of several lines",
+      new Error("first\n  second\r\nthird\u2028fourth"),
+      "first second third fourth",
+    ],
     ["text", "boom", "boom"],
     ["undefined", undefined, "undefined"],
     ["a symbol", Symbol("boom"), "Symbol(boom)"],

@@ -5,7 +5,7 @@
  */
 export { type Address, formatAddress, parseAddress, quote } from "./address.js";
 export { type Clock, systemClock } from "./clock.js";
-export type { Discovery } from "./discovery.js";
+export type { Discovery, WatchOptions } from "./discovery.js";
 export { type Endpoint, sameEndpoint } from "./endpoint.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
 export { notify, type Observer } from "./observer.js";

@@ -9,6 +9,29 @@ import type { RelayEnd } from "./relay.js";
  * Observers see everything and change nothing: one that throws changes no connection's fate.
  */
 export interface Observer {
+  /** A source of endpoints has a new set. `source` names it: `static`, `srv example.com`, `file /etc/gw.yaml`. */
+  discovered?(event: {
+    readonly source: string;
+    readonly added: readonly Endpoint[];
+    readonly removed: readonly Endpoint[];
+  }): void;
+  /**
+   * A source cannot be read; what was last read of it, `ageMs` ago, holds on. Absent where nothing was ever
+   * read. Not repeated until it could be read again or fails for another reason.
+   */
+  lookupFailed?(event: {
+    readonly source: string;
+    readonly error: GatewayError;
+    readonly ageMs?: number;
+  }): void;
+  /** A source that could not be read for `failedMs` can be read again. */
+  lookupRecovered?(event: { readonly source: string; readonly failedMs: number }): void;
+  /** A source names an endpoint that is not used, and `error` says why. Not repeated while that is so. */
+  endpointRefused?(event: {
+    readonly source: string;
+    readonly endpoint: Endpoint;
+    readonly error: GatewayError;
+  }): void;
   /** The pool has a new set of endpoints. */
   endpointsChanged?(event: {
     readonly added: readonly Endpoint[];

@@ -93,6 +93,13 @@ test("a dial that is revoked may fail at once, from within the call", () => {
   expect(told).toEqual(["failed a of 1: timed-out", "failed a of 0: timed-out"]);
 });
 
+test("a dial that begins while others are revoked is not revoked with them", () => {
+  take(() => take());
+  member.revokeDials(timedOut);
+  expect(told).toEqual([]);
+  expect(member.connections).toBe(2);
+});
+
 test("a dial that succeeds although it was revoked is a connection", () => {
   const one = take();
   member.revokeDials(timedOut);

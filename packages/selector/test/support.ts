@@ -13,7 +13,7 @@ export const timedOut = new GatewayError("timed-out", "no answer");
 export const noDescriptors = new GatewayError("out-of-resources", "out of file descriptors");
 
 /** Always the first, so that tests know which. */
-export const first: Selector = { pick: candidates => candidates[0] };
+const first: Selector = { pick: candidates => candidates[0] };
 
 /** One candidate after the other. */
 export function inTurn(): Selector {
@@ -37,7 +37,7 @@ export interface Rig {
   hosts(clients: number): readonly string[];
 }
 
-export interface TakenLease extends Lease {
+interface TakenLease extends Lease {
   readonly revoked: readonly GatewayError[];
 }
 
@@ -70,7 +70,7 @@ export function rig(endpoints: readonly Endpoint[], options: PoolOptions = {}): 
 }
 
 /** An observer that writes a line for each event. */
-export function writingTo(log: string[]): Observer {
+function writingTo(log: string[]): Observer {
   const names = (endpoints: readonly Endpoint[]): string => endpoints.map(({ host }) => host).join(",");
   return {
     endpointsChanged: ({ added, removed }) => log.push(`changed +${names(added)} -${names(removed)}`),

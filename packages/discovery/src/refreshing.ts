@@ -1,0 +1,190 @@
+import {
+  type Clock,
+  type Discovery,
+  type Endpoint,
+  GatewayError,
+  notify,
+  type Observer,
+  systemClock,
+  type WatchOptions,
+} from "@gw/interface";
+import { sameSet, without } from "./sets.js";
+
+/** What one look at a source found. */
+export interface Reading {
+  /** Each endpoint once. */
+  readonly endpoints: readonly Endpoint[];
+  /** For how long this holds, in milliseconds; what it means is clamped by {@link RefreshOptions}. */
+  readonly ttlMs: number;
+  /** Where there are no endpoints: why. */
+  readonly empty?: GatewayError;
+}
+
+/** When a source is read again. Sources extend it with options of their own. */
+export interface RefreshOptions {
+  /** The least time between two looks, in milliseconds. @default 5000 */
+  readonly minRefreshMs?: number | undefined;
+  /** The longest time between two looks, in milliseconds. @default 300000 */
+  readonly maxRefreshMs?: number | undefined;
+  /**
+   * For how long in milliseconds a source may say "there are none" before it is believed and an empty set is
+   * yielded. Without it, it never is: the last good set holds.
+   */
+  readonly emptyAfterMs?: number | undefined;
+  /** Sees what changes and what fails. */
+  readonly observer?: Observer | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock | undefined;
+  /** A number in [0, 1), for jitter. @default Math.random */
+  readonly random?: (() => number) | undefined;
+}
+
+/** What holds where {@link RefreshOptions} are silent. */
+export const refreshDefaults = { minRefreshMs: 5_000, maxRefreshMs: 300_000 } as const;
+
+/**
+ * A discovery that reads a source again and again: when what it read has expired, with up to a tenth of that as
+ * jitter so that many gateways do not ask at once; after a failure sooner, with back-off; and on request.
+ *
+ * @param source names it in events
+ * @param read looks once. A GatewayError with a code of the configuration's (`invalid-…`) thrown by the first
+ *   look ends the iteration; everything else is reported, and tried again
+ */
+export function refreshing(
+  source: string,
+  read: (signal: AbortSignal) => Promise<Reading>,
+  options: RefreshOptions = {},
+): Discovery {
+  const { minRefreshMs = refreshDefaults.minRefreshMs, maxRefreshMs = refreshDefaults.maxRefreshMs } =
+    options;
+  if (!(minRefreshMs > 0 && maxRefreshMs >= minRefreshMs))
+    throw new GatewayError(
+      "invalid-option",
+      `the least time between look-ups, ${minRefreshMs} ms, must be more than 0 and not more than the longest, ${maxRefreshMs} ms`,
+    );
+  return { watch: request => watch(source, read, { ...options, minRefreshMs, maxRefreshMs }, request) };
+}
+
+async function* watch(
+  source: string,
+  read: (signal: AbortSignal) => Promise<Reading>,
+  options: RefreshOptions & { readonly minRefreshMs: number; readonly maxRefreshMs: number },
+  { signal, onRefresh }: WatchOptions,
+): AsyncGenerator<readonly Endpoint[], void, undefined> {
+  const { minRefreshMs, maxRefreshMs, observer, clock = systemClock, random = Math.random } = options;
+  const waiter = createWaiter(clock, signal, onRefresh);
+  const health = sourceHealth(source, observer, clock);
+  let known: readonly Endpoint[] | undefined;
+  try {
+    for (let failures = 0; !signal.aborted; ) {
+      let holdsMs: number;
+      try {
+        const reading = await read(signal);
+        if (signal.aborted) return;
+        const emptyForMs = health.saw(reading);
+        const believed = reading.endpoints.length > 0 || emptyForMs >= (options.emptyAfterMs ?? Infinity);
+        failures = reading.endpoints.length > 0 ? 0 : failures + 1;
+        holdsMs = reading.endpoints.length > 0 ? reading.ttlMs : backOff(minRefreshMs, failures);
+        if (believed && !(known && sameSet(known, reading.endpoints))) {
+          const before = known ?? [];
+          known = Object.freeze([...reading.endpoints]);
+          notify(observer, "discovered", {
+            source,
+            added: without(known, before),
+            removed: without(before, known),
+          });
+          yield known;
+        }
+      } catch (cause) {
+        if (signal.aborted) return;
+        const error = GatewayError.from(cause, source);
+        if (!known && error.code.startsWith("invalid-")) throw error;
+        health.failed(error);
+        failures += 1;
+        holdsMs = backOff(minRefreshMs, failures);
+      }
+      const clamped = Math.min(Math.max(holdsMs, minRefreshMs), maxRefreshMs);
+      await waiter.wait(clamped * (1 + random() / 10));
+    }
+  } finally {
+    waiter.dispose();
+  }
+}
+
+function backOff(leastMs: number, failures: number): number {
+  return leastMs * 2 ** Math.min(failures - 1, 16);
+}
+
+/** Remembers since when a source fails or is empty, and says each thing once. */
+function sourceHealth(
+  source: string,
+  observer: Observer | undefined,
+  clock: Clock,
+): { saw(reading: Reading): number; failed(error: GatewayError): void } {
+  let lastGood: number | undefined;
+  let failing: { readonly since: number; readonly detail: string } | undefined;
+  let emptySince: number | undefined;
+  const failed = (error: GatewayError): void => {
+    const since = failing?.since ?? clock.now();
+    if (failing?.detail !== error.detail)
+      notify(observer, "lookupFailed", {
+        source,
+        error,
+        ...(lastGood === undefined ? {} : { ageMs: clock.now() - lastGood }),
+      });
+    failing = { since, detail: error.detail };
+  };
+  return {
+    failed,
+    /** Tells for how long the source has been empty, in milliseconds; -1 when it is not. */
+    saw({ endpoints, empty }) {
+      if (endpoints.length === 0) {
+        emptySince ??= clock.now();
+        failed(empty ?? new GatewayError("name-not-resolved", `${source}: there are no endpoints`));
+        return clock.now() - emptySince;
+      }
+      emptySince = undefined;
+      lastGood = clock.now();
+      if (failing) notify(observer, "lookupRecovered", { source, failedMs: clock.now() - failing.since });
+      failing = undefined;
+      return -1;
+    },
+  };
+}
+
+/** Waits that end early when the signal is aborted or a refresh is asked for. */
+function createWaiter(
+  clock: Clock,
+  signal: AbortSignal,
+  onRefresh: WatchOptions["onRefresh"],
+): { wait(ms: number): Promise<void>; dispose(): void } {
+  let asked = false;
+  let wake = (): void => {};
+  const ask = (): void => {
+    asked = true;
+    wake();
+  };
+  const unsubscribe = onRefresh?.(ask);
+  const onAbort = (): void => wake();
+  signal.addEventListener("abort", onAbort);
+  return {
+    wait: ms =>
+      new Promise(resolve => {
+        if (signal.aborted || asked) {
+          asked = false;
+          return resolve();
+        }
+        const cancel = clock.after(ms, () => wake());
+        wake = () => {
+          wake = () => {};
+          asked = false;
+          cancel();
+          resolve();
+        };
+      }),
+    dispose() {
+      unsubscribe?.();
+      signal.removeEventListener("abort", onAbort);
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import { type Endpoint, formatAddress } from "@gw/interface";
+
+/** The endpoints of all sets, each once; what is said first of an endpoint holds. */
+export function union(sets: readonly (readonly Endpoint[])[]): readonly Endpoint[] {
+  const all = new Map<string, Endpoint>();
+  for (const endpoint of sets.flat())
+    if (!all.has(formatAddress(endpoint))) all.set(formatAddress(endpoint), endpoint);
+  return Object.freeze([...all.values()]);
+}
+
+/** Those of `endpoints` that `others` lacks, by host and port. */
+export function without(endpoints: readonly Endpoint[], others: readonly Endpoint[]): readonly Endpoint[] {
+  const known = new Set(others.map(formatAddress));
+  return endpoints.filter(endpoint => !known.has(formatAddress(endpoint)));
+}
+
+/** Whether two sets say the same, whatever their order. */
+export function sameSet(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
+  const records = new Set(b.map(record));
+  return a.length === b.length && a.every(endpoint => records.has(record(endpoint)));
+}
+
+function record(endpoint: Endpoint): string {
+  return `${formatAddress(endpoint)} ${endpoint.priority} ${endpoint.weight} ${endpoint.secure}`;
+}

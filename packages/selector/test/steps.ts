@@ -1,0 +1,61 @@
+import type { Endpoint, GatewayError } from "@gw/interface";
+import fc from "fast-check";
+import { endpoint, noDescriptors, refused, timedOut } from "./support.js";
+
+/** All endpoints that there may be. */
+export const hosts = ["a", "b", "c", "d", "e"];
+/** Something that happens to a pool. */
+export type Step =
+  | {
+      readonly do: "acquire";
+      readonly tried: readonly string[];
+      readonly choice: number;
+      readonly prompt: boolean;
+    }
+  | { readonly do: "connect" | "release"; readonly lease: number }
+  | { readonly do: "fail"; readonly lease: number; readonly error: GatewayError }
+  | { readonly do: "update"; readonly endpoints: readonly Endpoint[] }
+  | { readonly do: "advance"; readonly ms: number; readonly up: readonly string[] };
+
+/** Any of the last leases, ended ones among them: what comes after the end must change nothing. */
+const lease = fc.nat(7);
+const subset = fc.subarray(hosts);
+export const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("acquire" as const),
+      tried: fc.oneof(fc.constant([]), subset),
+      choice: fc.nat(9),
+      prompt: fc.boolean(),
+    }),
+  },
+  { weight: 7, arbitrary: fc.record({ do: fc.constantFrom("connect" as const, "release" as const), lease }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("fail" as const),
+      lease,
+      error: fc.constantFrom(refused, timedOut, noDescriptors),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("update" as const),
+      endpoints: fc
+        .tuple(fc.shuffledSubarray(hosts), fc.array(fc.nat(1), { minLength: 5, maxLength: 5 }))
+        .map(([some, priorities]) =>
+          some.map((host, index) => endpoint(host, { priority: priorities[index] ?? 0 })),
+        ),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("advance" as const),
+      ms: fc.constantFrom(1, 400, 1_000, 2_500),
+      up: subset,
+    }),
+  },
+);
