@@ -51,6 +51,12 @@ export interface Observer {
   }): void;
   /** An endpoint that was set aside takes connections again; `asideMs` is how long it was away. */
   back?(event: { readonly endpoint: Endpoint; readonly asideMs: number }): void;
+  /** An endpoint is gone, and its open connections are closed one by one within `withinMs`. */
+  closing?(event: {
+    readonly endpoint: Endpoint;
+    readonly connections: number;
+    readonly withinMs: number;
+  }): void;
   /** New connections go to another endpoint than before, because of a failure or of priorities. */
   switched?(event: { readonly from: Endpoint; readonly to: Endpoint; readonly why: string }): void;
   /** All endpoints are set aside, so all are tried all the same. Not repeated until one is back. */

@@ -7,9 +7,10 @@ export interface Pool {
    * A lease on one endpoint for one connection, or `undefined` when this client has tried all of them.
    *
    * @param request.tried endpoints on which this client has failed already; they are not offered again
-   * @param request.onRevoked called at most once, never from within `acquire`, while the lease is
-   *   being dialled, when the pool learns that the endpoint is gone or does not answer: give up this
-   *   dial, call `failed` with the error given, and go on to the next endpoint
+   * @param request.onRevoked called at most once, never from within `acquire`, when the lease should end: while
+   *   it is being dialled, because the endpoint is gone or another client found it dead (give up this dial,
+   *   call `failed` with the error given, and go on to the next endpoint); once it is connected, because the
+   *   endpoint is gone (close the connection)
    */
   acquire(request: {
     readonly tried: readonly Endpoint[];

@@ -17,6 +17,7 @@ function take(onRevoked: (error: GatewayError) => void = ({ code }) => told.push
     connected: (by: Member) => told.push(`connected ${by.endpoint.host} of ${by.connections}`),
     failed: (by: Member, { code }: GatewayError) =>
       told.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),
+    ended: () => {},
   };
   return lease(member, outcomes, onRevoked);
 }

@@ -1,10 +1,12 @@
 import type { Endpoint, GatewayError, Lease } from "@gw/interface";
-import type { Dialling, Member } from "./member.js";
+import type { Member, Revocable } from "./member.js";
 
 /** What a lease reports to its pool. */
 export interface Outcomes {
   connected(member: Member): void;
   failed(member: Member, error: GatewayError): void;
+  /** After `failed`, and after a release. */
+  ended(member: Member): void;
 }
 
 /** Counts a connection on `member` from now until the lease ends. */
@@ -12,11 +14,12 @@ export function lease(member: Member, outcomes: Outcomes, onRevoked: (error: Gat
   return new MemberLease(member, outcomes, onRevoked);
 }
 
-class MemberLease implements Lease, Dialling {
+class MemberLease implements Lease, Revocable {
   readonly endpoint: Endpoint;
   readonly #member: Member;
   readonly #outcomes: Outcomes;
   readonly #onRevoked: (error: GatewayError) => void;
+  #revoked = false;
   #state: "dialling" | "connected" | "ended" = "dialling";
 
   constructor(member: Member, outcomes: Outcomes, onRevoked: (error: GatewayError) => void) {
@@ -24,12 +27,12 @@ class MemberLease implements Lease, Dialling {
     this.#member = member;
     this.#outcomes = outcomes;
     this.#onRevoked = onRevoked;
-    member.connections += 1;
     member.dialling.add(this);
   }
 
   revoke(error: GatewayError): void {
-    this.#member.dialling.delete(this);
+    if (this.#revoked || this.#state === "ended") return;
+    this.#revoked = true;
     this.#onRevoked(error);
   }
 
@@ -37,6 +40,7 @@ class MemberLease implements Lease, Dialling {
     if (this.#state !== "dialling") return;
     this.#state = "connected";
     this.#member.dialling.delete(this);
+    this.#member.connected.add(this);
     this.#outcomes.connected(this.#member);
   }
 
@@ -44,15 +48,18 @@ class MemberLease implements Lease, Dialling {
     if (this.#state !== "dialling") return;
     this.#end();
     this.#outcomes.failed(this.#member, error);
+    this.#outcomes.ended(this.#member);
   }
 
   released(): void {
-    if (this.#state !== "ended") this.#end();
+    if (this.#state === "ended") return;
+    this.#end();
+    this.#outcomes.ended(this.#member);
   }
 
   #end(): void {
     this.#state = "ended";
     this.#member.dialling.delete(this);
-    this.#member.connections -= 1;
+    this.#member.connected.delete(this);
   }
 }

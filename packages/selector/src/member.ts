@@ -8,8 +8,8 @@ export interface Aside {
   readonly error: GatewayError;
 }
 
-/** A dial that may be told to give up. */
-export interface Dialling {
+/** A lease, to whose holder can be said that it must end. */
+export interface Revocable {
   revoke(error: GatewayError): void;
 }
 
@@ -18,12 +18,14 @@ export class Member {
   endpoint: Endpoint;
   aside: Aside | undefined;
   removed = false;
-  /** Leases that have not ended. */
-  connections = 0;
-  /** Those of them that are not connected yet. */
-  readonly dialling: Set<Dialling> = new Set();
+  /** Leases that are not connected yet. */
+  readonly dialling: Set<Revocable> = new Set();
+  /** Leases that are connected. */
+  readonly connected: Set<Revocable> = new Set();
   /** Ends the wait for the next retry, or the retry that runs. */
   readonly retry: { cancel: () => void } = { cancel: () => {} };
+  /** Ends the waits after which connections are closed. */
+  readonly farewell: { cancel: () => void } = { cancel: () => {} };
   /** What selectors see of this member: always current, and nothing that they could change. */
   readonly candidate: Candidate;
 
@@ -38,6 +40,11 @@ export class Member {
         return member.connections;
       },
     });
+  }
+
+  /** Leases that have not ended. */
+  get connections(): number {
+    return this.dialling.size + this.connected.size;
   }
 
   /** Tells every dial in progress that it is in vain. */

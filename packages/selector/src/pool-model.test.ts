@@ -35,6 +35,7 @@ class Pair {
     this.pool = createPool({
       selector,
       retryDelayMs,
+      onRemoved: "leave",
       clock: this.clock,
       probe: async ({ host }) => {
         if (!this.#up.includes(host)) throw new GatewayError("refused", `${host} is down`);

@@ -56,8 +56,8 @@ describe("an update", () => {
     expect(take().endpoint).toEqual({ ...b, priority: 1, weight: 5 });
   });
 
-  test("revokes the dials to what is gone, and leaves its connections alone", () => {
-    const { pool, take } = rig([a, b]);
+  test("revokes the dials to what is gone, once", () => {
+    const { pool, take } = rig([a, b], { onRemoved: "leave" });
     const [dialling, connected, staying] = [take(), take(), take(a)];
     connected.connected();
     pool.update([b]);

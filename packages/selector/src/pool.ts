@@ -12,6 +12,7 @@ import {
   sameEndpoint,
   systemClock,
 } from "@gw/interface";
+import { type OnRemoved, sayFarewell } from "./farewell.js";
 import { lease } from "./lease.js";
 import { bestTier, Member } from "./member.js";
 import { stickyRandom } from "./sticky-random.js";
@@ -30,6 +31,12 @@ export interface PoolOptions {
    * aborted. Without it an endpoint is simply offered again after `retryDelayMs`.
    */
   readonly probe?: (endpoint: Endpoint, signal: AbortSignal) => Promise<void>;
+  /** What happens to the open connections of an endpoint that is no longer in the set. @default "drain" */
+  readonly onRemoved?: OnRemoved | undefined;
+  /** How long such connections may go on under `drain`, in milliseconds: at most 2³¹ − 1. @default 30000 */
+  readonly drainTimeoutMs?: number | undefined;
+  /** A number in [0, 1), for jitter. @default Math.random */
+  readonly random?: (() => number) | undefined;
   /** Sees what happens to endpoints. */
   readonly observer?: Observer | undefined;
   /** @default systemClock */
@@ -37,16 +44,20 @@ export interface PoolOptions {
 }
 
 /** What holds where {@link PoolOptions} are silent. */
-export const poolDefaults = { retryDelayMs: 60_000 } as const;
+export const poolDefaults = { retryDelayMs: 60_000, onRemoved: "drain", drainTimeoutMs: 30_000 } as const;
+
+/** What a timer of Node can wait for at most. */
+const longestMs = 2 ** 31 - 1;
 
 /** A pool of endpoints that can be fed and closed. */
 export interface EndpointPool extends Pool {
   /**
    * Replaces the set of endpoints. What stays keeps its state; what is gone gets no new connections, its
-   * dials are given up, and its open connections live on.
+   * dials are given up, and `onRemoved` says what happens to its open connections. One that returns while
+   * such connections are open keeps them.
    */
   update(endpoints: readonly Endpoint[]): void;
-  /** Stops trying endpoints again. Leases stay valid; `acquire` goes on to work. */
+  /** Stops trying endpoints again and closing connections. Leases stay valid; `acquire` goes on to work. */
   close(): void;
 }
 
@@ -55,7 +66,7 @@ export interface EndpointPool extends Pool {
  * each has. Offers the members of the best SRV priority that are up to the selector. When all are set aside
  * it offers them all the same ("last chance"), since a wrong guess costs a client no more than a refusal.
  *
- * @throws {GatewayError} `invalid-option` if `retryDelayMs` is out of its range
+ * @throws {GatewayError} `invalid-option` if `retryDelayMs` or `drainTimeoutMs` is out of its range
  */
 export function createPool(options: PoolOptions = {}): EndpointPool {
   return new SelectingPool(options);
@@ -64,12 +75,17 @@ export function createPool(options: PoolOptions = {}): EndpointPool {
 class SelectingPool implements EndpointPool {
   readonly #selector: Selector;
   readonly #retryDelayMs: number;
+  readonly #onRemoved: OnRemoved;
+  readonly #drainTimeoutMs: number;
+  readonly #random: () => number;
   readonly #probe: PoolOptions["probe"];
   readonly #observer: Observer | undefined;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
 
   #members: readonly Member[] = [];
+  /** What is gone and still has connections. */
+  readonly #leaving = new Set<Member>();
   /** What a client that has failed on nothing is offered; undefined when it must be worked out anew. */
   #offer: readonly Member[] | undefined;
   /** The member that the newest connection went to. */
@@ -79,12 +95,10 @@ class SelectingPool implements EndpointPool {
 
   constructor(options: PoolOptions) {
     this.#selector = options.selector ?? stickyRandom();
-    this.#retryDelayMs = options.retryDelayMs ?? poolDefaults.retryDelayMs;
-    if (!(this.#retryDelayMs > 0 && this.#retryDelayMs <= 2 ** 31 - 1))
-      throw new GatewayError(
-        "invalid-option",
-        `retryDelayMs ${this.#retryDelayMs} is not more than 0 and at most 2147483647`,
-      );
+    this.#retryDelayMs = wait("retryDelayMs", options.retryDelayMs ?? poolDefaults.retryDelayMs);
+    this.#onRemoved = options.onRemoved ?? poolDefaults.onRemoved;
+    this.#drainTimeoutMs = wait("drainTimeoutMs", options.drainTimeoutMs ?? poolDefaults.drainTimeoutMs);
+    this.#random = options.random ?? Math.random;
     this.#probe = options.probe;
     this.#observer = options.observer;
     this.#clock = options.clock ?? systemClock;
@@ -92,15 +106,19 @@ class SelectingPool implements EndpointPool {
 
   update(endpoints: readonly Endpoint[]): void {
     const gone = new Map(this.#members.map(member => [formatAddress(member.endpoint), member]));
+    const leaving = new Map([...this.#leaving].map(member => [formatAddress(member.endpoint), member]));
     const added: Endpoint[] = [];
     this.#members = endpoints.map(given => {
       // A selector sees it, and must have nothing to change.
       const endpoint = Object.freeze({ ...given });
-      const known = gone.get(formatAddress(endpoint));
-      gone.delete(formatAddress(endpoint));
-      if (known) known.endpoint = endpoint;
-      else added.push(endpoint);
-      return known ?? new Member(endpoint);
+      const name = formatAddress(endpoint);
+      const known = gone.get(name);
+      if (!known) added.push(endpoint);
+      gone.delete(name);
+      const member = known ?? leaving.get(name) ?? new Member(endpoint);
+      member.endpoint = endpoint;
+      this.#welcome(member);
+      return member;
     });
     this.#offer = undefined;
     if (this.#members.some(member => !member.aside)) this.#lastChanceSaid = false;
@@ -118,6 +136,7 @@ class SelectingPool implements EndpointPool {
   close(): void {
     this.#closing.abort();
     for (const member of this.#members) member.retry.cancel();
+    for (const member of this.#leaving) member.farewell.cancel();
   }
 
   #offerTo(tried: readonly Endpoint[]): readonly Member[] {
@@ -186,6 +205,9 @@ class SelectingPool implements EndpointPool {
       if (member.aside) member.aside = { ...member.aside, error };
       else this.#setAside(member, error);
     },
+    ended: (member: Member): void => {
+      if (member.connections === 0) this.#leaving.delete(member);
+    },
   };
 
   #setAside(member: Member, error: GatewayError): void {
@@ -208,9 +230,25 @@ class SelectingPool implements EndpointPool {
 
   #remove(member: Member): void {
     member.removed = true;
+    member.aside = undefined;
     member.retry.cancel();
     const name = formatAddress(member.endpoint);
     member.revokeDials(new GatewayError("aborted", `${name} is no longer an endpoint`));
+    if (member.connections > 0) this.#leaving.add(member);
+    const connections = member.connected.size;
+    const withinMs = sayFarewell(member, this.#onRemoved, {
+      drainTimeoutMs: this.#drainTimeoutMs,
+      clock: this.#clock,
+      random: this.#random,
+    });
+    if (withinMs > 0) notify(this.#observer, "closing", { endpoint: member.endpoint, connections, withinMs });
+  }
+
+  /** Undoes a removal. */
+  #welcome(member: Member): void {
+    member.removed = false;
+    member.farewell.cancel();
+    this.#leaving.delete(member);
   }
 
   #retryLater(member: Member): void {
@@ -233,6 +271,11 @@ class SelectingPool implements EndpointPool {
       this.#retryLater(member);
     }
   }
+}
+
+function wait(option: string, ms: number): number {
+  if (ms > 0 && ms <= longestMs) return ms;
+  throw new GatewayError("invalid-option", `${option} ${ms} is not more than 0 and at most ${longestMs}`);
 }
 
 /** Why connections moved from one member to another, or undefined where that is just the policy's way. */

@@ -1,4 +1,5 @@
 import { type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
+import { pickByWeight } from "./weighted-random.js";
 
 /** Options of {@link stickyRandom}. */
 export interface StickyRandomOptions {
@@ -8,7 +9,7 @@ export interface StickyRandomOptions {
 
 /**
  * The policy of etcd's documentation: one endpoint, picked at random, takes all connections until it fails;
- * then another, at random, takes them. An endpoint that comes back pulls nothing to itself.
+ * then another, at random, takes them. Where endpoints have SRV weights, they are the chances (RFC 2782). An endpoint that comes back pulls nothing to itself.
  *
  * Use it when the members of a cluster are equals and one of them can carry all that this machine asks for.
  */
@@ -18,7 +19,7 @@ export function stickyRandom({ random = Math.random }: StickyRandomOptions = {})
     pick(candidates) {
       const remembered = current;
       const same = remembered && candidates.find(one => sameEndpoint(one.endpoint, remembered));
-      const picked = same ?? candidates[Math.floor(random() * candidates.length)];
+      const picked = same ?? pickByWeight(candidates, random);
       if (picked) current = picked.endpoint;
       return picked;
     },

@@ -30,6 +30,8 @@ export class PoolModel {
   readonly leases: ModelLease[] = [];
   readonly events: string[] = [];
   #nowMs = 0;
+  /** Members that are gone, some of them with connections. */
+  #left: readonly ModelMember[] = [];
   #current: ModelMember | undefined;
   #lastChanceSaid = false;
   readonly #retryDelayMs: number;
@@ -44,15 +46,18 @@ export class PoolModel {
 
   update(endpoints: readonly Endpoint[]): void {
     const before = this.members;
+    const leaving = this.#left.filter(({ connections }) => connections > 0);
     this.members = endpoints.map(endpoint => {
-      const known = before.find(member => member.endpoint.host === endpoint.host);
-      if (known) known.endpoint = endpoint;
+      const known = [...before, ...leaving].find(member => member.endpoint.host === endpoint.host);
+      if (known) Object.assign(known, { endpoint, removed: false });
       return known ?? { endpoint, removed: false, retryAtMs: undefined, why: "", connections: 0 };
     });
     for (const gone of before.filter(member => !this.members.includes(member))) {
       gone.removed = true;
+      gone.retryAtMs = undefined;
       this.#revoke(gone);
     }
+    this.#left = [...leaving, ...before].filter(member => !this.members.includes(member));
     this.#forgetLastChance();
   }
 

@@ -79,6 +79,8 @@ function writingTo(log: string[]): Observer {
     stillAside: ({ endpoint, error, retryInMs }) =>
       log.push(`still aside ${endpoint.host} for ${retryInMs}: ${error.detail}`),
     back: ({ endpoint, asideMs }) => log.push(`back ${endpoint.host} after ${asideMs}`),
+    closing: ({ endpoint, connections, withinMs }) =>
+      log.push(`closing ${connections} of ${endpoint.host} within ${withinMs}`),
     switched: ({ from, to, why }) => log.push(`switched ${from.host} to ${to.host}: ${why}`),
     lastChance: ({ endpoints }) => log.push(`last chance ${names(endpoints)}`),
     selectorFailed: ({ error }) => log.push(error.message),

@@ -68,7 +68,7 @@ class Serving {
     while (!this.#killed && !this.#budgetSpent()) {
       const attempt = new AbortController();
       this.#abandon = reason => attempt.abort(reason);
-      const lease = this.#context.pool.acquire({ tried, onRevoked: this.#abandon });
+      const lease = this.#context.pool.acquire({ tried, onRevoked: reason => this.#abandon(reason) });
       if (!lease) break;
       try {
         return this.#relay(lease, await this.#dial(lease.endpoint, attempt.signal));
