@@ -92,6 +92,8 @@ test("only errors of this machine, and what was given up on request, say nothing
     "timed-out": false,
     reset: false,
     "name-not-resolved": false,
+    untrusted: false,
+    "certificate-refused": false,
     "out-of-resources": true,
     "address-not-available": true,
     "address-in-use": false,

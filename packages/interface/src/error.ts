@@ -6,6 +6,8 @@ import { inspect } from "node:util";
  * - `invalid-endpoint`, `invalid-address`, `invalid-option`, `invalid-selector`, `self-loop`: the
  *   configuration's fault
  * - `refused`, `unreachable`, `timed-out`, `reset`, `name-not-resolved`: the network's or the server's
+ * - `untrusted`: the endpoint answered, but not as whom it must be: no TLS, or no certificate that is good for it
+ * - `certificate-refused`: the endpoint did not accept this side's client certificate, or that there was none
  * - `out-of-resources`, `address-not-available`: this machine's (descriptors, memory, ports); says nothing
  *   about the endpoint
  * - `address-in-use`, `not-permitted`: the operating system refused an address
@@ -24,6 +26,8 @@ export type GatewayErrorCode =
   | "timed-out"
   | "reset"
   | "name-not-resolved"
+  | "untrusted"
+  | "certificate-refused"
   | "out-of-resources"
   | "address-not-available"
   | "address-in-use"
@@ -64,8 +68,17 @@ export class GatewayError extends Error {
 
 /** What was thrown, in one line. Anything can be thrown, so `thrown` may be anything. */
 export function messageOf(thrown: unknown): string {
-  const text = thrown instanceof Error ? thrown.message || thrown.name : thrown;
-  return (typeof text === "string" ? text : inspect(text)).replace(/\s*[\r\n\u2028\u2029]\s*/g, " ");
+  return textOf(thrown).replace(/\s*[\r\n\u2028\u2029]\s*/g, " ");
+}
+
+function textOf(thrown: unknown): string {
+  try {
+    const text = thrown instanceof Error ? thrown.message || thrown.name : thrown;
+    return typeof text === "string" ? text : inspect(text);
+  } catch {
+    // Getters and custom inspection can throw as well.
+    return "something that cannot be described";
+  }
 }
 
 /** The only place where Node's errnos become ours. Names as in errno(3) and getaddrinfo(3). */

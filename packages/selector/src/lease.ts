@@ -4,27 +4,35 @@ import type { Member, Revocable } from "./member.js";
 /** What a lease reports to its pool. */
 export interface Outcomes {
   connected(member: Member): void;
-  failed(member: Member, error: GatewayError): void;
+  /** `order` is the lease's own. */
+  failed(member: Member, error: GatewayError, order: number): void;
   /** After `failed`, and after a release. */
   ended(member: Member): void;
 }
 
-/** Counts a connection on `member` from now until the lease ends. */
-export function lease(member: Member, outcomes: Outcomes, onRevoked: (error: GatewayError) => void): Lease {
-  return new MemberLease(member, outcomes, onRevoked);
+/** Counts a connection on `member` from now until the lease ends. `order` tells which leases are older. */
+export function lease(
+  member: Member,
+  order: number,
+  outcomes: Outcomes,
+  onRevoked: (error: GatewayError) => void,
+): Lease {
+  return new MemberLease(member, order, outcomes, onRevoked);
 }
 
 class MemberLease implements Lease, Revocable {
   readonly endpoint: Endpoint;
   readonly #member: Member;
+  readonly #order: number;
   readonly #outcomes: Outcomes;
   readonly #onRevoked: (error: GatewayError) => void;
   #revoked = false;
   #state: "dialling" | "connected" | "ended" = "dialling";
 
-  constructor(member: Member, outcomes: Outcomes, onRevoked: (error: GatewayError) => void) {
+  constructor(member: Member, order: number, outcomes: Outcomes, onRevoked: (error: GatewayError) => void) {
     this.endpoint = member.endpoint;
     this.#member = member;
+    this.#order = order;
     this.#outcomes = outcomes;
     this.#onRevoked = onRevoked;
     member.dialling.add(this);
@@ -47,7 +55,7 @@ class MemberLease implements Lease, Revocable {
   failed(error: GatewayError): void {
     if (this.#state !== "dialling") return;
     this.#end();
-    this.#outcomes.failed(this.#member, error);
+    this.#outcomes.failed(this.#member, error, this.#order);
     this.#outcomes.ended(this.#member);
   }
 

@@ -18,6 +18,8 @@ export class Member {
   endpoint: Endpoint;
   aside: Aside | undefined;
   removed = false;
+  /** The newest lease of the pool when a dial to this member last succeeded. */
+  provenAt = 0;
   /** Leases that are not connected yet. */
   readonly dialling: Set<Revocable> = new Set();
   /** Leases that are connected. */

@@ -50,11 +50,30 @@ describe("an endpoint whose dial fails", () => {
 
   test("revokes all other dials to it, and neither connections nor dials elsewhere", () => {
     const { take } = rig([a, b]);
-    const [failing, dialling, connected, elsewhere] = [take(), take(), take(), take(a)];
+    const connected = take();
     connected.connected();
+    const [failing, dialling, elsewhere] = [take(), take(), take(a)];
     failing.failed(timedOut);
     expect(dialling.revoked).toEqual([timedOut]);
     for (const lease of [failing, connected, elsewhere]) expect(lease.revoked).toEqual([]);
+  });
+
+  test("is not set aside by a dial that began before another succeeded", () => {
+    const { take, log } = rig([a, b]);
+    const [older, younger] = [take(), take()];
+    younger.connected();
+    older.failed(timedOut);
+    expect(log).toEqual([]);
+    take().failed(timedOut);
+    expect(log).toHaveLength(1);
+  });
+
+  test("leaves other dials alone where there is nowhere else to go", () => {
+    const { take } = rig([a, b]);
+    const [dialling, failing] = [take(), take()];
+    take(a).failed(refused);
+    failing.failed(refused);
+    expect(dialling.revoked).toEqual([]);
   });
 
   test("revokes dials once, though more fail later", () => {

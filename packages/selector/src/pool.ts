@@ -90,6 +90,8 @@ class SelectingPool implements EndpointPool {
   #offer: readonly Member[] | undefined;
   /** The member that the newest connection went to. */
   #current: Member | undefined;
+  /** How many leases were handed out; orders them. */
+  #leases = 0;
   #lastChanceSaid = false;
   #selectorFailing = false;
 
@@ -130,7 +132,9 @@ class SelectingPool implements EndpointPool {
 
   acquire(request: Parameters<Pool["acquire"]>[0]): Lease | undefined {
     const member = this.#pick(this.#offerTo(request.tried));
-    return member && lease(member, this.#outcomes, request.onRevoked);
+    if (!member) return undefined;
+    this.#leases += 1;
+    return lease(member, this.#leases, this.#outcomes, request.onRevoked);
   }
 
   close(): void {
@@ -193,6 +197,7 @@ class SelectingPool implements EndpointPool {
   readonly #outcomes = {
     connected: (member: Member): void => {
       if (member.removed) return;
+      member.provenAt = this.#leases;
       if (member.aside) this.#takeBack(member);
       const last = this.#current;
       this.#current = member;
@@ -200,8 +205,9 @@ class SelectingPool implements EndpointPool {
       const why = reasonToLeave(last, member);
       if (why) notify(this.#observer, "switched", { from: last.endpoint, to: member.endpoint, why });
     },
-    failed: (member: Member, error: GatewayError): void => {
-      if (error.isLocal || member.removed) return;
+    failed: (member: Member, error: GatewayError, order: number): void => {
+      // A dial that began before another succeeded tells nothing new.
+      if (error.isLocal || member.removed || order <= member.provenAt) return;
       if (member.aside) member.aside = { ...member.aside, error };
       else this.#setAside(member, error);
     },
@@ -216,7 +222,8 @@ class SelectingPool implements EndpointPool {
     this.#offer = undefined;
     notify(this.#observer, "setAside", { endpoint: member.endpoint, error, retryInMs });
     this.#retryLater(member);
-    member.revokeDials(error);
+    // Where there is no other endpoint to go to, what is being dialled may still succeed.
+    if (this.#members.some(other => !other.aside)) member.revokeDials(error);
   }
 
   #takeBack(member: Member): void {

@@ -9,6 +9,8 @@ export interface ModelMember {
   /** Why it is set aside. */
   why: string;
   connections: number;
+  /** The newest lease when a dial last succeeded. */
+  provenAt: number;
 }
 
 /** What a pool should know about a lease. */
@@ -19,6 +21,8 @@ export interface ModelLease {
   revoked: number;
   /** Whether it fails as soon as it is revoked, or when its client gets round to it. */
   readonly prompt: boolean;
+  /** Which leases are older. */
+  readonly order: number;
 }
 
 /**
@@ -50,7 +54,9 @@ export class PoolModel {
     this.members = endpoints.map(endpoint => {
       const known = [...before, ...leaving].find(member => member.endpoint.host === endpoint.host);
       if (known) Object.assign(known, { endpoint, removed: false });
-      return known ?? { endpoint, removed: false, retryAtMs: undefined, why: "", connections: 0 };
+      return (
+        known ?? { endpoint, removed: false, retryAtMs: undefined, why: "", connections: 0, provenAt: 0 }
+      );
     });
     for (const gone of before.filter(member => !this.members.includes(member))) {
       gone.removed = true;
@@ -78,7 +84,13 @@ export class PoolModel {
       this.events.push("last chance");
     }
     member.connections += 1;
-    const lease: ModelLease = { member, state: "dialling", revoked: 0, prompt };
+    const lease: ModelLease = {
+      member,
+      state: "dialling",
+      revoked: 0,
+      prompt,
+      order: this.leases.length + 1,
+    };
     this.leases.push(lease);
     return lease;
   }
@@ -88,6 +100,7 @@ export class PoolModel {
     lease.state = "connected";
     const { member } = lease;
     if (member.removed) return;
+    member.provenAt = this.leases.length;
     if (member.retryAtMs !== undefined) this.#takeBack(member);
     const last = this.#current;
     this.#current = member;
@@ -99,12 +112,12 @@ export class PoolModel {
     if (lease.state !== "dialling") return;
     this.#end(lease);
     const { member } = lease;
-    if (error.isLocal || member.removed) return;
+    if (error.isLocal || member.removed || lease.order <= member.provenAt) return;
     member.why = error.detail;
     if (member.retryAtMs !== undefined) return;
     member.retryAtMs = this.#nowMs + this.#retryDelayMs;
     this.events.push(`aside ${member.endpoint.host}`);
-    this.#revoke(member);
+    if (this.aside.length < this.members.length) this.#revoke(member);
   }
 
   released(lease: ModelLease): void {

@@ -11,7 +11,7 @@ test("the addresses of a name are tried one after the other, and the one that an
     lookup: async () => {
       asked += 1;
       // 127.0.0.2 to 127.0.0.4 are this machine as well, but nothing listens there.
-      return ["127.0.0.2", "127.0.0.3", "127.0.0.1", "127.0.0.4"];
+      return { addresses: ["127.0.0.2", "127.0.0.3", "127.0.0.1", "127.0.0.4"] };
     },
   });
   for (const _ of [1, 2]) {
@@ -26,7 +26,7 @@ test("the addresses of a name are tried one after the other, and the one that an
 test("when no remembered address answers, the name is asked for anew", async () => {
   await using backend = await startBackend();
   const answers = [["127.0.0.2"], ["127.0.0.2", "127.0.0.1"]];
-  const dialer = createDialer({ lookup: async () => answers.shift() ?? [] });
+  const dialer = createDialer({ lookup: async () => ({ addresses: answers.shift() ?? [] }) });
   const socket = await dialer.dial(endpoint("etcd.test", backend.port));
   expect(socket.remoteAddress).toBe("127.0.0.1");
   socket.destroy();
@@ -83,4 +83,25 @@ test("IPv6 endpoints are dialled", async () => {
 test("a timeout that is not positive is refused", () => {
   for (const connectTimeoutMs of [0, -1, Number.NaN])
     expect(() => createDialer({ connectTimeoutMs })).toThrow("is not positive");
+});
+
+test("an address that this machine has no family for does not keep from the next", async () => {
+  await using backend = await startBackend();
+  // 2001:db8::/32 is for documentation: either there is no route to it, or no IPv6 at all.
+  const lookup = async () => ({ addresses: ["2001:db8::1", "127.0.0.1"] });
+  const socket = await createDialer({ connectTimeoutMs: 200, lookup }).dial(
+    endpoint("etcd.test", backend.port),
+  );
+  expect(socket.remoteAddress).toBe("127.0.0.1");
+  socket.destroy();
+});
+
+test("a name server that hangs neither delays the verdict on a known address nor hides it", async () => {
+  const port = await freePort();
+  const answers = [Promise.resolve({ addresses: ["127.0.0.1"] })];
+  const dialer = createDialer({
+    lookup: () => answers.shift() ?? new Promise(() => {}),
+    connectTimeoutMs: 2 ** 30,
+  });
+  await expect(dialer.dial(endpoint("etcd.test", port))).rejects.toMatchObject({ code: "refused" });
 });

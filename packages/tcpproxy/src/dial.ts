@@ -8,7 +8,7 @@ import {
   systemClock,
 } from "@gw/interface";
 import { leadsBack } from "./loop.js";
-import { type Lookup, Resolver, systemAddresses } from "./resolver.js";
+import { type Lookup, Resolver, systemLookup } from "./resolver.js";
 
 /** Options of {@link createDialer}. */
 export interface DialerOptions {
@@ -31,8 +31,8 @@ export interface Dialer {
    * Connects to the first address of `endpoint` that accepts; addresses are tried one at a time, each with
    * the timeout of its own. The socket is paused, unread, allows half-open use, and belongs to the caller.
    *
-   * Names are remembered and resolved again in the background; when no remembered address accepts, the name
-   * is asked for anew and addresses not seen before are tried.
+   * Names are remembered and resolved again in the background. When no remembered address accepts, the name is
+   * asked for anew, and if the answer comes soon (250 ms) the addresses not seen before are tried.
    *
    * @param options.signal gives up; its reason is what the dial is rejected with
    * @param options.listening addresses of the proxy itself, which are never dialled
@@ -45,6 +45,8 @@ export interface Dialer {
    * @throws {GatewayError} `name-not-resolved`, or `timed-out` after `connectTimeoutMs`
    */
   resolve(host: string): Promise<readonly string[]>;
+  /** Makes the next dial to each name wait for a new look-up, as after a change that one knows of. */
+  forget(): void;
 }
 
 /** See {@link Dialer.dial}. */
@@ -70,7 +72,7 @@ class TcpDialer implements Dialer {
       throw new GatewayError("invalid-option", `connectTimeoutMs ${this.#timeoutMs} is not positive`);
     this.#keepAliveDelayMs = options.keepAliveDelayMs ?? dialerDefaults.keepAliveDelayMs;
     this.#clock = options.clock ?? systemClock;
-    this.#resolver = new Resolver(options.lookup ?? systemAddresses, this.#clock);
+    this.#resolver = new Resolver(options.lookup ?? systemLookup, this.#clock);
   }
 
   async dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Socket> {
@@ -80,9 +82,8 @@ class TcpDialer implements Dialer {
     try {
       return await this.#connectToOneOf(host, port, addresses, options);
     } catch (error) {
-      if (!(error instanceof GatewayError) || error.isLocal || options.signal?.aborted) throw error;
-      const anew = await this.#wait(this.#resolver.refresh(host), host, options.signal);
-      const unseen = anew.filter(address => !addresses.includes(address));
+      if (endsDial(error, options)) throw error;
+      const unseen = (await this.#resolver.soon(host)).filter(address => !addresses.includes(address));
       if (unseen.length === 0) throw error;
       return this.#connectToOneOf(host, port, unseen, options);
     }
@@ -90,6 +91,10 @@ class TcpDialer implements Dialer {
 
   resolve(host: string): Promise<readonly string[]> {
     return this.#wait(isIP(host) ? Promise.resolve([host]) : this.#resolver.addresses(host), host, undefined);
+  }
+
+  forget(): void {
+    this.#resolver.forget();
   }
 
   async #connectToOneOf(
@@ -106,7 +111,7 @@ class TcpDialer implements Dialer {
         return socket;
       } catch (error) {
         failure = error;
-        if (options.signal?.aborted || (error instanceof GatewayError && error.isLocal)) break;
+        if (endsDial(error, options)) break;
       }
     }
     throw failure;
@@ -171,4 +176,9 @@ class TcpDialer implements Dialer {
     signal?.addEventListener("abort", onAbort);
     return stop;
   }
+}
+
+/** Whether an attempt failed for a reason that no other address can mend. */
+function endsDial(error: unknown, { signal }: DialOptions): boolean {
+  return signal?.aborted === true || (error instanceof GatewayError && error.code === "out-of-resources");
 }

@@ -8,5 +8,5 @@ export { createDialer, type Dialer, type DialerOptions, type DialOptions, dialer
 export { inOrder } from "./in-order.js";
 export { leadsBack } from "./loop.js";
 export { createProxy, type ProxyOptions, proxyDefaults, type TcpProxy } from "./proxy.js";
-export type { Lookup } from "./resolver.js";
+export { type Lookup, systemLookup } from "./resolver.js";
 export { streamRelay } from "./stream-relay.js";

@@ -2,7 +2,14 @@ import { once } from "node:events";
 import { type GatewayError, type Observer, type Pool, systemClock } from "@gw/interface";
 import { connectTo, echo, freePort, outcome, queue, startBackend, startBlackHole } from "@gw/testing";
 import { expect, test } from "vitest";
-import { createDialer, createProxy, inOrder, type ProxyOptions, type TcpProxy } from "./index.js";
+import {
+  createDialer,
+  createProxy,
+  inOrder,
+  type ProxyOptions,
+  streamRelay,
+  type TcpProxy,
+} from "./index.js";
 
 const anyPort = { host: "127.0.0.1", port: 0 };
 
@@ -74,7 +81,7 @@ test("each endpoint is tried once; then a silent client sees an end, one that ha
   expect(await next("unserved")).toMatchObject({ code: "refused" });
 
   // The lookup holds the dial back until the client's bytes have arrived.
-  const asked = queue<(addresses: readonly string[]) => void>();
+  const asked = queue<(answer: { addresses: readonly string[] }) => void>();
   const dialer = createDialer({ lookup: () => new Promise(resolve => asked.put(resolve)) });
   await using slow = await startProxy({
     pool: inOrder([{ host: "etcd.test", port: dead[0]?.port ?? 1 }]),
@@ -83,14 +90,14 @@ test("each endpoint is tried once; then a silent client sees an end, one that ha
   const talker = await connectTo(slow.port);
   const answer = await asked.take();
   await new Promise<void>(resolve => talker.write("bytes that nobody reads", () => resolve()));
-  answer(["127.0.0.1"]);
-  (await asked.take())(["127.0.0.1"]);
+  answer({ addresses: ["127.0.0.1"] });
+  (await asked.take())({ addresses: ["127.0.0.1"] });
   expect(await outcome(talker)).toMatchObject({ end: "ECONNRESET" });
 });
 
 test("a client that is reset while its dial is under way costs its backend a reset connection, no more", async () => {
   await using backend = await startBackend();
-  const asked = queue<(addresses: readonly string[]) => void>();
+  const asked = queue<(answer: { addresses: readonly string[] }) => void>();
   const dialer = createDialer({ lookup: () => new Promise(resolve => asked.put(resolve)) });
   const closed = queue<string>();
   await using proxy = await startProxy({
@@ -102,7 +109,7 @@ test("a client that is reset while its dial is under way costs its backend a res
   const answer = await asked.take();
   client.resetAndDestroy();
   await once(client, "close");
-  answer(["127.0.0.1"]);
+  answer({ addresses: ["127.0.0.1"] });
   expect(await outcome(await backend.next())).toMatchObject({ end: "ECONNRESET" });
   expect(await closed.take()).toBe("client-failed");
   expect(proxy.proxy.connections).toBe(0);
@@ -130,20 +137,48 @@ test("a dial that its pool revokes is given up for the next endpoint", async () 
   expect((await next("dialFailed")).detail).toBe("another client has waited long enough");
 });
 
-test("when the dial budget is spent no further endpoint is tried", async () => {
+test("a relay or a pool that throws costs its client the connection, and nothing else", async () => {
   await using backend = await startBackend(echo);
-  await using hole = await startBlackHole();
+  let fault: "relay" | "pool" | undefined;
   const { observer, next } = events();
+  const good = inOrder([backend.address]);
+  const broken = (name: "relay" | "pool") => {
+    if (fault === name) throw new Error(`${name} is broken`);
+  };
   await using proxy = await startProxy({
-    pool: inOrder([{ host: "127.0.0.1", port: hole.port }, backend.address]),
-    dialer: createDialer({ connectTimeoutMs: 200 }),
-    dialBudgetMs: 100,
+    pool: {
+      acquire(request) {
+        broken("pool");
+        return good.acquire(request);
+      },
+    },
+    relay: {
+      name: "test",
+      start(...args) {
+        broken("relay");
+        return streamRelay().start(...args);
+      },
+    },
     observer,
   });
+  for (fault of ["pool", "relay"] as const) {
+    const client = await connectTo(proxy.port);
+    expect(await outcome(client)).toMatchObject({ end: "end" });
+    expect((await next("unserved")).detail).toContain(`${fault} is broken`);
+  }
+  fault = undefined;
   const client = await connectTo(proxy.port);
-  expect(await outcome(client)).toMatchObject({ end: "end" });
-  expect(await next("unserved")).toMatchObject({ code: "timed-out" });
-  expect(backend.accepted).toBe(0);
+  client.end("unharmed");
+  expect(await outcome(client)).toMatchObject({ received: Buffer.from("unharmed") });
+});
+
+test("it listens once, and takes no limit that is not one", async () => {
+  await using backend = await startBackend(echo);
+  await using proxy = await startProxy({ pool: inOrder([backend.address]) });
+  await expect(proxy.proxy.listen()).rejects.toMatchObject({ code: "invalid-option" });
+  (await connectTo(proxy.port)).destroy();
+  for (const maxConnections of [0, -1, Number.NaN])
+    expect(() => createProxy({ listen: [], pool: inOrder([]), maxConnections })).toThrow("not at least 1");
 });
 
 test("at the limit new clients are reset, the established live on, and room is used again", async () => {
@@ -217,7 +252,7 @@ test("a proxy does not dial itself, also where a name leads back to it", async (
   const { observer, next } = events();
   let target = { host: "etcd.test", port: 1 };
   const pool: Pool = { acquire: request => inOrder([target]).acquire(request) };
-  const dialer = createDialer({ lookup: async () => ["127.0.0.1"] });
+  const dialer = createDialer({ lookup: async () => ({ addresses: ["127.0.0.1"] }) });
   await using proxy = await startProxy({ pool, dialer, observer });
   target = { host: "etcd.test", port: proxy.port };
   const client = await connectTo(proxy.port);

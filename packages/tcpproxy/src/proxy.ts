@@ -12,7 +12,7 @@ import {
 } from "@gw/interface";
 import { connectionLimit } from "./descriptors.js";
 import { createDialer, type Dialer } from "./dial.js";
-import { serve } from "./serve.js";
+import { type Serving, serve } from "./serve.js";
 import { streamRelay } from "./stream-relay.js";
 
 /** Options of {@link createProxy}. */
@@ -32,8 +32,6 @@ export interface ProxyOptions {
   readonly maxConnections?: number | undefined;
   /** After this time without traffic TCP keepalive probes start towards clients, in milliseconds. @default 30000 */
   readonly keepAliveDelayMs?: number | undefined;
-  /** For how long in all endpoints are dialled for one client, in milliseconds. @default 60000 */
-  readonly dialBudgetMs?: number | undefined;
   /** Sees what happens to connections. */
   readonly observer?: Observer | undefined;
   /** @default systemClock */
@@ -41,14 +39,15 @@ export interface ProxyOptions {
 }
 
 /** What holds where {@link ProxyOptions} are silent. */
-export const proxyDefaults = { keepAliveDelayMs: 30_000, dialBudgetMs: 60_000 } as const;
+export const proxyDefaults = { keepAliveDelayMs: 30_000 } as const;
 
 /** A TCP proxy. */
 export interface TcpProxy {
   /**
    * Starts to accept clients; resolves with the addresses that are listened on, in the order of the options.
    *
-   * @throws {GatewayError} `address-in-use`, `not-permitted`, … ; then nothing is listened on
+   * @throws {GatewayError} `address-in-use`, `not-permitted`, … ; then nothing is listened on. `invalid-option`
+   *   when it was called before
    */
   listen(): Promise<readonly Address[]>;
   /** The addresses that are listened on; empty before and after. */
@@ -77,10 +76,10 @@ class ListeningProxy implements TcpProxy {
   readonly #relay: Relay;
   readonly #clock: Clock;
   readonly #servers: readonly Server[];
-  /** Ends each connection at once; the keys stand for the connections. */
-  readonly #open = new Map<number, () => void>();
+  readonly #open = new Map<number, Serving>();
   readonly #whenIdle: (() => void)[] = [];
   #addresses: readonly Address[] = [];
+  #started = false;
   #accepted = 0;
   #cut = 0;
 
@@ -89,7 +88,10 @@ class ListeningProxy implements TcpProxy {
     this.#dialer = options.dialer ?? createDialer();
     this.#relay = options.relay ?? streamRelay();
     this.#clock = options.clock ?? systemClock;
-    this.maxConnections = Math.min(options.maxConnections ?? Infinity, connectionLimit());
+    const wanted = options.maxConnections ?? Infinity;
+    if (!(wanted >= 1))
+      throw new GatewayError("invalid-option", `maxConnections ${wanted} is not at least 1`);
+    this.maxConnections = Math.min(wanted, connectionLimit());
     this.#servers = options.listen.map(() => this.#createServer());
   }
 
@@ -102,20 +104,22 @@ class ListeningProxy implements TcpProxy {
   }
 
   async listen(): Promise<readonly Address[]> {
-    const bound: Address[] = [];
+    if (this.#started) throw new GatewayError("invalid-option", "a proxy can be told to listen only once");
+    this.#started = true;
     try {
-      for (const [index, server] of this.#servers.entries())
-        bound.push(await listenOn(server, this.#options.listen[index] as Address));
+      for (const [index, server] of this.#servers.entries()) {
+        const bound = await listenOn(server, this.#options.listen[index] as Address);
+        this.#addresses = [...this.#addresses, bound];
+      }
     } catch (error) {
-      for (const server of this.#servers) server.close();
+      await this.close({ graceMs: 0 });
       throw error;
     }
     for (const server of this.#servers)
       server.on("error", error => {
         notify(this.#options.observer, "acceptFailed", { error: GatewayError.from(error, "accept") });
       });
-    this.#addresses = bound;
-    return bound;
+    return this.#addresses;
   }
 
   async close({ graceMs }: { readonly graceMs: number }): Promise<{ readonly cut: number }> {
@@ -146,18 +150,18 @@ class ListeningProxy implements TcpProxy {
     }
     this.#accepted += 1;
     const connection = this.#accepted;
-    const kill = serve(client, {
+    const serving = serve(client, {
       connection,
       pool: this.#options.pool,
       dialer: this.#dialer,
       relay: this.#relay,
-      listening: this.#addresses,
-      budgetMs: this.#options.dialBudgetMs ?? proxyDefaults.dialBudgetMs,
+      listening: () => this.#addresses,
       observer: this.#options.observer,
       clock: this.#clock,
       onEnd: () => this.#ended(connection),
     });
-    this.#open.set(connection, kill);
+    this.#open.set(connection, serving);
+    serving.start();
   }
 
   /** Resolves when no connection is open. */
@@ -174,8 +178,7 @@ class ListeningProxy implements TcpProxy {
   }
 
   #cutAll(): void {
-    this.#cut += this.#open.size;
-    for (const kill of [...this.#open.values()]) kill();
+    for (const serving of [...this.#open.values()]) if (serving.kill()) this.#cut += 1;
   }
 }
 

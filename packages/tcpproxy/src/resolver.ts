@@ -1,23 +1,30 @@
-import { lookup as systemLookup } from "node:dns/promises";
+import { lookup as getaddrinfo } from "node:dns/promises";
 import { type Clock, GatewayError, quote } from "@gw/interface";
 
-/** Resolves a host name to IP addresses, best first. Rejects when there are none. */
-export type Lookup = (host: string) => Promise<readonly string[]>;
+/** Resolves a host name to IP addresses, best first, and tells for how long they hold, if it knows. */
+export type Lookup = (host: string) => Promise<{
+  readonly addresses: readonly string[];
+  readonly ttlMs?: number;
+}>;
 
-/** `getaddrinfo`, so that /etc/hosts and the system's resolver configuration hold. */
-export const systemAddresses: Lookup = async host =>
-  (await systemLookup(host, { all: true })).map(({ address }) => address);
+/** `getaddrinfo`, so that /etc/hosts and the system's resolver configuration hold. It tells no TTL. */
+export const systemLookup: Lookup = async host => ({
+  addresses: (await getaddrinfo(host, { all: true })).map(({ address }) => address),
+});
 
-/** For how long an answer is used without asking again. `getaddrinfo` tells no TTL. */
-const freshMs = 10_000;
-/** For how long an answer is used while the next is on its way; beyond it the next is waited for. */
+/** For how long an answer is used without asking again, unless its TTL is shorter. */
+const longestFreshMs = 10_000;
+/** After this time, an answer is better waited for; but not longer than {@link patienceMs}. */
 const staleMs = 60_000;
+/** How long a dial waits for DNS while it has old addresses to go on with. */
+const patienceMs = 250;
 /** Names come from the network in some set-ups; the memory of them must not grow for ever. */
 const maxNames = 1_000;
 
 interface Known {
   addresses: readonly string[];
-  at: number;
+  readonly at: number;
+  readonly freshMs: number;
 }
 
 /**
@@ -35,14 +42,30 @@ export class Resolver {
     this.#clock = clock;
   }
 
-  /** The addresses of `host`, at once if they are remembered. Old ones when a look-up fails. */
+  /**
+   * The addresses of `host`: at once if they are remembered, or nearly so if that was long ago. Old ones when a
+   * look-up fails or takes its time.
+   */
   async addresses(host: string): Promise<readonly string[]> {
     const known = this.#known.get(host);
     if (!known) return this.refresh(host);
     const age = this.#clock.now() - known.at;
-    if (age <= freshMs) return known.addresses;
-    const refreshed = this.refresh(host).catch(() => known.addresses);
-    return age <= staleMs ? known.addresses : refreshed;
+    if (age <= known.freshMs) return known.addresses;
+    const soon = this.soon(host);
+    return age <= staleMs ? known.addresses : soon;
+  }
+
+  /** What a new look-up says if it is quick, else what is remembered. Never rejects. */
+  async soon(host: string): Promise<readonly string[]> {
+    const remembered = (): readonly string[] => this.#known.get(host)?.addresses ?? [];
+    return new Promise(resolve => {
+      const cancel = this.#clock.after(patienceMs, () => resolve(remembered()));
+      const settle = (): void => {
+        cancel();
+        resolve(remembered());
+      };
+      this.refresh(host).then(settle, settle);
+    });
   }
 
   /** Asks now, or joins the look-up that is under way. */
@@ -54,6 +77,12 @@ export class Resolver {
     return asked;
   }
 
+  /** The next dial to a name waits for a look-up. What is remembered serves if that fails. */
+  forget(): void {
+    for (const [host, { addresses }] of this.#known)
+      this.#known.set(host, { addresses, at: -Infinity, freshMs: 0 });
+  }
+
   /** `address` could be connected to: it goes first from now on. */
   prefer(host: string, address: string): void {
     const known = this.#known.get(host);
@@ -62,11 +91,11 @@ export class Resolver {
 
   async #ask(host: string): Promise<readonly string[]> {
     try {
-      const answer = await this.#lookup(host);
+      const { addresses: answer, ttlMs = longestFreshMs } = await this.#lookup(host);
       if (answer.length === 0) throw new GatewayError("name-not-resolved", `${quote(host)} has no address`);
       const [best] = this.#known.get(host)?.addresses ?? [];
       const addresses = preferring(best, answer);
-      this.#remember(host, { addresses, at: this.#clock.now() });
+      this.#remember(host, { addresses, at: this.#clock.now(), freshMs: Math.min(ttlMs, longestFreshMs) });
       return addresses;
     } catch (error) {
       throw GatewayError.from(error, `look up ${quote(host)}`);

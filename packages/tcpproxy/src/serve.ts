@@ -19,24 +19,30 @@ export interface ServeContext {
   readonly pool: Pool;
   readonly dialer: Dialer;
   readonly relay: Relay;
-  readonly listening: readonly Address[];
-  readonly budgetMs: number;
+  readonly listening: () => readonly Address[];
   readonly observer: Observer | undefined;
   readonly clock: Clock;
   /** Called once, when client and backend are closed; never from within `serve`. */
   readonly onEnd: () => void;
 }
 
-/**
- * Serves one client from accept to close: dials endpoint after endpoint until one answers, then relays. Owns
- * the client's socket, which is paused and unread. The function returned ends the connection at once.
- */
-export function serve(client: Socket, context: ServeContext): () => void {
-  const serving = new Serving(client, context);
-  return () => serving.kill();
+/** One client, from accept to close. */
+export interface Serving {
+  /** Begins to serve. */
+  start(): void;
+  /** Ends the connection at once. Tells whether it was the first to do so. */
+  kill(): boolean;
 }
 
-class Serving {
+/**
+ * Serves one client from accept to close: dials endpoint after endpoint until one answers, then relays. Owns
+ * the client's socket, which is paused and unread.
+ */
+export function serve(client: Socket, context: ServeContext): Serving {
+  return new ServedClient(client, context);
+}
+
+class ServedClient implements Serving {
   readonly #client: Socket;
   readonly #context: ServeContext;
   readonly #since: number;
@@ -50,28 +56,33 @@ class Serving {
     this.#since = context.clock.now();
     // Until the relay takes over, an error means only that this socket is dead, which the relay will find.
     client.on("error", () => {});
-    notify(context.observer, "accepted", {
-      connection: context.connection,
-      client: { host: client.remoteAddress ?? "", port: client.remotePort ?? 0 },
-    });
-    void this.#run();
   }
 
-  kill(): void {
+  start(): void {
+    const { connection, observer } = this.#context;
+    const { remoteAddress: host = "", remotePort: port = 0 } = this.#client;
+    notify(observer, "accepted", { connection, client: { host, port } });
+    this.#run().catch((error: unknown) => this.#giveUp(GatewayError.from(error, "serve")));
+  }
+
+  kill(): boolean {
+    if (this.#killed) return false;
     this.#killed = true;
     this.#abandon(new GatewayError("aborted", "the gateway is closing"));
+    return true;
   }
 
   async #run(): Promise<void> {
     const tried: Endpoint[] = [];
     let error = new GatewayError("unreachable", "there are no endpoints");
-    while (!this.#killed && !this.#budgetSpent()) {
+    while (!this.#killed) {
       const attempt = new AbortController();
       this.#abandon = reason => attempt.abort(reason);
       const lease = this.#context.pool.acquire({ tried, onRevoked: reason => this.#abandon(reason) });
       if (!lease) break;
       try {
-        return this.#relay(lease, await this.#dial(lease.endpoint, attempt.signal));
+        const backend = await this.#dial(lease.endpoint, attempt.signal);
+        return this.#relay(lease, backend);
       } catch (cause) {
         error = GatewayError.from(cause, `dial ${formatAddress(lease.endpoint)}`);
         this.#dialFailed(lease, error);
@@ -83,7 +94,10 @@ class Serving {
   }
 
   async #dial(endpoint: Endpoint, signal: AbortSignal): Promise<Socket> {
-    const backend = await this.#context.dialer.dial(endpoint, { signal, listening: this.#context.listening });
+    const backend = await this.#context.dialer.dial(endpoint, {
+      signal,
+      listening: this.#context.listening(),
+    });
     if (!this.#killed) return backend;
     backend.destroy();
     throw signal.reason;
@@ -93,10 +107,6 @@ class Serving {
     const { connection, observer } = this.#context;
     lease.failed(error);
     notify(observer, "dialFailed", { connection, endpoint: lease.endpoint, error });
-  }
-
-  #budgetSpent(): boolean {
-    return this.#context.clock.now() - this.#since >= this.#context.budgetMs;
   }
 
   #relay(lease: Lease, backend: Socket): void {
@@ -109,12 +119,18 @@ class Serving {
       address: { host: backend.remoteAddress ?? "", port: backend.remotePort ?? 0 },
       dialMs: clock.now() - this.#since,
     });
-    const relayed = relay.start(this.#client, backend, end => {
+    try {
+      const relayed = relay.start(this.#client, backend, end => {
+        lease.released();
+        notify(observer, "closed", { connection, endpoint, ...end });
+        onEnd();
+      });
+      this.#abandon = () => relayed.kill();
+    } catch (error) {
       lease.released();
-      notify(observer, "closed", { connection, endpoint, ...end });
-      onEnd();
-    });
-    this.#abandon = () => relayed.kill();
+      backend.destroy();
+      this.#giveUp(GatewayError.from(error, `relay ${relay.name}`));
+    }
   }
 
   /**
