@@ -1,0 +1,152 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { connectTo, echo, outcome, runProgram, startBackend } from "@gw/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  compile,
+  install,
+  packAll,
+  published,
+  root,
+  runNode,
+  startCommand,
+  succeed,
+  type TemporaryFolder,
+  temporaryFolder,
+  terminate,
+} from "./packed.js";
+
+let temporary: TemporaryFolder;
+let tarballs: ReadonlyMap<string, string>;
+
+beforeAll(async () => {
+  temporary = await temporaryFolder();
+  tarballs = await packAll(temporary.path);
+}, 180_000);
+afterAll(() => temporary?.[Symbol.asyncDispose]());
+
+/** The files of a package's sources that are compiled into it, without their extensions. */
+async function sources(folder: string): Promise<string[]> {
+  const files = await readdir(join(root, folder, "src"), { recursive: true });
+  return files
+    .filter(file => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+    .map(file => file.slice(0, -3));
+}
+
+describe.each(published)("the tarball of $name", ({ name, folder }) => {
+  test("holds the compiled sources, README and LICENSE, and nothing else", async () => {
+    const { stdout } = await succeed(runProgram("tar", ["-tzf", tarballs.get(name) ?? ""]));
+    const files = stdout
+      .trim()
+      .split("\n")
+      .map(file => file.replace(/^package\//, ""));
+    const compiled = (await sources(folder)).flatMap(file => [`dist/${file}.js`, `dist/${file}.d.ts`]);
+    const program = name === "@gw/cli" ? ["bin/gw.js"] : [];
+    const wanted = ["LICENSE", "README.md", "package.json", ...compiled, ...program];
+    // What an earlier build has left behind is not on a machine that releases.
+    const leftOver = /^dist\/(?!.*\.test\.)[\w/-]+(\.d\.ts|\.js)$/;
+    expect(files.filter(file => !wanted.includes(file) && !leftOver.test(file))).toEqual([]);
+    expect(files).toEqual(expect.arrayContaining(wanted));
+  });
+
+  test("names its dependencies by versions that a registry understands", async () => {
+    const args = ["-xzOf", tarballs.get(name) ?? "", "package/package.json"];
+    const manifest = JSON.parse((await succeed(runProgram("tar", args))).stdout);
+    const versions = Object.values(manifest.dependencies ?? {});
+    expect(versions.filter(version => !/^\^?\d+\.\d+\.\d+$/.test(String(version)))).toEqual([]);
+  });
+});
+
+describe("installed with npm in an empty folder", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = join(temporary.path, "all");
+    await install(folder, tarballs.values());
+  }, 180_000);
+
+  test("every package comes from its tarball, and stands there once", async () => {
+    const lock = JSON.parse(await readFile(join(folder, "package-lock.json"), "utf8"));
+    const ours = Object.entries<{ readonly resolved: string }>(lock.packages)
+      .filter(([path]) => path.includes("@gw/"))
+      .map(([path, { resolved }]) => [path, /^file:/.test(resolved)]);
+    expect(ours).toEqual(published.map(({ name }) => [`node_modules/${name}`, true]).sort());
+  });
+
+  test("`npx @gw/cli start` forwards bytes, and ends with exit code 0 on SIGTERM", async () => {
+    await using backend = await startBackend(echo);
+    const npx = startCommand(folder, `npx @gw/cli start --endpoints=127.0.0.1:${backend.port}`);
+    const [, port] = await npx.printed(/"listen":\["127\.0\.0\.1:(\d+)"\].*"ready to proxy client requests"/);
+    const client = await connectTo(Number(port));
+    client.end("through npx and back");
+    expect(await outcome(client)).toEqual({ received: Buffer.from("through npx and back"), end: "end" });
+    await terminate(npx);
+    expect(await npx.exit).toMatchObject({ code: 0, stdout: "" });
+  });
+
+  test("`npx @gw/cli --version` prints the version of the package", async () => {
+    const { version } = JSON.parse(await readFile(join(folder, "node_modules/@gw/cli/package.json"), "utf8"));
+    const npx = startCommand(folder, "npx @gw/cli --version");
+    expect(await npx.exit).toMatchObject({ code: 0, stdout: `${version}\n` });
+  });
+
+  test("`npx @gw/cli` passes the exit code of bad usage on", async () => {
+    const npx = startCommand(folder, "npx @gw/cli start --endpoints=h:0");
+    expect(await npx.exit).toMatchObject({ code: 2, stderr: expect.stringContaining('port "0" is not') });
+  });
+});
+
+/** A whole TCP proxy, of which the types matter: what is wrong must not compile. */
+const program = `
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { createProxy, inOrder, type TcpProxy } from "@gw/tcpproxy";
+
+const backend = createServer(socket => socket.pipe(socket)).listen(0, "127.0.0.1");
+await once(backend, "listening");
+const { port } = backend.address() as AddressInfo;
+const proxy: TcpProxy = createProxy({
+  listen: [{ host: "127.0.0.1", port: 0 }],
+  pool: inOrder([{ host: "127.0.0.1", port }]),
+});
+const [address] = await proxy.listen();
+const client = connect(address?.port ?? 0, "127.0.0.1").setEncoding("utf8");
+client.end("through the proxy and back");
+for await (const text of client) process.stdout.write(text);
+await proxy.close({ graceMs: 1_000 });
+backend.close();
+
+export function wrong(): void {
+  // @ts-expect-error
+  createProxy({ listen: "127.0.0.1:0", pool: inOrder([]) });
+  // @ts-expect-error
+  inOrder([{ host: "127.0.0.1", port: "2379" }]);
+  // @ts-expect-error
+  proxy.close("now");
+}
+`;
+
+describe("@gw/tcpproxy alone", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = join(temporary.path, "alone");
+    const needed = ["@gw/tcpproxy", "@gw/interface"].map(name => tarballs.get(name) ?? "");
+    await install(folder, needed);
+    await writeFile(join(folder, "program.mts"), program);
+  }, 180_000);
+
+  test("brings @gw/interface and nothing else", async () => {
+    const modules = join(folder, "node_modules");
+    expect((await readdir(modules)).filter(name => !name.startsWith("."))).toEqual(["@gw"]);
+    expect((await readdir(join(modules, "@gw"))).sort()).toEqual(["interface", "tcpproxy"]);
+  });
+
+  test("type-checks as a bundler resolves modules", async () => {
+    await compile(folder, "program.mts", "bundler");
+  });
+
+  test("type-checks as Node resolves modules, and what is compiled runs", async () => {
+    await compile(folder, "program.mts", "nodenext");
+    const { stdout, stderr } = await runNode(folder, "program.mjs");
+    expect({ stdout, stderr }).toEqual({ stdout: "through the proxy and back", stderr: "" });
+  });
+});

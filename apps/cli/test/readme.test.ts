@@ -1,0 +1,194 @@
+// Every block of code of every README is run here; one that nothing here knows how to run is a failed test.
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { freePort, missing, runProgram, startEtcd, startGw } from "@gw/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Block, blocksOf, read, readmes } from "./markdown.js";
+import {
+  compile,
+  install,
+  packAll,
+  published,
+  root,
+  runNode,
+  startCommand,
+  succeed,
+  type TemporaryFolder,
+  temporaryFolder,
+  terminate,
+} from "./packed.js";
+
+const blocks = readmes.flatMap(blocksOf);
+const inLanguage = (...languages: string[]): Block[] =>
+  blocks.filter(({ language }) => languages.includes(language));
+
+/** Where users have installed all packages, and written the files that the READMEs name. */
+let folder: string;
+let temporary: TemporaryFolder;
+
+beforeAll(async () => {
+  temporary = await temporaryFolder();
+  folder = join(temporary.path, "project");
+  await install(folder, (await packAll(temporary.path)).values());
+  for (const block of inLanguage("js")) await writeFile(join(folder, fileName(block)), block.text);
+}, 180_000);
+afterAll(() => temporary?.[Symbol.asyncDispose]());
+
+/** What the comment in the first line of a block says, or one that says the place. */
+function fileName({ text, place }: Block): string {
+  const [, named] = /^\/\/ (\S+\.js)\n/.exec(text) ?? [];
+  return named ?? `${place.replace(/\W+/g, "-")}.test.js`;
+}
+
+test("there are no blocks in other languages than those that are run", () => {
+  const known = inLanguage("ts", "js", "sh", "");
+  expect(blocks.filter(block => !known.includes(block))).toEqual([]);
+  for (const language of ["ts", "js", "sh"]) expect(inLanguage(language)).not.toEqual([]);
+});
+
+describe.each(inLanguage("ts"))("$place", ({ place, text }) => {
+  test("type-checks, runs to its end, and prints what it says", async () => {
+    const name = place.replace(/\W+/g, "-");
+    await writeFile(join(folder, `${name}.mts`), await withFreePorts(text));
+    await compile(folder, `${name}.mts`, "nodenext");
+    const { stdout, stderr } = await runNode(folder, `${name}.mjs`);
+    expect(stderr).toBe("");
+    // A comment directly below a statement is what the statement prints.
+    for (const [, said] of text.matchAll(/\);\n\/\/ (.+)/g)) expect(stdout).toContain(`${said}\n`);
+  });
+});
+
+/** A block that listens on ports of 127.0.0.1 gets ports that are free here. */
+async function withFreePorts(text: string): Promise<string> {
+  const ports = new Map<string, number>();
+  for (const [line] of text.matchAll(/.*"127\.0\.0\.1".*/g))
+    for (const [port] of line.matchAll(/\b\d{4,5}\b/g))
+      if (!ports.has(port)) ports.set(port, await freePort());
+  return text.replace(/\b\d{4,5}\b/g, number => String(ports.get(number) ?? number));
+}
+
+const [tests, selectors] = [true, false].map(isTest =>
+  inLanguage("js").filter(block => fileName(block).endsWith(".test.js") === isTest),
+) as [Block[], Block[]];
+
+describe.each(tests)("$place", block => {
+  test("passes under node --test", async () => {
+    const name = fileName(block);
+    if (!block.text.includes("import test")) await writeFile(join(folder, name), wholeTest(block.text));
+    const { stdout } = await runNode(folder, "--test", "--test-reporter=tap", name);
+    expect(stdout).toMatch(/^# pass ([5-9]|\d\d+)$/m);
+    expect(stdout).toMatch(/^# fail 0$/m);
+  });
+});
+
+describe.each(selectors)("$place", block => {
+  test("is a selector that a command of a README starts", () => {
+    expect(inLanguage("sh").map(({ text }) => text)).toContainEqual(
+      expect.stringContaining(`--selector=./${fileName(block)}`),
+    );
+  });
+});
+
+/** The block that shows a call of `discoveryCompliance`, with all that it takes for granted around it. */
+function wholeTest(text: string): string {
+  expect(text).toMatch(/^discoveryCompliance\(\{\n.*\n\}\);\n$/s);
+  return `
+    import { EventEmitter, on } from "node:events";
+    import test from "node:test";
+    import { discoveryCompliance } from "@gw/compliance";
+    const path = new EventEmitter();
+    let hosts = [];
+    const anotherList = () => [...hosts, "10.0.0." + (hosts.length + 1)];
+    const writeFile = (file, list) => { hosts = list; file.emit("change"); };
+    const endpoints = () =>
+      Object.freeze(hosts.map(host => Object.freeze({ host, port: 2379, priority: 0, weight: 0 })));
+    const watchFile = file => {
+      hosts = ["10.0.0.1"];
+      return {
+        async *watch({ signal }) {
+          if (signal.aborted) return;
+          const changes = on(file, "change", { signal });
+          try {
+            yield endpoints();
+            for await (const _ of changes) yield endpoints();
+          } catch (error) {
+            if (!signal.aborted) throw error;
+          }
+        },
+      };
+    };
+    const cases = ${text}
+    for (const { name, run } of cases) test(name, run);`;
+}
+
+describe.each(inLanguage(""))("$place", ({ text }) => {
+  test("is what a selector that returns copies is told", async () => {
+    const script = `
+      import { selectorCompliance } from "@gw/compliance";
+      for (const { run } of selectorCompliance(() => ({ pick: ([first]) => first && { ...first } })))
+        await run().catch(error => console.log(error.message));`;
+    const { stdout } = await runNode(folder, "--input-type=module", "--eval", script);
+    expect(stdout).toContain(text);
+  });
+});
+
+const commands = inLanguage("sh").flatMap(({ place, text }) =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map(command => ({ place, command })),
+);
+
+describe.each(commands)("$place $command", ({ command }) => {
+  const { name, check, needs } = howToCheck(command);
+  test.skipIf(missing(...needs))(name, () => check(command));
+});
+
+interface Check {
+  readonly name: string;
+  readonly check: (command: string) => Promise<void> | void;
+  /** Programs without which it cannot be checked. */
+  readonly needs: readonly string[];
+}
+
+function howToCheck(command: string): Check {
+  const starts = (ready: RegExp, directory = () => folder) => ({
+    name: "starts, and ends with exit code 0 on SIGTERM",
+    needs: [],
+    async check() {
+      const started = startCommand(directory(), command);
+      await started.printed(ready);
+      await terminate(started);
+      expect(await started.exit).toMatchObject({ code: 0 });
+    },
+  });
+  if (/^npx @gw\/cli start /.test(command)) return starts(/"ready to proxy client requests"/);
+  if (/^npx @gw\/cli demo( |$)/.test(command)) return starts(/Talk to the gateway/);
+  if (/^npm start -- start /.test(command)) return starts(/"ready to proxy client requests"/, () => root);
+  if (command === "npm test") return { name: "is a script", needs: [], check: isScript };
+  if (/^npm install (--save-dev )?@gw\/\w+$/.test(command))
+    return { name: "installs a package that is published", needs: [], check: isPublished };
+  if (/^etcdctl --endpoints=127\.0\.0\.1:23790 /.test(command))
+    return { name: "works through a gateway to etcd", needs: ["etcd", "etcdctl"], check: worksWithEtcd };
+  return { name: "is a command that is known here", needs: [], check: isUnknown };
+}
+
+function isUnknown(command: string): void {
+  expect.fail(`it is not known how to check: ${command}`);
+}
+
+function isScript(): void {
+  expect(JSON.parse(read("package.json")).scripts).toMatchObject({ test: expect.any(String) });
+}
+
+function isPublished(command: string): void {
+  expect(published.map(({ name }) => name)).toContain(command.split(" ").at(-1));
+}
+
+async function worksWithEtcd(command: string): Promise<void> {
+  await using etcd = await startEtcd(1);
+  await using gw = await startGw([`--endpoints=${etcd.endpoints}`]);
+  const here = command.replace("127.0.0.1:23790", gw.address);
+  await succeed(runProgram("sh", ["-c", here], { env: { ETCDCTL_API: "3" } }));
+  expect(gw.log.map(({ msg }) => msg)).toContain("connected");
+}
