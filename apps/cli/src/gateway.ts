@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import {
   type Address,
   type Discovery,
@@ -7,20 +8,37 @@ import {
   type Observer,
   type Selector,
 } from "@gw/interface";
-import { createPool } from "@gw/selector";
-import { createDialer, createProxy, type Dialer, leadsBack, type TcpProxy } from "@gw/tcpproxy";
+import { createPool, type OnRemoved } from "@gw/selector";
+import { createDialer, createProxy, type Dialer, type Lookup, leadsBack, type TcpProxy } from "@gw/tcpproxy";
+import { createRefresher } from "./refresher.js";
+
+/** Connects to an endpoint as the gateway does. */
+export type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
+
+/** Where a gateway's endpoints come from. */
+export interface GatewaySources {
+  readonly discovery: Discovery;
+  /** @default that of the dialer */
+  readonly lookup?: Lookup | undefined;
+  /** What an endpoint that was set aside has to pass besides a dial. */
+  readonly check?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>) | undefined;
+}
 
 /** All that a gateway is made of. Undefined means the default of the package that owns the setting. */
 export interface GatewaySettings {
   readonly listen: readonly Address[];
-  readonly discovery: Discovery;
+  readonly sources: (dial: Dial) => GatewaySources | Promise<GatewaySources>;
   readonly selector?: Selector | undefined;
   readonly retryDelayMs?: number | undefined;
   readonly connectTimeoutMs?: number | undefined;
   readonly maxConnections?: number | undefined;
+  readonly onRemoved?: OnRemoved | undefined;
+  readonly drainTimeoutMs?: number | undefined;
   readonly observer: Observer;
   /** An endpoint's name has no address now; it stays an endpoint and is tried when its turn comes. */
   readonly onUnresolved: (endpoint: Endpoint, error: GatewayError) => void;
+  /** A source turned out to be misconfigured while others serve already. It is not read any more. */
+  readonly onSourceLost?: (error: GatewayError) => void;
 }
 
 /** A gateway that accepts clients. */
@@ -28,31 +46,50 @@ export interface Gateway {
   readonly proxy: TcpProxy;
   /** The endpoints that it started with. */
   readonly endpoints: readonly Endpoint[];
+  /** Looks everything up again: all sources, and names at their next dial. */
+  refresh(): void;
   /** See {@link TcpProxy.close}. */
   close(options: { readonly graceMs: number }): Promise<{ readonly cut: number }>;
 }
 
 /**
- * Puts the parts together and starts to listen. Rejects, with nothing left running, if the endpoints lead
- * back to the gateway itself, if an address cannot be listened on, or when `signal` is aborted.
+ * Puts the parts together and starts to listen, as soon as endpoints are known. Rejects, with nothing left
+ * running, if the endpoints lead back to the gateway itself, if an address cannot be listened on, or when
+ * `signal` is aborted.
  */
 export async function startGateway(settings: GatewaySettings, signal: AbortSignal): Promise<Gateway> {
-  const { listen, selector, retryDelayMs, connectTimeoutMs, maxConnections, observer } = settings;
-  const dialer = createDialer({ connectTimeoutMs });
+  const refresher = createRefresher();
+  const observer: Observer = {
+    ...settings.observer,
+    lastChance(event) {
+      settings.observer.lastChance?.(event);
+      refresher.refresh();
+    },
+  };
+  const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal, listening: proxy.addresses });
+  const { discovery, lookup, check } = await settings.sources(dial);
+  const dialer = createDialer({ connectTimeoutMs: settings.connectTimeoutMs, lookup });
   const pool = createPool({
-    selector,
-    retryDelayMs,
+    selector: settings.selector,
+    retryDelayMs: settings.retryDelayMs,
+    onRemoved: settings.onRemoved,
+    drainTimeoutMs: settings.drainTimeoutMs,
     observer,
     probe: async (endpoint, signal) => {
-      const socket = await dialer.dial(endpoint, { signal, listening: proxy.addresses });
-      socket.destroy();
+      if (check && endpoint.secure) await check(endpoint, signal);
+      else (await dial(endpoint, signal)).destroy();
     },
   });
-  const proxy = createProxy({ listen, pool, dialer, maxConnections, observer });
+  const proxy = createProxy({
+    listen: settings.listen,
+    pool,
+    dialer,
+    maxConnections: settings.maxConnections,
+    observer,
+  });
   const watching = new AbortController();
-  const sets = settings.discovery
-    .watch({ signal: AbortSignal.any([watching.signal, signal]) })
-    [Symbol.asyncIterator]();
+  const stop = AbortSignal.any([watching.signal, signal]);
+  const sets = discovery.watch({ signal: stop, onRefresh: refresher.onRefresh })[Symbol.asyncIterator]();
   const close: Gateway["close"] = options => {
     watching.abort();
     pool.close();
@@ -65,8 +102,12 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
     signal.throwIfAborted();
     pool.update(first.value);
     await proxy.listen();
-    void follow(sets, endpoints => pool.update(endpoints));
-    return { proxy, endpoints: first.value, close };
+    void follow(sets, endpoints => pool.update(endpoints), settings.onSourceLost);
+    const refresh = (): void => {
+      dialer.forget();
+      refresher.refresh();
+    };
+    return { proxy, endpoints: first.value, refresh, close };
   } catch (error) {
     await close({ graceMs: 0 });
     throw error;
@@ -76,8 +117,13 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
 async function follow(
   sets: AsyncIterator<readonly Endpoint[]>,
   update: (endpoints: readonly Endpoint[]) => void,
+  onLost: GatewaySettings["onSourceLost"],
 ): Promise<void> {
-  for (let next = await sets.next(); !next.done; next = await sets.next()) update(next.value);
+  try {
+    for (let next = await sets.next(); !next.done; next = await sets.next()) update(next.value);
+  } catch (error) {
+    onLost?.(GatewayError.from(error, "discovery"));
+  }
 }
 
 /** Resolves every endpoint once: to warn of names that do not resolve, and to refuse the gateway itself. */

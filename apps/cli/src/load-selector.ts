@@ -39,11 +39,23 @@ function make(name: string, factory: SelectorFactory): Selector {
 async function importFactory(name: string, folder: string): Promise<unknown> {
   const url = locate(name, folder);
   try {
-    const module: { readonly default?: unknown } = await import(url);
+    const module: { readonly default?: unknown } = await withinReason(import(url));
     return module.default;
   } catch (cause) {
     throw invalid(name, `it cannot be loaded: ${message(cause)}`, cause);
   }
+}
+
+/** How long a module may take to load, in milliseconds. */
+const loadTimeoutMs = 10_000;
+
+/** `loading`, or an error if it takes too long: a module can wait for something that never comes. */
+async function withinReason<T>(loading: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not loaded after ${loadTimeoutMs} ms`)), loadTimeoutMs);
+  });
+  return Promise.race([loading, tooLong]).finally(() => clearTimeout(timer));
 }
 
 function locate(name: string, folder: string): string {

@@ -4,38 +4,88 @@ import { formatDuration } from "./duration.js";
 
 /** What can happen to every client in turn is said once, then counted, then said again after this time. */
 const quietMs = 60_000;
+/** What can happen to an endpoint again and again is said this often within that time. */
+const fewTimes = 10;
 
 /** Writes what happens to endpoints at info and warn, and what happens to each connection at debug. */
 export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
   const refused = sometimes(clock);
   const unserved = sometimes(clock);
   const loops = sometimes(clock);
-  let endpointsKnown = false;
+  const selectorFailures = sometimes(clock);
+  const lastChances = sometimes(clock, fewTimes);
+  const states = new Map<string, Sometimes>();
+  const ofEndpoint = (endpoint: Endpoint): { readonly name: string; readonly say: Sometimes } => {
+    const name = formatAddress(endpoint);
+    const say = states.get(name) ?? sometimes(clock, fewTimes);
+    states.set(name, say);
+    return { name, say };
+  };
   return {
     endpointsChanged({ added, removed }) {
-      // The first set is what the ready line tells.
-      if (endpointsKnown) log.info({ added: names(added), removed: names(removed) }, "endpoints changed");
-      endpointsKnown = true;
+      log.debug({ added: names(added), removed: names(removed) }, "pool changed");
+    },
+    discovered({ source, added, removed }) {
+      log.info({ source, added: names(added), removed: names(removed) }, "endpoints changed");
+    },
+    lookupFailed({ source, error, ageMs }) {
+      const kept = ageMs === undefined ? {} : { usingWhatIsKnownFor: formatDuration(ageMs) };
+      // Where nothing can be trusted, nothing is left: that is no outage that the last good set bridges.
+      const level = error.code === "untrusted" ? "error" : "warn";
+      log[level]({ source, why: error.detail, ...kept }, "endpoints cannot be looked up");
+    },
+    lookupRecovered({ source, failedMs }) {
+      log.info({ source, failedFor: formatDuration(failedMs) }, "endpoints can be looked up again");
+    },
+    endpointRefused({ source, endpoint, error }) {
+      log.warn({ source, endpoint: formatAddress(endpoint), why: error.detail }, "endpoint refused");
+    },
+    endpointUnreachable({ source, endpoint, error }) {
+      log.warn(
+        { source, endpoint: formatAddress(endpoint), why: error.detail },
+        "endpoint cannot be reached from here",
+      );
+    },
+    closing({ endpoint, connections, withinMs }) {
+      const within = formatDuration(withinMs);
+      log.info(
+        { endpoint: formatAddress(endpoint), connections, within },
+        "closing connections to a removed endpoint",
+      );
     },
     setAside({ endpoint, error, retryInMs }) {
+      const { name, say } = ofEndpoint(endpoint);
       const retryIn = formatDuration(retryInMs);
-      log.warn({ endpoint: formatAddress(endpoint), why: error.detail, retryIn }, "endpoint set aside");
+      say(before =>
+        log.warn({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint set aside"),
+      );
     },
     stillAside({ endpoint, error, retryInMs }) {
+      const { name, say } = ofEndpoint(endpoint);
       const retryIn = formatDuration(retryInMs);
-      log.info({ endpoint: formatAddress(endpoint), why: error.detail, retryIn }, "endpoint still fails");
+      say(before =>
+        log.info({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint still fails"),
+      );
     },
     back({ endpoint, asideMs }) {
-      log.info({ endpoint: formatAddress(endpoint), asideFor: formatDuration(asideMs) }, "endpoint is back");
+      const { name, say } = ofEndpoint(endpoint);
+      const asideFor = formatDuration(asideMs);
+      say(before => log.info({ endpoint: name, asideFor, ...before }, "endpoint is back"));
     },
     switched({ from, to, why }) {
-      log.info({ from: formatAddress(from), to: formatAddress(to), why }, "switched endpoint");
+      const { name, say } = ofEndpoint(to);
+      say(before => log.info({ from: formatAddress(from), to: name, why, ...before }, "switched endpoint"));
     },
     lastChance({ endpoints }) {
-      log.warn({ endpoints: names(endpoints) }, "all endpoints are set aside: trying them all the same");
+      const all = names(endpoints);
+      lastChances(before =>
+        log.warn({ endpoints: all, ...before }, "all endpoints are set aside: trying them all the same"),
+      );
     },
     selectorFailed({ error }) {
-      log.error({ why: error.detail }, "the selector failed: picking at random in its place");
+      selectorFailures(before =>
+        log.error({ why: error.detail, ...before }, "the selector failed: picking at random in its place"),
+      );
     },
     refused({ limit }) {
       refused(before => log.warn({ limit, ...before }, "connection limit reached: refusing new clients"));
@@ -78,16 +128,24 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
   };
 }
 
-/** Lets the first call through, then one each `quietMs`, which is told how many were kept back before it. */
-function sometimes(clock: Clock): (say: (before: { readonly unsaid?: number }) => void) => void {
-  let next = -Infinity;
+/** Calls `say` if it is its turn, and tells it how many were kept back before. */
+type Sometimes = (say: (before: { readonly unsaid?: number }) => void) => void;
+
+/** Lets the first `times` calls through, and as many after each `quietMs`. */
+function sometimes(clock: Clock, times = 1): Sometimes {
+  let until = -Infinity;
+  let said = 0;
   let unsaid = 0;
   return say => {
-    if (clock.now() < next) {
+    if (clock.now() >= until) {
+      until = clock.now() + quietMs;
+      said = 0;
+    }
+    if (said >= times) {
       unsaid += 1;
       return;
     }
-    next = clock.now() + quietMs;
+    said += 1;
     say(unsaid > 0 ? { unsaid } : {});
     unsaid = 0;
   };

@@ -1,15 +1,20 @@
 import { readFileSync } from "node:fs";
 import { GatewayError } from "@gw/interface";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type Option } from "commander";
 import { addDemoFlags, type DemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
+import { discoveryFlags } from "./discovery-flags.js";
+import { settings } from "./flag.js";
+import type { ResolveFlags } from "./resolve.js";
 import { start } from "./start.js";
-import { addStartFlags, type StartFlags } from "./start-flags.js";
+import { listenFlag, type StartFlags, startFlags } from "./start-flags.js";
 
 /** The process's exit codes; see also the README. */
 const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
 
 /** Runs one command of `gw`, and tells the exit code. What went wrong is one line on stderr. */
 export async function main(args: readonly string[]): Promise<number> {
+  // The waits of the packages do not keep a process alive; a command that waits (for DNS, say) has to.
+  const alive = setInterval(() => {}, 2 ** 30);
   try {
     await program().parseAsync(args, { from: "user" });
     return exitCode.requestedStop;
@@ -19,6 +24,8 @@ export async function main(args: readonly string[]): Promise<number> {
       return error.exitCode === 0 ? exitCode.requestedStop : exitCode.badUsage;
     printError(error instanceof GatewayError ? error.detail : `unexpected: ${error}`);
     return isConfiguration(error) ? exitCode.badUsage : exitCode.failure;
+  } finally {
+    clearInterval(alive);
   }
 }
 
@@ -36,31 +43,47 @@ function program(): Command {
     .exitOverride()
     .addHelpText("after", `\n${environmentHelp}`)
     .configureOutput({ outputError: printError });
-  addStartFlags(gw, { environment: true });
-  gw.argument("[command]").action((name: string | undefined, flags: StartFlags) => {
+  addOptions(gw, startFlags());
+  gw.argument("[command]").action((name: string | undefined) => {
     if (name !== undefined) gw.error(`unknown command '${name}'`);
-    return start(flags);
+    return start(settings<StartFlags>(gw, gw, startFlags()));
   });
   const startCommand = gw
     .command("start")
     .description("run the gateway; this is what gw does when no command is given")
     .addHelpText("after", `\n${environmentHelp}`)
     .helpOption("-h, --help", "print this help");
-  addStartFlags(startCommand, { environment: false });
+  addOptions(startCommand, startFlags());
   // Flags may stand before `start` as well, as with `etcd gateway`.
-  startCommand.action((flags: StartFlags) => start({ ...gw.opts<StartFlags>(), ...flags }));
+  startCommand.action(() => start(settings<StartFlags>(gw, startCommand, startFlags())));
+  const resolveCommand = gw
+    .command("resolve")
+    .description("print what discovery sees, and check it: records, addresses, certificates")
+    .option("--json", "print JSON, a line for each look")
+    .option("--watch", "go on, and print again whenever something changed")
+    .helpOption("-h, --help", "print this help");
+  addOptions(resolveCommand, discoveryFlags());
+  resolveCommand.action(async () => {
+    const flags = settings<ResolveFlags>(gw, resolveCommand, discoveryFlags());
+    const { resolve } = await import("./resolve.js");
+    return resolve(flags);
+  });
   const demoCommand = gw
     .command("demo")
     .description("watch the gateway at work: three members, the one in use stopped every so often")
     .helpOption("-h, --help", "print this help");
   addDemoFlags(demoCommand);
-  demoCommand.action(async (flags: DemoFlags) => {
+  demoCommand.action(async () => {
     refuseStartFlags(gw);
+    const flags = settings<DemoFlags>(gw, demoCommand, [listenFlag()]);
     const { demo } = await import("./demo/demo.js");
-    // What is left of the flags before it are environment variables, of which GW_LISTEN_ADDR holds here too.
-    return demo({ ...gw.opts<DemoFlags>(), ...flags });
+    return demo(flags);
   });
   return gw;
+}
+
+function addOptions(command: Command, options: readonly Option[]): void {
+  for (const option of options) command.addOption(option);
 }
 
 function printError(message: string): void {

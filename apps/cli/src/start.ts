@@ -1,12 +1,12 @@
-import { parseEndpoints, staticEndpoints } from "@gw/discovery";
-import { formatAddress } from "@gw/interface";
+import { formatAddress, GatewayError, messageOf } from "@gw/interface";
 import type { Logger } from "pino";
 import { formatDuration } from "./duration.js";
-import { startGateway } from "./gateway.js";
+import { type Gateway, startGateway } from "./gateway.js";
 import { builtInSelectors, loadSelector } from "./load-selector.js";
-import { createLogger } from "./log.js";
+import { openLog } from "./log.js";
 import { logObserver } from "./log-observer.js";
-import { refuseWhatComesLater, type StartFlags, startDefaults, startVariables } from "./start-flags.js";
+import { createSources, type Sources } from "./sources.js";
+import { type StartFlags, startDefaults, startVariables } from "./start-flags.js";
 import { type StopSignals, stopSignals } from "./stop-signals.js";
 import { notifySystemd } from "./systemd.js";
 
@@ -16,53 +16,94 @@ import { notifySystemd } from "./systemd.js";
  * @throws {GatewayError} when it cannot start; then nothing was started
  */
 export async function start(flags: StartFlags): Promise<void> {
-  refuseWhatComesLater(flags);
-  const log = await createLogger(
+  const stop = stopSignals();
+  const { log, flushed } = await openLog(
     flags.logLevel ?? startDefaults.logLevel,
     flags.logFormat ?? (process.stderr.isTTY ? "text" : "json"),
   );
-  const stop = stopSignals();
-  warnOfUnknownVariables(log);
-  const { endpoints, duplicates } = parseEndpoints((flags.endpoints ?? startDefaults.endpoints).join(","));
-  for (const endpoint of duplicates) log.warn({ endpoint }, "endpoint given more than once: the first holds");
+  // What others' code (a selector) leaves behind must not end the service.
+  process.on("unhandledRejection", error => log.error({ why: messageOf(error) }, "unexpected"));
+  try {
+    warnOfUnknownVariables(log);
+    const starting = assemble(flags, log, stop.drain);
+    const running = await Promise.race([starting, aborted(stop.drain)]);
+    if (running) await serve(running, flags, log, stop);
+  } finally {
+    await flushed();
+  }
+}
 
-  const selectorName = flags.selector ?? Object.keys(builtInSelectors)[0] ?? "";
+/** A gateway that runs, and what can be said to it. */
+interface Running {
+  readonly gateway: Gateway;
+  readonly sources: Sources;
+  readonly selector: string;
+}
+
+async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Promise<Running> {
+  const observer = logObserver(log);
+  const selector = flags.selector ?? Object.keys(builtInSelectors)[0] ?? "";
+  const policy = await loadSelector(selector, process.cwd());
+  const made: { sources?: Sources } = {};
   const gateway = await startGateway(
     {
       listen: flags.listenAddr ?? startDefaults.listen,
-      discovery: staticEndpoints(endpoints),
-      selector: await loadSelector(selectorName, process.cwd()),
+      sources: async dial => {
+        made.sources = await createSources(flags, { observer, dial });
+        for (const endpoint of made.sources.duplicates)
+          log.warn({ endpoint }, "endpoint given more than once: the first holds");
+        return made.sources;
+      },
+      selector: policy,
       retryDelayMs: flags.retryDelay,
       connectTimeoutMs: flags.connectTimeout,
       maxConnections: flags.maxConnections,
-      observer: logObserver(log),
+      onRemoved: flags.onRemoved,
+      drainTimeoutMs: flags.drainTimeout,
+      observer,
       onUnresolved: (endpoint, error) => {
         log.warn({ endpoint: formatAddress(endpoint), why: error.detail }, "endpoint cannot be resolved yet");
       },
+      onSourceLost: error => log.error({ why: error.detail }, "endpoints are not followed any more"),
     },
-    stop.drain,
-  ).catch((error: unknown) => {
-    if (stop.drain.aborted) return undefined;
-    throw error;
-  });
-  if (!gateway) return;
+    signal,
+  );
+  return { gateway, sources: made.sources as Sources, selector };
+}
+
+/** From ready to stopped. */
+async function serve(
+  { gateway, sources, selector }: Running,
+  flags: StartFlags,
+  log: Logger,
+  stop: StopSignals,
+): Promise<void> {
   const { proxy } = gateway;
   if (flags.maxConnections !== undefined && flags.maxConnections > proxy.maxConnections)
     log.warn(
       { asked: flags.maxConnections, limit: proxy.maxConnections },
       "ulimit -n allows fewer connections",
     );
-  const systemdFailed = (why: string): void => log.warn({ why }, "cannot notify systemd");
   log.info(
     {
       endpoints: gateway.endpoints.map(formatAddress),
       listen: proxy.addresses.map(formatAddress),
-      selector: selectorName,
+      selector,
       ...(Number.isFinite(proxy.maxConnections) && { maxConnections: proxy.maxConnections }),
     },
     "ready to proxy client requests",
   );
+  const systemdFailed = (why: string): void => log.warn({ why }, "cannot notify systemd");
   notifySystemd("READY=1", systemdFailed);
+  process.on("SIGHUP", () => {
+    log.info({ signal: "SIGHUP" }, "looking everything up again");
+    try {
+      sources.reload();
+    } catch (error) {
+      log.error({ why: GatewayError.from(error, "reload").detail }, "what was read before holds");
+    }
+    gateway.refresh();
+  });
 
   await aborted(stop.drain);
   notifySystemd("STOPPING=1", systemdFailed);
@@ -77,7 +118,7 @@ export async function start(flags: StartFlags): Promise<void> {
 
 /** Ends when all connections have, by themselves, by the grace, or by a second signal. */
 async function drained(
-  gateway: { close(options: { readonly graceMs: number }): Promise<{ readonly cut: number }> },
+  gateway: Gateway,
   graceMs: number,
   { atOnce }: StopSignals,
 ): Promise<{ readonly cut: number }> {

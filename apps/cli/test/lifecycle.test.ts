@@ -194,11 +194,30 @@ test("text logs are for people: one line each, no colour where stderr is not a t
   expect(stderr).not.toContain("\u001b");
 });
 
+test("a log that nobody reads for now keeps nobody waiting", async () => {
+  await using backend = await startBackend(echo);
+  const port = await freePort();
+  const bin = new URL("../bin/gw.js", import.meta.url).pathname;
+  // The reader holds the pipe open and never reads; a pipe takes 64 KiB.
+  const command = `exec 3>&2; { ${process.execPath} ${bin} --log-level=debug --listen-addr=127.0.0.1:${port} --endpoints=127.0.0.1:${backend.port} 2>&1 & echo "pid $!" >&3; wait; echo "code $?" >&3; } | sleep 1000`;
+  await using gw = startProgram("bash", ["-c", command], { detached: true });
+  const pid = Number((await gw.printed(/pid (\d+)/))[1]);
+  const isUp = (): Promise<boolean> =>
+    connectTo(port).then(
+      socket => !!socket.destroy(),
+      () => false,
+    );
+  while (!(await isUp()));
+  for (let client = 0; client < 400; client++) await expectEcho({ port }, `client ${client}`);
+  process.kill(pid, "SIGTERM");
+  await gw.printed(/code/);
+});
+
 test("a log that nobody reads any more does not stop the gateway", async () => {
   await using backend = await startBackend(echo);
   const port = await freePort();
   const bin = new URL("../bin/gw.js", import.meta.url).pathname;
-  const command = `${process.execPath} ${bin} --log-level=debug --listen-addr=127.0.0.1:${port} --endpoints=127.0.0.1:${backend.port} 2>&1 | head -n 1 >&2; sleep 1000`;
+  const command = `${process.execPath} ${bin} --log-level=debug --listen-addr=127.0.0.1:${port} --endpoints=127.0.0.1:${backend.port} 2>&1 | head -n 2 >&2; sleep 1000`;
   await using gw = startProgram("sh", ["-c", command], { detached: true });
   await gw.printed(/ready/);
   for (const text of ["one", "two", "three"]) await expectEcho({ port }, text);

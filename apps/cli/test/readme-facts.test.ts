@@ -21,7 +21,7 @@ interface Flag {
 /** The flags of `gw` as its help tells them, which are those of `gw start`. */
 async function flagsOf(...command: string[]): Promise<Flag[]> {
   const { stdout } = await runGw([...command, "--help"]);
-  const [, options = ""] = /\nOptions:\n(.*?)\n\n/s.exec(stdout) ?? [];
+  const [, options = ""] = /\nOptions:\n(.*?)\n(?:\n|$)/s.exec(stdout) ?? [];
   return options
     .split(/\n? {2}(?=-)/)
     .map(option => option.replace(/\s+/g, " "))
@@ -65,8 +65,9 @@ describe("the settings", () => {
         expect({ name, words: words[index] }).toEqual({ name, words: choices.toSorted() });
   });
 
-  test("are the only flags and variables that the READMEs speak of", () => {
-    const known = flags.flatMap(({ name, variable }) => [name, variable]);
+  test("are, with those of other commands, the only flags and variables that the READMEs speak of", async () => {
+    const others = await Promise.all(["resolve", "demo"].map(command => flagsOf(command)));
+    const known = [flags, ...others].flat().flatMap(({ name, variable }) => [name, variable]);
     for (const page of readmes)
       for (const word of codeIn(read(page))) if (/^(--|GW_)[\w-]+$/.test(word)) expect(known).toContain(word);
   });

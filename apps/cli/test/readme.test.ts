@@ -1,7 +1,8 @@
 // Every block of code of every README is run here; one that nothing here knows how to run is a failed test.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort, missing, runProgram, startEtcd, startGw } from "@gw/testing";
+import { file } from "@gw/discovery";
+import { freePort, missing, runProgram, startDnsServer, startEtcd, startGw } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Block, blocksOf, read, readmes } from "./markdown.js";
 import {
@@ -41,7 +42,7 @@ function fileName({ text, place }: Block): string {
 }
 
 test("there are no blocks in other languages than those that are run", () => {
-  const known = inLanguage("ts", "js", "sh", "");
+  const known = inLanguage("ts", "js", "sh", "zone", "yaml", "");
   expect(blocks.filter(block => !known.includes(block))).toEqual([]);
   for (const language of ["ts", "js", "sh"]) expect(inLanguage(language)).not.toEqual([]);
 });
@@ -49,12 +50,13 @@ test("there are no blocks in other languages than those that are run", () => {
 describe.each(inLanguage("ts"))("$place", ({ place, text }) => {
   test("type-checks, runs to its end, and prints what it says", async () => {
     const name = place.replace(/\W+/g, "-");
-    await writeFile(join(folder, `${name}.mts`), await withFreePorts(text));
+    const code = await withFreePorts(text);
+    await writeFile(join(folder, `${name}.mts`), code);
     await compile(folder, `${name}.mts`, "nodenext");
     const { stdout, stderr } = await runNode(folder, `${name}.mjs`);
     expect(stderr).toBe("");
     // A comment directly below a statement is what the statement prints.
-    for (const [, said] of text.matchAll(/\);\n\/\/ (.+)/g)) expect(stdout).toContain(`${said}\n`);
+    for (const [, said] of code.matchAll(/\);\n\/\/ (.+)/g)) expect(stdout).toContain(`${said}\n`);
   });
 });
 
@@ -162,6 +164,10 @@ function howToCheck(command: string): Check {
       expect(await started.exit).toMatchObject({ code: 0 });
     },
   });
+  if (/^npx @gw\/cli .*--discovery-srv=example\.com$/.test(command))
+    return { name: "works with the zone that is shown", needs: ["knotd", "knotc"], check: worksWithZone };
+  if (/^npx @gw\/cli start .*--discovery-members$/.test(command))
+    return { name: "works in front of etcd", needs: ["etcd"], check: asksMembers };
   if (/^npx @gw\/cli start /.test(command)) return starts(/"ready to proxy client requests"/);
   if (/^npx @gw\/cli demo( |$)/.test(command)) return starts(/Talk to the gateway/);
   if (/^npm start -- start /.test(command)) return starts(/"ready to proxy client requests"/, () => root);
@@ -172,6 +178,47 @@ function howToCheck(command: string): Check {
     return { name: "works through a gateway to etcd", needs: ["etcd", "etcdctl"], check: worksWithEtcd };
   return { name: "is a command that is known here", needs: [], check: isUnknown };
 }
+
+/** The records of the README, on a DNS server of this machine. Nothing is sent to the addresses in them. */
+async function worksWithZone(command: string): Promise<void> {
+  const zone = inLanguage("zone").map(({ text }) => text);
+  await using dns = await startDnsServer({ zone: zone.join("\n") });
+  const { host, port } = dns.address;
+  const here = `${command} --dns-server=${host}:${port}`;
+  await using started = startCommand(folder, here);
+  for (const name of ["infra0", "infra1", "infra2"])
+    await started.printed(new RegExp(`${name}\\.example\\.com:2379`));
+  if (/ resolve /.test(command)) return void expect(await started.exit).toMatchObject({ code: 0 });
+  await started.printed(/"ready to proxy client requests"/);
+  await terminate(started);
+  expect(await started.exit).toMatchObject({ code: 0 });
+}
+
+/** With the endpoints of a cluster here in the place of those in the README. */
+async function asksMembers(command: string): Promise<void> {
+  await using etcd = await startEtcd(3);
+  const [seed = ""] = etcd.endpoints.split(",");
+  await using started = startCommand(folder, command.replace(/--endpoints=\S+/, `--endpoints=${seed}`));
+  await started.printed(/"source":"members","added":\[[^\n]*endpoints changed/);
+  await terminate(started);
+  expect(await started.exit).toMatchObject({ code: 0 });
+}
+
+test("the file of endpoints that is shown is one", async () => {
+  const [shown] = inLanguage("yaml");
+  const path = join(folder, "endpoints.yaml");
+  await writeFile(path, shown?.text ?? "");
+  const endpoints: unknown[] = [];
+  for await (const set of file(path).watch({ signal: AbortSignal.timeout(5_000) })) {
+    endpoints.push(...set.map(({ host, priority, secure }) => ({ host, priority, secure })));
+    break;
+  }
+  expect(endpoints).toEqual([
+    { host: "10.0.1.10", priority: 0, secure: undefined },
+    { host: "infra1.example.com", priority: 0, secure: true },
+    { host: "10.0.1.12", priority: 1, secure: undefined },
+  ]);
+});
 
 function isUnknown(command: string): void {
   expect.fail(`it is not known how to check: ${command}`);

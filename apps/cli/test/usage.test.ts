@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { connectTo, echo, freePort, outcome, runGw, startBackend, startGw, startProgram } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+const bin = new URL("../bin/gw.js", import.meta.url).pathname;
+
 /** Expects one line on stderr that matches, nothing on stdout, and this exit code. */
 async function expectError(args: readonly string[], code: number, line: RegExp, env = {}): Promise<void> {
   const result = await runGw(args, { env });
@@ -43,10 +45,27 @@ describe("bad usage is one line on stderr and exit code 2", () => {
     [["--endpoints"], /argument missing/],
     [["stop"], /unknown command 'stop'/],
     [["start", "now"], /too many arguments/],
-    [["--discovery-srv=example.com"], /not in this version of gw/],
-    [["start", "--discovery-srv-name=x"], /not in this version of gw/],
-    [["--insecure-discovery"], /not in this version of gw/],
-    [["--trusted-ca-file=/ca.pem"], /not in this version of gw/],
+    [["--discovery-srv=exa mple.com"], /is not a DNS name/],
+    [["--discovery-srv="], /is not a DNS name/],
+    [["--discovery-srv-name=x"], /--discovery-srv-name does nothing without --discovery-srv/],
+    [["--insecure-discovery"], /--insecure-discovery does nothing without --discovery-srv/],
+    [["--insecure-discovery=maybe"], /"maybe" is neither true nor false/],
+    [["--dns-server=127.0.0.1"], /--dns-server does nothing without --discovery-srv/],
+    [["--discovery-srv=a.test", "--dns-server=127.0.0.1:x"], /DNS server "127.0.0.1:x": port "x"/],
+    [
+      ["--discovery-srv=a.test", "--discovery-min-refresh=2s", "--discovery-max-refresh=1s"],
+      /the least time between look-ups, 2000 ms, must be more than 0 and not more than the longest, 1000 ms/,
+    ],
+    [["--discovery-min-refresh=0"], /'--discovery-min-refresh/],
+    [["--trusted-ca-file=/no/such/ca.pem"], /--trusted-ca-file "\/no\/such\/ca.pem" cannot be read/],
+    [["--trusted-ca-file=/dev/null"], /--trusted-ca-file "\/dev\/null" holds no CERTIFICATE in PEM/],
+    [["--cert-file=/dev/null"], /--cert-file and --key-file go together/],
+    [["--key-file=/dev/null"], /--cert-file and --key-file go together/],
+    [["--etcd-user=root:x"], /--etcd-user does nothing without --discovery-members/],
+    [["--discovery-members", "--etcd-user=root"], /--etcd-user is not of the form name:password/],
+    [["--discovery-members", "--etcd-user=a:b", "--etcd-token=c"], /exclude each other/],
+    [["--on-removed=explode"], /Allowed choices are drain, close, leave/],
+    [["--drain-timeout=0"], /'--drain-timeout/],
   ])("%j", (args, line) => expectError(args, 2, line));
 
   test.each([
@@ -58,7 +77,9 @@ describe("bad usage is one line on stderr and exit code 2", () => {
   ])("an endpoint that is the gateway itself: %j", (args, line) => expectError(args, 2, line));
 
   test("from an environment variable, which the message names", () =>
-    expectError(["start"], 2, /from env 'GW_ENDPOINTS'.*port "x" is not a number/, { GW_ENDPOINTS: "h:x" }));
+    expectError(["start"], 2, /GW_ENDPOINTS="h:x" is invalid.*port "x" is not a number/, {
+      GW_ENDPOINTS: "h:x",
+    }));
 });
 
 describe("what the system refuses is one line on stderr and exit code 1", () => {
@@ -126,6 +147,22 @@ describe("settings", () => {
     expect(await fromFlag.logged(/ready/)).toMatchObject({ endpoints: [`127.0.0.1:${flag}`] });
   });
 
+  test("a flag wins over its variable, wherever it stands and whatever the variable says", async () => {
+    const env = { GW_RETRY_DELAY: "nonsense", GW_ENDPOINTS: "" };
+    const flags = ["--retry-delay=7s", "--endpoints=127.0.0.1:1"];
+    await using gw = await startGw(flags, { env });
+    expect(await gw.logged(/ready/)).toMatchObject({ endpoints: ["127.0.0.1:1"] });
+    await using before = startGwRaw([...flags, "--listen-addr=127.0.0.1:0", "start"], env);
+    await before.printed(/ready to proxy/);
+  });
+
+  test("flags that may be repeated add up across `start`", async () => {
+    const args = ["--endpoints=127.0.0.1:1", "--listen-addr=127.0.0.1:0", "start", "--endpoints=127.0.0.1:2"];
+    await using gw = startGwRaw(args);
+    const [ready] = await gw.printed(/"endpoints":.*ready to proxy/);
+    expect(ready).toContain('"endpoints":["127.0.0.1:1","127.0.0.1:2"]');
+  });
+
   test("endpoints may be repeated, spaced, and written as URLs; one given twice is warned of", async () => {
     await using gw = await startGw([
       "--endpoints=http://127.0.0.1:1/path, 127.0.0.2",
@@ -173,6 +210,14 @@ describe("--selector", () => {
     await write("no-pick", "export default () => ({ choose() {} });");
     await write("throws", "export default () => { throw new Error('no luck\\nat all') };");
     await write("broken", "export default (");
+    await write(
+      "endless",
+      "await new Promise(() => {}); export default () => ({ pick: ([first]) => first });",
+    );
+    await write(
+      "rejects",
+      "export default () => ({ pick([first]) { Promise.reject(new Error('stray')); return first; } });",
+    );
     await write("inventor", "export default () => ({ pick: () => ({}) });");
     await writeFile(join(project, "first.js"), "export default () => ({ pick: ([first]) => first });");
   });
@@ -204,6 +249,27 @@ describe("--selector", () => {
     expect(result.stderr).toMatch(/^gw: error: selector [^\n]+\n$/);
   });
 
+  test("one whose module never ends loading does not keep from stopping", async () => {
+    await using gw = startProgram(process.execPath, [bin, "--selector=endless"], { cwd: project });
+    // It says nothing before it is ready, so the request to stop is repeated until it is heard.
+    const stopping = setInterval(() => gw.kill(), 20);
+    expect(await gw.exit).toMatchObject({ stdout: "" });
+    clearInterval(stopping);
+  });
+
+  test("one that leaves a rejection behind is said so, and serves", async () => {
+    await using backend = await startBackend(echo);
+    await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`, "--selector=rejects"], {
+      cwd: project,
+    });
+    for (const _ of [1, 2]) {
+      const client = await connectTo(gw.port);
+      client.end("served");
+      expect(await outcome(client)).toMatchObject({ received: Buffer.from("served") });
+    }
+    expect(await gw.logged(/unexpected/)).toMatchObject({ level: "error", why: "stray" });
+  });
+
   test("one that picks what it was not offered is overruled, and said so once", async () => {
     await using backend = await startBackend(echo);
     await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`, "--selector=inventor"], {
@@ -218,6 +284,6 @@ describe("--selector", () => {
   });
 });
 
-function startGwRaw(args: readonly string[]): ReturnType<typeof startProgram> {
-  return startProgram(process.execPath, [new URL("../bin/gw.js", import.meta.url).pathname, ...args]);
+function startGwRaw(args: readonly string[], env = {}): ReturnType<typeof startProgram> {
+  return startProgram(process.execPath, [bin, ...args], { env });
 }

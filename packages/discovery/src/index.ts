@@ -3,5 +3,26 @@
  *
  * @packageDocumentation
  */
+
+export {
+  createDnsClient,
+  type DnsAddresses,
+  type DnsAnswer,
+  type DnsClient,
+  type DnsClientOptions,
+  type SrvRecord,
+} from "./dns/client.js";
+export { type FileOptions, file, fileDefaults } from "./file/file.js";
+export {
+  type MembersAuth,
+  type MembersOptions,
+  type MembersTls,
+  members,
+  membersDefaults,
+} from "./members/members.js";
+export { merge } from "./merge.js";
 export { type ParsedEndpoints, parseEndpoint, parseEndpoints } from "./parse.js";
+export { type RefreshOptions, refreshDefaults } from "./refreshing.js";
+export { endpointsOf, lookUpSrv, type SrvOptions, type SrvService, srv } from "./srv.js";
 export { staticEndpoints } from "./static.js";
+export { type ValidatedOptions, validated, validatedDefaults } from "./validated.js";

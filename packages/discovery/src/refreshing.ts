@@ -55,14 +55,20 @@ export function refreshing(
   read: (signal: AbortSignal) => Promise<Reading>,
   options: RefreshOptions = {},
 ): Discovery {
-  const { minRefreshMs = refreshDefaults.minRefreshMs, maxRefreshMs = refreshDefaults.maxRefreshMs } =
-    options;
-  if (!(minRefreshMs > 0 && maxRefreshMs >= minRefreshMs))
-    throw new GatewayError(
-      "invalid-option",
-      `the least time between look-ups, ${minRefreshMs} ms, must be more than 0 and not more than the longest, ${maxRefreshMs} ms`,
-    );
-  return { watch: request => watch(source, read, { ...options, minRefreshMs, maxRefreshMs }, request) };
+  const bounds = refreshBounds(options);
+  return { watch: request => watch(source, read, { ...options, ...bounds }, request) };
+}
+
+/** The times between two looks that hold. @throws {GatewayError} `invalid-option` if they contradict each other */
+export function refreshBounds({
+  minRefreshMs = refreshDefaults.minRefreshMs,
+  maxRefreshMs = refreshDefaults.maxRefreshMs,
+}: RefreshOptions): { readonly minRefreshMs: number; readonly maxRefreshMs: number } {
+  if (minRefreshMs > 0 && maxRefreshMs >= minRefreshMs) return { minRefreshMs, maxRefreshMs };
+  throw new GatewayError(
+    "invalid-option",
+    `the least time between look-ups, ${minRefreshMs} ms, must be more than 0 and not more than the longest, ${maxRefreshMs} ms`,
+  );
 }
 
 async function* watch(
@@ -87,7 +93,7 @@ async function* watch(
         holdsMs = reading.endpoints.length > 0 ? reading.ttlMs : backOff(minRefreshMs, failures);
         if (believed && !(known && sameSet(known, reading.endpoints))) {
           const before = known ?? [];
-          known = Object.freeze([...reading.endpoints]);
+          known = Object.freeze(reading.endpoints.map(endpoint => Object.freeze({ ...endpoint })));
           notify(observer, "discovered", {
             source,
             added: without(known, before),

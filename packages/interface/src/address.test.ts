@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatAddress, parseAddress, quote } from "./address.js";
+import { type Address, formatAddress, parseAddress, quote } from "./address.js";
 import { GatewayError } from "./error.js";
 
 /** What parseAddress has against `text`. */
@@ -29,11 +29,16 @@ function canonical(v6: string): string {
   return parseAddress(`[${v6}]:1`).host;
 }
 
+/** An address as it is written: the dot of an absolute name is left out. */
+function relative({ host, port }: Address): Address {
+  return { host: host.replace(/\.$/, ""), port };
+}
+
 describe("parseAddress", () => {
   test("reads what formatAddress writes", () => {
     fc.assert(
       fc.property(fc.record({ host, port }, { noNullPrototype: true }), address => {
-        expect(parseAddress(formatAddress(address))).toEqual(address);
+        expect(parseAddress(formatAddress(address))).toEqual(relative(address));
       }),
       { seed: 1, numRuns: 2_000 },
     );
@@ -65,7 +70,7 @@ describe("parseAddress", () => {
       fc.property(text, input => {
         try {
           const address = parseAddress(input, { defaultPort: 2379 });
-          expect(parseAddress(formatAddress(address))).toEqual(address);
+          expect(parseAddress(formatAddress(address))).toEqual(relative(address));
         } catch (error) {
           expect(error).toBeInstanceOf(GatewayError);
           expect(error).toMatchObject({ code: "invalid-address" });
@@ -186,7 +191,8 @@ describe("parseAddress", () => {
 test("formatAddress puts IPv6, and nothing else, in brackets", () => {
   fc.assert(
     fc.property(host, port, (host, port) => {
-      expect(formatAddress({ host, port })).toBe(isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`);
+      const plain = relative({ host, port }).host;
+      expect(formatAddress({ host, port })).toBe(isIPv6(host) ? `[${host}]:${port}` : `${plain}:${port}`);
     }),
     { seed: 3 },
   );

@@ -26,6 +26,12 @@ export interface Observer {
   }): void;
   /** A source that could not be read for `failedMs` can be read again. */
   lookupRecovered?(event: { readonly source: string; readonly failedMs: number }): void;
+  /** A source names an endpoint that accepts no connection from here; it is used all the same. Said once while so. */
+  endpointUnreachable?(event: {
+    readonly source: string;
+    readonly endpoint: Endpoint;
+    readonly error: GatewayError;
+  }): void;
   /** A source names an endpoint that is not used, and `error` says why. Not repeated while that is so. */
   endpointRefused?(event: {
     readonly source: string;
@@ -59,7 +65,7 @@ export interface Observer {
   }): void;
   /** New connections go to another endpoint than before, because of a failure or of priorities. */
   switched?(event: { readonly from: Endpoint; readonly to: Endpoint; readonly why: string }): void;
-  /** All endpoints are set aside, so all are tried all the same. Not repeated until one is back. */
+  /** The last endpoint was set aside, so all are tried all the same. Not repeated until one is back. */
   lastChance?(event: { readonly endpoints: readonly Endpoint[] }): void;
   /** A selector threw or made an invalid choice; a random candidate was taken in its place. */
   selectorFailed?(event: { readonly error: GatewayError }): void;

@@ -128,6 +128,7 @@ class SelectingPool implements EndpointPool {
     for (const member of removed) this.#remove(member);
     if (added.length + removed.length > 0)
       notify(this.#observer, "endpointsChanged", { added, removed: removed.map(toEndpoint) });
+    this.#sayLastChance();
   }
 
   acquire(request: Parameters<Pool["acquire"]>[0]): Lease | undefined {
@@ -157,12 +158,13 @@ class SelectingPool implements EndpointPool {
   #worthTrying(members: readonly Member[]): readonly Member[] {
     const up = members.filter(member => !member.aside);
     if (up.length > 0) return bestTier(up);
-    if (members.length > 0) this.#sayLastChance();
     return bestTier(members);
   }
 
+  /** Tells that nothing is up any more, once until something is. */
   #sayLastChance(): void {
-    if (this.#lastChanceSaid || this.#members.some(member => !member.aside)) return;
+    const nothingUp = this.#members.length > 0 && this.#members.every(member => member.aside);
+    if (this.#lastChanceSaid || !nothingUp) return;
     this.#lastChanceSaid = true;
     notify(this.#observer, "lastChance", { endpoints: this.#members.map(toEndpoint) });
   }
@@ -224,6 +226,7 @@ class SelectingPool implements EndpointPool {
     this.#retryLater(member);
     // Where there is no other endpoint to go to, what is being dialled may still succeed.
     if (this.#members.some(other => !other.aside)) member.revokeDials(error);
+    this.#sayLastChance();
   }
 
   #takeBack(member: Member): void {

@@ -65,6 +65,7 @@ export class PoolModel {
     }
     this.#left = [...leaving, ...before].filter(member => !this.members.includes(member));
     this.#forgetLastChance();
+    this.#sayLastChance();
   }
 
   /** Who may be offered to a client that has tried these hosts. */
@@ -79,10 +80,6 @@ export class PoolModel {
   acquired(tried: readonly string[], host: string, prompt: boolean): ModelLease {
     const member = this.offered(tried).find(({ endpoint }) => endpoint.host === host);
     if (!member) throw new Error(`${host} must not be offered`);
-    if (this.aside.length === this.members.length && !this.#lastChanceSaid) {
-      this.#lastChanceSaid = true;
-      this.events.push("last chance");
-    }
     member.connections += 1;
     const lease: ModelLease = {
       member,
@@ -118,6 +115,7 @@ export class PoolModel {
     member.retryAtMs = this.#nowMs + this.#retryDelayMs;
     this.events.push(`aside ${member.endpoint.host}`);
     if (this.aside.length < this.members.length) this.#revoke(member);
+    this.#sayLastChance();
   }
 
   released(lease: ModelLease): void {
@@ -149,6 +147,12 @@ export class PoolModel {
     member.retryAtMs = undefined;
     this.events.push(`back ${member.endpoint.host}`);
     this.#forgetLastChance();
+  }
+
+  #sayLastChance(): void {
+    if (this.#lastChanceSaid || this.members.length === 0 || this.aside.length < this.members.length) return;
+    this.#lastChanceSaid = true;
+    this.events.push("last chance");
   }
 
   #forgetLastChance(): void {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { type Outcome, type Program, runProgram, startProgram } from "./program.js";
 import { freePort } from "./sockets.js";
 
@@ -22,69 +23,153 @@ export interface EtcdCluster extends AsyncDisposable {
   readonly endpoints: string;
   /** The member with this endpoint. */
   member(endpoint: string): EtcdMember;
+  /** Adds a member, as a learner if asked to, and starts it; resolves when it serves. */
+  add(options?: { readonly learner?: boolean }): Promise<EtcdMember>;
+  /** Makes a learner a voting member. */
+  promote(member: EtcdMember): Promise<void>;
+  /** Takes a member out of the cluster as an operator would, without an election, then ends its process. */
+  remove(member: EtcdMember): Promise<void>;
+}
+
+/** Options of {@link startEtcd}. */
+export interface EtcdOptions {
+  /** Makes clients speak TLS. Members read the files anew for each connection. @default plain text */
+  readonly tls?: {
+    readonly certFile: string;
+    readonly keyFile: string;
+    /** The CA of client certificates, which are then demanded. */
+    readonly clientCaFile?: string;
+  };
 }
 
 /** Starts `size` members; resolves when all serve. Needs `etcd` on the PATH. */
-export async function startEtcd(size = 3): Promise<EtcdCluster> {
+export async function startEtcd(size = 3, { tls }: EtcdOptions = {}): Promise<EtcdCluster> {
   const folder = await mkdtemp(join(tmpdir(), "gw-etcd-"));
-  const ports = await Promise.all(Array.from({ length: size * 2 }, freePort));
-  const plan = Array.from({ length: size }, (_, index) => ({
-    name: `m${index}`,
-    endpoint: `127.0.0.1:${ports[index]}`,
-    peer: `http://127.0.0.1:${ports[size + index]}`,
-  }));
-  const initialCluster = plan.map(({ name, peer }) => `${name}=${peer}`).join(",");
   const running = new Map<string, Program>();
-
-  const members = plan.map(({ name, endpoint, peer }): EtcdMember => {
-    const start = async (): Promise<void> => {
+  const members: EtcdMember[] = [];
+  const scheme = tls ? "https" : "http";
+  const tlsFlags = {
+    ...(tls && { "cert-file": tls.certFile, "key-file": tls.keyFile }),
+    ...(tls?.clientCaFile && { "trusted-ca-file": tls.clientCaFile, "client-cert-auth": "true" }),
+  };
+  let planned = 0;
+  const plan = async (): Promise<Plan> => {
+    const [client, peer] = [await freePort(), await freePort()];
+    planned += 1;
+    return { name: `m${planned}`, endpoint: `127.0.0.1:${client}`, peer: `http://127.0.0.1:${peer}` };
+  };
+  const memberOf = (
+    { name, endpoint, peer }: Plan,
+    clusterFlags: { readonly [flag: string]: string },
+  ): EtcdMember => ({
+    name,
+    endpoint,
+    async crash() {
+      await running.get(name)?.[Symbol.asyncDispose]();
+    },
+    async restart() {
       const flags = {
         name,
         "data-dir": join(folder, name),
-        "listen-client-urls": `http://${endpoint}`,
-        "advertise-client-urls": `http://${endpoint}`,
+        "listen-client-urls": `${scheme}://${endpoint}`,
+        "advertise-client-urls": `${scheme}://${endpoint}`,
         "listen-peer-urls": peer,
         "initial-advertise-peer-urls": peer,
-        "initial-cluster": initialCluster,
         "initial-cluster-token": folder,
         "heartbeat-interval": "100",
         "election-timeout": "1000",
+        ...clusterFlags,
+        ...tlsFlags,
       };
       const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
       const program = startProgram("etcd", args, { cwd: folder });
       running.set(name, program);
       await program.printed(
-        /ready to serve client requests|serving insecure client requests|serving client traffic/,
+        /ready to serve client requests|serving (?:insecure )?client (?:requests|traffic)/,
       );
-    };
-    return {
-      name,
-      endpoint,
-      async crash() {
-        await running.get(name)?.[Symbol.asyncDispose]();
-      },
-      restart: start,
-    };
+    },
   });
   const cluster: EtcdCluster = {
     members,
-    endpoints: plan.map(({ endpoint }) => endpoint).join(","),
+    get endpoints() {
+      return members.map(({ endpoint }) => endpoint).join(",");
+    },
     member(endpoint) {
       const found = members.find(member => member.endpoint === endpoint);
       if (!found) throw new Error(`no member has the endpoint ${endpoint}`);
       return found;
     },
+    async add({ learner = false } = {}) {
+      const planned = await plan();
+      const { name, peer } = planned;
+      const flags = [`--peer-urls=${peer}`, ...(learner ? ["--learner"] : [])];
+      const added = await untilOk(() => etcdctl(cluster.endpoints, "member", "add", name, ...flags));
+      const initialCluster = /ETCD_INITIAL_CLUSTER="([^"]+)"/.exec(added.stdout)?.[1] ?? "";
+      const member = memberOf(planned, {
+        "initial-cluster": initialCluster,
+        "initial-cluster-state": "existing",
+      });
+      await member.restart();
+      members.push(member);
+      return member;
+    },
+    async promote({ name }) {
+      // etcd refuses until the learner has caught up.
+      await untilOk(async () => etcdctl(cluster.endpoints, "member", "promote", await idOf(cluster, name)));
+    },
+    async remove(member) {
+      const id = await idOf(cluster, member.name);
+      members.splice(members.indexOf(member), 1);
+      // Only the leader can do that; where the member is none, there is nothing to do.
+      const successor = await idOf(cluster, members[0]?.name ?? "");
+      await etcdctl(member.endpoint, "move-leader", successor);
+      await untilOk(() => etcdctl(cluster.endpoints, "member", "remove", id));
+      await member.crash();
+    },
     async [Symbol.asyncDispose]() {
-      await Promise.all(members.map(member => member.crash()));
+      for (const program of running.values()) await program[Symbol.asyncDispose]();
       await rm(folder, { recursive: true, force: true });
     },
   };
   try {
+    const plans: Plan[] = [];
+    for (let member = 0; member < size; member++) plans.push(await plan());
+    const initialCluster = plans.map(({ name, peer }) => `${name}=${peer}`).join(",");
+    members.push(...plans.map(plan => memberOf(plan, { "initial-cluster": initialCluster })));
     await Promise.all(members.map(member => member.restart()));
     return cluster;
   } catch (error) {
     await cluster[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+interface Plan {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly peer: string;
+}
+
+/** The id of a member, by the name that it has or, before it started, will have. */
+async function idOf(cluster: EtcdCluster, name: string): Promise<string> {
+  const { stdout } = await untilOk(() => etcdctl(cluster.endpoints, "member", "list"));
+  const line = stdout.split("\n").find(line => line.split(", ")[2] === name);
+  if (!line) throw new Error(`no member is called ${name}:\n${stdout}`);
+  return line.split(",", 1)[0] ?? "";
+}
+
+/** Runs a command again until it succeeds: etcd refuses changes of members while an earlier one settles. */
+async function untilOk(run: () => Promise<Outcome>): Promise<Outcome> {
+  for (;;) {
+    const outcome = await run();
+    if (outcome.code === 0) return outcome;
+    if (
+      !/unhealthy cluster|not in sync|too many|no leader|leader changed|timed? ?out|deadline/i.test(
+        outcome.stderr,
+      )
+    )
+      throw new Error(outcome.stderr);
+    await setTimeout(200);
   }
 }
 

@@ -4,6 +4,13 @@
  * @packageDocumentation
  */
 
+export {
+  type Certificate,
+  type CertificateAuthority,
+  type CertificateContent,
+  createAuthority,
+} from "./certificates.js";
+export { type DnsServer, type DnsServerOptions, freeDnsPort, startDnsServer } from "./dns-server.js";
 export { type EtcdCluster, type EtcdMember, etcdctl, startEtcd, startEtcdctl } from "./etcd.js";
 export { type Gw, type LogLine, runGw, startGw } from "./gw.js";
 export { type ManualClock, manualClock } from "./manual-clock.js";

@@ -31,6 +31,12 @@ export interface ProgramOptions {
   readonly detached?: boolean;
 }
 
+/** What runs now; a test worker that is ended by its time limit must not leave it behind. */
+const running = new Set<() => void>();
+process.on("exit", () => {
+  for (const end of running) end();
+});
+
 /** Starts a program without standard input. */
 export function startProgram(
   command: string,
@@ -50,7 +56,10 @@ export function startProgram(
       printed.all += text;
       child.emit("printed");
     });
+  const end = (): void => kill("SIGKILL");
+  running.add(end);
   const ended = once(child, "close").then(([code, signal]) => {
+    running.delete(end);
     child.emit("printed");
     return { code, signal, stdout: printed.stdout, stderr: printed.stderr };
   });

@@ -1,4 +1,4 @@
-import { createCipheriv, createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createHash, randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { startProgram } from "./program.js";
@@ -95,11 +95,18 @@ function wasReset(socket: Socket): boolean {
   return !socket.writableEnded && handle !== undefined && handle?.getpeername({}) !== 0;
 }
 
-/** A port of 127.0.0.1 on which nothing listened a moment ago. */
+/**
+ * A port of 127.0.0.1 on which nothing listened a moment ago. It is below the range that the kernel takes for
+ * outgoing connections, so that it stays free for a while.
+ */
 export async function freePort(): Promise<number> {
+  const port = randomInt(10_000, 32_000);
   const server = createServer();
-  await listen(server, 0);
-  const { port } = server.address() as AddressInfo;
+  try {
+    await listen(server, port);
+  } catch {
+    return freePort();
+  }
   server.close();
   await once(server, "close");
   return port;

@@ -1,7 +1,8 @@
 import { type Address, GatewayError } from "@gw/interface";
 import { type Command, Option } from "commander";
 import { formatDuration, parseDuration } from "../duration.js";
-import { listenFlag, parsing } from "../start-flags.js";
+import { parsing } from "../flag.js";
+import { listenFlag } from "../start-flags.js";
 
 /** What the user said about `gw demo`; undefined where nothing was said. */
 export interface DemoFlags {

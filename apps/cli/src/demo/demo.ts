@@ -1,7 +1,7 @@
 import { staticEndpoints } from "@gw/discovery";
 import type { Address } from "@gw/interface";
 import { type Gateway, startGateway } from "../gateway.js";
-import { createLogger } from "../log.js";
+import { type Log, openLog } from "../log.js";
 import { logObserver } from "../log-observer.js";
 import { startDefaults } from "../start-flags.js";
 import { banner, reachable } from "./banner.js";
@@ -32,15 +32,18 @@ export async function demo(flags: DemoFlags): Promise<void> {
   const everyMs = flags.every ?? defaultEveryMs;
   let cluster: Cluster | undefined;
   let gateway: Gateway | undefined;
+  let log: Log | undefined;
   try {
     cluster = await startCluster(flags, signal);
     const { members } = cluster;
-    const log = logObserver(await createLogger(startDefaults.logLevel, "text"));
-    const use = inUse(members, log, say);
+    log = await openLog(startDefaults.logLevel, "text");
+    const use = inUse(members, logObserver(log.log), say);
     gateway = await startGateway(
       {
         listen: flags.listenAddr ?? startDefaults.listen,
-        discovery: staticEndpoints(members.map(({ address }) => ({ ...address, priority: 0, weight: 0 }))),
+        sources: () => ({
+          discovery: staticEndpoints(members.map(({ address }) => ({ ...address, priority: 0, weight: 0 }))),
+        }),
         // No longer than a member is away, or there would soon be none left.
         retryDelayMs: Math.min(retryDelayMs, everyMs / 4),
         observer: use.observer,
@@ -60,6 +63,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
   } finally {
     await gateway?.close({ graceMs: 0 });
     await cluster?.close();
+    await log?.flushed();
   }
   say("everything is stopped");
 }

@@ -1,0 +1,79 @@
+import { GatewayError, quote } from "@gw/interface";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "./duration.js";
+
+/** A flag, with what holds where it is not given; `undefined` where nothing does. */
+export function flag(syntax: string, description: string, byDefault?: string): Option {
+  const option = new Option(
+    syntax,
+    byDefault === undefined ? description : `${description} (default: ${byDefault})`,
+  );
+  option.description += ` (env: ${variable(option)})`;
+  return option;
+}
+
+/** A flag that takes a Go duration, as milliseconds. */
+export function durationFlag(name: string, description: string, byDefault?: string): Option {
+  return flag(`${name} <duration>`, description, byDefault).argParser(parsing(parseDuration));
+}
+
+/** A flag that stands for yes, and takes `true` or `false` as flags of Go programs do. */
+export function booleanFlag(name: string, description: string): Option {
+  return flag(`${name} [boolean]`, description, "false").preset("true").argParser(parsing(parseBoolean));
+}
+
+/** The environment variable that goes with a flag: `GW_RETRY_DELAY` with `--retry-delay`. */
+export function variable(option: Option): string {
+  return `GW_${option.name().replaceAll("-", "_").toUpperCase()}`;
+}
+
+/**
+ * What the user said to `command`, and to `gw` before it: a flag wins over the same flag further left, except that
+ * those that may be repeated add up; and over its environment variable. Commander looks at variables for each
+ * command by itself, and would complain of one that a flag overrides.
+ */
+export function settings<T>(gw: Command, command: Command, options: readonly Option[]): T {
+  const left: Record<string, unknown> = gw.opts();
+  const said: Record<string, unknown> = { ...left, ...(command === gw ? {} : command.opts()) };
+  for (const option of options) {
+    const name = option.attributeName();
+    if (command !== gw && Array.isArray(left[name]) && said[name] !== left[name])
+      said[name] = [...left[name], ...(said[name] as unknown[])];
+    const value = process.env[variable(option)];
+    if (said[name] === undefined && value !== undefined) said[name] = fromVariable(gw, option, value);
+  }
+  return said as T;
+}
+
+function fromVariable(gw: Command, option: Option, value: string): unknown {
+  try {
+    return option.parseArg ? option.parseArg(value, undefined) : value;
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    return gw.error(`${variable(option)}=${quote(value)} is invalid. ${error.message}`);
+  }
+}
+
+/** Makes commander's error of ours, so that it names the flag or the variable. */
+export function parsing<T>(parse: (text: string) => T): (text: string) => T {
+  return text => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw error instanceof GatewayError ? new InvalidArgumentError(error.detail) : error;
+    }
+  };
+}
+
+/** Makes a parser of a flag that may be repeated, and of its comma-separated values. */
+export function repeatable<T>(
+  parse: (text: string) => T,
+): (text: string, before: readonly T[] | undefined) => readonly T[] {
+  return (text, before) => [...(before ?? []), ...text.split(",").map(item => parsing(parse)(item.trim()))];
+}
+
+function parseBoolean(text: string): boolean {
+  if (/^(?:true|1|t)$/i.test(text)) return true;
+  if (/^(?:false|0|f)$/i.test(text)) return false;
+  throw new GatewayError("invalid-option", `${quote(text)} is neither true nor false`);
+}

@@ -1,0 +1,191 @@
+import { isIP, type Socket } from "node:net";
+import {
+  createDnsClient,
+  type DnsClient,
+  file,
+  members,
+  merge,
+  parseEndpoints,
+  srv,
+  staticEndpoints,
+  validated,
+} from "@gw/discovery";
+import { tlsProbe } from "@gw/health";
+import {
+  type Address,
+  type Discovery,
+  type Endpoint,
+  GatewayError,
+  type Observer,
+  quote,
+} from "@gw/interface";
+import { type Lookup, systemLookup } from "@gw/tcpproxy";
+import { type DiscoveryFlags, defaultEndpoints } from "./discovery-flags.js";
+import { readTlsFiles } from "./tls-files.js";
+
+/** Where endpoints come from, put together as the flags say. */
+export interface Sources {
+  readonly discovery: Discovery;
+  /** The same before certificates are checked. */
+  readonly unchecked: Discovery;
+  /** How many of its sources may change or fail. */
+  readonly changeable: number;
+  /** Resolves hosts: those with a trailing dot by DNS, as SRV targets are meant; others as the system does. */
+  readonly lookup: Lookup;
+  readonly dns: DnsClient;
+  /** Whether an endpoint may serve by its certificate; undefined where none was demanded. */
+  readonly check: ((endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>) | undefined;
+  /** Endpoints that were listed more than once, `host:port`. */
+  readonly duplicates: readonly string[];
+  /**
+   * Reads certificate files again, and forgets what DNS said.
+   *
+   * @throws {GatewayError} `invalid-option` if a file cannot be used; then what was read before holds
+   */
+  reload(): void;
+}
+
+/** What the sources need of the rest of the gateway. */
+export interface SourcesContext {
+  readonly observer: Observer;
+  /** Connects to an endpoint. */
+  readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
+}
+
+/**
+ * Puts the sources together: their union, with `--discovery-members` only the way to the cluster, which then
+ * tells its members itself; and with `--trusted-ca-file` only what proves to be of that CA.
+ *
+ * @throws {GatewayError} of the configuration's codes; `name-not-resolved` for the name of a DNS server
+ */
+export async function createSources(
+  flags: DiscoveryFlags,
+  { observer, dial }: SourcesContext,
+): Promise<Sources> {
+  refuseContradictions(flags);
+  const dns = createDnsClient({ servers: await addressesOf(flags.dnsServer) });
+  const lookup: Lookup = host => (host.endsWith(".") ? dns.addresses(host) : systemLookup(host));
+  const refresh = {
+    minRefreshMs: flags.discoveryMinRefresh,
+    maxRefreshMs: flags.discoveryMaxRefresh,
+    emptyAfterMs: flags.discoveryEmptyAfter,
+    observer,
+  };
+  const listed = listedEndpoints(flags);
+  const sources: Discovery[] = [];
+  if (listed) sources.push(staticEndpoints(listed.endpoints));
+  if (flags.endpointsFile !== undefined) sources.push(file(flags.endpointsFile, refresh));
+  if (flags.discoverySrv !== undefined)
+    sources.push(
+      srv({
+        domain: flags.discoverySrv,
+        serviceName: flags.discoverySrvName,
+        insecure: flags.insecureDiscovery,
+        dns,
+        ...refresh,
+      }),
+    );
+  const seeds = sources.length === 1 && sources[0] ? sources[0] : merge(...sources);
+
+  let tls = readTlsFiles(flags);
+  const serverNames = flags.discoverySrv === undefined ? [] : [flags.discoverySrv];
+  const makeProbe = () => tlsProbe({ ...tls, serverNames, dial, timeoutMs: undefined });
+  let probe = makeProbe();
+  const check =
+    flags.trustedCaFile === undefined
+      ? undefined
+      : (endpoint: Endpoint, signal: AbortSignal) => probe(endpoint, signal);
+  if (check) refuseNothingToCheck(flags, listed?.endpoints ?? []);
+
+  const known = flags.discoveryMembers
+    ? members({
+        seeds,
+        intervalMs: flags.membersInterval,
+        tls: () => tls,
+        auth: authentication(flags),
+        serverNames,
+        lookup: async host => (await lookup(host)).addresses,
+        ...refresh,
+      })
+    : seeds;
+  return {
+    discovery: check ? validated(known, check, refresh) : known,
+    unchecked: known,
+    changeable: sources.length - (listed ? 1 : 0) + (flags.discoveryMembers ? 1 : 0),
+    lookup,
+    dns,
+    check,
+    duplicates: listed?.duplicates ?? [],
+    reload() {
+      const before = tls;
+      try {
+        tls = readTlsFiles(flags);
+        probe = makeProbe();
+      } catch (error) {
+        tls = before;
+        throw error;
+      }
+      dns.forget();
+    },
+  };
+}
+
+/** DNS servers by IP address; one that is given by its name is whatever the system takes it for now. */
+async function addressesOf(servers: readonly Address[] | undefined): Promise<readonly Address[] | undefined> {
+  if (!servers) return undefined;
+  const resolve = async ({ host, port }: Address): Promise<readonly Address[]> => {
+    if (isIP(host)) return [{ host, port }];
+    const { addresses } = await systemLookup(host).catch((cause: unknown) => {
+      throw GatewayError.from(cause, `look up the DNS server ${quote(host)}`);
+    });
+    return addresses.map(address => ({ host: address, port }));
+  };
+  return (await Promise.all(servers.map(resolve))).flat();
+}
+
+/** What `--endpoints` says, or the default where there is no other source. */
+function listedEndpoints(flags: DiscoveryFlags): ReturnType<typeof parseEndpoints> | undefined {
+  const otherSource = flags.endpointsFile !== undefined || flags.discoverySrv !== undefined;
+  const list = flags.endpoints?.join(",") ?? (otherSource ? undefined : defaultEndpoints);
+  return list === undefined ? undefined : parseEndpoints(list);
+}
+
+/** Flags that do nothing without another are slips, and what they were meant to do would be missed. */
+function refuseContradictions(flags: DiscoveryFlags): void {
+  const needs = (given: unknown, name: string, other: unknown, otherName: string): void => {
+    if (given !== undefined && given !== false && (other === undefined || other === false))
+      throw new GatewayError("invalid-option", `${name} does nothing without ${otherName}`);
+  };
+  needs(flags.discoverySrvName, "--discovery-srv-name", flags.discoverySrv, "--discovery-srv");
+  needs(flags.insecureDiscovery, "--insecure-discovery", flags.discoverySrv, "--discovery-srv");
+  needs(flags.dnsServer, "--dns-server", flags.discoverySrv, "--discovery-srv");
+  needs(flags.membersInterval, "--members-interval", flags.discoveryMembers, "--discovery-members");
+  needs(flags.etcdUser, "--etcd-user", flags.discoveryMembers, "--discovery-members");
+  needs(flags.etcdToken, "--etcd-token", flags.discoveryMembers, "--discovery-members");
+  if (flags.etcdUser !== undefined && flags.etcdToken !== undefined)
+    throw new GatewayError("invalid-option", "--etcd-user and --etcd-token exclude each other");
+}
+
+function refuseNothingToCheck(flags: DiscoveryFlags, listed: readonly Endpoint[]): void {
+  const mayBeSecure =
+    flags.discoverySrv !== undefined ||
+    flags.endpointsFile !== undefined ||
+    flags.discoveryMembers ||
+    listed.some(({ secure }) => secure);
+  if (mayBeSecure) return;
+  throw new GatewayError(
+    "invalid-option",
+    `--trusted-ca-file ${quote(flags.trustedCaFile ?? "")} has nothing to check: no endpoint is written as https://`,
+  );
+}
+
+function authentication({
+  etcdUser,
+  etcdToken,
+}: DiscoveryFlags): { user: string; password: string } | { token: string } | undefined {
+  if (etcdToken !== undefined) return { token: etcdToken };
+  if (etcdUser === undefined) return undefined;
+  const colon = etcdUser.indexOf(":");
+  if (colon < 1) throw new GatewayError("invalid-option", "--etcd-user is not of the form name:password");
+  return { user: etcdUser.slice(0, colon), password: etcdUser.slice(colon + 1) };
+}

@@ -1,0 +1,214 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  connectTo,
+  type DnsServer,
+  echo,
+  type Gw,
+  missing,
+  outcome,
+  runGw,
+  startBackend,
+  startDnsServer,
+  startGw,
+} from "@gw/testing";
+import { describe, expect, test } from "vitest";
+
+/** An SRV record of the service with TLS, which nobody checks here, for a backend on this machine. */
+function record(backend: { readonly port: number }, host: string, rest = "0 0"): string {
+  return `_etcd-client-ssl._tcp 1 SRV ${rest} ${backend.port} ${host}\n${host} 1 A 127.0.0.1`;
+}
+
+function srvFlags(dns: DnsServer): string[] {
+  const { host, port } = dns.address;
+  return ["--discovery-srv=example.com", `--dns-server=${host}:${port}`, "--discovery-min-refresh=1s"];
+}
+
+/** Which backend a new client gets: the number of connections that each has accepted tells. */
+async function request(gw: { readonly port: number }): Promise<void> {
+  const client = await connectTo(gw.port);
+  client.end("hello");
+  expect(await outcome(client)).toEqual({ received: Buffer.from("hello"), end: "end" });
+}
+
+async function establish(gw: Gw) {
+  const client = await connectTo(gw.port);
+  const answered = new Promise(resolve => client.once("data", resolve));
+  client.write("hello");
+  await answered;
+  return client;
+}
+
+describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS server", () => {
+  test("endpoints come and go with the records; the short form of the document works", async () => {
+    await using first = await startBackend(echo);
+    await using second = await startBackend(echo);
+    await using dns = await startDnsServer({ zone: record(first, "infra0") });
+    await using gw = await startGw([...srvFlags(dns), "--drain-timeout=200ms"]);
+    expect(await gw.logged(/ready/)).toMatchObject({ endpoints: [`infra0.example.com:${first.port}`] });
+    const client = await establish(gw);
+    await dns.update(record(second, "infra1"));
+    const changed = await gw.printed(
+      /"source":"srv example\.com","added":\["infra1[^\n]*"removed":\["infra0[^\n]*/,
+    );
+    expect(changed[0]).toContain("endpoints changed");
+    expect(await outcome(client)).toMatchObject({ end: "ECONNRESET" });
+    expect(await gw.logged(/closing connections to a removed endpoint/)).toMatchObject({ connections: 1 });
+    await request(gw);
+    expect([first.accepted, second.accepted]).toEqual([1, 1]);
+  });
+
+  test("a worse priority serves only while the better one is away", async () => {
+    await using better = await startBackend(echo);
+    await using worse = await startBackend(echo);
+    const zone = [record(better, "infra0", "1 0"), record(worse, "infra1", "2 0")].join("\n");
+    await using dns = await startDnsServer({ zone });
+    await using gw = await startGw([...srvFlags(dns), "--retry-delay=100ms"]);
+    await request(gw);
+    await better.stop();
+    await request(gw);
+    expect([better.accepted, worse.accepted]).toEqual([1, 1]);
+    await better.listenAgain();
+    await gw.logged(/endpoint is back/);
+    await request(gw);
+    // The retry that found it back was a connection too.
+    expect([better.accepted, worse.accepted]).toEqual([3, 1]);
+  });
+
+  test("without an answer at the start it asks again, and says which names it asked for", async () => {
+    await using backend = await startBackend(echo);
+    await using dns = await startDnsServer({ zone: "" });
+    const starting = startGw(srvFlags(dns));
+    const gw = await Promise.all([starting, dns.update(record(backend, "infra0"))]).then(([gw]) => gw);
+    await using _ = gw;
+    await request(gw);
+    for (const line of gw.log.filter(line => line.msg === "endpoints cannot be looked up"))
+      expect(line["why"]).toContain("_etcd-client-ssl._tcp.example.com and _etcd-client._tcp.example.com");
+  });
+
+  test("an outage of DNS is said once, and changes nothing", async () => {
+    await using backend = await startBackend(echo);
+    await using dns = await startDnsServer({ zone: record(backend, "infra0") });
+    await using gw = await startGw(srvFlags(dns));
+    await dns.stop();
+    expect(await gw.logged(/cannot be looked up/)).toMatchObject({
+      level: "warn",
+      source: "srv example.com",
+    });
+    await request(gw);
+    await dns.start();
+    await gw.logged(/can be looked up again/);
+    expect(gw.log.filter(line => line.msg === "endpoints cannot be looked up")).toHaveLength(1);
+  });
+
+  test("records that are all without TLS stop the start, which says how to allow them", async () => {
+    await using dns = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 infra0" });
+    const result = await runGw([...srvFlags(dns), "--listen-addr=127.0.0.1:0"]);
+    expect(result).toMatchObject({ code: 2, stdout: "" });
+    expect(result.stderr.split("\n").filter(line => line.startsWith("gw: error:"))).toEqual([
+      expect.stringMatching(
+        /all SRV records of "example\.com" are without TLS.*--insecure-discovery allows them/,
+      ),
+    ]);
+  });
+
+  test("SIGHUP looks everything up at once", async () => {
+    await using first = await startBackend(echo);
+    await using second = await startBackend(echo);
+    await using dns = await startDnsServer({ zone: record(first, "infra0") });
+    await using gw = await startGw([
+      ...srvFlags(dns),
+      "--discovery-min-refresh=1h",
+      "--discovery-max-refresh=2h",
+    ]);
+    await dns.update(`${record(first, "infra0")}\n${record(second, "infra1")}`);
+    gw.kill("SIGHUP");
+    await gw.logged(/looking everything up again/);
+    expect(await gw.printed(/"added":\["infra1[^\n]*endpoints changed/)).toBeTruthy();
+  });
+
+  test("when all endpoints fail, DNS is asked at once", async () => {
+    await using gone = await startBackend(echo);
+    await using moved = await startBackend(echo);
+    await using dns = await startDnsServer({ zone: record(gone, "infra0") });
+    await using gw = await startGw([
+      ...srvFlags(dns),
+      "--discovery-min-refresh=1h",
+      "--discovery-max-refresh=2h",
+    ]);
+    await gone.stop();
+    await dns.update(record(moved, "infra0"));
+    (await connectTo(gw.port)).destroy();
+    await gw.printed(new RegExp(`"added":\\["infra0.example.com:${moved.port}"\\][^\\n]*pool changed`));
+    await request(gw);
+    expect(moved.accepted).toBeGreaterThan(0);
+  });
+
+  test("gw resolve prints what DNS says, and fails when nothing is usable", async () => {
+    await using dns = await startDnsServer({
+      zone: "_etcd-client-ssl._tcp 60 SRV 1 5 2379 infra0\ninfra0 60 A 192.0.2.1\n_etcd-client-ssl._tcp 60 SRV 2 0 2380 nowhere",
+    });
+    const flags = srvFlags(dns).slice(0, 2);
+    const people = await runGw(["resolve", ...flags]);
+    expect(people).toMatchObject({ code: 0, stderr: "" });
+    expect(people.stdout).toMatch(/^_etcd-client-ssl\._tcp\.example\.com: 2 records from 127\.0\.0\.1:\d+\n/);
+    expect(people.stdout).toMatch(/^infra0\.example\.com:2379 +1 +5 +yes +not checked +192\.0\.2\.1$/m);
+    expect(people.stdout).toMatch(
+      /^nowhere\.example\.com:2380 +2 +0 +yes +not checked +cannot be resolved$/m,
+    );
+    const machines = await runGw(["resolve", "--json", ...flags]);
+    expect(JSON.parse(machines.stdout)).toMatchObject({
+      srv: [
+        { name: "_etcd-client-ssl._tcp.example.com" },
+        { name: "_etcd-client._tcp.example.com", records: [] },
+      ],
+      endpoints: [{ endpoint: "infra0.example.com:2379", usable: true }, { usable: false }],
+      problems: [],
+    });
+    await dns.update("");
+    const nothing = await runGw(["resolve", ...flags]);
+    expect(nothing).toMatchObject({ code: 1, stderr: "gw: error: no usable endpoint was found\n" });
+    expect(nothing.stdout).toContain(
+      "! srv example.com: no SRV records: asked for _etcd-client-ssl._tcp.example.com",
+    );
+  });
+});
+
+test("gw resolve needs no DNS for what is listed", async () => {
+  expect(await runGw(["resolve", "--endpoints=10.0.0.1,https://[::1]:3"])).toMatchObject({
+    code: 0,
+    stdout: [
+      "ENDPOINT       TIER  WEIGHT  TLS      CERTIFICATE  ADDRESSES",
+      "10.0.0.1:2379  0     0       unknown  not checked  10.0.0.1",
+      "[::1]:3        0     0       yes      not checked  ::1",
+      "",
+    ].join("\n"),
+  });
+});
+
+test("a file of endpoints is followed; SIGHUP and a bad file leave the service alone", async () => {
+  await using first = await startBackend(echo);
+  await using second = await startBackend(echo);
+  const folder = await mkdtemp(join(tmpdir(), "gw-file-"));
+  const path = join(folder, "endpoints.yaml");
+  await writeFile(path, `- 127.0.0.1:${first.port}\n`);
+  await using gw = await startGw([`--endpoints-file=${path}`, "--discovery-min-refresh=100ms"]);
+  await request(gw);
+  await writeFile(path, "- {\n");
+  expect(await gw.logged(/cannot be looked up/)).toMatchObject({
+    why: expect.stringContaining("endpoints.yaml"),
+  });
+  await request(gw);
+  await writeFile(path, `- endpoint: 127.0.0.1:${second.port}\n  priority: 1\n`);
+  await gw.printed(/"removed":\["127[^\n]*endpoints changed/);
+  await gw.logged(/pool changed.*/);
+  while (second.accepted === 0) await request(gw);
+  await rm(folder, { recursive: true });
+});
+
+test("a file that cannot be used stops the start with exit code 2", async () => {
+  const result = await runGw(["--endpoints-file=/no/such/file.yaml", "--listen-addr=127.0.0.1:0"]);
+  expect(result).toMatchObject({ code: 2, stdout: "" });
+  expect(result.stderr).toMatch(/^gw: error: [^\n]*\/no\/such\/file\.yaml[^\n]*\n$/);
+});

@@ -1,0 +1,119 @@
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type EtcdCluster, etcdctl, type Gw, missing, startDnsServer, startEtcd, startGw } from "@gw/testing";
+import { describe, expect, test } from "vitest";
+
+/** Puts one key after the other through the gateway until it is told to stop; tells how many failed. */
+function putAllTheTime(gw: Gw): {
+  stop(): Promise<{ readonly puts: number; readonly failures: readonly string[] }>;
+} {
+  let stopped = false;
+  const running = (async () => {
+    const failures: string[] = [];
+    let puts = 0;
+    while (!stopped) {
+      puts += 1;
+      const { code, stderr } = await etcdctl(gw.address, "put", `key${puts}`, "value", "--dial-timeout=15s");
+      if (code !== 0) failures.push(stderr);
+    }
+    return { puts, failures };
+  })();
+  return {
+    stop() {
+      stopped = true;
+      return running;
+    },
+  };
+}
+
+/**
+ * Replaces all members one by one: a new one joins, `publish` tells the gateway, an old one is taken out of what is
+ * published, and then of the cluster.
+ */
+async function replaceAll(
+  cluster: EtcdCluster,
+  gw: Gw,
+  publish: (endpoints: readonly string[]) => Promise<void>,
+) {
+  for (const old of [...cluster.members]) {
+    const joined = await cluster.add();
+    const staying = cluster.members.filter(member => member !== old).map(({ endpoint }) => endpoint);
+    await publish(staying);
+    await gw.printed(new RegExp(`"removed":\\[[^\\]]*:${old.endpoint.split(":")[1]}"[^\\n]*pool changed`));
+    expect(staying).toContain(joined.endpoint);
+    await cluster.remove(old);
+  }
+}
+
+const refresh = ["--discovery-min-refresh=100ms", "--drain-timeout=1s", "--retry-delay=500ms"];
+
+describe.skipIf(missing("etcd", "etcdctl", "knotd", "knotc"))(
+  "all three members are replaced one by one under load, and no application notices",
+  { timeout: 180_000 },
+  () => {
+    test("with SRV records, where only DNS is changed", async () => {
+      await using cluster = await startEtcd();
+      const zone = (endpoints: readonly string[]): string =>
+        [
+          "infra A 127.0.0.1",
+          ...endpoints.map(one => `_etcd-client._tcp 1 SRV 0 0 ${one.split(":")[1]} infra`),
+        ].join("\n");
+      await using dns = await startDnsServer({ zone: zone(cluster.endpoints.split(",")) });
+      await using gw = await startGw([
+        "--discovery-srv=example.com",
+        "--insecure-discovery",
+        `--dns-server=127.0.0.1:${dns.address.port}`,
+        ...refresh,
+      ]);
+      const load = putAllTheTime(gw);
+      await replaceAll(cluster, gw, endpoints => dns.update(zone(endpoints)));
+      const { puts, failures } = await load.stop();
+      expect(failures).toEqual([]);
+      expect(puts).toBeGreaterThan(10);
+    });
+
+    test("with a file, which is replaced atomically", async () => {
+      await using cluster = await startEtcd();
+      const folder = await mkdtemp(join(tmpdir(), "gw-rolling-"));
+      const path = join(folder, "endpoints.json");
+      const publish = async (endpoints: readonly string[]): Promise<void> => {
+        await writeFile(`${path}.new`, JSON.stringify(endpoints));
+        await rename(`${path}.new`, path);
+      };
+      await publish(cluster.endpoints.split(","));
+      await using gw = await startGw([`--endpoints-file=${path}`, ...refresh]);
+      const load = putAllTheTime(gw);
+      await replaceAll(cluster, gw, publish);
+      const { failures } = await load.stop();
+      expect(failures).toEqual([]);
+      await rm(folder, { recursive: true });
+    });
+
+    test("with the member list, where nothing is changed but the cluster", async () => {
+      await using cluster = await startEtcd();
+      await using gw = await startGw([
+        `--endpoints=${cluster.endpoints}`,
+        "--discovery-members",
+        "--members-interval=100ms",
+        ...refresh,
+      ]);
+      const load = putAllTheTime(gw);
+      for (const old of [...cluster.members]) {
+        const learner = await cluster.add({ learner: true });
+        const port = learner.endpoint.split(":")[1];
+        await gw.printed(new RegExp(`"endpoint":"[^"]*:${port}"[^\\n]*learner`));
+        await cluster.promote(learner);
+        await gw.printed(new RegExp(`"added":\\[[^\\]]*:${port}"[^\\n]*pool changed`));
+        await cluster.remove(old);
+        await gw.printed(
+          new RegExp(`"removed":\\[[^\\]]*:${old.endpoint.split(":")[1]}"[^\\n]*pool changed`),
+        );
+      }
+      const { puts, failures } = await load.stop();
+      // A member that is removed ends at once; what is in flight on it then may fail, and nothing else.
+      expect(failures.length).toBeLessThanOrEqual(3);
+      expect(puts).toBeGreaterThan(10);
+    });
+  },
+);

@@ -1,0 +1,170 @@
+import { randomInt } from "node:crypto";
+import { isIP } from "node:net";
+import { type Address, type Clock, formatAddress, GatewayError, quote, systemClock } from "@gw/interface";
+import { addressBook, type DnsAddresses, hasIPv6 } from "./addresses.js";
+import type { Asking } from "./ask.js";
+import { candidateNames } from "./name.js";
+import { followResolvConf } from "./resolv-conf.js";
+import { type Resolved, resolve } from "./resolve.js";
+
+export type { DnsAddresses } from "./addresses.js";
+
+/** Options of {@link createDnsClient}. */
+export interface DnsClientOptions {
+  /**
+   * Name servers, by IP address, in the order in which they are asked. The search rules are the resolver
+   * configuration's all the same.
+   * @default those of the resolver configuration
+   */
+  readonly servers?: readonly Address[] | undefined;
+  /** The resolver configuration, resolv.conf(5); read again whenever it changed. @default "/etc/resolv.conf" */
+  readonly resolvConf?: string | undefined;
+  /**
+   * How long to wait for one answer of one server, in milliseconds; again as long for TCP after UDP.
+   * @default `options timeout` of the resolver configuration, else 2000
+   */
+  readonly timeoutMs?: number | undefined;
+  /** How often each server is asked. @default `options attempts` of the resolver configuration, else 2 */
+  readonly attempts?: number | undefined;
+  /** Whether IPv6 addresses come before IPv4. @default whether this machine has one that reaches beyond its link */
+  readonly preferIPv6?: boolean | undefined;
+  /** @default the system's */
+  readonly clock?: Clock | undefined;
+  /** A number of 0 to 65535 for each query, not to be guessed. @default from node:crypto */
+  readonly randomId?: (() => number) | undefined;
+}
+
+/** One SRV record (RFC 2782). */
+export interface SrvRecord {
+  readonly priority: number;
+  readonly weight: number;
+  readonly port: number;
+  /**
+   * Absolute, lower case, with its trailing dot; "." means that the service is not offered. It is what the
+   * server sent: whether it is a host name is for the caller to judge.
+   */
+  readonly target: string;
+  /** In milliseconds. */
+  readonly ttlMs: number;
+}
+
+/** What DNS says about a name. That it has no such records is an answer, not an error. */
+export interface DnsAnswer<R> {
+  /** The full name that was asked: absolute, lower case, with its trailing dot. */
+  readonly name: string;
+  /** In the order of the answer; empty if there are none (NODATA) or the name does not exist (NXDOMAIN). */
+  readonly records: readonly R[];
+  /** Whether the name exists (not NXDOMAIN). */
+  readonly exists: boolean;
+  /** The least TTL of records and aliases, in milliseconds; without records the SOA's (RFC 2308), or 0. */
+  readonly ttlMs: number;
+  /** `host:port` of the server that answered. */
+  readonly server: string;
+}
+
+/** Options of one look-up. */
+interface LookupOptions {
+  /** Gives the look-up up: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Asks DNS. Names with a trailing dot are asked as they are; others by the search rules of resolv.conf(5),
+ * until one has what was asked for. `/etc/hosts` is not looked at. A look-up holds sockets and timers only
+ * while it runs.
+ *
+ * Look-ups reject with a {@link GatewayError} when no server answered: `timed-out` or `name-not-resolved`,
+ * with the name, the servers and their reasons.
+ */
+export interface DnsClient {
+  /** The SRV records of a name, asked for anew each time. */
+  srv(name: string, options?: LookupOptions): Promise<DnsAnswer<SrvRecord>>;
+  /**
+   * The IPv4 and IPv6 addresses of a name, those of the preferred family first, each family in the order of
+   * the answer (much simpler than RFC 6724). Remembered until their TTL runs out; that there are none for
+   * five seconds at most. Addresses that came with an SRV answer for its targets are used as if asked for,
+   * but never instead of those that were.
+   */
+  addresses(name: string, options?: LookupOptions): Promise<DnsAddresses>;
+  /** Forgets remembered addresses. */
+  forget(): void;
+}
+
+const defaultTimeoutMs = 2_000;
+const defaultAttempts = 2;
+
+/**
+ * Creates a client that asks the system's name servers, or given ones, over UDP, and TCP where answers are
+ * truncated. It opens nothing before it is asked, so it need not be closed.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function createDnsClient(options: DnsClientOptions = {}): DnsClient {
+  validate(options);
+  const { clock = systemClock, preferIPv6, randomId = () => randomInt(0x1_0000) } = options;
+  const configuration = followResolvConf(options.resolvConf ?? "/etc/resolv.conf");
+  const book = addressBook(clock, () => preferIPv6 ?? hasIPv6());
+
+  /** Asks for the names that `name` may stand for; the first answer that has something, or the best without. */
+  const search = async <R extends { readonly exists: boolean }>(
+    name: string,
+    signal: AbortSignal | undefined,
+    ask: (name: string, asking: Asking) => Promise<R>,
+    hasSome: (result: R) => boolean,
+  ): Promise<R & { readonly name: string }> => {
+    signal?.throwIfAborted();
+    const system = await configuration();
+    const asking: Asking = {
+      servers: options.servers ?? system.servers,
+      timeoutMs: options.timeoutMs ?? system.timeoutMs ?? defaultTimeoutMs,
+      attempts: options.attempts ?? system.attempts ?? defaultAttempts,
+      clock,
+      randomId,
+      signal,
+    };
+    let best: (R & { readonly name: string }) | undefined;
+    for (const candidate of candidateNames(name, system)) {
+      const result = { ...(await ask(candidate, asking)), name: candidate };
+      if (hasSome(result)) return result;
+      if (!best || (result.exists && !best.exists)) best = result;
+    }
+    return best as R & { readonly name: string };
+  };
+
+  return {
+    async srv(name, { signal } = {}) {
+      const found = await search(
+        name,
+        signal,
+        (full, asking) => resolve({ name: full, type: "SRV" }, asking),
+        ({ records }) => records.length > 0,
+      );
+      const records = srvRecordsOf(found);
+      book.note(new Set(records.map(({ target }) => target)), found.additionals);
+      const { exists, ttlMs, server } = found;
+      return { name: found.name, records, exists, ttlMs, server: formatAddress(server) };
+    },
+    addresses: (name, { signal } = {}) =>
+      search(name, signal, book.find, ({ addresses }) => addresses.length > 0),
+    forget: book.forget,
+  };
+}
+
+function srvRecordsOf({ records }: Resolved): readonly SrvRecord[] {
+  return records.flatMap(record => {
+    if (record.type !== "SRV") return [];
+    const { priority, weight, port, target, ttlMs } = record;
+    return [{ priority, weight, port, target, ttlMs }];
+  });
+}
+
+function validate({ servers, timeoutMs, attempts }: DnsClientOptions): void {
+  if (servers?.length === 0) throw new GatewayError("invalid-option", "the list of DNS servers is empty");
+  for (const { host } of servers ?? [])
+    if (isIP(host) === 0)
+      throw new GatewayError("invalid-option", `DNS server ${quote(host)} is not an IP address`);
+  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= 0x7fff_ffff))
+    throw new GatewayError("invalid-option", "the DNS timeout must be more than 0");
+  if (attempts !== undefined && !(Number.isInteger(attempts) && attempts > 0))
+    throw new GatewayError("invalid-option", "the number of DNS attempts must be a whole number above 0");
+}

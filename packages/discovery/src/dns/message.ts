@@ -1,0 +1,162 @@
+import { type Answer, decode, encode, RECURSION_DESIRED } from "dns-packet";
+import { nameFromWire } from "./name.js";
+
+/** What is asked: an absolute name and a type, in class IN. */
+export interface Question {
+  readonly name: string;
+  readonly type: "A" | "AAAA" | "SRV";
+}
+
+/** A question on its way to a server. */
+export interface Query extends Question {
+  /** 0 to 65535, not to be guessed by others. */
+  readonly id: number;
+  /** Whether the query carries EDNS(0) (RFC 6891) and so takes answers larger than 512 bytes over UDP. */
+  readonly edns: boolean;
+}
+
+/** The records that a look-up has a use for. Names are absolute and lower case. */
+export type ResourceRecord = { readonly name: string; readonly ttlMs: number } & (
+  | { readonly type: "A" | "AAAA"; readonly address: string }
+  | { readonly type: "CNAME"; readonly target: string }
+  | {
+      readonly type: "SRV";
+      readonly priority: number;
+      readonly weight: number;
+      readonly port: number;
+      readonly target: string;
+    }
+  | { readonly type: "SOA"; readonly negativeTtlMs: number }
+);
+
+/** A server's reply, as far as a look-up has a use for it. */
+export interface Reply {
+  /** 0 to 4095, with the upper bits from EDNS. */
+  readonly rcode: number;
+  /** The reply did not fit; its records are left out here. */
+  readonly truncated: boolean;
+  readonly authoritative: boolean;
+  readonly recursionAvailable: boolean;
+  readonly answers: readonly ResourceRecord[];
+  readonly authorities: readonly ResourceRecord[];
+  readonly additionals: readonly ResourceRecord[];
+}
+
+/** What fits into one packet on every link (DNS flag day 2020). */
+const udpPayloadSize = 1_232;
+/** What claims to hold more records than this is not looked at. */
+const maxRecords = 4_096;
+/** Pointers that lead to pointers serve nothing but to make names expensive to read. */
+const maxPointerDepth = 16;
+const headerBytes = 12;
+
+export const rcodes = { noError: 0, formErr: 1, nxDomain: 3, notImp: 4, badVers: 16 } as const;
+
+/** The packet of a query. */
+export function encodeQuery({ id, name, type, edns }: Query): Buffer {
+  const opt = { type: "OPT", name: ".", udpPayloadSize, extendedRcode: 0, ednsVersion: 0, flags: 0 } as const;
+  return encode({
+    type: "query",
+    id,
+    flags: RECURSION_DESIRED,
+    questions: [{ name, type }],
+    additionals: edns ? [{ ...opt, flag_do: false, options: [] }] : [],
+  });
+}
+
+/**
+ * Reads what arrived in answer to `query`. Undefined if it is not a well-formed reply to it: another id,
+ * another question, not a reply, or broken. Never throws, whatever the bytes are.
+ */
+export function decodeReply(packet: Buffer, query: Query): Reply | undefined {
+  if (packet.length < headerBytes || packet.readUInt16BE(0) !== query.id) return undefined;
+  const flags = packet.readUInt16BE(2);
+  const isReply = (flags & 0x8000) !== 0 && (flags & 0x7800) === 0;
+  if (!isReply || recordsIn(packet) > maxRecords || pointerDepth(packet) > maxPointerDepth) return undefined;
+  const truncated = (flags & 0x0200) !== 0;
+  try {
+    const message = decode(truncated ? withoutRecords(packet) : packet);
+    // dns-packet makes an address of what is not there.
+    if (decode.bytes > packet.length) return undefined;
+    const { questions = [], answers = [], authorities = [], additionals = [] } = message;
+    const opt = additionals.find(one => one.type === "OPT");
+    const rcode = (flags & 0xf) | ((opt?.extendedRcode ?? 0) << 4);
+    const [question] = questions;
+    // Old servers that do not know EDNS may refuse a query without repeating the question.
+    const asked =
+      question === undefined
+        ? rcode === rcodes.formErr || rcode === rcodes.notImp
+        : questions.length === 1 &&
+          nameFromWire(question.name) === query.name &&
+          question.type === query.type &&
+          question.class === "IN";
+    if (!asked) return undefined;
+    return {
+      rcode,
+      truncated,
+      authoritative: (flags & 0x0400) !== 0,
+      recursionAvailable: (flags & 0x0080) !== 0,
+      answers: answers.flatMap(toRecord),
+      authorities: authorities.flatMap(toRecord),
+      additionals: additionals.flatMap(toRecord),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function recordsIn(packet: Buffer): number {
+  return [4, 6, 8, 10].reduce((sum, offset) => sum + packet.readUInt16BE(offset), 0);
+}
+
+/**
+ * The longest chain of compression pointers (RFC 1035 §4.1.4) that anything in the packet could be read as.
+ * dns-packet follows such chains to the end for every record, which may take it a second for one packet.
+ */
+function pointerDepth(packet: Buffer): number {
+  const depths = new Uint16Array(Math.min(packet.length, 0x4000));
+  let deepest = 0;
+  for (let offset = headerBytes; offset + 1 < depths.length; offset++) {
+    const pointer = packet.readUInt16BE(offset) - 0xc000;
+    if (pointer < 0 || pointer >= offset) continue;
+    const depth = (depths[pointer] ?? 0) + 1;
+    depths[offset] = depth;
+    deepest = Math.max(deepest, depth);
+  }
+  return deepest;
+}
+
+/** The header and the question: a truncated packet may end anywhere after them. */
+function withoutRecords(packet: Buffer): Buffer {
+  return Buffer.from(packet).fill(0, 6, headerBytes);
+}
+
+/** One record, or none of a type or class that no look-up has a use for. */
+function toRecord(answer: Answer): readonly ResourceRecord[] {
+  if (answer.type === "OPT" || !("class" in answer) || answer.class !== "IN") return [];
+  const name = nameFromWire(answer.name);
+  const ttlMs = milliseconds(answer.ttl ?? 0);
+  switch (answer.type) {
+    case "A":
+    case "AAAA":
+      return [{ name, ttlMs, type: answer.type, address: answer.data }];
+    case "CNAME":
+      return [{ name, ttlMs, type: "CNAME", target: nameFromWire(answer.data) }];
+    case "SRV": {
+      const { priority = 0, weight = 0, port, target } = answer.data;
+      return [{ name, ttlMs, type: "SRV", priority, weight, port, target: nameFromWire(target) }];
+    }
+    case "SOA":
+      // RFC 2308 §5: the lesser of the record's own TTL and its MINIMUM field.
+      return [
+        { name, ttlMs, type: "SOA", negativeTtlMs: Math.min(ttlMs, milliseconds(answer.data.minimum ?? 0)) },
+      ];
+    default:
+      return [];
+  }
+}
+
+/** RFC 2181 §8: a TTL with its top bit set is 0. */
+function milliseconds(ttl: number): number {
+  return ttl > 0x7fff_ffff ? 0 : ttl * 1_000;
+}

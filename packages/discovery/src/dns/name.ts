@@ -1,0 +1,54 @@
+import { GatewayError, quote } from "@gw/interface";
+
+/**
+ * `text` as an absolute name: lower case, with its trailing dot. Names are compared in this form only.
+ *
+ * @throws {GatewayError} `name-not-resolved` for what cannot be asked: an empty label, one of more than 63
+ *   characters, a name of more than 253, anything but visible ASCII (RFC 1035 §2.3.4)
+ */
+export function absoluteName(text: string): string {
+  const name = text.endsWith(".") ? text.slice(0, -1) : text;
+  const labels = name.split(".");
+  if (name.length <= 253 && labels.every(label => /^[!-[\]-~]{1,63}$/.test(label)))
+    return lowerCase(`${name}.`);
+  throw new GatewayError("name-not-resolved", `${quote(text)} is not a domain name`);
+}
+
+/** A name from the wire, where dns-packet leaves out the last dot, in the form of {@link absoluteName}. */
+export function nameFromWire(name: string): string {
+  return name === "." ? name : lowerCase(`${name}.`);
+}
+
+/** ASCII only (RFC 4343): other letters are bytes, and some of them would become ASCII. */
+function lowerCase(name: string): string {
+  return name.replace(/[A-Z]+/g, letters => letters.toLowerCase());
+}
+
+/** Which search rules apply to names without a trailing dot. */
+export interface SearchRules {
+  /** Domains that a name is tried in, in this order. */
+  readonly search: readonly string[];
+  /** A name with at least this many dots is tried as it is first, otherwise last. */
+  readonly ndots: number;
+}
+
+/**
+ * The absolute names that `name` may stand for, in the order in which they are asked, as resolv.conf(5) has
+ * it: only itself with a trailing dot, otherwise also in each search domain. Those that are too long are left
+ * out.
+ *
+ * @throws {GatewayError} `name-not-resolved` if `name` itself is not a domain name
+ */
+export function candidateNames(name: string, { search, ndots }: SearchRules): readonly string[] {
+  const itself = absoluteName(name);
+  if (name.endsWith(".")) return [itself];
+  const searched = search.flatMap(domain => {
+    try {
+      return [absoluteName(domain === "." ? name : `${name}.${domain}`)];
+    } catch {
+      return [];
+    }
+  });
+  const dots = name.split(".").length - 1;
+  return [...new Set(dots >= ndots ? [itself, ...searched] : [...searched, itself])];
+}

@@ -1,0 +1,95 @@
+import { type Clock, type Discovery, GatewayError, systemClock } from "@gw/interface";
+import { pause } from "../pause.js";
+import { type Reading, type RefreshOptions, refreshBounds, refreshing } from "../refreshing.js";
+import { triggered } from "../triggered.js";
+import { type Changes, createChanges } from "./changes.js";
+import { parseContent } from "./content.js";
+import { readBytes, shown, textOf } from "./read.js";
+
+/**
+ * Options of {@link file}. `maxRefreshMs` is at most {@link fileDefaults}`.maxRefreshMs`, since to look at a file
+ * costs nothing; a change that the file system tells of is seen at once, whatever they say.
+ */
+export interface FileOptions extends Omit<RefreshOptions, "emptyAfterMs"> {
+  /**
+   * For how long a file must stay as it is, in milliseconds, until what is new in it is believed: it may be
+   * half written. @default 100
+   */
+  readonly settleMs?: number | undefined;
+}
+
+/** What holds where {@link FileOptions} are silent. */
+export const fileDefaults = { maxRefreshMs: 5_000, settleMs: 100 } as const;
+
+/**
+ * The endpoints that a file lists, JSON or YAML: a list, or an object whose `endpoints` is one. Each item is
+ * text, as {@link parseEndpoint} reads it, or `{ endpoint, priority?, weight? }`. The JSON Schema is
+ * `@gw/discovery/endpoints.schema.json`.
+ *
+ * The file is watched: it may be written anew, replaced, or be a symbolic link that is changed, as in a
+ * Kubernetes ConfigMap. Where the file system tells of no changes, they are seen within seconds. While the file
+ * is missing, or anything in it is wrong, the last good set holds, and the observer is told what is wrong
+ * where. At the start that is an error which ends the iteration: `invalid-option` where the file cannot be
+ * read, `invalid-endpoint` where its content is wrong. A list without endpoints is wrong.
+ *
+ * @param path relative to the working folder at the time of each look
+ * @throws {GatewayError} `invalid-option` if the options contradict each other
+ */
+export function file(path: string, options: FileOptions = {}): Discovery {
+  const { settleMs = fileDefaults.settleMs, clock = systemClock } = options;
+  if (!(settleMs >= 0)) throw new GatewayError("invalid-option", `settleMs ${settleMs} is not 0 or more`);
+  const { minRefreshMs, maxRefreshMs } = refreshBounds(options);
+  const longest = Math.max(minRefreshMs, Math.min(maxRefreshMs, fileDefaults.maxRefreshMs));
+  const refresh = { ...options, minRefreshMs, maxRefreshMs: longest, emptyAfterMs: undefined };
+  return {
+    async *watch(request) {
+      const { onRefresh, trigger } = triggered(request.onRefresh);
+      const changes = createChanges(path, trigger);
+      const look = reader(path, changes, settleMs, clock);
+      try {
+        yield* refreshing(`file ${shown(path)}`, look, refresh).watch({ ...request, onRefresh });
+      } finally {
+        changes.close();
+      }
+    },
+  };
+}
+
+/** Who changes a file without end is not waited for. */
+const mostRounds = 20;
+
+/** Reads the file until it is the same twice, unless it is as it was, or good when there is nothing to lose. */
+function reader(
+  path: string,
+  changes: Changes,
+  settleMs: number,
+  clock: Clock,
+): (signal: AbortSignal) => Promise<Reading> {
+  let good: { readonly bytes: Buffer; readonly reading: Reading } | undefined;
+  return async signal => {
+    await changes.watch();
+    for (let last: Buffer | GatewayError | undefined, round = 1; ; round++) {
+      const found = await readBytes(path).catch((error: GatewayError) => error);
+      const final = (last && same(last, found)) || round === mostRounds || signal.aborted;
+      try {
+        if (found instanceof GatewayError) throw found;
+        if (good?.bytes.equals(found)) return good.reading;
+        if (final || !good) {
+          const endpoints = parseContent(textOf(found, path), shown(path));
+          good = { bytes: found, reading: { endpoints, ttlMs: Number.POSITIVE_INFINITY } };
+          return good.reading;
+        }
+      } catch (error) {
+        if (final) throw error;
+      }
+      last = found;
+      await pause(settleMs, clock, signal);
+    }
+  };
+}
+
+function same(a: Buffer | GatewayError, b: Buffer | GatewayError): boolean {
+  if (a instanceof GatewayError || b instanceof GatewayError)
+    return a instanceof GatewayError && b instanceof GatewayError && a.detail === b.detail;
+  return a.equals(b);
+}

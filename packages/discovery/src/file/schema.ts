@@ -1,0 +1,57 @@
+import * as z from "zod";
+
+/** An endpoint with the part of it that a DNS SRV record would say. */
+export interface WrittenEndpoint {
+  readonly endpoint: string;
+  readonly priority?: number | undefined;
+  readonly weight?: number | undefined;
+}
+
+/** What a file of endpoints holds: a list, or an object with a list, which leaves room for more. */
+export type EndpointsContent =
+  | (string | WrittenEndpoint)[]
+  | {
+      readonly $schema?: string | undefined;
+      readonly endpoints: (string | WrittenEndpoint)[];
+    };
+
+const share = (meaning: string): z.ZodOptional<z.ZodInt> =>
+  z.int().min(0).max(65_535).optional().describe(`${meaning}, as in DNS SRV records (RFC 2782). Default 0.`);
+
+const text: z.ZodString = z
+  .string()
+  .min(1)
+  .describe("host, host:port, [IPv6]:port or an http(s) URL. The port is 2379 where none is given.");
+
+const entry: z.ZodType<WrittenEndpoint> = z.strictObject({
+  endpoint: text,
+  priority: share("A lower number is tried first"),
+  weight: share("The share among endpoints of one priority"),
+});
+
+const list: z.ZodType<(string | WrittenEndpoint)[]> = z
+  .array(z.union([text, entry]))
+  .min(1)
+  .describe("Each endpoint once.");
+
+/** Checks the shape of the content, and of it the published schema is made. */
+export const endpointsSchema: z.ZodType<EndpointsContent> = z
+  .union([list, z.strictObject({ $schema: z.string().optional(), endpoints: list })])
+  .meta({
+    title: "Endpoints of gw",
+    description: "The endpoints that gw forwards to, in JSON or YAML.",
+    examples: [
+      ["infra0.example.com:2379", "https://[2001:db8::1]:2379"],
+      {
+        endpoints: [
+          { endpoint: "10.0.1.10", priority: 0, weight: 10 },
+          { endpoint: "10.0.2.10", priority: 1 },
+        ],
+      },
+    ],
+  });
+
+/** What is published as `@gw/discovery/endpoints.schema.json`. */
+export function jsonSchema(): object {
+  return z.toJSONSchema(endpointsSchema, { target: "draft-2020-12" });
+}

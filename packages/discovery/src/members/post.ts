@@ -1,0 +1,149 @@
+import { type ClientRequest, type IncomingMessage, request as plainRequest } from "node:http";
+import { type RequestOptions, request as secureRequest } from "node:https";
+import { isIP, type LookupFunction } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
+import { type Endpoint, formatAddress, GatewayError, messageOf } from "@gw/interface";
+import { type Limits, within } from "../dns/within.js";
+
+/** Whom to trust in TLS, and who to be; PEM. */
+export interface MembersTls {
+  /** @default the CAs that Node trusts */
+  readonly ca?: string | Buffer | undefined;
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
+}
+
+/** How requests are made. */
+export interface PostOptions extends Limits {
+  readonly tls: MembersTls;
+  readonly serverNames: readonly string[];
+  readonly lookup: (host: string) => Promise<readonly string[]>;
+}
+
+/** An answer, whatever its status. */
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+  /** Whether the server runs on this machine, so that what it calls localhost is what we call so. */
+  readonly local: boolean;
+}
+
+/** More than any cluster says of itself. */
+const mostBytes = 1024 * 1024;
+
+/**
+ * Posts JSON to a server, over TLS if the endpoint is `secure`, on a connection of its own. Follows no redirect.
+ *
+ * @throws {GatewayError} if there is no whole answer within `timeoutMs` and 1 MiB
+ */
+export async function post(
+  endpoint: Endpoint,
+  path: string,
+  body: object,
+  token: string | undefined,
+  options: PostOptions,
+): Promise<Answer> {
+  const text = JSON.stringify(body);
+  try {
+    return await within(options, (resolve, reject) => {
+      const request = begin(endpoint, path, options, {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(text),
+        ...(token !== undefined && { authorization: token }),
+      });
+      request.on("error", reject);
+      request.on("response", response => read(response).then(resolve, reject));
+      request.end(text);
+      return () => request.destroy();
+    });
+  } catch (error) {
+    throw explained(error, `ask ${formatAddress(endpoint)}`, endpoint);
+  }
+}
+
+function begin(
+  { host, port, secure }: Endpoint,
+  path: string,
+  { tls, serverNames, lookup }: PostOptions,
+  headers: NonNullable<RequestOptions["headers"]>,
+): ClientRequest {
+  const name = host.replace(/\.$/, "");
+  const options: RequestOptions = {
+    method: "POST",
+    host,
+    port,
+    path,
+    agent: false,
+    headers: { host: formatAddress({ host, port }), ...headers },
+    lookup: nodeLookup(lookup),
+  };
+  if (!secure) return plainRequest(options);
+  return secureRequest({
+    ...options,
+    ca: tls.ca,
+    cert: tls.cert,
+    key: tls.key,
+    rejectUnauthorized: true,
+    minVersion: "TLSv1.2",
+    servername: [name, ...serverNames].find(one => !isIP(one)) ?? "",
+    checkServerIdentity: (_, certificate) => nameFault([name, ...serverNames], certificate),
+  });
+}
+
+function nameFault(names: readonly string[], certificate: PeerCertificate): Error | undefined {
+  const faults = names.map(name => checkServerIdentity(name.replace(/\.$/, ""), certificate));
+  return faults.every(Boolean) ? faults[0] : undefined;
+}
+
+function nodeLookup(lookup: PostOptions["lookup"]): LookupFunction {
+  return (host, { all }, callback) => {
+    lookup(host).then(
+      addresses => {
+        const known = addresses.map(address => ({ address, family: isIP(address) }));
+        const [first] = known;
+        if (!first) callback(new GatewayError("name-not-resolved", `${host} has no address`), "");
+        else if (all) callback(null, known);
+        else callback(null, first.address, first.family);
+      },
+      error => callback(GatewayError.from(error, `look up ${host}`), ""),
+    );
+  };
+}
+
+async function read(response: IncomingMessage): Promise<Answer> {
+  const { localAddress, remoteAddress = "" } = response.socket;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > mostBytes) throw new GatewayError("unknown", "the answer is larger than 1 MiB");
+    chunks.push(chunk);
+  }
+  if (!response.complete) throw new GatewayError("reset", "the answer is cut off");
+  return {
+    status: response.statusCode ?? 0,
+    text: Buffer.concat(chunks).toString("utf8"),
+    local: localAddress === remoteAddress,
+  };
+}
+
+/** A server that wants TLS says so in its own ways: with an alert, with 400, or by hanging up. */
+function explained(error: unknown, doing: string, { secure }: Endpoint): GatewayError {
+  const { rawPacket, code } = error as { readonly rawPacket?: Buffer; readonly code?: string };
+  const hint = secure === undefined ? "; if it speaks TLS, write https:// in front of it" : "";
+  if (rawPacket?.[0] === tlsAlert)
+    return new GatewayError("untrusted", `${doing}: it speaks TLS, and was asked in plain text${hint}`, {
+      cause: error,
+    });
+  if (code?.startsWith("HPE_"))
+    return new GatewayError("unknown", `${doing}: no HTTP answer (${code})`, { cause: error });
+  if (error instanceof GatewayError) return new GatewayError(error.code, `${doing}: ${error.detail}`);
+  const known = GatewayError.from(error, doing);
+  if (!secure && known.code === "reset")
+    return new GatewayError("reset", `${known.detail}${hint}`, { cause: error });
+  if (!secure || known.code !== "unknown") return known;
+  return new GatewayError("untrusted", `${doing}: ${messageOf(error)}`, { cause: error });
+}
+
+/** The type of a TLS record that holds an alert (RFC 8446, 5.1). */
+const tlsAlert = 0x15;

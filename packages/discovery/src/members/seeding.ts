@@ -1,0 +1,94 @@
+import type { Discovery, Endpoint, WatchOptions } from "@gw/interface";
+import { sameSet } from "../sets.js";
+import { triggered } from "../triggered.js";
+
+/** What a source that begins with seeds knows of them, and tells. */
+export interface Seeding {
+  /** The seeds as they are now; waits for the first of them. */
+  seeds(): Promise<readonly Endpoint[]>;
+  /** From now on these are in use; undefined brings the seeds back. */
+  use(endpoints: readonly Endpoint[] | undefined): void;
+}
+
+/**
+ * Yields the seeds until `known` has something better to use. Runs it side by side with the seeds, asks it to
+ * refresh when they change, and throws what either throws.
+ */
+export async function* withSeeds(
+  seeds: Discovery,
+  known: (seeding: Seeding) => Discovery,
+  { signal, onRefresh }: WatchOptions,
+): AsyncGenerator<readonly Endpoint[], void, undefined> {
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  signal.addEventListener("abort", end);
+  if (signal.aborted) end();
+  const refresh = triggered(onRefresh);
+  let begin = (): void => {};
+  const begun = new Promise<void>(resolve => {
+    begin = resolve;
+  });
+  let wake = (): void => {};
+  let offered: readonly Endpoint[] | undefined;
+  let better: readonly Endpoint[] | undefined;
+  let failure: { readonly error: unknown } | undefined;
+
+  const followSeeds = async (): Promise<void> => {
+    for await (const set of seeds.watch({ signal: stop.signal, onRefresh })) {
+      const isFirst = offered === undefined;
+      offered = set;
+      if (isFirst) begin();
+      else refresh.trigger();
+      wake();
+    }
+    // Without seeds there is nobody to ask, ever.
+    if (!offered) end();
+  };
+  const seeding: Seeding = {
+    async seeds() {
+      await begun;
+      return offered ?? [];
+    },
+    use(endpoints) {
+      better = endpoints && Object.freeze([...endpoints]);
+      wake();
+    },
+  };
+  const followKnown = async (): Promise<void> => {
+    const request = { signal: stop.signal, onRefresh: refresh.onRefresh };
+    for await (const _ of known(seeding).watch(request));
+  };
+  const run = async (follow: () => Promise<void>): Promise<void> => {
+    try {
+      await follow();
+    } catch (error) {
+      failure ??= { error };
+      end();
+    }
+  };
+  stop.signal.addEventListener("abort", () => {
+    begin();
+    wake();
+  });
+  if (stop.signal.aborted) begin();
+  const running = [run(followSeeds), run(followKnown)];
+  try {
+    for (let last: readonly Endpoint[] | undefined; ; ) {
+      const current = better ?? offered;
+      if (stop.signal.aborted) break;
+      if (current && !(last && sameSet(last, current))) {
+        last = current;
+        yield current;
+      } else {
+        await new Promise<void>(resolve => {
+          wake = resolve;
+        });
+      }
+    }
+    if (failure && !signal.aborted) throw failure.error;
+  } finally {
+    end();
+    signal.removeEventListener("abort", end);
+    await Promise.all(running);
+  }
+}

@@ -1,0 +1,150 @@
+import { discoveryCompliance } from "@gw/compliance";
+import { type Endpoint, formatAddress, type Observer } from "@gw/interface";
+import { type DnsServer, missing, queue, startDnsServer } from "@gw/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createDnsClient, type SrvOptions, srv } from "./index.js";
+
+const secureOnly = "_etcd-client-ssl._tcp 1 SRV 0 0 2379 infra0\ninfra0 A 127.0.0.1";
+
+function dnsOf(server: DnsServer) {
+  return createDnsClient({ servers: [server.address], timeoutMs: 500, attempts: 1 });
+}
+
+/** Watches a source, and hands out what it yields and reports. */
+function watch(server: DnsServer, options: Partial<SrvOptions> = {}) {
+  const sets = queue<readonly Endpoint[]>();
+  const told = queue<string>();
+  const observer: Observer = {
+    lookupFailed: ({ error }) => told.put(`failed: ${error.detail}`),
+    lookupRecovered: () => told.put("recovered"),
+    endpointRefused: ({ endpoint, error }) => told.put(`refused ${formatAddress(endpoint)}: ${error.detail}`),
+  };
+  const stop = new AbortController();
+  const discovery = srv({
+    domain: "example.com.",
+    dns: dnsOf(server),
+    minRefreshMs: 20,
+    maxRefreshMs: 2_000,
+    observer,
+    ...options,
+  });
+  const ended = (async () => {
+    for await (const set of discovery.watch({ signal: stop.signal })) sets.put(set);
+  })();
+  return {
+    next: sets.take,
+    told: told.take,
+    ended,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended.catch(() => {});
+    },
+  };
+}
+
+describe.skipIf(missing("knotd", "knotc"))("SRV records of a real DNS server", () => {
+  test("become endpoints with priority, weight and port, by priority; the service with TLS is asked for", async () => {
+    const zone = [
+      "_etcd-client-ssl._tcp SRV 20 0 2379 infra2",
+      "_etcd-client-ssl._tcp SRV 10 60 2379 infra0",
+      "_etcd-client-ssl._tcp SRV 10 40 2380 infra1",
+    ].join("\n");
+    await using server = await startDnsServer({ zone });
+    await using watched = watch(server);
+    const [first, second, last] = await watched.next();
+    const expected = [
+      { host: "infra0.example.com.", port: 2379, priority: 10, weight: 60, secure: true },
+      { host: "infra1.example.com.", port: 2380, priority: 10, weight: 40, secure: true },
+    ];
+    expect([first, second]).toEqual(expect.arrayContaining(expected));
+    expect(last).toEqual({ host: "infra2.example.com.", port: 2379, priority: 20, weight: 0, secure: true });
+    expect(formatAddress(last as Endpoint)).toBe("infra2.example.com:2379");
+  });
+
+  test("without TLS are refused beside those with it, and used where that is allowed", async () => {
+    const zone = `${secureOnly}\n_etcd-client._tcp SRV 0 0 2379 plain`;
+    await using server = await startDnsServer({ zone });
+    await using strict = watch(server);
+    expect((await strict.next()).map(formatAddress)).toEqual(["infra0.example.com:2379"]);
+    expect(await strict.told()).toMatch(/^refused plain\.example\.com:2379: .*--insecure-discovery/);
+    await using insecure = watch(server, { insecure: true });
+    expect(await insecure.next()).toHaveLength(2);
+  });
+
+  test("without TLS alone are a fault of the configuration, which says how to allow them", async () => {
+    await using server = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 plain" });
+    await using watched = watch(server);
+    await expect(watched.ended).rejects.toMatchObject({ code: "invalid-option" });
+    await expect(watched.ended).rejects.toThrow(/_etcd-client.*--insecure-discovery/);
+  });
+
+  test("are looked for under the service name with its suffix", async () => {
+    await using server = await startDnsServer({ zone: "_etcd-client-ssl-blue._tcp SRV 0 0 2379 infra0" });
+    await using watched = watch(server, { serviceName: "blue" });
+    expect((await watched.next()).map(formatAddress)).toEqual(["infra0.example.com:2379"]);
+  });
+
+  test("with the target '.' say that the service is not offered", async () => {
+    const zone = "_etcd-client-ssl._tcp SRV 0 0 0 .\n_etcd-client._tcp SRV 0 0 2379 infra0";
+    await using server = await startDnsServer({ zone });
+    await using watched = watch(server, { insecure: true });
+    expect((await watched.next()).map(formatAddress)).toEqual(["infra0.example.com:2379"]);
+  });
+
+  test("that are misspelt are not found, and the error names both names that were asked for", async () => {
+    await using server = await startDnsServer({ zone: "_etcd_client._tcp SRV 0 0 2379 infra0" });
+    await using watched = watch(server);
+    expect(await watched.told()).toBe(
+      "failed: no SRV records: asked for _etcd-client-ssl._tcp.example.com. and _etcd-client._tcp.example.com.",
+    );
+    await server.update(secureOnly);
+    expect((await watched.next()).map(formatAddress)).toEqual(["infra0.example.com:2379"]);
+    expect(await watched.told()).toBe("recovered");
+  });
+
+  test("that change are seen, and an outage of the server keeps the last good ones", async () => {
+    await using server = await startDnsServer({ zone: secureOnly });
+    await using watched = watch(server);
+    await watched.next();
+    await server.update(`${secureOnly}\n_etcd-client-ssl._tcp 1 SRV 0 0 2379 infra1`);
+    expect(await watched.next()).toHaveLength(2);
+    await server.stop();
+    expect(await watched.told()).toMatch(/^failed: .*_etcd-client/);
+    await server.start();
+    expect(await watched.told()).toBe("recovered");
+    await server.update("");
+    expect(await watched.told()).toMatch(/no SRV records/);
+    await server.update("_etcd-client-ssl._tcp 1 SRV 0 0 2379 infra9");
+    expect((await watched.next()).map(formatAddress)).toEqual(["infra9.example.com:2379"]);
+  });
+
+  test("that become plain later do not cut anybody off", async () => {
+    await using server = await startDnsServer({ zone: secureOnly });
+    await using watched = watch(server);
+    await watched.next();
+    await server.update("_etcd-client._tcp 1 SRV 0 0 2379 infra0");
+    expect(await watched.told()).toMatch(/^refused infra0/);
+    expect(await watched.told()).toMatch(/^failed: all SRV records/);
+    await server.update("_etcd-client-ssl._tcp 1 SRV 0 0 2379 infra1");
+    expect((await watched.next()).map(formatAddress)).toEqual(["infra1.example.com:2379"]);
+  });
+
+  describe("as a Discovery", () => {
+    let server: DnsServer;
+    beforeAll(async () => {
+      server = await startDnsServer({ zone: secureOnly });
+    });
+    afterAll(() => server[Symbol.asyncDispose]());
+    for (const { name, run } of discoveryCompliance({
+      make: () => srv({ domain: "example.com.", dns: dnsOf(server), minRefreshMs: 20 }),
+    }))
+      test(name, run);
+  });
+});
+
+test.each(["", "exa mple.com", "-x.com", "a..b", `${"a".repeat(64)}.com`, `${"a.".repeat(120)}com`])(
+  "the domain %j cannot be part of a DNS name",
+  domain => {
+    expect(() => srv({ domain })).toThrow("is not a DNS name");
+  },
+);

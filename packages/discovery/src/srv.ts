@@ -1,0 +1,165 @@
+import {
+  type Discovery,
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  notify,
+  parseAddress,
+  quote,
+} from "@gw/interface";
+import { createDnsClient, type DnsAnswer, type DnsClient, type SrvRecord } from "./dns/client.js";
+import { type Reading, type RefreshOptions, refreshing } from "./refreshing.js";
+import { union } from "./sets.js";
+
+/** Options of {@link srv}. */
+export interface SrvOptions extends RefreshOptions {
+  /** The domain; relative to the search list of the resolver configuration unless it ends in a dot. */
+  readonly domain: string;
+  /** Suffix of the service names: `_etcd-client-ssl-NAME`, `_etcd-client-NAME`. @default none */
+  readonly serviceName?: string | undefined;
+  /** Whether records without TLS (`_etcd-client`) are used. @default false */
+  readonly insecure?: boolean | undefined;
+  /** Asks the servers. @default createDnsClient() */
+  readonly dns?: DnsClient | undefined;
+}
+
+/** What DNS says of one service name. */
+export interface SrvService {
+  /** Whether the name is that of the service with TLS. */
+  readonly secure: boolean;
+  /** The name that was asked for, as it was put together: `_etcd-client-ssl._tcp.example.com`. */
+  readonly name: string;
+  /** The answer, or why there is none. */
+  readonly answer: DnsAnswer<SrvRecord> | GatewayError;
+}
+
+/**
+ * Endpoints from DNS SRV records (RFC 2782), under the service names of etcd: those with TLS,
+ * `_etcd-client-ssl._tcp.DOMAIN`, and those without, `_etcd-client._tcp.DOMAIN`, which are refused unless
+ * `insecure` says otherwise. Read again when the records' TTL runs out.
+ *
+ * Hosts keep their trailing dot, since they are absolute names. A target of `.` means that the service is not
+ * offered here. Where nothing is found, the error names what was asked for.
+ *
+ * @throws {GatewayError} `invalid-option` if the domain or the service name cannot be part of a DNS name
+ */
+export function srv(options: SrvOptions): Discovery {
+  const { domain, insecure = false, observer } = options;
+  const source = `srv ${domain}`;
+  const dns = options.dns ?? createDnsClient();
+  const names = serviceNames(options);
+  const refused = new Set<string>();
+  /** Service names that had records once: a failure to look them up must not take these away. */
+  const productive = new Set<string>();
+  const read = async (signal: AbortSignal): Promise<Reading> => {
+    const services = await lookUp(dns, names, signal);
+    const failed = services.filter(({ answer }) => answer instanceof GatewayError);
+    const answers = services.flatMap(({ name, secure, answer }) =>
+      answer instanceof GatewayError ? [] : { name, secure, answer },
+    );
+    const found = union(answers.map(({ secure, answer }) => endpointsOf(answer, secure)));
+    const usable = found.filter(endpoint => isHostName(endpoint.host) && (endpoint.secure || insecure));
+    const missed = failed.find(({ name }) => usable.length === 0 || productive.has(name));
+    if (missed) throw missed.answer;
+    for (const { name, answer } of answers) if (answer.records.length > 0) productive.add(name);
+    for (const endpoint of found) if (!usable.includes(endpoint)) refuse(endpoint);
+    const ttlMs = Math.min(
+      ...answers.flatMap(({ answer }) => (answer.records.length > 0 ? answer.ttlMs : [])),
+    );
+    if (usable.length > 0) {
+      everUsable = true;
+      return { endpoints: usable, ttlMs };
+    }
+    if (found.length === 0) return { endpoints: [], ttlMs: 0, empty: nothingFound(services) };
+    // Without the flag this never serves. Later on it may be an operator's slip, which must not cut anybody off.
+    if (!everUsable) throw onlyPlain(domain);
+    return { endpoints: [], ttlMs: 0, empty: onlyPlain(domain) };
+  };
+  let everUsable = false;
+  const refuse = (endpoint: Endpoint): void => {
+    const name = formatAddress(endpoint);
+    if (refused.has(name)) return;
+    refused.add(name);
+    const error = isHostName(endpoint.host)
+      ? new GatewayError("invalid-option", "its record is without TLS; --insecure-discovery allows that")
+      : new GatewayError("invalid-endpoint", `the target ${quote(endpoint.host)} is not a host name`);
+    notify(observer, "endpointRefused", { source, endpoint, error });
+  };
+  return refreshing(source, read, options);
+}
+
+/**
+ * Asks for both service names at once.
+ *
+ * @throws {GatewayError} `invalid-option` if the domain or the service name cannot be part of a DNS name
+ */
+export function lookUpSrv(options: SrvOptions, signal: AbortSignal): Promise<readonly SrvService[]> {
+  return lookUp(options.dns ?? createDnsClient(), serviceNames(options), signal);
+}
+
+/** The endpoints that an answer offers, in the order of their priorities. */
+export function endpointsOf(answer: DnsAnswer<SrvRecord>, secure: boolean): readonly Endpoint[] {
+  return answer.records
+    .filter(({ target, port }) => target !== "." && port > 0)
+    .map(({ target: host, port, priority, weight }) =>
+      Object.freeze({ host, port, priority, weight, secure }),
+    )
+    .sort((one, other) => one.priority - other.priority);
+}
+
+interface ServiceName {
+  readonly secure: boolean;
+  readonly name: string;
+}
+
+function serviceNames({ domain, serviceName = "" }: SrvOptions): readonly ServiceName[] {
+  const suffix = serviceName && `-${serviceName}`;
+  const names = [true, false].map(secure => ({
+    secure,
+    name: `_etcd-client${secure ? "-ssl" : ""}${suffix}._tcp.${domain}`,
+  }));
+  if (domain === "") throw new GatewayError("invalid-option", 'the domain "" is not a DNS name');
+  const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
+  for (const { name } of names)
+    if (
+      name.length > 253 ||
+      !name
+        .replace(/\.$/, "")
+        .split(".")
+        .every(part => label.test(part))
+    )
+      throw new GatewayError("invalid-option", `${quote(name)} is not a DNS name`);
+  return names;
+}
+
+async function lookUp(
+  dns: DnsClient,
+  names: readonly ServiceName[],
+  signal: AbortSignal,
+): Promise<readonly SrvService[]> {
+  const ask = async ({ secure, name }: ServiceName): Promise<SrvService> => {
+    const answer = await dns.srv(name, { signal }).catch((error: unknown) => GatewayError.from(error, name));
+    return { secure, name, answer };
+  };
+  return Promise.all(names.map(ask));
+}
+
+function isHostName(host: string): boolean {
+  try {
+    return parseAddress(host, { defaultPort: 0 }).host === host;
+  } catch {
+    return false;
+  }
+}
+
+function onlyPlain(domain: string): GatewayError {
+  return new GatewayError(
+    "invalid-option",
+    `all SRV records of ${quote(domain)} are without TLS (_etcd-client), which anybody on the network could answer for; --insecure-discovery allows them`,
+  );
+}
+
+function nothingFound(services: readonly SrvService[]): GatewayError {
+  const names = services.map(({ name }) => name).join(" and ");
+  return new GatewayError("name-not-resolved", `no SRV records: asked for ${names}`);
+}

@@ -1,0 +1,107 @@
+import { type Clock, type Endpoint, formatAddress, type Observer } from "@gw/interface";
+import { type Check, checkRepeatedly, createGate, type RepeatedCheck } from "./checking.js";
+import { refusals } from "./refusals.js";
+import { sameSet, union } from "./sets.js";
+
+/** What {@link createVetting} works with; see the options of `validated`. */
+export interface VettingOptions {
+  readonly name: string;
+  readonly check: Check;
+  readonly demands: (endpoint: Endpoint) => boolean;
+  readonly concurrency: number;
+  readonly minRefreshMs: number;
+  readonly maxRefreshMs: number;
+  readonly observer: Observer | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** The checks of one watch, and the set that follows from them. */
+export interface Vetting {
+  /** The source has a new set: all of it is checked now. */
+  offer(set: readonly Endpoint[]): void;
+  /** Checks all endpoints now. */
+  again(): void;
+  /** The set to yield now; undefined where nothing changed or nothing is known yet. */
+  next(): readonly Endpoint[] | undefined;
+  /** Whether something is checked, so that the set may change without the source's doing. */
+  readonly busy: boolean;
+  stop(): void;
+}
+
+/** For how long a new set waits for first verdicts that are still out, once there is something to yield. */
+const patienceMs = 1_000;
+
+/** @param onNews called when `next` may have something new; never from within a call */
+export function createVetting(options: VettingOptions, onNews: () => void): Vetting {
+  const { demands, clock, observer } = options;
+  const checks = new Map<string, RepeatedCheck>();
+  const checkOptions = { ...options, gate: createGate(options.concurrency), onVerdict: onNews };
+  const report = refusals(options.name, observer, clock);
+  let offered: readonly Endpoint[] | undefined;
+  let known: readonly Endpoint[] | undefined;
+  let patient = false;
+  let stopPatience = (): void => {};
+
+  const checkOf = (endpoint: Endpoint): RepeatedCheck | undefined => checks.get(formatAddress(endpoint));
+  const usable = (endpoint: Endpoint): boolean => checkOf(endpoint)?.usable ?? true;
+  const judged = (endpoint: Endpoint): boolean => checkOf(endpoint)?.judged ?? true;
+
+  const again = (): void => {
+    for (const check of checks.values()) check.again();
+  };
+
+  /** Checks what is offered or in use, and nothing else; `anew` also what has been checked already. */
+  const follow = (anew: boolean): void => {
+    const followed = union([offered ?? [], known ?? []]).filter(demands);
+    const names = new Set(followed.map(formatAddress));
+    for (const [name, check] of checks)
+      if (!names.has(name)) {
+        check.stop();
+        checks.delete(name);
+      }
+    if (anew) again();
+    for (const endpoint of followed)
+      if (!checkOf(endpoint)) checks.set(formatAddress(endpoint), checkRepeatedly(endpoint, checkOptions));
+  };
+
+  /** An untrusted endpoint is out at once; what is new waits until all that is offered is judged. */
+  const choose = (): readonly Endpoint[] | undefined => {
+    if (!offered || offered.length === 0) return offered;
+    const good = offered.filter(usable);
+    const settled = offered.every(judged);
+    if (good.length > 0 && (settled || !patient)) return good;
+    const held = known?.filter(usable);
+    return held?.length === 0 && !settled ? good : held;
+  };
+
+  return {
+    offer(set) {
+      offered = set;
+      follow(true);
+      patient = true;
+      stopPatience();
+      stopPatience = clock.after(patienceMs, () => {
+        patient = false;
+        onNews();
+      });
+    },
+    again,
+    next() {
+      const set = choose();
+      if (offered) report({ offered, held: set?.length ?? 0, verdictOn: checkOf });
+      if (!set || (known && sameSet(known, set))) return undefined;
+      known = Object.freeze([...set]);
+      follow(false);
+      return known;
+    },
+    get busy() {
+      return checks.size > 0;
+    },
+    stop() {
+      stopPatience();
+      for (const check of checks.values()) check.stop();
+      checks.clear();
+    },
+  };
+}
