@@ -13,10 +13,10 @@ import { createDialer, createProxy, type Dialer, type Lookup, leadsBack, type Tc
 import { createRefresher } from "./refresher.js";
 
 /** Connects to an endpoint as the gateway does. */
-export type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
+type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
 
 /** Where a gateway's endpoints come from. */
-export interface GatewaySources {
+interface GatewaySources {
   readonly discovery: Discovery;
   /** @default that of the dialer */
   readonly lookup?: Lookup | undefined;
