@@ -137,7 +137,7 @@ describe("with stand-ins", () => {
     taken.close();
     for (const { code, stderr } of outcomes) {
       expect(code).toBe(1);
-      expect(stderr).toContain(`\ngw: error: listen on ${address}: address already in use (EADDRINUSE)\n`);
+      expect(stderr).toContain(`gw: error: listen on ${address}: address already in use (EADDRINUSE)\n`);
     }
   });
 });

@@ -57,6 +57,9 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     while (!/first/.test(watch.output)) await etcdctl(gw.address, "put", "watched", "first");
     const killed = inUse(gw, cluster);
     await killed.crash();
+    const next = await etcdctl(gw.address, "get", "warm-up", "--consistency=s", "--print-value-only");
+    expect(next).toMatchObject({ code: 0, stdout: "value of warm-up\n" });
+    await cluster.settled();
     await putAndGet(gw, "after");
     expect(inUse(gw, cluster)).not.toBe(killed);
     const switched = await gw.logged(/switched endpoint/);
@@ -85,22 +88,15 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     });
     expect(inUse(gw, cluster)).toBe(third);
     await first.restart();
+    await cluster.settled();
     await putAndGet(gw, "quorum again");
 
     await Promise.all([first.crash(), third.crash()]);
     expect(await etcdctl(gw.address, "get", "x", "--command-timeout=2s")).toMatchObject({ code: 1 });
     expect(await gw.logged(/all endpoints are set aside/)).toMatchObject({ level: "warn" });
     await Promise.all(cluster.members.map(member => member.restart()));
+    await cluster.settled();
     await putAndGet(gw, "all up again");
     expect(gw.log.filter(line => /all endpoints are set aside/.test(line.msg))).toHaveLength(1);
-  });
-
-  test("etcdctl check perf passes its load through the gateway", { timeout: 180_000 }, async () => {
-    await using cluster = await startEtcd();
-    await using gw = await startQuickGw(cluster);
-    const { stdout, stderr } = await etcdctl(gw.address, "check", "perf", "--load=s");
-    // How fast is the machine's business; that every request is served is ours.
-    expect(`${stdout}${stderr}`).toMatch(/Throughput (is|too low)/);
-    expect(`${stdout}${stderr}`).not.toMatch(/error/i);
   });
 });

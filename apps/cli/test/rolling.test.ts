@@ -15,7 +15,8 @@ function putAllTheTime(gw: Gw): {
     while (!stopped) {
       puts += 1;
       const { code, stderr } = await etcdctl(gw.address, "put", `key${puts}`, "value", "--dial-timeout=15s");
-      if (code !== 0) failures.push(stderr);
+      // While its leader changes, etcd itself answers with errors, which a gateway passes on as any answer.
+      if (code !== 0 && !/Error: etcdserver: /.test(stderr)) failures.push(stderr);
     }
     return { puts, failures };
   })();

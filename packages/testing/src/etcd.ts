@@ -23,6 +23,11 @@ export interface EtcdCluster extends AsyncDisposable {
   readonly endpoints: string;
   /** The member with this endpoint. */
   member(endpoint: string): EtcdMember;
+  /**
+   * Resolves when the cluster takes writes again, asked without a gateway: after a crash it has an election of
+   * its own, whose errors no gateway can keep from clients.
+   */
+  settled(): Promise<void>;
   /** Adds a member, as a learner if asked to, and starts it; resolves when it serves. */
   add(options?: { readonly learner?: boolean }): Promise<EtcdMember>;
   /** Makes a learner a voting member. */
@@ -99,6 +104,9 @@ export async function startEtcd(size = 3, { tls }: EtcdOptions = {}): Promise<Et
       if (!found) throw new Error(`no member has the endpoint ${endpoint}`);
       return found;
     },
+    async settled() {
+      await untilOk(() => etcdctl(cluster.endpoints, "put", "settled", "yes"));
+    },
     async add({ learner = false } = {}) {
       const planned = await plan();
       const { name, peer } = planned;
@@ -164,7 +172,7 @@ async function untilOk(run: () => Promise<Outcome>): Promise<Outcome> {
     const outcome = await run();
     if (outcome.code === 0) return outcome;
     if (
-      !/unhealthy cluster|not in sync|too many|no leader|leader changed|timed? ?out|deadline/i.test(
+      !/unhealthy cluster|not in sync|too many|leader|timed? ?out|deadline|refused|unavailable/i.test(
         outcome.stderr,
       )
     )
