@@ -35,9 +35,9 @@ export function discoveryFlags(): Option[] {
       "etcd endpoints, comma-separated, repeatable",
       `${defaultEndpoints} where no other source is given`,
     ).argParser(endpointList),
-    flag("--endpoints-file <file>", "JSON or YAML file that lists endpoints, watched"),
-    flag("--discovery-srv <domain>", "DNS domain whose SRV records name the endpoints"),
-    flag("--discovery-srv-name <name>", "suffix of the SRV service names"),
+    flag("--endpoints-file <file>", "JSON or YAML file that lists endpoints, watched").argParser(text),
+    flag("--discovery-srv <domain>", "DNS domain whose SRV records name the endpoints").argParser(text),
+    flag("--discovery-srv-name <name>", "suffix of the SRV service names").argParser(text),
     booleanFlag("--insecure-discovery", "use SRV records without TLS (_etcd-client) as well"),
     flag(
       "--dns-server <address>",
@@ -68,13 +68,26 @@ export function discoveryFlags(): Option[] {
       "how often the cluster is asked for its members",
       formatDuration(membersDefaults.intervalMs),
     ),
-    flag("--etcd-user <name:password>", "user to ask for the members where etcd has authentication on"),
-    flag("--etcd-token <token>", "bearer token to ask for the members with, in place of a user"),
-    flag("--trusted-ca-file <file>", "CA that endpoints with TLS must have their certificate from, in PEM"),
-    flag("--cert-file <file>", "client certificate for clusters that demand one, in PEM"),
-    flag("--key-file <file>", "key of the client certificate, in PEM"),
+    flag(
+      "--etcd-user <name:password>",
+      "user to ask for the members where etcd has authentication on",
+    ).argParser(text),
+    flag("--etcd-token <token>", "bearer token to ask for the members with, in place of a user").argParser(
+      text,
+    ),
+    flag(
+      "--trusted-ca-file <file>",
+      "CA that endpoints with TLS must have their certificate from, in PEM",
+    ).argParser(text),
+    flag("--cert-file <file>", "client certificate for clusters that demand one, in PEM").argParser(text),
+    flag("--key-file <file>", "key of the client certificate, in PEM").argParser(text),
   ];
 }
+
+const text = parsing((given: string): string => {
+  if (given !== "") return given;
+  throw new GatewayError("invalid-option", "it is empty; leave it out where it is not meant");
+});
 
 function endpointList(text: string, before: readonly string[] | undefined): readonly string[] {
   parsing(parseEndpoints)(text);

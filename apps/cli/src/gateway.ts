@@ -20,6 +20,8 @@ interface GatewaySources {
   readonly discovery: Discovery;
   /** @default that of the dialer */
   readonly lookup?: Lookup | undefined;
+  /** Resolves when each of its sources has told something, rejects when one is misconfigured. @default at once */
+  readonly settled?: Promise<void> | undefined;
   /** What an endpoint that was set aside has to pass besides a dial. */
   readonly check?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>) | undefined;
 }
@@ -34,11 +36,11 @@ export interface GatewaySettings {
   readonly maxConnections?: number | undefined;
   readonly onRemoved?: OnRemoved | undefined;
   readonly drainTimeoutMs?: number | undefined;
+  /** How often everything is looked up again while no endpoint is up, in milliseconds. @default 5000 */
+  readonly urgentRefreshMs?: number | undefined;
   readonly observer: Observer;
   /** An endpoint's name has no address now; it stays an endpoint and is tried when its turn comes. */
   readonly onUnresolved: (endpoint: Endpoint, error: GatewayError) => void;
-  /** A source turned out to be misconfigured while others serve already. It is not read any more. */
-  readonly onSourceLost?: (error: GatewayError) => void;
 }
 
 /** A gateway that accepts clients. */
@@ -59,15 +61,9 @@ export interface Gateway {
  */
 export async function startGateway(settings: GatewaySettings, signal: AbortSignal): Promise<Gateway> {
   const refresher = createRefresher();
-  const observer: Observer = {
-    ...settings.observer,
-    lastChance(event) {
-      settings.observer.lastChance?.(event);
-      refresher.refresh();
-    },
-  };
+  const observer = refreshingWhenDown(settings.observer, refresher.refresh, settings.urgentRefreshMs);
   const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal, listening: proxy.addresses });
-  const { discovery, lookup, check } = await settings.sources(dial);
+  const { discovery, lookup, check, settled } = await settings.sources(dial);
   const dialer = createDialer({ connectTimeoutMs: settings.connectTimeoutMs, lookup });
   const pool = createPool({
     selector: settings.selector,
@@ -96,13 +92,12 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
     return proxy.close(options);
   };
   try {
-    const first = await sets.next();
-    if (first.done) throw new GatewayError("aborted", "stopped before any endpoint was known");
+    const first = await firstSet(sets, settled);
     await refuseLoops(first.value, settings, dialer);
     signal.throwIfAborted();
     pool.update(first.value);
     await proxy.listen();
-    void follow(sets, endpoints => pool.update(endpoints), settings.onSourceLost);
+    void follow(sets, endpoints => pool.update(endpoints));
     const refresh = (): void => {
       dialer.forget();
       refresher.refresh();
@@ -117,14 +112,54 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
 async function follow(
   sets: AsyncIterator<readonly Endpoint[]>,
   update: (endpoints: readonly Endpoint[]) => void,
-  onLost: GatewaySettings["onSourceLost"],
 ): Promise<void> {
-  try {
-    for (let next = await sets.next(); !next.done; next = await sets.next()) update(next.value);
-  } catch (error) {
-    onLost?.(GatewayError.from(error, "discovery"));
-  }
+  for (let next = await sets.next(); !next.done; next = await sets.next()) update(next.value);
 }
+
+/** How long the start waits for slow sources once there is something to serve from, in milliseconds. */
+const settleMs = 3_000;
+
+/** The first set, and what the slower sources add to it soon. Rejects if one of them is misconfigured. */
+async function firstSet(
+  sets: AsyncIterator<readonly Endpoint[]>,
+  settled: Promise<void> = Promise.resolve(),
+): Promise<IteratorYieldResult<readonly Endpoint[]>> {
+  const failed = new Promise<never>((_, reject) => settled.catch(reject));
+  const first = await Promise.race([sets.next(), failed]);
+  if (first.done) throw new GatewayError("aborted", "stopped before any endpoint was known");
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, settleMs);
+  });
+  await Promise.race([settled, patience]).finally(() => clearTimeout(timer));
+  return first;
+}
+
+/** While no endpoint is up, everything is looked up again and again: where they are may have changed. */
+function refreshingWhenDown(observer: Observer, refresh: () => void, everyMs = 5_000): Observer {
+  let timer: NodeJS.Timeout | undefined;
+  const calm = (): void => clearInterval(timer);
+  return {
+    ...observer,
+    lastChance(event) {
+      observer.lastChance?.(event);
+      calm();
+      timer = setInterval(refresh, everyMs).unref();
+      refresh();
+    },
+    back(event) {
+      observer.back?.(event);
+      calm();
+    },
+    endpointsChanged(event) {
+      observer.endpointsChanged?.(event);
+      if (event.added.length > 0) calm();
+    },
+  };
+}
+
+/** How many names are resolved at the same time. */
+const atOnce = 32;
 
 /** Resolves every endpoint once: to warn of names that do not resolve, and to refuse the gateway itself. */
 async function refuseLoops(
@@ -146,7 +181,9 @@ async function refuseLoops(
       `endpoint ${formatAddress(endpoint)}${resolved} is the gateway itself, which listens on ${listen.map(formatAddress).join(", ")}`,
     );
   };
-  await Promise.all(endpoints.map(check));
+  // Each look-up may take a descriptor.
+  for (let next = 0; next < endpoints.length; next += atOnce)
+    await Promise.all(endpoints.slice(next, next + atOnce).map(check));
 }
 
 async function resolveAll({ host, port }: Address, dialer: Dialer): Promise<readonly Address[]> {

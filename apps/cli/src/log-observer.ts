@@ -25,11 +25,12 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
     endpointsChanged({ added, removed }) {
       log.debug({ added: names(added), removed: names(removed) }, "pool changed");
     },
-    discovered({ source, added, removed }) {
-      log.info({ source, added: names(added), removed: names(removed) }, "endpoints changed");
+    discovered({ source, why, added, removed, changed }) {
+      const moved = changed.length > 0 ? { changed: changed.map(withShare) } : {};
+      log.info({ source, why, added: names(added), removed: names(removed), ...moved }, "endpoints changed");
     },
     lookupFailed({ source, error, ageMs }) {
-      const kept = ageMs === undefined ? {} : { usingWhatIsKnownFor: formatDuration(ageMs) };
+      const kept = ageMs === undefined ? {} : { lastGood: `${formatDuration(ageMs)} ago` };
       // Where nothing can be trusted, nothing is left: that is no outage that the last good set bridges.
       const level = error.code === "untrusted" ? "error" : "warn";
       log[level]({ source, why: error.detail, ...kept }, "endpoints cannot be looked up");
@@ -149,6 +150,10 @@ function sometimes(clock: Clock, times = 1): Sometimes {
     say(unsaid > 0 ? { unsaid } : {});
     unsaid = 0;
   };
+}
+
+function withShare(endpoint: Endpoint): string {
+  return `${formatAddress(endpoint)} priority ${endpoint.priority} weight ${endpoint.weight}`;
 }
 
 function names(endpoints: readonly Endpoint[]): string[] {

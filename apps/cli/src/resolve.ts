@@ -55,16 +55,12 @@ export interface EndpointReport {
 export async function resolve(flags: ResolveFlags): Promise<void> {
   const stop = stopSignals();
   const problems = new Set<string>();
-  const settled = new Set<string>();
-  let onSettled = (): void => {};
-  const settle = (source: string, problem?: string): void => {
-    if (problem !== undefined) problems.add(problem);
-    settled.add(source);
-    onSettled();
-  };
+  let onProblem = (): void => {};
   const observer: Observer = {
-    discovered: ({ source }) => settle(source),
-    lookupFailed: ({ source, error }) => settle(source, `${source}: ${error.detail}`),
+    lookupFailed({ source, error }) {
+      problems.add(`${source}: ${error.detail}`);
+      onProblem();
+    },
     endpointRefused: ({ endpoint, error }) => problems.add(`${formatAddress(endpoint)}: ${error.detail}`),
   };
   const sources = await createSources(flags, {
@@ -72,44 +68,54 @@ export async function resolve(flags: ResolveFlags): Promise<void> {
     dial: (endpoint, signal) => dialer.dial(endpoint, { signal }),
   });
   const dialer = createDialer({ lookup: sources.lookup });
-  let known: readonly Endpoint[] = [];
-  const print = async (): Promise<boolean> => {
-    const report = await look(known, flags, sources, [...problems], stop.drain);
-    process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : formatReport(report));
-    problems.clear();
-    return report.endpoints.some(({ usable }) => usable);
-  };
   const ended = new AbortController();
   const signal = AbortSignal.any([stop.drain, ended.signal]);
-  let printing: Promise<unknown> = Promise.resolve();
-  let first = true;
-  const follow = async (): Promise<void> => {
+  let known: readonly Endpoint[] = [];
+  let usable = false;
+  let printing: Promise<void> | undefined;
+  /** Prints what is known, one report after the other. */
+  const print = (): void => {
+    printing = Promise.resolve(printing).then(async () => {
+      const report = await look(known, flags, sources, [...problems], signal);
+      if (signal.aborted) return;
+      problems.clear();
+      usable = report.endpoints.some(one => one.usable);
+      process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : formatReport(report));
+    });
+  };
+  let onSet = (): void => {};
+  const followed = (async () => {
     for await (const set of sources.unchecked.watch({ signal })) {
       known = set;
-      if (!first) printing = printing.then(print);
+      onSet();
     }
-  };
-  const followed = follow();
-  await Promise.race([followed, allSettled()]);
+  })();
+  // A fault of the configuration is told when what there is has been printed.
+  const fault = Promise.all([followed, sources.settled]).then(
+    () => undefined,
+    (error: unknown) => GatewayError.from(error, "discovery"),
+  );
+  await Promise.race([sources.settled.catch(() => {}), fault, aborted(stop.drain)]);
   // The union of the sources is told a moment after they have told theirs.
-  await new Promise(setImmediate);
-  first = false;
-  const usable = await print();
-  if (flags.watch && !stop.drain.aborted) await Promise.race([followed, aborted(stop.drain)]);
-  ended.abort();
-  await followed.catch(() => {});
+  await turn();
+  print();
   await printing;
-  if (!usable && !flags.watch) throw new GatewayError("unreachable", "no usable endpoint was found");
-
-  function allSettled(): Promise<void> {
-    return new Promise(done => {
-      onSettled = () => {
-        if (settled.size >= sources.changeable) done();
-      };
-      signal.addEventListener("abort", () => done());
-      onSettled();
-    });
+  const wrong = await Promise.race([fault, turn()]);
+  if (flags.watch && !wrong) {
+    onSet = print;
+    onProblem = print;
+    await aborted(stop.drain);
   }
+  ended.abort();
+  await Promise.allSettled([followed, printing]);
+  if (wrong) throw wrong;
+  if (!usable && !flags.watch && !stop.drain.aborted)
+    throw new GatewayError("unreachable", "no usable endpoint was found");
+}
+
+/** One turn of the event loop. */
+function turn(): Promise<undefined> {
+  return new Promise(resolve => setImmediate(() => resolve(undefined)));
 }
 
 async function look(

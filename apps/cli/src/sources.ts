@@ -6,6 +6,7 @@ import {
   members,
   merge,
   parseEndpoints,
+  refreshDefaults,
   srv,
   staticEndpoints,
   validated,
@@ -21,6 +22,7 @@ import {
 } from "@gw/interface";
 import { type Lookup, systemLookup } from "@gw/tcpproxy";
 import { type DiscoveryFlags, defaultEndpoints } from "./discovery-flags.js";
+import { formatDuration } from "./duration.js";
 import { readTlsFiles } from "./tls-files.js";
 
 /** Where endpoints come from, put together as the flags say. */
@@ -28,8 +30,11 @@ export interface Sources {
   readonly discovery: Discovery;
   /** The same before certificates are checked. */
   readonly unchecked: Discovery;
-  /** How many of its sources may change or fail. */
-  readonly changeable: number;
+  /**
+   * Resolves when each source that is watched has told a set or a failure. Rejects when one has a fault that waiting
+   * cannot mend.
+   */
+  readonly settled: Promise<void>;
   /** Resolves hosts: those with a trailing dot by DNS, as SRV targets are meant; others as the system does. */
   readonly lookup: Lookup;
   readonly dns: DnsClient;
@@ -58,11 +63,11 @@ export interface SourcesContext {
  *
  * @throws {GatewayError} of the configuration's codes; `name-not-resolved` for the name of a DNS server
  */
-export async function createSources(
-  flags: DiscoveryFlags,
-  { observer, dial }: SourcesContext,
-): Promise<Sources> {
+export async function createSources(flags: DiscoveryFlags, context: SourcesContext): Promise<Sources> {
   refuseContradictions(flags);
+  const { dial } = context;
+  const watched = [flags.endpointsFile, flags.discoverySrv].filter(given => given !== undefined).length;
+  const { observer, settled } = firstOutcomes(context.observer, watched + (flags.discoveryMembers ? 1 : 0));
   const dns = createDnsClient({ servers: await addressesOf(flags.dnsServer) });
   const lookup: Lookup = host => (host.endsWith(".") ? dns.addresses(host) : systemLookup(host));
   const refresh = {
@@ -85,7 +90,7 @@ export async function createSources(
         ...refresh,
       }),
     );
-  const seeds = sources.length === 1 && sources[0] ? sources[0] : merge(...sources);
+  const seeds = sources.length === 1 && sources[0] ? sources[0] : merge(sources, { observer });
 
   let tls = readTlsFiles(flags);
   const serverNames = flags.discoverySrv === undefined ? [] : [flags.discoverySrv];
@@ -111,12 +116,13 @@ export async function createSources(
   return {
     discovery: check ? validated(known, check, refresh) : known,
     unchecked: known,
-    changeable: sources.length - (listed ? 1 : 0) + (flags.discoveryMembers ? 1 : 0),
+    settled,
     lookup,
     dns,
     check,
     duplicates: listed?.duplicates ?? [],
     reload() {
+      dns.forget();
       const before = tls;
       try {
         tls = readTlsFiles(flags);
@@ -125,7 +131,41 @@ export async function createSources(
         tls = before;
         throw error;
       }
-      dns.forget();
+    },
+  };
+}
+
+/** Waits until each of `count` sources has told something, through the observer that is returned. */
+function firstOutcomes(
+  observer: Observer,
+  count: number,
+): { readonly observer: Observer; readonly settled: Promise<void> } {
+  const told = new Set<string>();
+  let resolve = (): void => {};
+  let reject = (_: GatewayError): void => {};
+  const settled = new Promise<void>((...outcomes) => {
+    [resolve, reject] = outcomes;
+  });
+  // Whoever does not wait for it has no use for the rejection either.
+  settled.catch(() => {});
+  const tell = (source: string): void => {
+    told.add(source);
+    if (told.size >= count) resolve();
+  };
+  if (count === 0) resolve();
+  return {
+    settled,
+    observer: {
+      ...observer,
+      discovered(event) {
+        observer.discovered?.(event);
+        tell(event.source);
+      },
+      lookupFailed(event) {
+        if (event.error.code.startsWith("invalid-")) reject(event.error);
+        observer.lookupFailed?.(event);
+        if (event.source !== "validation") tell(event.source);
+      },
     },
   };
 }
@@ -162,6 +202,21 @@ function refuseContradictions(flags: DiscoveryFlags): void {
   needs(flags.membersInterval, "--members-interval", flags.discoveryMembers, "--discovery-members");
   needs(flags.etcdUser, "--etcd-user", flags.discoveryMembers, "--discovery-members");
   needs(flags.etcdToken, "--etcd-token", flags.discoveryMembers, "--discovery-members");
+  needs(
+    flags.certFile,
+    "--cert-file",
+    flags.trustedCaFile ?? flags.discoveryMembers,
+    "--trusted-ca-file or --discovery-members",
+  );
+  const {
+    discoveryMinRefresh: least = refreshDefaults.minRefreshMs,
+    discoveryMaxRefresh: most = refreshDefaults.maxRefreshMs,
+  } = flags;
+  if (least > most)
+    throw new GatewayError(
+      "invalid-option",
+      `--discovery-min-refresh ${formatDuration(least)} is more than --discovery-max-refresh ${formatDuration(most)}`,
+    );
   if (flags.etcdUser !== undefined && flags.etcdToken !== undefined)
     throw new GatewayError("invalid-option", "--etcd-user and --etcd-token exclude each other");
 }

@@ -25,6 +25,8 @@ export async function start(flags: StartFlags): Promise<void> {
   process.on("unhandledRejection", error => log.error({ why: messageOf(error) }, "unexpected"));
   try {
     warnOfUnknownVariables(log);
+    // Before there is something to look up again, it must not end the process either.
+    process.on("SIGHUP", () => log.info({ signal: "SIGHUP" }, "looking everything up again"));
     const starting = assemble(flags, log, stop.drain);
     const running = await Promise.race([starting, aborted(stop.drain)]);
     if (running) await serve(running, flags, log, stop);
@@ -64,7 +66,7 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
       onUnresolved: (endpoint, error) => {
         log.warn({ endpoint: formatAddress(endpoint), why: error.detail }, "endpoint cannot be resolved yet");
       },
-      onSourceLost: error => log.error({ why: error.detail }, "endpoints are not followed any more"),
+      urgentRefreshMs: flags.discoveryMinRefresh,
     },
     signal,
   );
@@ -84,6 +86,7 @@ async function serve(
       { asked: flags.maxConnections, limit: proxy.maxConnections },
       "ulimit -n allows fewer connections",
     );
+  warnOfOpenCredentials(flags, log);
   log.info(
     {
       endpoints: gateway.endpoints.map(formatAddress),
@@ -96,7 +99,6 @@ async function serve(
   const systemdFailed = (why: string): void => log.warn({ why }, "cannot notify systemd");
   notifySystemd("READY=1", systemdFailed);
   process.on("SIGHUP", () => {
-    log.info({ signal: "SIGHUP" }, "looking everything up again");
     try {
       sources.reload();
     } catch (error) {
@@ -131,6 +133,13 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+function warnOfOpenCredentials({ etcdUser, etcdToken, trustedCaFile }: StartFlags, log: Logger): void {
+  if ((etcdUser ?? etcdToken) !== undefined && trustedCaFile === undefined)
+    log.warn(
+      "without --trusted-ca-file, etcd credentials go to whoever answers, over plain text where endpoints have no TLS",
+    );
 }
 
 function warnOfUnknownVariables(log: Logger): void {

@@ -50,7 +50,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     const client = await establish(gw);
     await dns.update(record(second, "infra1"));
     const changed = await gw.printed(
-      /"source":"srv example\.com","added":\["infra1[^\n]*"removed":\["infra0[^\n]*/,
+      /"source":"srv example\.com","why":"the SRV records changed","added":\["infra1[^\n]*"removed":\["infra0[^\n]*/,
     );
     expect(changed[0]).toContain("endpoints changed");
     expect(await outcome(client)).toMatchObject({ end: "ECONNRESET" });

@@ -20,7 +20,7 @@ export {
   members,
   membersDefaults,
 } from "./members/members.js";
-export { merge } from "./merge.js";
+export { type MergeOptions, merge } from "./merge.js";
 export { type ParsedEndpoints, parseEndpoint, parseEndpoints } from "./parse.js";
 export { type RefreshOptions, refreshDefaults } from "./refreshing.js";
 export { endpointsOf, lookUpSrv, type SrvOptions, type SrvService, srv } from "./srv.js";

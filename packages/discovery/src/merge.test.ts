@@ -36,7 +36,7 @@ function fed(): Discovery & {
 
 test("the union is told as soon as one source is known, and whenever one changes", async () => {
   const [one, other] = [fed(), fed()];
-  const sets = merge(one, other).watch({ signal: new AbortController().signal })[Symbol.asyncIterator]();
+  const sets = merge([one, other]).watch({ signal: new AbortController().signal })[Symbol.asyncIterator]();
   one.put([a]);
   expect((await sets.next()).value).toEqual([a]);
   other.put([b]);
@@ -48,7 +48,7 @@ test("the union is told as soon as one source is known, and whenever one changes
 
 test("of an endpoint that two sources name, what the first says holds", async () => {
   const [one, other] = [fed(), fed()];
-  const sets = merge(one, other).watch({ signal: new AbortController().signal })[Symbol.asyncIterator]();
+  const sets = merge([one, other]).watch({ signal: new AbortController().signal })[Symbol.asyncIterator]();
   other.put([{ ...a, weight: 2 }, b]);
   await sets.next();
   one.put([{ ...a, weight: 1 }]);
@@ -58,31 +58,44 @@ test("of an endpoint that two sources name, what the first says holds", async ()
 
 test("it ends when all sources have ended, and when it is told to", async () => {
   const sets = [];
-  for await (const set of merge(staticEndpoints([a]), staticEndpoints([b])).watch({
+  for await (const set of merge([staticEndpoints([a]), staticEndpoints([b])]).watch({
     signal: new AbortController().signal,
   }))
     sets.push(set);
   expect(sets.at(-1)).toEqual([a, b]);
   const source = fed();
   const stop = new AbortController();
-  const next = merge(source).watch({ signal: stop.signal })[Symbol.asyncIterator]().next();
+  const next = merge([source]).watch({ signal: stop.signal })[Symbol.asyncIterator]().next();
   stop.abort();
   expect(await next).toMatchObject({ done: true });
   await source.ended;
 });
 
-test("what a source throws is thrown, and the others are ended", async () => {
+test("what a source throws is told, ends no other source, and is mended by a refresh", async () => {
   const [one, other] = [fed(), fed()];
-  const next = merge(one, other)
-    .watch({ signal: new AbortController().signal })
-    [Symbol.asyncIterator]()
-    .next();
+  const told = queue<string>();
+  let refresh = (): void => {};
+  const watched = merge([one, other], { observer: { lookupFailed: ({ error }) => told.put(error.detail) } });
+  const onRefresh = (listener: () => void) => {
+    refresh = listener;
+    return () => {};
+  };
+  const stop = new AbortController();
+  const sets = watched.watch({ signal: stop.signal, onRefresh })[Symbol.asyncIterator]();
+  const first = sets.next();
   one.put(new GatewayError("invalid-option", "nonsense"));
-  await expect(next).rejects.toMatchObject({ code: "invalid-option" });
-  await other.ended;
+  expect(await told.take()).toBe("nonsense");
+  other.put([b]);
+  expect((await first).value).toEqual([b]);
+  refresh();
+  one.put([a]);
+  expect((await sets.next()).value).toEqual([a, b]);
+  const last = sets.next();
+  stop.abort();
+  expect(await last).toMatchObject({ done: true });
 });
 
 for (const { name, run } of discoveryCompliance({
-  make: () => merge(staticEndpoints([a, b]), staticEndpoints([b, c])),
+  make: () => merge([staticEndpoints([a, b]), staticEndpoints([b, c])]),
 }))
   test(name, run);

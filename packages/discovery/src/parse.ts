@@ -18,9 +18,13 @@ export function parseEndpoint(text: string): Endpoint {
     return Object.freeze({ ...address, priority: 0, weight: 0, ...(secure === undefined ? {} : { secure }) });
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    throw new GatewayError("invalid-endpoint", `endpoint ${quote(trimmed)}: ${error.detail}`, {
-      cause: error,
-    });
+    throw new GatewayError(
+      "invalid-endpoint",
+      `endpoint ${quote(withoutPassword(trimmed))}: ${error.detail}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -50,6 +54,11 @@ export function parseEndpoints(list: string): ParsedEndpoints {
     else endpoints.push(endpoint);
   }
   return { endpoints, duplicates };
+}
+
+/** A password is not used, and must not get into a log either. */
+function withoutPassword(text: string): string {
+  return text.replace(/(\/\/[^/?#:@]*:)[^/?#]*@/, "$1…@");
 }
 
 function stripScheme(text: string): { readonly authority: string; readonly secure?: boolean } {

@@ -8,7 +8,7 @@ import {
   systemClock,
   type WatchOptions,
 } from "@gw/interface";
-import { sameSet, without } from "./sets.js";
+import { changed, sameSet, without } from "./sets.js";
 
 /** What one look at a source found. */
 export interface Reading {
@@ -18,6 +18,8 @@ export interface Reading {
   readonly ttlMs: number;
   /** Where there are no endpoints: why. */
   readonly empty?: GatewayError;
+  /** What happened if the endpoints are not those of before, as a clause. @default "it changed" */
+  readonly why?: string;
 }
 
 /** When a source is read again. Sources extend it with options of their own. */
@@ -27,8 +29,8 @@ export interface RefreshOptions {
   /** The longest time between two looks, in milliseconds. @default 300000 */
   readonly maxRefreshMs?: number | undefined;
   /**
-   * For how long in milliseconds a source may say "there are none" before it is believed and an empty set is
-   * yielded. Without it, it never is: the last good set holds.
+   * For how long in milliseconds a source may say "there are none" without a break before it is believed and an
+   * empty set is yielded. Without it, and before there was a set, it never is: the last good set holds.
    */
   readonly emptyAfterMs?: number | undefined;
   /** Sees what changes and what fails. */
@@ -88,16 +90,20 @@ async function* watch(
         const reading = await read(signal);
         if (signal.aborted) return;
         const emptyForMs = health.saw(reading);
-        const believed = reading.endpoints.length > 0 || emptyForMs >= (options.emptyAfterMs ?? Infinity);
+        const outlasted = known !== undefined && emptyForMs >= (options.emptyAfterMs ?? Infinity);
+        const believed = reading.endpoints.length > 0 || outlasted;
         failures = reading.endpoints.length > 0 ? 0 : failures + 1;
         holdsMs = reading.endpoints.length > 0 ? reading.ttlMs : backOff(minRefreshMs, failures);
         if (believed && !(known && sameSet(known, reading.endpoints))) {
+          const first = !known;
           const before = known ?? [];
           known = Object.freeze(reading.endpoints.map(endpoint => Object.freeze({ ...endpoint })));
           notify(observer, "discovered", {
             source,
+            why: first ? "first look" : (reading.why ?? "it changed"),
             added: without(known, before),
             removed: without(before, known),
+            changed: changed(before, known),
           });
           yield known;
         }
@@ -141,7 +147,11 @@ function sourceHealth(
     failing = { since, detail: error.detail };
   };
   return {
-    failed,
+    failed(error) {
+      // Nobody said that there is nothing.
+      emptySince = undefined;
+      failed(error);
+    },
     /** Tells for how long the source has been empty, in milliseconds; -1 when it is not. */
     saw({ endpoints, empty }) {
       if (endpoints.length === 0) {

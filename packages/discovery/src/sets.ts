@@ -20,6 +20,14 @@ export function sameSet(a: readonly Endpoint[], b: readonly Endpoint[]): boolean
   return a.length === b.length && a.every(endpoint => records.has(record(endpoint)));
 }
 
+/** Those of `now` that were among `before` with another priority, weight or word on TLS. */
+export function changed(before: readonly Endpoint[], now: readonly Endpoint[]): readonly Endpoint[] {
+  const records = new Map(before.map(endpoint => [formatAddress(endpoint), record(endpoint)]));
+  return now.filter(
+    endpoint => (records.get(formatAddress(endpoint)) ?? record(endpoint)) !== record(endpoint),
+  );
+}
+
 function record(endpoint: Endpoint): string {
   return `${formatAddress(endpoint)} ${endpoint.priority} ${endpoint.weight} ${endpoint.secure}`;
 }

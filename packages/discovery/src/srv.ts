@@ -48,42 +48,48 @@ export function srv(options: SrvOptions): Discovery {
   const source = `srv ${domain}`;
   const dns = options.dns ?? createDnsClient();
   const names = serviceNames(options);
-  const refused = new Set<string>();
-  /** Service names that had records once: a failure to look them up must not take these away. */
+  let refused: ReadonlySet<string> = new Set();
+  /** Service names whose records are in use: a failure to look them up must not take these away. */
   const productive = new Set<string>();
+  let everUsable = false;
+  const isUsable = (endpoint: Endpoint): boolean =>
+    isHostName(endpoint.host) && (endpoint.secure === true || insecure);
   const read = async (signal: AbortSignal): Promise<Reading> => {
     const services = await lookUp(dns, names, signal);
-    const failed = services.filter(({ answer }) => answer instanceof GatewayError);
-    const answers = services.flatMap(({ name, secure, answer }) =>
-      answer instanceof GatewayError ? [] : { name, secure, answer },
-    );
-    const found = union(answers.map(({ secure, answer }) => endpointsOf(answer, secure)));
-    const usable = found.filter(endpoint => isHostName(endpoint.host) && (endpoint.secure || insecure));
-    const missed = failed.find(({ name }) => usable.length === 0 || productive.has(name));
-    if (missed) throw missed.answer;
-    for (const { name, answer } of answers) if (answer.records.length > 0) productive.add(name);
-    for (const endpoint of found) if (!usable.includes(endpoint)) refuse(endpoint);
-    const ttlMs = Math.min(
-      ...answers.flatMap(({ answer }) => (answer.records.length > 0 ? answer.ttlMs : [])),
-    );
+    const answers = services.flatMap(({ name, secure, answer }) => {
+      if (answer instanceof GatewayError) return [];
+      const endpoints = endpointsOf(answer, secure);
+      return [{ name, endpoints, ttlMs: answer.ttlMs, used: endpoints.some(isUsable) }];
+    });
+    const found = union(answers.map(({ endpoints }) => endpoints));
+    const usable = found.filter(isUsable);
+    for (const { name, answer } of services)
+      if (answer instanceof GatewayError && (usable.length === 0 || productive.has(name))) throw answer;
+    tellRefused(found.filter(endpoint => !isUsable(endpoint)));
+    for (const { name, used } of answers) {
+      if (used) productive.add(name);
+      else productive.delete(name);
+    }
     if (usable.length > 0) {
       everUsable = true;
-      return { endpoints: usable, ttlMs };
+      const ttlMs = Math.min(...answers.flatMap(({ used, ttlMs }) => (used ? ttlMs : [])));
+      return { endpoints: usable, ttlMs, why: "the SRV records changed" };
     }
-    if (found.length === 0) return { endpoints: [], ttlMs: 0, empty: nothingFound(services) };
+    const empty = whyNothing(domain, found, services);
     // Without the flag this never serves. Later on it may be an operator's slip, which must not cut anybody off.
-    if (!everUsable) throw onlyPlain(domain);
-    return { endpoints: [], ttlMs: 0, empty: onlyPlain(domain) };
+    if (empty.code === "invalid-option" && !everUsable) throw empty;
+    return { endpoints: [], ttlMs: 0, empty };
   };
-  let everUsable = false;
-  const refuse = (endpoint: Endpoint): void => {
-    const name = formatAddress(endpoint);
-    if (refused.has(name)) return;
-    refused.add(name);
-    const error = isHostName(endpoint.host)
-      ? new GatewayError("invalid-option", "its record is without TLS; --insecure-discovery allows that")
-      : new GatewayError("invalid-endpoint", `the target ${quote(endpoint.host)} is not a host name`);
-    notify(observer, "endpointRefused", { source, endpoint, error });
+  const tellRefused = (endpoints: readonly Endpoint[]): void => {
+    const before = refused;
+    refused = new Set(endpoints.map(formatAddress));
+    for (const endpoint of endpoints) {
+      if (before.has(formatAddress(endpoint))) continue;
+      const error = isHostName(endpoint.host)
+        ? new GatewayError("invalid-option", "its record is without TLS; --insecure-discovery allows that")
+        : new GatewayError("invalid-endpoint", `the target ${quote(endpoint.host)} is not a host name`);
+      notify(observer, "endpointRefused", { source, endpoint, error });
+    }
   };
   return refreshing(source, read, options);
 }
@@ -152,7 +158,19 @@ function isHostName(host: string): boolean {
   }
 }
 
-function onlyPlain(domain: string): GatewayError {
+/** Why none of `found` can be used. */
+function whyNothing(
+  domain: string,
+  found: readonly Endpoint[],
+  services: readonly SrvService[],
+): GatewayError {
+  if (found.length === 0) return nothingFound(services);
+  const hosts = found.filter(({ host }) => isHostName(host));
+  if (hosts.length === 0)
+    return new GatewayError(
+      "name-not-resolved",
+      `no SRV record of ${quote(domain)} has a host name as its target`,
+    );
   return new GatewayError(
     "invalid-option",
     `all SRV records of ${quote(domain)} are without TLS (_etcd-client), which anybody on the network could answer for; --insecure-discovery allows them`,

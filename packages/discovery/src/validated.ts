@@ -1,6 +1,14 @@
-import { type Discovery, type Endpoint, GatewayError, systemClock, type WatchOptions } from "@gw/interface";
+import {
+  type Discovery,
+  type Endpoint,
+  GatewayError,
+  notify,
+  systemClock,
+  type WatchOptions,
+} from "@gw/interface";
 import type { Check } from "./checking.js";
 import { type RefreshOptions, refreshDefaults } from "./refreshing.js";
+import { without } from "./sets.js";
 import { createVetting, type VettingOptions } from "./vetting.js";
 
 /** Options of {@link validated}. */
@@ -30,6 +38,8 @@ export const validatedDefaults = { source: "validation", concurrency: 16 } as co
  *
  * Before a first endpoint has passed nothing is yielded, and the observer is told why (`lookupFailed`). A new
  * set is yielded when all its endpoints are judged, but waits for the slow no longer than a second.
+ *
+ * The observer is told of changes that verdicts make (`discovered`); the source tells its own.
  *
  * It ends when the source has ended and there is nothing to check; it throws what the source throws.
  *
@@ -77,8 +87,21 @@ async function* watch(
   const vetting = createVetting(settings, news.tell);
   const unsubscribe = onRefresh?.(vetting.again);
   let over: { readonly thrown?: unknown } | undefined;
+  /** What the source said when the last set was yielded, what it says now, and that set. */
+  let before: { readonly offered: readonly Endpoint[]; readonly used: readonly Endpoint[] } | undefined;
+  let offered: readonly Endpoint[] = [];
+  /** Tells what the verdicts changed; what the source changed, it has told itself. */
+  const tell = (used: readonly Endpoint[]): void => {
+    const added = before ? without(among(used, before.offered), before.used) : [];
+    const removed = before ? without(among(before.used, offered), used) : [];
+    before = { offered, used };
+    if (added.length + removed.length === 0) return;
+    const why = "the verdicts on their certificates changed";
+    notify(settings.observer, "discovered", { source: settings.name, why, added, removed, changed: [] });
+  };
   const reading = follow(source, { signal: stop.signal, onRefresh }, set => {
     if (stop.signal.aborted) return;
+    offered = set;
     vetting.offer(set);
     news.tell();
   }).then(how => {
@@ -88,8 +111,10 @@ async function* watch(
   try {
     while (!signal.aborted) {
       const set = vetting.next();
-      if (set) yield set;
-      else if (over && "thrown" in over) throw over.thrown;
+      if (set) {
+        tell(set);
+        yield set;
+      } else if (over && "thrown" in over) throw over.thrown;
       else if (over && !vetting.busy) return;
       else await news.come();
     }
@@ -100,6 +125,11 @@ async function* watch(
     stop.abort();
     await reading;
   }
+}
+
+/** Those of `endpoints` that are among `others` too, by host and port. */
+function among(endpoints: readonly Endpoint[], others: readonly Endpoint[]): readonly Endpoint[] {
+  return without(endpoints, without(endpoints, others));
 }
 
 /** Passes on the sets of `source` as they come. Resolves with how it ended. */

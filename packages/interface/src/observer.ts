@@ -9,11 +9,17 @@ import type { RelayEnd } from "./relay.js";
  * Observers see everything and change nothing: one that throws changes no connection's fate.
  */
 export interface Observer {
-  /** A source of endpoints has a new set. `source` names it: `static`, `srv example.com`, `file /etc/gw.yaml`. */
+  /**
+   * A source of endpoints has a new set. `source` names it: `srv example.com`, `file /etc/gw.yaml`; `why` says what
+   * happened to it, as a clause.
+   */
   discovered?(event: {
     readonly source: string;
+    readonly why: string;
     readonly added: readonly Endpoint[];
     readonly removed: readonly Endpoint[];
+    /** Those that have another priority or weight than before, or say something else about TLS. */
+    readonly changed: readonly Endpoint[];
   }): void;
   /**
    * A source cannot be read; what was last read of it, `ageMs` ago, holds on. Absent where nothing was ever

@@ -105,7 +105,9 @@ export async function startEtcd(size = 3, { tls }: EtcdOptions = {}): Promise<Et
       return found;
     },
     async settled() {
-      await untilOk(() => etcdctl(cluster.endpoints, "put", "settled", "yes"));
+      // etcdctl may stay with an endpoint that is down until its time is up.
+      const up = members.filter(({ name }) => running.get(name)?.running).map(({ endpoint }) => endpoint);
+      await untilOk(() => etcdctl(up.join(","), "put", "settled", "yes", "--command-timeout=5s"));
     },
     async add({ learner = false } = {}) {
       const planned = await plan();

@@ -13,6 +13,8 @@ export interface Outcome {
 export interface Program extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly pid: number;
+  /** Whether it has not ended yet. */
+  readonly running: boolean;
   /** What it has printed so far, on both streams in the order of arrival. */
   readonly output: string;
   /** Resolves when it has ended. */
@@ -71,6 +73,9 @@ export function startProgram(
     child,
     get pid() {
       return child.pid ?? 0;
+    },
+    get running() {
+      return child.exitCode === null && child.signalCode === null;
     },
     get output() {
       return printed.all;

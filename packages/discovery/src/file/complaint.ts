@@ -17,7 +17,7 @@ export function complaintOf(issues: readonly Issue[], value: unknown): Complaint
   if (issue.code === "invalid_union") {
     // An alternative that does not even have the value's type was not meant.
     const meant = issue.errors.find(([first]) => first?.code !== "invalid_type" || first.path.length > 0);
-    if (!meant) return { path, says: path.length === 0 ? notAList : notAnEndpoint };
+    if (!meant) return { path, says: path.length > 0 ? notAnEndpoint : value === null ? nothing : notAList };
     const { path: within, says } = complaintOf(meant, at(value, path));
     return { path: [...path, ...within], says };
   }
@@ -26,13 +26,14 @@ export function complaintOf(issues: readonly Issue[], value: unknown): Complaint
     return { path: [...path, key], says: `${quote(key)} is not a known key` };
   }
   const key = path.at(-1);
-  const name = typeof key === "string" ? `${key} ` : "";
-  if (at(value, path) === undefined) return { path, says: `${name}is missing` };
-  return { path, says: `${name}${fault(issue)}` };
+  const name = typeof key === "string" ? key : "this";
+  if (at(value, path) === undefined) return { path, says: `${name} is missing` };
+  return { path, says: `${name} ${fault(issue)}` };
 }
 
-const notAList = 'is not a list of endpoints, nor an object { "endpoints": [...] }';
-const notAnEndpoint = 'is not an endpoint, "host:port" or { "endpoint": "host:port" }';
+const nothing = "there are no endpoints in it";
+const notAList = 'this is not a list of endpoints, nor an object { "endpoints": [...] }';
+const notAnEndpoint = 'this is not an endpoint, "host:port" or { "endpoint": "host:port" }';
 
 function fault(issue: Issue): string {
   if (issue.code === "too_small" && issue.origin === "string") return "is empty";

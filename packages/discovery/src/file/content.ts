@@ -1,5 +1,5 @@
 import { type Endpoint, formatAddress, GatewayError, messageOf } from "@gw/interface";
-import { isMap, isNode, isScalar, isSeq, parseDocument, visit } from "yaml";
+import { isMap, isNode, isScalar, isSeq, parseDocument, visit, type YAMLError } from "yaml";
 import { parseEndpoint } from "../parse.js";
 import { type Complaint, complaintOf } from "./complaint.js";
 import { tooDeepAt } from "./nesting.js";
@@ -51,16 +51,18 @@ function compose(
   if (deep !== undefined) return fail(deep, "is nested too deeply");
   const document = parseDocument(text, { prettyErrors: false, stringKeys: true });
   const [fault] = [...document.errors, ...document.warnings];
-  if (fault) return fail(fault.pos[0], inWords(messageOf(fault)));
+  if (fault) return fail(fault.pos[0], inWords(fault));
   visit(document, { Alias: (_, { range }) => fail(range?.[0] ?? 0, "aliases are not supported") });
   return { node: document.contents, value: document.toJS() as unknown };
 }
 
-/** YAML takes what begins with a bracket for a list, and its complaint would lead nobody to the quotes. */
-function inWords(message: string): string {
-  return message === "Unexpected scalar at node end"
-    ? 'unexpected text after a value; an IPv6 endpoint needs quotes: "[::1]:2379"'
-    : message;
+/** Where the complaints of `yaml` would lead nobody to what to do. */
+function inWords({ code, message }: YAMLError): string {
+  if (code === "MULTIPLE_DOCS") return "there is more than one YAML document in it";
+  if (code === "UNEXPECTED_TOKEN" && message === "Unexpected scalar at node end")
+    return 'unexpected text after a value; an IPv6 endpoint needs quotes: "[::1]:2379"';
+  if (code === "NON_STRING_KEY") return "a key is not text";
+  return messageOf(message);
 }
 
 function parsed(written: string, fail: (detail: string) => never): Endpoint {

@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 /** An endpoint with the part of it that a DNS SRV record would say. */
-export interface WrittenEndpoint {
+interface WrittenEndpoint {
   readonly endpoint: string;
   readonly priority?: number | undefined;
   readonly weight?: number | undefined;
@@ -41,7 +41,7 @@ export const endpointsSchema: z.ZodType<EndpointsContent> = z
     title: "Endpoints of gw",
     description: "The endpoints that gw forwards to, in JSON or YAML.",
     examples: [
-      ["infra0.example.com:2379", "https://[2001:db8::1]:2379"],
+      ["infra0.example.com:2379", "https://infra1.example.com"],
       {
         endpoints: [
           { endpoint: "10.0.1.10", priority: 0, weight: 10 },

@@ -1,7 +1,7 @@
-import { isIPv4 } from "node:net";
 import { type Endpoint, formatAddress, GatewayError, notify, type Observer } from "@gw/interface";
 import { union } from "../sets.js";
 import type { MemberList } from "./cluster.js";
+import { isLoopback } from "./loopback.js";
 
 /** Which endpoints a list of members comes down to. */
 export interface Advertised {
@@ -68,7 +68,7 @@ export function createAdvertised(
       if (failing.length === chosen.length)
         throw new GatewayError(
           "unreachable",
-          `none of the ${chosen.length} client URLs that the members advertise can be reached from here: ${failing[0]?.error.detail}`,
+          `none of the client URLs that the members advertise can be reached from here (${chosen.length}): ${failing[0]?.error.detail}`,
         );
       used = new Set(chosen.map(formatAddress));
       return chosen;
@@ -91,10 +91,6 @@ function refuseElsewhere(endpoint: Endpoint, local: boolean): void {
     throw new GatewayError("unreachable", `${name} is an address to listen at, not one to connect to`);
   if (!local && isLoopback(endpoint.host))
     throw new GatewayError("unreachable", `${name} is the member's own machine to it, but this machine here`);
-}
-
-function isLoopback(host: string): boolean {
-  return /(?:^|\.)localhost\.?$/.test(host) || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }
 
 /** Of the URLs of a member. Those of its own machine come last: here, somebody else may listen there. */

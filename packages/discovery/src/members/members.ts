@@ -1,9 +1,16 @@
 import { lookup as systemLookup } from "node:dns/promises";
-import { type Discovery, type Endpoint, GatewayError, sameEndpoint, systemClock } from "@gw/interface";
+import {
+  type Discovery,
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  sameEndpoint,
+  systemClock,
+} from "@gw/interface";
 import { type Reading, type RefreshOptions, refreshBounds, refreshing } from "../refreshing.js";
 import { without } from "../sets.js";
 import { createAdvertised } from "./advertised.js";
-import { createCluster, type MembersAuth } from "./cluster.js";
+import { createCluster, type MemberList, type MembersAuth } from "./cluster.js";
 import { connectable } from "./connectable.js";
 import { firstAnswer } from "./first-answer.js";
 import type { MembersTls } from "./post.js";
@@ -27,7 +34,10 @@ export interface MembersOptions extends Omit<RefreshOptions, "emptyAfterMs"> {
   readonly tls?: MembersTls | (() => MembersTls | Promise<MembersTls>) | undefined;
   /** Names that a certificate may be for in place of the endpoint's host: the discovery domain. */
   readonly serverNames?: readonly string[] | undefined;
-  /** For clusters that have authentication on. A function is called before each look. */
+  /**
+   * For clusters that have authentication on. A function is called before each look. Where `tls` names a CA, only
+   * endpoints that are `secure` get to see it.
+   */
   readonly auth?:
     | MembersAuth
     | (() => MembersAuth | undefined | Promise<MembersAuth | undefined>)
@@ -94,12 +104,20 @@ function createLook(
     const tls = (await current(options.tls)) ?? {};
     const auth = await current(options.auth);
     const post = { tls, serverNames, lookup, timeoutMs, clock, signal };
+    const ask = async (one: Endpoint): Promise<MemberList> => {
+      if (auth && tls.ca !== undefined && one.secure !== true)
+        throw new GatewayError(
+          "not-permitted",
+          `${formatAddress(one)} is without TLS: no credentials for it`,
+        );
+      return cluster.list(one, auth, post);
+    };
     const tiers = [last, without(seeds, last)];
-    const { list, endpoint } = await firstAnswer(tiers, random, one => cluster.list(one, auth, post), signal);
+    const { list, endpoint } = await firstAnswer(tiers, random, ask, signal);
     try {
       last = await advertised.endpointsOf(list, endpoint, signal);
       seeding.use(last);
-      return { endpoints: last, ttlMs: Number.POSITIVE_INFINITY };
+      return { endpoints: last, ttlMs: Number.POSITIVE_INFINITY, why: "the cluster's members changed" };
     } catch (error) {
       // A member in use that answers can be reached, whatever is advertised; a seed may be the only one.
       if (!last.some(member => sameEndpoint(member, endpoint))) seeding.use(undefined);

@@ -4,6 +4,7 @@ import { isIP, type LookupFunction } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { type Endpoint, formatAddress, GatewayError, messageOf } from "@gw/interface";
 import { type Limits, within } from "../dns/within.js";
+import { isLoopback } from "./loopback.js";
 
 /** Whom to trust in TLS, and who to be; PEM. */
 export interface MembersTls {
@@ -123,7 +124,7 @@ async function read(response: IncomingMessage): Promise<Answer> {
   return {
     status: response.statusCode ?? 0,
     text: Buffer.concat(chunks).toString("utf8"),
-    local: localAddress === remoteAddress,
+    local: localAddress === remoteAddress || isLoopback(remoteAddress),
   };
 }
 
@@ -132,7 +133,7 @@ function explained(error: unknown, doing: string, { secure }: Endpoint): Gateway
   const { rawPacket, code } = error as { readonly rawPacket?: Buffer; readonly code?: string };
   const hint = secure === undefined ? "; if it speaks TLS, write https:// in front of it" : "";
   if (rawPacket?.[0] === tlsAlert)
-    return new GatewayError("untrusted", `${doing}: it speaks TLS, and was asked in plain text${hint}`, {
+    return new GatewayError("untrusted", `${doing}: it speaks TLS; write https:// in front of it`, {
       cause: error,
     });
   if (code?.startsWith("HPE_"))

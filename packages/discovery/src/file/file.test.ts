@@ -1,0 +1,233 @@
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { discoveryCompliance } from "@gw/compliance";
+import { type Clock, systemClock } from "@gw/interface";
+import { missing, queue, runProgram } from "@gw/testing";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { told, watched } from "../../test/watched.js";
+import { file } from "./file.js";
+
+/** So long that only the file system's hints, or a refresh, can make it look again. */
+const never = { minRefreshMs: 3_600_000, maxRefreshMs: 3_600_000 };
+
+let folder: string;
+let path: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gw-file-"));
+  path = join(folder, "endpoints.yaml");
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function replace(text: string, target = path): Promise<void> {
+  await writeFile(`${target}.new`, text);
+  await rename(`${target}.new`, target);
+}
+
+describe.each([
+  ["written in place", (text: string) => writeFile(path, text)],
+  ["replaced", replace],
+])("a file that is %s", (_, write) => {
+  let changes = 0;
+  const suite = discoveryCompliance({
+    async make() {
+      await write("- a:1\n- b:2\n");
+      return file(path, never);
+    },
+    change: () => write(`- c:${++changes}\n`),
+    endpoints: [
+      { host: "a", port: 1 },
+      { host: "b", port: 2 },
+    ],
+  });
+  for (const { name, run } of suite) test(name, run);
+});
+
+test("a Kubernetes ConfigMap: the file is a link into a folder that is a link, which is replaced", async () => {
+  const publish = async (version: string, text: string): Promise<void> => {
+    await mkdir(join(folder, version));
+    await writeFile(join(folder, version, "endpoints.yaml"), text);
+    await symlink(version, join(folder, "..data_tmp"));
+    await rename(join(folder, "..data_tmp"), join(folder, "..data"));
+  };
+  await publish("..1", "- a:1\n");
+  await symlink("..data/endpoints.yaml", path);
+  await using watch = watched(file(path, never));
+  expect(await watch.next()).toBe("a:1");
+  await publish("..2", "- a:2\n");
+  await rm(join(folder, "..1"), { recursive: true });
+  expect(await watch.next()).toBe("a:2");
+  await publish("..3", "- a:3\n");
+  expect(await watch.next()).toBe("a:3");
+});
+
+test("a link to a file elsewhere: either may change", async () => {
+  const [one, two] = [join(folder, "one"), join(folder, "two")];
+  for (const place of [one, two]) {
+    await mkdir(place);
+    await writeFile(join(place, "list"), `- ${place === one ? "one" : "two"}:1\n`);
+  }
+  await symlink(join(one, "list"), path);
+  await using watch = watched(file(path, never));
+  expect(await watch.next()).toBe("one:1");
+  await writeFile(join(one, "list"), "- one:2\n");
+  expect(await watch.next()).toBe("one:2");
+  await symlink(join(two, "list"), `${path}.new`);
+  await rename(`${path}.new`, path);
+  expect(await watch.next()).toBe("two:1");
+  await replace("- two:2\n", join(two, "list"));
+  expect(await watch.next()).toBe("two:2");
+});
+
+test("the last good set holds while the file is bad or gone, and the observer is told what is wrong", async () => {
+  const observer = told();
+  await writeFile(path, "- a:1\n");
+  await using watch = watched(file(path, { ...never, observer }));
+  expect(await watch.next()).toBe("a:1");
+  const next = watch.next();
+  expect(await observer.events.take()).toBe("discovered +a:1");
+  await replace("- a:1\n- b:x\n");
+  expect(await observer.events.take()).toBe(
+    `lookupFailed [invalid-endpoint] ${path}:2:3: endpoint "b:x": port "x" is not a number from 1 to 65535`,
+  );
+  await replace("[]\n");
+  expect(await observer.events.take()).toBe(
+    `lookupFailed [invalid-endpoint] ${path}:1:1: this has no endpoint in it`,
+  );
+  await rm(path);
+  expect(await observer.events.take()).toBe(`lookupFailed [invalid-option] ${path} does not exist`);
+  await replace("- a:1\n");
+  expect(await observer.events.take()).toBe("lookupRecovered");
+  await replace("- b:1\n");
+  expect(await observer.events.take()).toBe("discovered +b:1 -a:1");
+  expect(await next).toBe("b:1");
+});
+
+test("a folder that is removed and made again", async () => {
+  const observer = told();
+  const inner = join(folder, "inner");
+  await mkdir(inner);
+  await writeFile(join(inner, "list"), "- a:1\n");
+  await using watch = watched(file(join(inner, "list"), { ...never, observer }));
+  expect(await watch.next()).toBe("a:1");
+  const next = watch.next();
+  await observer.events.take();
+  await rm(inner, { recursive: true });
+  expect(await observer.events.take()).toContain("does not exist");
+  await mkdir(join(folder, "another"));
+  await writeFile(join(folder, "another", "list"), "- a:2\n");
+  await rename(join(folder, "another"), inner);
+  expect(await next).toBe("a:2");
+});
+
+test("what is half written is neither used nor complained about", async () => {
+  const settleMs = 12_345;
+  const settling = queue<() => void>();
+  const clock: Clock = {
+    ...systemClock,
+    after(delayMs, callback) {
+      if (delayMs !== settleMs) return systemClock.after(delayMs, callback);
+      settling.put(callback);
+      return () => {};
+    },
+  };
+  const observer = told();
+  await writeFile(path, "- a:1\n");
+  await using watch = watched(file(path, { ...never, settleMs, clock, observer }));
+  expect(await watch.next()).toBe("a:1");
+  expect(await observer.events.take()).toBe("discovered +a:1");
+  const next = watch.next();
+  await writeFile(path, "");
+  // It is written on only while the file is not being read, so that no two looks see the same.
+  for (const text of ["- b:", "- b:23", "- b:2379\n- ", "- b:2379\n- c\n"]) {
+    const goOn = await settling.take();
+    await writeFile(path, text);
+    goOn();
+  }
+  let done = false;
+  void next.then(() => {
+    done = true;
+  });
+  while (!done) (await Promise.race([settling.take(), next.then(() => () => {})]))();
+  expect(await next).toBe("b:2379 c:2379");
+  expect(await observer.events.take()).toBe("discovered +b:2379 +c:2379 -a:1");
+});
+
+test("a refresh reads the file at once", async () => {
+  const observer = told();
+  await writeFile(path, "- a:1\n");
+  await using watch = watched(file(path, { ...never, observer }));
+  expect(await watch.next()).toBe("a:1");
+  const next = watch.next();
+  await replace("- b:1\n");
+  watch.refresh();
+  expect(await next).toBe("b:1");
+});
+
+describe("at the start, it is an error when the file", () => {
+  const complaint = async (target: string): Promise<string> => {
+    await using watch = watched(file(target, never));
+    return await watch.next().catch((error: Error) => error.message);
+  };
+
+  test("does not exist", async () => {
+    expect(await complaint(path)).toBe(`[invalid-option] ${path} does not exist`);
+    expect(await complaint(join(path, "x"))).toBe(`[invalid-option] ${path}/x does not exist`);
+  });
+
+  test("is a folder", async () => {
+    expect(await complaint(folder)).toBe(`[invalid-option] ${folder} is a folder`);
+  });
+
+  test("has a file in place of a folder in its path", async () => {
+    await writeFile(path, "- a:1\n");
+    expect(await complaint(join(path, "x"))).toBe(
+      `[invalid-option] ${path}/x does not exist: a part of its path is not a folder`,
+    );
+  });
+
+  test("is a circle of links", async () => {
+    await symlink("endpoints.yaml", path);
+    expect(await complaint(path)).toBe(`[invalid-option] ${path} is a circle of symbolic links`);
+  });
+
+  test.skipIf(missing("mkfifo"))("is a named pipe that nobody writes to", async () => {
+    await runProgram("mkfifo", [path]);
+    expect(await complaint(path)).toBe(`[invalid-option] ${path} is not a regular file`);
+  });
+
+  test.skipIf(process.platform === "win32")("is a device", async () => {
+    expect(await complaint("/dev/zero")).toBe("[invalid-option] /dev/zero is not a regular file");
+  });
+
+  test.skipIf(process.getuid?.() === 0)("may not be read", async () => {
+    await writeFile(path, "- a:1\n", { mode: 0 });
+    expect(await complaint(path)).toBe(`[invalid-option] ${path} may not be read (EACCES)`);
+  });
+
+  test("is too large", async () => {
+    await writeFile(path, "#".repeat(64 * 1024 + 1));
+    expect(await complaint(path)).toBe(`[invalid-option] ${path} is larger than 64 KiB`);
+  });
+
+  test("is no text", async () => {
+    await writeFile(path, Buffer.from([0x2d, 0x20, 0xff, 0xfe]));
+    expect(await complaint(path)).toBe(`[invalid-option] ${path} is not text in UTF-8`);
+  });
+
+  test("has a name that cannot be one", async () => {
+    expect(await complaint("a\0b")).toBe('[invalid-option] "a\\u0000b" is not a file name');
+  });
+
+  test("holds something wrong", async () => {
+    await writeFile(path, "- a\n- a\n");
+    expect(await complaint(path)).toBe(`[invalid-endpoint] ${path}:2:3: a:2379 stands on line 1 already`);
+  });
+});
+
+test("options that contradict each other are refused", () => {
+  expect(() => file(path, { minRefreshMs: 2, maxRefreshMs: 1 })).toThrow("[invalid-option] the least time");
+  expect(() => file(path, { settleMs: -1 })).toThrow("[invalid-option] settleMs -1 is not 0 or more");
+});

@@ -1,0 +1,71 @@
+import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import { describe, expect, test } from "vitest";
+import { told } from "../../test/watched.js";
+import { parseEndpoint } from "../parse.js";
+import { createAdvertised } from "./advertised.js";
+import { isLoopback } from "./loopback.js";
+
+const { signal } = new AbortController();
+const seed = parseEndpoint("seed:2379");
+
+function member(...urls: readonly string[]) {
+  return { name: "m", endpoints: urls.map(parseEndpoint), learner: false };
+}
+
+function names(endpoints: readonly Endpoint[]): string {
+  return endpoints.map(formatAddress).join(" ");
+}
+
+test("localhost is not where another machine's member is, whoever listens there here", async () => {
+  const observer = told();
+  const tried: string[] = [];
+  const advertised = createAdvertised("members", observer, async endpoint => {
+    tried.push(formatAddress(endpoint));
+  });
+  const members = [member("http://localhost:2379", "http://10.0.0.1:2379"), member("http://127.0.0.1:2379")];
+  const elsewhere = await advertised.endpointsOf({ members, local: false }, seed, signal);
+  expect(names(elsewhere)).toBe("10.0.0.1:2379 127.0.0.1:2379");
+  expect(tried).toEqual(["10.0.0.1:2379"]);
+  expect(await observer.events.take()).toBe(
+    "endpointUnreachable [unreachable] 127.0.0.1:2379 is the member's own machine to it, but this machine here",
+  );
+});
+
+test("localhost is where the members are when they run on this machine", async () => {
+  const advertised = createAdvertised("members", undefined, async () => {});
+  const members = [member("http://localhost:2379"), member("http://localhost:22379")];
+  const here = await advertised.endpointsOf({ members, local: true }, seed, signal);
+  expect(names(here)).toBe("localhost:2379 localhost:22379");
+});
+
+test("a member keeps the URL that is in use, though another can be reached as well by now", async () => {
+  const down = new Set(["a:2379"]);
+  const advertised = createAdvertised("members", undefined, async endpoint => {
+    if (down.has(formatAddress(endpoint))) throw new GatewayError("refused", "connection refused");
+  });
+  const list = { members: [member("http://a", "http://b")], local: false };
+  expect(names(await advertised.endpointsOf(list, seed, signal))).toBe("b:2379");
+  down.clear();
+  expect(names(await advertised.endpointsOf(list, seed, signal))).toBe("b:2379");
+});
+
+test("who has been reached is not tried again, nor is who was asked", async () => {
+  const tried: string[] = [];
+  const advertised = createAdvertised("members", undefined, async endpoint => {
+    tried.push(formatAddress(endpoint));
+  });
+  const list = { members: [member("http://a"), member("http://seed")], local: false };
+  await advertised.endpointsOf(list, seed, signal);
+  await advertised.endpointsOf(list, seed, signal);
+  expect(tried).toEqual(["a:2379"]);
+});
+
+describe("isLoopback", () => {
+  test.each(["localhost", "localhost.", "a.localhost", "127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])(
+    "%s is",
+    host => expect(isLoopback(host)).toBe(true),
+  );
+  test.each(["notlocalhost", "localhost.example", "127.example", "10.0.0.1", "::2", ""])("%j is not", host =>
+    expect(isLoopback(host)).toBe(false),
+  );
+});

@@ -1,0 +1,113 @@
+import { once } from "node:events";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { type Certificate, type CertificateAuthority, createAuthority, missing } from "@gw/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { json, startFakeCluster } from "../../test/fake-etcd.js";
+import { told, watched } from "../../test/watched.js";
+import { parseEndpoints } from "../parse.js";
+import { staticEndpoints } from "../static.js";
+import { type MembersOptions, members } from "./members.js";
+
+/** A member that speaks TLS, and demands a client certificate if `clientCa` is given. */
+async function startSecure(
+  { cert, key }: Certificate,
+  clientCa?: string,
+): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = createServer(
+    { cert, key, ...(clientCa && { ca: clientCa, requestCert: true, rejectUnauthorized: true }) },
+    (request, response) => {
+      request.resume();
+      json(response, 200, { members: [{ name: "m0", clientURLs: [url] }] });
+    },
+  ).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
+    },
+  };
+}
+
+/** What the observer is told of the first look, with `SERVER` in place of the address. */
+async function looked(url: string, options: Partial<MembersOptions>): Promise<string> {
+  const observer = told();
+  const seeds = staticEndpoints(parseEndpoints(url).endpoints);
+  await using watch = watched(members({ seeds, ...options, observer }));
+  await watch.next();
+  const end = watch.next();
+  const event = await observer.events.take();
+  void end;
+  return event.replaceAll(url.replace(/^https?:\/\//, ""), "SERVER");
+}
+
+const known = "discovered +SERVER";
+const untrusted = "lookupFailed [untrusted] nobody tells the members: ask SERVER: ";
+
+describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
+  let authority: CertificateAuthority;
+  beforeAll(async () => {
+    authority = await createAuthority();
+  });
+  afterAll(() => authority[Symbol.asyncDispose]());
+
+  test("is asked if it has a certificate of the CA for its host", async () => {
+    await using server = await startSecure(await authority.issue());
+    expect(await looked(server.url, { tls: { ca: authority.cert } })).toBe(known);
+    expect(await looked(server.url, { tls: async () => ({ ca: Buffer.from(authority.cert) }) })).toBe(known);
+  });
+
+  test("is not asked without the CA, or with another", async () => {
+    await using server = await startSecure(await authority.issue());
+    await using other = await createAuthority("another CA");
+    for (const tls of [undefined, {}, { ca: other.cert }])
+      expect(await looked(server.url, { tls })).toContain(untrusted);
+  });
+
+  test("is asked if its certificate is for one of the other names, and only then", async () => {
+    await using server = await startSecure(await authority.issue({ names: ["example.com"] }));
+    const tls = { ca: authority.cert };
+    expect(await looked(server.url, { tls })).toContain(untrusted);
+    expect(await looked(server.url, { tls, serverNames: ["example.org"] })).toContain(untrusted);
+    expect(await looked(server.url, { tls, serverNames: ["example.org", "example.com."] })).toBe(known);
+  });
+
+  test("is not asked when its certificate has expired", async () => {
+    const notAfter = new Date(Date.now() - 60_000);
+    await using server = await startSecure(await authority.issue({ notAfter }));
+    expect(await looked(server.url, { tls: { ca: authority.cert } })).toContain(
+      `${untrusted}certificate has expired`,
+    );
+  });
+
+  test("and wants a client certificate gets it", async () => {
+    await using server = await startSecure(await authority.issue(), authority.cert);
+    const { cert, key } = await authority.issue({ usage: "client" });
+    expect(await looked(server.url, { tls: { ca: authority.cert, cert, key } })).toBe(known);
+    expect(await looked(server.url, { tls: { ca: authority.cert } })).toContain("lookupFailed");
+  });
+
+  test("and is written without https is told to need it", async () => {
+    await using server = await startSecure(await authority.issue());
+    const plain = server.url.replace("https://", "");
+    expect(await looked(plain, { tls: { ca: authority.cert } })).toContain("write https:// in front of it");
+  });
+
+  test("by what is written, and does not, is not asked", async () => {
+    await using cluster = await startFakeCluster(1);
+    const url = `https://${cluster.servers[0]?.address}`;
+    expect(await looked(url, { tls: { ca: authority.cert } })).toContain(untrusted);
+    expect(cluster.servers[0]?.asked).toEqual([]);
+  });
+
+  test("is told apart from files that cannot be used", async () => {
+    await using server = await startSecure(await authority.issue());
+    const { cert } = await authority.issue();
+    for (const tls of [{ ca: "no PEM" }, { cert }, { cert: "x", key: "y" }])
+      expect(await looked(server.url, { tls })).toContain("lookupFailed");
+  });
+});

@@ -1,0 +1,57 @@
+import { type Discovery, type Endpoint, formatAddress, type Observer } from "@gw/interface";
+import { type Queue, queue } from "@gw/testing";
+
+/** What a source told its observer, in order: `discovered +a:1 -b:2`, `lookupFailed [code] detail`. */
+export interface Told extends Observer {
+  readonly events: Queue<string>;
+}
+
+export function told(): Told {
+  const events = queue<string>();
+  const names = (sign: string, endpoints: readonly Endpoint[]): readonly string[] =>
+    endpoints.map(endpoint => sign + formatAddress(endpoint));
+  return {
+    events,
+    discovered: ({ added, removed }) =>
+      events.put(["discovered", ...names("+", added), ...names("-", removed)].join(" ")),
+    lookupFailed: ({ error }) => events.put(`lookupFailed ${error.message}`),
+    lookupRecovered: () => events.put("lookupRecovered"),
+    endpointRefused: ({ error }) => events.put(`endpointRefused ${error.message}`),
+    endpointUnreachable: ({ error }) => events.put(`endpointUnreachable ${error.message}`),
+  };
+}
+
+/** A watch that a test began. `await using` ends it with the test. */
+export interface Watched extends AsyncDisposable {
+  /** The next set: its addresses, sorted, joined with a space. */
+  next(): Promise<string>;
+  /** What SIGHUP does. */
+  refresh(): void;
+}
+
+export function watched(discovery: Discovery): Watched {
+  const controller = new AbortController();
+  const listeners = new Set<() => void>();
+  const iterator = discovery
+    .watch({
+      signal: controller.signal,
+      onRefresh(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    })
+    [Symbol.asyncIterator]();
+  return {
+    async next() {
+      const { value, done } = await iterator.next();
+      return done ? "ended" : value.map(formatAddress).sort().join(" ");
+    },
+    refresh() {
+      for (const listener of listeners) listener();
+    },
+    async [Symbol.asyncDispose]() {
+      controller.abort();
+      await iterator.return?.();
+    },
+  };
+}
