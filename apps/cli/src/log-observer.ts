@@ -7,6 +7,9 @@ const quietMs = 60_000;
 /** What can happen to an endpoint again and again is said this often within that time. */
 const fewTimes = 10;
 
+/** How many endpoints are told apart in counting that; names may come from the network without end. */
+const maxNames = 10_000;
+
 /** Writes what happens to endpoints at info and warn, and what happens to each connection at debug. */
 export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
   const refused = sometimes(clock);
@@ -14,11 +17,18 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
   const loops = sometimes(clock);
   const selectorFailures = sometimes(clock);
   const lastChances = sometimes(clock, fewTimes);
+  // DNS can name as many endpoints as it likes.
+  const refusals = sometimes(clock, fewTimes * 10);
+  const failures = sometimes(clock, fewTimes);
   const states = new Map<string, Sometimes>();
-  const ofEndpoint = (endpoint: Endpoint): { readonly name: string; readonly say: Sometimes } => {
+  const ofEndpoint = (
+    what: string,
+    endpoint: Endpoint,
+  ): { readonly name: string; readonly say: Sometimes } => {
     const name = formatAddress(endpoint);
-    const say = states.get(name) ?? sometimes(clock, fewTimes);
-    states.set(name, say);
+    const say = states.get(`${what} ${name}`) ?? sometimes(clock, fewTimes);
+    states.set(`${what} ${name}`, say);
+    if (states.size > maxNames) states.delete(states.keys().next().value ?? "");
     return { name, say };
   };
   return {
@@ -33,13 +43,18 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
       const kept = ageMs === undefined ? {} : { lastGood: `${formatDuration(ageMs)} ago` };
       // Where nothing can be trusted, nothing is left: that is no outage that the last good set bridges.
       const level = error.code === "untrusted" ? "error" : "warn";
-      log[level]({ source, why: error.detail, ...kept }, "endpoints cannot be looked up");
+      failures(before =>
+        log[level]({ source, why: error.detail, ...kept, ...before }, "endpoints cannot be looked up"),
+      );
     },
     lookupRecovered({ source, failedMs }) {
       log.info({ source, failedFor: formatDuration(failedMs) }, "endpoints can be looked up again");
     },
     endpointRefused({ source, endpoint, error }) {
-      log.warn({ source, endpoint: formatAddress(endpoint), why: error.detail }, "endpoint refused");
+      const name = formatAddress(endpoint);
+      refusals(before =>
+        log.warn({ source, endpoint: name, why: error.detail, ...before }, "endpoint refused"),
+      );
     },
     endpointUnreachable({ source, endpoint, error }) {
       log.warn(
@@ -55,26 +70,26 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
       );
     },
     setAside({ endpoint, error, retryInMs }) {
-      const { name, say } = ofEndpoint(endpoint);
+      const { name, say } = ofEndpoint("setAside", endpoint);
       const retryIn = formatDuration(retryInMs);
       say(before =>
         log.warn({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint set aside"),
       );
     },
     stillAside({ endpoint, error, retryInMs }) {
-      const { name, say } = ofEndpoint(endpoint);
+      const { name, say } = ofEndpoint("stillAside", endpoint);
       const retryIn = formatDuration(retryInMs);
       say(before =>
         log.info({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint still fails"),
       );
     },
     back({ endpoint, asideMs }) {
-      const { name, say } = ofEndpoint(endpoint);
+      const { name, say } = ofEndpoint("back", endpoint);
       const asideFor = formatDuration(asideMs);
       say(before => log.info({ endpoint: name, asideFor, ...before }, "endpoint is back"));
     },
     switched({ from, to, why }) {
-      const { name, say } = ofEndpoint(to);
+      const { name, say } = ofEndpoint("switched", to);
       say(before => log.info({ from: formatAddress(from), to: name, why, ...before }, "switched endpoint"));
     },
     lastChance({ endpoints }) {

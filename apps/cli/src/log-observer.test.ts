@@ -1,0 +1,34 @@
+import { type Endpoint, GatewayError } from "@gw/interface";
+import { manualClock } from "@gw/testing";
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import { logObserver } from "./log-observer.js";
+
+const endpoint: Endpoint = { host: "a", port: 2379, priority: 0, weight: 0 };
+const error = new GatewayError("refused", "connection refused");
+
+function rig() {
+  const lines: { msg: string; unsaid?: number }[] = [];
+  const clock = manualClock();
+  const log = pino({ level: "info" }, { write: line => lines.push(JSON.parse(line)) });
+  return { observer: logObserver(log, clock), clock, lines };
+}
+
+test("what happens to every client in turn is said once a minute, with the number of those unsaid", async () => {
+  const { observer, clock, lines } = rig();
+  for (let client = 0; client < 5; client++) observer.refused?.({ limit: 10 });
+  expect(lines).toHaveLength(1);
+  await clock.advance(60_000);
+  observer.refused?.({ limit: 10 });
+  expect(lines[1]).toMatchObject({ msg: "connection limit reached: refusing new clients", unsaid: 4 });
+});
+
+test("an endpoint that fails again and again is said ten times a minute, and that it is back all the same", () => {
+  const { observer, lines } = rig();
+  observer.setAside?.({ endpoint, error, retryInMs: 100 });
+  for (let retry = 0; retry < 100; retry++) observer.stillAside?.({ endpoint, error, retryInMs: 100 });
+  observer.back?.({ endpoint, asideMs: 10_000 });
+  expect(lines).toHaveLength(12);
+  expect(lines[0]?.msg).toBe("endpoint set aside");
+  expect(lines.at(-1)?.msg).toBe("endpoint is back");
+});
