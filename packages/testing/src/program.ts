@@ -35,8 +35,13 @@ export interface ProgramOptions {
 
 /** What runs now; a test worker that is ended by its time limit must not leave it behind. */
 const running = new Set<() => void>();
-process.on("exit", () => {
+function endAll(): void {
   for (const end of running) end();
+}
+process.on("exit", endAll);
+process.on("SIGTERM", () => {
+  endAll();
+  process.exit(1);
 });
 
 /** Starts a program without standard input. */
