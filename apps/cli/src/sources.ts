@@ -6,7 +6,6 @@ import {
   members,
   merge,
   parseEndpoints,
-  refreshDefaults,
   srv,
   staticEndpoints,
   validated,
@@ -21,8 +20,9 @@ import {
   quote,
 } from "@gw/interface";
 import { type Lookup, systemLookup } from "@gw/tcpproxy";
+import { refuseContradictions, refuseNothingToCheck } from "./contradictions.js";
 import { type DiscoveryFlags, defaultEndpoints } from "./discovery-flags.js";
-import { formatDuration } from "./duration.js";
+import { firstOutcomes } from "./first-outcomes.js";
 import { readTlsFiles } from "./tls-files.js";
 
 /** Where endpoints come from, put together as the flags say. */
@@ -135,41 +135,6 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
   };
 }
 
-/** Waits until each of `count` sources has told something, through the observer that is returned. */
-function firstOutcomes(
-  observer: Observer,
-  count: number,
-): { readonly observer: Observer; readonly settled: Promise<void> } {
-  const told = new Set<string>();
-  let resolve = (): void => {};
-  let reject = (_: GatewayError): void => {};
-  const settled = new Promise<void>((...outcomes) => {
-    [resolve, reject] = outcomes;
-  });
-  // Whoever does not wait for it has no use for the rejection either.
-  settled.catch(() => {});
-  const tell = (source: string): void => {
-    told.add(source);
-    if (told.size >= count) resolve();
-  };
-  if (count === 0) resolve();
-  return {
-    settled,
-    observer: {
-      ...observer,
-      discovered(event) {
-        observer.discovered?.(event);
-        tell(event.source);
-      },
-      lookupFailed(event) {
-        if (event.error.code.startsWith("invalid-")) reject(event.error);
-        observer.lookupFailed?.(event);
-        if (event.source !== "validation") tell(event.source);
-      },
-    },
-  };
-}
-
 /** DNS servers by IP address; one that is given by its name is whatever the system takes it for now. */
 async function addressesOf(servers: readonly Address[] | undefined): Promise<readonly Address[] | undefined> {
   if (!servers) return undefined;
@@ -188,50 +153,6 @@ function listedEndpoints(flags: DiscoveryFlags): ReturnType<typeof parseEndpoint
   const otherSource = flags.endpointsFile !== undefined || flags.discoverySrv !== undefined;
   const list = flags.endpoints?.join(",") ?? (otherSource ? undefined : defaultEndpoints);
   return list === undefined ? undefined : parseEndpoints(list);
-}
-
-/** Flags that do nothing without another are slips, and what they were meant to do would be missed. */
-function refuseContradictions(flags: DiscoveryFlags): void {
-  const needs = (given: unknown, name: string, other: unknown, otherName: string): void => {
-    if (given !== undefined && given !== false && (other === undefined || other === false))
-      throw new GatewayError("invalid-option", `${name} does nothing without ${otherName}`);
-  };
-  needs(flags.discoverySrvName, "--discovery-srv-name", flags.discoverySrv, "--discovery-srv");
-  needs(flags.insecureDiscovery, "--insecure-discovery", flags.discoverySrv, "--discovery-srv");
-  needs(flags.dnsServer, "--dns-server", flags.discoverySrv, "--discovery-srv");
-  needs(flags.membersInterval, "--members-interval", flags.discoveryMembers, "--discovery-members");
-  needs(flags.etcdUser, "--etcd-user", flags.discoveryMembers, "--discovery-members");
-  needs(flags.etcdToken, "--etcd-token", flags.discoveryMembers, "--discovery-members");
-  needs(
-    flags.certFile,
-    "--cert-file",
-    flags.trustedCaFile ?? flags.discoveryMembers,
-    "--trusted-ca-file or --discovery-members",
-  );
-  const {
-    discoveryMinRefresh: least = refreshDefaults.minRefreshMs,
-    discoveryMaxRefresh: most = refreshDefaults.maxRefreshMs,
-  } = flags;
-  if (least > most)
-    throw new GatewayError(
-      "invalid-option",
-      `--discovery-min-refresh ${formatDuration(least)} is more than --discovery-max-refresh ${formatDuration(most)}`,
-    );
-  if (flags.etcdUser !== undefined && flags.etcdToken !== undefined)
-    throw new GatewayError("invalid-option", "--etcd-user and --etcd-token exclude each other");
-}
-
-function refuseNothingToCheck(flags: DiscoveryFlags, listed: readonly Endpoint[]): void {
-  const mayBeSecure =
-    flags.discoverySrv !== undefined ||
-    flags.endpointsFile !== undefined ||
-    flags.discoveryMembers ||
-    listed.some(({ secure }) => secure);
-  if (mayBeSecure) return;
-  throw new GatewayError(
-    "invalid-option",
-    `--trusted-ca-file ${quote(flags.trustedCaFile ?? "")} has nothing to check: no endpoint is written as https://`,
-  );
 }
 
 function authentication({

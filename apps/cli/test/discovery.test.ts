@@ -12,6 +12,7 @@ import {
   startBackend,
   startDnsServer,
   startGw,
+  startProgram,
 } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 
@@ -143,6 +144,61 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     await gw.printed(new RegExp(`"added":\\["infra0.example.com:${moved.port}"\\][^\\n]*pool changed`));
     await request(gw);
     expect(moved.accepted).toBeGreaterThan(0);
+  });
+
+  test("while all endpoints are down, DNS is asked again and again", async () => {
+    await using gone = await startBackend(echo);
+    await using moved = await startBackend(echo);
+    await using dns = await startDnsServer({ zone: record(gone, "infra0").replaceAll(" 1 ", " 3600 ") });
+    await using gw = await startGw([...srvFlags(dns), "--discovery-max-refresh=2h"]);
+    await gone.stop();
+    (await connectTo(gw.port)).destroy();
+    await gw.logged(/all endpoints are set aside/);
+    // The answer of the first look after that still has an hour to live.
+    await gw.logged(/client closed unserved/);
+    await dns.update(record(moved, "infra1"));
+    await gw.printed(/"added":\["infra1[^\n]*pool changed/);
+    await request(gw);
+  });
+
+  test("SIGHUP before there is an answer does not end the start", async () => {
+    await using backend = await startBackend(echo);
+    await using dns = await startDnsServer({ zone: "" });
+    const bin = new URL("../bin/gw.js", import.meta.url).pathname;
+    await using gw = startProgram(process.execPath, [bin, ...srvFlags(dns), "--listen-addr=127.0.0.1:0"]);
+    await gw.printed(/cannot be looked up/);
+    gw.kill("SIGHUP");
+    await gw.printed(/looking everything up again/);
+    await dns.update(record(backend, "infra0"));
+    await gw.printed(/ready to proxy/);
+  });
+
+  test("a source that is misconfigured stops the start although others would serve", async () => {
+    await using backend = await startBackend(echo);
+    await using dns = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 infra0" });
+    const listed = [`--endpoints=127.0.0.1:${backend.port}`, "--listen-addr=127.0.0.1:0"];
+    const plain = await runGw([...listed, ...srvFlags(dns)]);
+    expect(plain).toMatchObject({ code: 2, stderr: expect.stringMatching(/gw: error: all SRV records/) });
+    const file = await runGw([...listed, "--endpoints-file=/no/such/file"]);
+    expect(file).toMatchObject({ code: 2, stderr: expect.stringMatching(/gw: error: .*\/no\/such\/file/) });
+  });
+
+  test("gw resolve shows what it refuses, ends with exit code 2 then, and bears a reader that has enough", async () => {
+    await using dns = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 infra0" });
+    const flags = srvFlags(dns).slice(0, 2);
+    const result = await runGw(["resolve", ...flags]);
+    expect(result).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^gw: error: all SRV records [^\n]*\n$/),
+    });
+    expect(result.stdout).toMatch(/^_etcd-client\._tcp\.example\.com: 1 record from/m);
+    await dns.update(record({ port: 1 }, "infra0"));
+    const bin = new URL("../bin/gw.js", import.meta.url).pathname;
+    const watch = `${process.execPath} ${bin} resolve --watch --json ${srvFlags(dns).join(" ")} | head -n 1`;
+    await using reading = startProgram("sh", ["-c", watch]);
+    await reading.printed(/"usable":true/);
+    await dns.update(record({ port: 2 }, "infra0"));
+    expect(await reading.exit).toMatchObject({ code: 0, stderr: "" });
   });
 
   test("gw resolve prints what DNS says, and fails when nothing is usable", async () => {

@@ -1,0 +1,57 @@
+import { refreshDefaults } from "@gw/discovery";
+import { type Endpoint, GatewayError, quote } from "@gw/interface";
+import type { DiscoveryFlags } from "./discovery-flags.js";
+import { formatDuration } from "./duration.js";
+
+/**
+ * Flags that do nothing without another are slips, and what they were meant to do would be missed.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function refuseContradictions(flags: DiscoveryFlags): void {
+  const needs = (given: unknown, name: string, other: unknown, otherName: string): void => {
+    if (given !== undefined && given !== false && (other === undefined || other === false))
+      throw new GatewayError("invalid-option", `${name} does nothing without ${otherName}`);
+  };
+  needs(flags.discoverySrvName, "--discovery-srv-name", flags.discoverySrv, "--discovery-srv");
+  needs(flags.insecureDiscovery, "--insecure-discovery", flags.discoverySrv, "--discovery-srv");
+  needs(flags.dnsServer, "--dns-server", flags.discoverySrv, "--discovery-srv");
+  needs(flags.membersInterval, "--members-interval", flags.discoveryMembers, "--discovery-members");
+  needs(flags.etcdUser, "--etcd-user", flags.discoveryMembers, "--discovery-members");
+  needs(flags.etcdToken, "--etcd-token", flags.discoveryMembers, "--discovery-members");
+  needs(
+    flags.certFile,
+    "--cert-file",
+    flags.trustedCaFile ?? flags.discoveryMembers,
+    "--trusted-ca-file or --discovery-members",
+  );
+  const {
+    discoveryMinRefresh: least = refreshDefaults.minRefreshMs,
+    discoveryMaxRefresh: most = refreshDefaults.maxRefreshMs,
+  } = flags;
+  if (least > most)
+    throw new GatewayError(
+      "invalid-option",
+      `--discovery-min-refresh ${formatDuration(least)} is more than --discovery-max-refresh ${formatDuration(most)}`,
+    );
+  if (flags.etcdUser !== undefined && flags.etcdToken !== undefined)
+    throw new GatewayError("invalid-option", "--etcd-user and --etcd-token exclude each other");
+}
+
+/**
+ * A CA demands that endpoints are checked; where none can ever be, it protects nothing.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function refuseNothingToCheck(flags: DiscoveryFlags, listed: readonly Endpoint[]): void {
+  const mayBeSecure =
+    flags.discoverySrv !== undefined ||
+    flags.endpointsFile !== undefined ||
+    flags.discoveryMembers ||
+    listed.some(({ secure }) => secure);
+  if (mayBeSecure) return;
+  throw new GatewayError(
+    "invalid-option",
+    `--trusted-ca-file ${quote(flags.trustedCaFile ?? "")} has nothing to check: no endpoint is written as https://`,
+  );
+}
