@@ -41,8 +41,9 @@ describe.each(published)("the tarball of $name", ({ name, folder }) => {
       .split("\n")
       .map(file => file.replace(/^package\//, ""));
     const compiled = (await sources(folder)).flatMap(file => [`dist/${file}.js`, `dist/${file}.d.ts`]);
-    const program = name === "@gw/cli" ? ["bin/gw.js"] : [];
-    const wanted = ["LICENSE", "README.md", "package.json", ...compiled, ...program];
+    const further =
+      { "@gw/cli": ["bin/gw.js"], "@gw/discovery": ["schema/endpoints.schema.json"] }[name] ?? [];
+    const wanted = ["LICENSE", "README.md", "package.json", ...compiled, ...further];
     // What an earlier build has left behind is not on a machine that releases.
     const leftOver = /^dist\/(?!.*\.test\.)[\w/-]+(\.d\.ts|\.js)$/;
     expect(files.filter(file => !wanted.includes(file) && !leftOver.test(file))).toEqual([]);
