@@ -61,7 +61,13 @@ export interface Gateway {
  */
 export async function startGateway(settings: GatewaySettings, signal: AbortSignal): Promise<Gateway> {
   const refresher = createRefresher();
-  const observer = refreshingWhenDown(settings.observer, refresher.refresh, settings.urgentRefreshMs);
+  const watching = new AbortController();
+  const observer = refreshingWhenDown(
+    settings.observer,
+    refresher.refresh,
+    watching.signal,
+    settings.urgentRefreshMs,
+  );
   const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal, listening: proxy.addresses });
   const { discovery, lookup, check, settled } = await settings.sources(dial);
   const dialer = createDialer({ connectTimeoutMs: settings.connectTimeoutMs, lookup });
@@ -83,7 +89,6 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
     maxConnections: settings.maxConnections,
     observer,
   });
-  const watching = new AbortController();
   const stop = AbortSignal.any([watching.signal, signal]);
   const sets = discovery.watch({ signal: stop, onRefresh: refresher.onRefresh })[Symbol.asyncIterator]();
   const close: Gateway["close"] = options => {
@@ -135,15 +140,25 @@ async function firstSet(
   return first;
 }
 
-/** While no endpoint is up, everything is looked up again and again: where they are may have changed. */
-function refreshingWhenDown(observer: Observer, refresh: () => void, everyMs = 5_000): Observer {
+/**
+ * While no endpoint is up, everything is looked up again and again, until `signal` is aborted: where they are may
+ * have changed.
+ */
+function refreshingWhenDown(
+  observer: Observer,
+  refresh: () => void,
+  signal: AbortSignal,
+  everyMs = 5_000,
+): Observer {
   let timer: NodeJS.Timeout | undefined;
   const calm = (): void => clearInterval(timer);
+  signal.addEventListener("abort", calm);
   return {
     ...observer,
     lastChance(event) {
       observer.lastChance?.(event);
       calm();
+      if (signal.aborted) return;
       timer = setInterval(refresh, everyMs).unref();
       refresh();
     },
