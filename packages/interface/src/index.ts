@@ -10,5 +10,13 @@ export { type Endpoint, sameEndpoint } from "./endpoint.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
 export { notify, type Observer } from "./observer.js";
 export type { Lease, Pool } from "./pool.js";
-export type { Relay, RelayEnd, RelayedConnection } from "./relay.js";
+export type {
+  ClientEvents,
+  ListenHandlers,
+  Listener,
+  Relay,
+  RelayClient,
+  RelayEnd,
+  RelaySettings,
+} from "./relay.js";
 export type { Candidate, Selector, SelectorFactory } from "./selector.js";

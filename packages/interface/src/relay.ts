@@ -1,36 +1,110 @@
-import type { Socket } from "node:net";
+import type { Address } from "./address.js";
 import type { GatewayError } from "./error.js";
 
-/** Moves bytes between two connected sockets. */
+/**
+ * The machinery below a proxy: accepts clients, connects them to backends, and moves the bytes between the two.
+ * It decides nothing: whether a client is served, and where it is connected to, is the proxy's choice.
+ *
+ * What is held in memory for a connection is bounded. An end of input on one side becomes a shutdown of the
+ * other's write side; a reset or failure of one side becomes a reset of the other.
+ */
 export interface Relay {
-  /** For logs: `stream`. */
+  /** For logs: `native`, `js`. */
   readonly name: string;
   /**
-   * Relays until both directions are done. Owns both sockets from now on and closes both.
+   * Starts to accept clients. While a listener or a connection is open, the relay keeps the process alive.
    *
-   * Both sockets are connected, paused, have not been read from, and allow half-open use. An end of input on
-   * one becomes a shutdown of the other's write side; a reset or failure of one becomes a reset of the other.
-   * What is held in memory is bounded.
-   *
-   * @param onEnd called exactly once, never from within `start`, when both sockets are closed
+   * @param address a host name or IP literal, and a port; port 0 takes a free one
+   * @throws {GatewayError} `address-in-use`, `not-permitted`, … ; then nothing is listened on
    */
-  start(client: Socket, backend: Socket, onEnd: (end: RelayEnd) => void): RelayedConnection;
+  listen(address: Address, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener>;
 }
 
-/** A connection that is being relayed. */
-export interface RelayedConnection {
-  /** Resets both sides now. Does nothing when they are closed already. */
+/** An open listening socket. */
+export interface Listener {
+  /** Where it listens; the port is never 0. */
+  readonly address: Address;
+  /** Stops accepting. Clients that were accepted stay. Does nothing the second time. */
+  close(): void;
+}
+
+/** What a listener tells its proxy; never from within `listen`. */
+export interface ListenHandlers {
+  /**
+   * A client was accepted.
+   *
+   * @returns who follows this client from now on, or `undefined` to refuse it: then it is reset
+   */
+  onClient(client: RelayClient): ClientEvents | undefined;
+  /** The operating system reported an error of the listening socket; listening goes on. */
+  onError(error: GatewayError): void;
+}
+
+/** All times in milliseconds. 0 means: not at all, or for keepalive, as the system does. */
+export interface RelaySettings {
+  /** Time without traffic after which TCP keepalive probes start, towards both sides; 0 sends none. */
+  readonly keepAliveDelayMs: number;
+  /** Between two keepalive probes. Only relays that can set it do. */
+  readonly keepAliveIntervalMs: number;
+  /** After this many unanswered keepalive probes a peer is lost. Only relays that can set it do. */
+  readonly keepAliveProbes: number;
+  /** For how long sent bytes may go unacknowledged (TCP_USER_TIMEOUT). Only relays that can set it do. */
+  readonly userTimeoutMs: number;
+  /** A connection without a byte in either direction for this long is reset. */
+  readonly idleTimeoutMs: number;
+  /** The same for a connection of which one side has ended its output. */
+  readonly halfCloseTimeoutMs: number;
+  /** A connection of which one side takes none of the bytes that wait for it for this long is reset. */
+  readonly writeTimeoutMs: number;
+}
+
+/** A client that was accepted. Its sockets are the relay's, all the time. */
+export interface RelayClient {
+  /** The peer's address; `host` is an IP literal. */
+  readonly address: Address;
+  /** Bytes read from the client so far. */
+  readonly bytesFromClient: number;
+  /** Bytes read from the backend so far. */
+  readonly bytesFromBackend: number;
+  /**
+   * Dials `address`, an IP literal and a port, once. `connected` or `dialFailed` follows, unless the client
+   * goes away before (`ended`). Once connected, bytes flow. Only one dial may be under way, and none once one has
+   * succeeded.
+   *
+   * @param timeoutMs how long the connection may take to be accepted
+   */
+  dial(address: Address, timeoutMs: number): void;
+  /** Gives up the dial under way: no event of it follows. The client stays, and may be dialled for again. */
+  cancelDial(): void;
+  /**
+   * Closes a client that has no backend, or is being dialled for. If it has sent bytes it sees a reset (RFC
+   * 2525, 2.17), since what was sent is lost. `ended` follows.
+   */
+  close(): void;
+  /** Resets both sides now. `ended` follows; nothing happens if it has already. */
   kill(): void;
 }
 
-/** How a relayed connection ended. */
+/** What a relay tells about one client. Never called from within a method of the {@link RelayClient}. */
+export interface ClientEvents {
+  /** The dial succeeded, and bytes flow. */
+  connected(): void;
+  /** The dial failed; the client waits for another. */
+  dialFailed(error: GatewayError): void;
+  /** All is closed. The last event, exactly once for every client that was not refused. */
+  ended(end: RelayEnd): void;
+}
+
+/** How a connection ended. */
 export interface RelayEnd {
   /**
    * - `finished`: both sides ended their output, and every byte was passed on
    * - `client-failed`, `backend-failed`: that side was reset or lost, the other was reset; see `error`
+   * - `timed-out`: one of the timeouts of {@link RelaySettings} passed, both sides were reset; see `error`
+   * - `closed`: by `close`, without a backend
    * - `killed`: by `kill`
    */
-  readonly reason: "finished" | "client-failed" | "backend-failed" | "killed";
+  readonly reason: "finished" | "client-failed" | "backend-failed" | "timed-out" | "closed" | "killed";
   readonly error?: GatewayError;
   /** Bytes read from the client. */
   readonly bytesFromClient: number;
