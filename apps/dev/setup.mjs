@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildNative } from "../../packages/splice/build.mjs";
 
 /** The folder of the repository. */
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -24,6 +25,8 @@ export function setUp() {
     writeFileSync(stamp, wanted);
   }
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b"]);
+  const outcome = buildNative();
+  if (outcome !== "up-to-date") console.error(`native relay: ${outcome}`);
 }
 
 /**

@@ -13,8 +13,18 @@ export function flag(syntax: string, description: string, byDefault?: string): O
 }
 
 /** A flag that takes a Go duration, as milliseconds. */
-export function durationFlag(name: string, description: string, byDefault?: string): Option {
-  return flag(`${name} <duration>`, description, byDefault).argParser(parsing(parseDuration));
+export function durationFlag(
+  name: string,
+  description: string,
+  byDefault?: string,
+  parse: (text: string) => number = parseDuration,
+): Option {
+  return flag(`${name} <duration>`, description, byDefault).argParser(parsing(parse));
+}
+
+/** A duration, or 0 for none. */
+export function orZero(text: string): number {
+  return /^0(?:ms|s|m|h)?$/.test(text) ? 0 : parseDuration(text);
 }
 
 /** A flag that stands for yes, and takes `true` or `false` as flags of Go programs do. */

@@ -6,10 +6,19 @@ import {
   formatAddress,
   GatewayError,
   type Observer,
+  type Relay,
   type Selector,
 } from "@gw/interface";
 import { createPool, type OnRemoved } from "@gw/selector";
-import { createDialer, createProxy, type Dialer, type Lookup, leadsBack, type TcpProxy } from "@gw/tcpproxy";
+import {
+  createDialer,
+  createProxy,
+  type Dialer,
+  type Lookup,
+  leadsBack,
+  type ProxyOptions,
+  type TcpProxy,
+} from "@gw/tcpproxy";
 import { createRefresher } from "./refresher.js";
 
 /** Connects to an endpoint as the gateway does. */
@@ -28,6 +37,9 @@ interface GatewaySources {
 
 /** All that a gateway is made of. Undefined means the default of the package that owns the setting. */
 export interface GatewaySettings {
+  readonly relay?: Relay | undefined;
+  /** Timeouts and keepalive of connections. */
+  readonly connections?: Omit<ProxyOptions, "listen" | "pool">;
   readonly listen: readonly Address[];
   readonly sources: (dial: Dial) => GatewaySources | Promise<GatewaySources>;
   readonly selector?: Selector | undefined;
@@ -83,6 +95,8 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
     },
   });
   const proxy = createProxy({
+    ...settings.connections,
+    relay: settings.relay,
     listen: settings.listen,
     pool,
     dialer,

@@ -1,10 +1,11 @@
 import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
 import { type OnRemoved, poolDefaults } from "@gw/selector";
-import { dialerDefaults } from "@gw/tcpproxy";
+import { dialerDefaults, proxyDefaults } from "@gw/tcpproxy";
 import type { Option } from "commander";
+import { type RelayChoice, relayChoices } from "./choose-relay.js";
 import { type DiscoveryFlags, discoveryFlags } from "./discovery-flags.js";
 import { formatDuration } from "./duration.js";
-import { durationFlag, flag, parsing, repeatable, variable } from "./flag.js";
+import { durationFlag, flag, orZero, parsing, repeatable, variable } from "./flag.js";
 import { builtInSelectors } from "./load-selector.js";
 import { logLevels } from "./log.js";
 
@@ -17,6 +18,15 @@ export interface StartFlags extends DiscoveryFlags {
   readonly onRemoved?: OnRemoved;
   readonly drainTimeout?: number;
   readonly shutdownGrace?: number;
+  readonly idleTimeout?: number;
+  readonly halfCloseTimeout?: number;
+  readonly writeTimeout?: number;
+  readonly keepaliveDelay?: number;
+  readonly keepaliveInterval?: number;
+  readonly keepaliveProbes?: number;
+  readonly userTimeout?: number;
+  readonly relay?: RelayChoice;
+  readonly relayThreads?: number;
   readonly selector?: string;
   readonly logLevel?: string;
   readonly logFormat?: "json" | "text";
@@ -54,7 +64,7 @@ export function startFlags(): Option[] {
       "--max-connections <number>",
       "refuse more clients than this",
       "what ulimit -n allows, the most in any case",
-    ).argParser(parsing(parseCount)),
+    ).argParser(parsing(parseCount(999_999_999))),
     flag(
       "--selector <name>",
       "policy that picks endpoints: a built-in, a package, or a path",
@@ -75,6 +85,52 @@ export function startFlags(): Option[] {
       "--shutdown-grace",
       "how long open connections may go on after SIGTERM or SIGINT",
       formatDuration(startDefaults.shutdownGraceMs),
+    ),
+    durationFlag(
+      "--idle-timeout",
+      "reset a connection without a byte for this long, 0 for never",
+      String(proxyDefaults.idleTimeoutMs),
+      orZero,
+    ),
+    durationFlag(
+      "--half-close-timeout",
+      "the same, once one side has ended its output",
+      formatDuration(proxyDefaults.halfCloseTimeoutMs),
+      orZero,
+    ),
+    durationFlag(
+      "--write-timeout",
+      "reset a connection of which one side takes nothing of what waits for it for this long",
+      formatDuration(proxyDefaults.writeTimeoutMs),
+      orZero,
+    ),
+    durationFlag(
+      "--keepalive-delay",
+      "send TCP keepalive probes after this time without traffic, 0 for never",
+      formatDuration(proxyDefaults.keepAliveDelayMs),
+      orZero,
+    ),
+    durationFlag(
+      "--keepalive-interval",
+      "time between two probes (native relay)",
+      formatDuration(proxyDefaults.keepAliveIntervalMs),
+    ),
+    flag(
+      "--keepalive-probes <number>",
+      "how many probes may go unanswered (native relay)",
+      String(proxyDefaults.keepAliveProbes),
+    ).argParser(parsing(parseCount(127))),
+    durationFlag(
+      "--user-timeout",
+      "for how long sent bytes may go unacknowledged, 0 as the system does (native relay)",
+      formatDuration(proxyDefaults.userTimeoutMs),
+      orZero,
+    ),
+    flag("--relay <which>", "what moves the bytes: in C, or in TypeScript", relayChoices[0]).choices(
+      relayChoices,
+    ),
+    flag("--relay-threads <number>", "threads of the native relay", "one per core").argParser(
+      parsing(parseCount(64)),
     ),
     flag("--log-level <level>", "least level to log", startDefaults.logLevel).choices(logLevels),
     flag(
@@ -103,8 +159,10 @@ function parseListenAddress(text: string): Address {
   }
 }
 
-function parseCount(text: string): number {
-  const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (count > 0) return count;
-  throw new GatewayError("invalid-option", `${quote(text)} is not a whole number from 1 to 999999999`);
+function parseCount(most: number): (text: string) => number {
+  return text => {
+    const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+    if (count > 0 && count <= most) return count;
+    throw new GatewayError("invalid-option", `${quote(text)} is not a whole number from 1 to ${most}`);
+  };
 }

@@ -1,5 +1,6 @@
 import { formatAddress, GatewayError, messageOf } from "@gw/interface";
 import type { Logger } from "pino";
+import { chooseRelay } from "./choose-relay.js";
 import { formatDuration } from "./duration.js";
 import { type Gateway, startGateway } from "./gateway.js";
 import { builtInSelectors, loadSelector } from "./load-selector.js";
@@ -40,15 +41,28 @@ interface Running {
   readonly gateway: Gateway;
   readonly sources: Sources;
   readonly selector: string;
+  readonly relay: string;
 }
 
 async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Promise<Running> {
   const observer = logObserver(log);
   const selector = flags.selector ?? Object.keys(builtInSelectors)[0] ?? "";
   const policy = await loadSelector(selector, process.cwd());
+  const { relay, why } = await chooseRelay(flags.relay, flags.relayThreads);
+  if (why !== undefined) log.warn({ relay: relay.name, why }, "the native relay cannot be used");
   const made: { sources?: Sources } = {};
   const gateway = await startGateway(
     {
+      relay,
+      connections: {
+        idleTimeoutMs: flags.idleTimeout,
+        halfCloseTimeoutMs: flags.halfCloseTimeout,
+        writeTimeoutMs: flags.writeTimeout,
+        keepAliveDelayMs: flags.keepaliveDelay,
+        keepAliveIntervalMs: flags.keepaliveInterval,
+        keepAliveProbes: flags.keepaliveProbes,
+        userTimeoutMs: flags.userTimeout,
+      },
       listen: flags.listenAddr ?? startDefaults.listen,
       sources: async dial => {
         made.sources = await createSources(flags, { observer, dial });
@@ -70,12 +84,12 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
     },
     signal,
   );
-  return { gateway, sources: made.sources as Sources, selector };
+  return { gateway, sources: made.sources as Sources, selector, relay: relay.name };
 }
 
 /** From ready to stopped. */
 async function serve(
-  { gateway, sources, selector }: Running,
+  { gateway, sources, selector, relay }: Running,
   flags: StartFlags,
   log: Logger,
   stop: StopSignals,
@@ -92,6 +106,7 @@ async function serve(
       endpoints: gateway.endpoints.map(formatAddress),
       listen: proxy.addresses.map(formatAddress),
       selector,
+      relay,
       ...(Number.isFinite(proxy.maxConnections) && { maxConnections: proxy.maxConnections }),
     },
     "ready to proxy client requests",

@@ -1,8 +1,10 @@
 /**
- * The suites that any Selector or Discovery must pass.
+ * The suites that any Selector, Discovery or Relay must pass.
  *
  * @packageDocumentation
  */
 export { type DiscoveryComplianceOptions, discoveryCompliance } from "./discovery.js";
+export { relayCompliance } from "./relay.js";
+export type { RelayComplianceOptions } from "./relay-options.js";
 export { selectorCompliance } from "./selector.js";
 export type { ComplianceCase } from "./suite.js";

@@ -7,11 +7,13 @@ import { inspect } from "node:util";
  *   configuration's fault
  * - `refused`, `unreachable`, `timed-out`, `reset`, `name-not-resolved`: the network's or the server's
  * - `untrusted`: the endpoint answered, but not as whom it must be: no TLS, or no certificate that is good for it
+ * - `unhealthy`: the endpoint answered, and says itself that it cannot serve, or answers nothing that makes sense
  * - `certificate-refused`: the endpoint did not accept this side's client certificate, or that there was none
  * - `out-of-resources`, `address-not-available`: this machine's (descriptors, memory, ports); says nothing
  *   about the endpoint
  * - `address-in-use`, `not-permitted`: the operating system refused an address
  * - `selector-failed`: a selector threw or returned something that was not offered to it
+ * - `unavailable`: something optional cannot be used on this machine
  * - `aborted`: given up on request
  * - `unknown`: anything else; see `cause`
  */
@@ -27,12 +29,14 @@ export type GatewayErrorCode =
   | "reset"
   | "name-not-resolved"
   | "untrusted"
+  | "unhealthy"
   | "certificate-refused"
   | "out-of-resources"
   | "address-not-available"
   | "address-in-use"
   | "not-permitted"
   | "selector-failed"
+  | "unavailable"
   | "aborted"
   | "unknown";
 

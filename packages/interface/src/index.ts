@@ -8,12 +8,13 @@ export { type Clock, systemClock } from "./clock.js";
 export type { Discovery, WatchOptions } from "./discovery.js";
 export { type Endpoint, sameEndpoint } from "./endpoint.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
+export type { Checked, EndpointStatus, Probe, Verdict } from "./health.js";
 export { notify, type Observer } from "./observer.js";
-export type { Lease, Pool } from "./pool.js";
+export type { Lease, LeaseRequest, Pool } from "./pool.js";
 export type {
   ClientEvents,
-  ListenHandlers,
   Listener,
+  ListenHandlers,
   Relay,
   RelayClient,
   RelayEnd,

@@ -3,19 +3,21 @@ import type { GatewayError } from "./error.js";
 
 /** What a proxy needs to know about endpoints: where the next connection goes. */
 export interface Pool {
+  /** A lease on one endpoint for one connection, or `undefined` when this client has tried all of them. */
+  acquire(request: LeaseRequest): Lease | undefined;
+}
+
+/** Who asks for a lease. The pool keeps it until the lease has ended. */
+export interface LeaseRequest {
+  /** Endpoints on which this client has failed already; they are not offered again. Read by `acquire` alone. */
+  readonly tried: readonly Endpoint[];
   /**
-   * A lease on one endpoint for one connection, or `undefined` when this client has tried all of them.
-   *
-   * @param request.tried endpoints on which this client has failed already; they are not offered again
-   * @param request.onRevoked called at most once, never from within `acquire`, when the lease should end: while
-   *   it is being dialled, because the endpoint is gone or another client found it dead (give up this dial,
-   *   call `failed` with the error given, and go on to the next endpoint); once it is connected, because the
-   *   endpoint is gone (close the connection)
+   * Called at most once, never from within `acquire`, when the lease should end: while it is being dialled, because
+   * the endpoint is gone or another client found it dead (give up this dial, call `failed` with the error given, and
+   * go on to the next endpoint); once it is connected, because the endpoint is gone or found to be unwell (close the
+   * connection).
    */
-  acquire(request: {
-    readonly tried: readonly Endpoint[];
-    readonly onRevoked: (error: GatewayError) => void;
-  }): Lease | undefined;
+  onRevoked(error: GatewayError): void;
 }
 
 /**
@@ -28,6 +30,10 @@ export interface Lease {
   connected(): void;
   /** The dial failed, and `error` says why. Errors of this machine's own do not count against the endpoint. */
   failed(error: GatewayError): void;
-  /** The connection is over, or its client went away before it was made. */
-  released(): void;
+  /**
+   * The connection is over, or its client went away before it was made.
+   *
+   * @param failure the endpoint's side of the connection was reset or lost
+   */
+  released(failure?: GatewayError): void;
 }

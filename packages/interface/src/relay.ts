@@ -74,7 +74,11 @@ export interface RelayClient {
    * @param timeoutMs how long the connection may take to be accepted
    */
   dial(address: Address, timeoutMs: number): void;
-  /** Gives up the dial under way: no event of it follows. The client stays, and may be dialled for again. */
+  /**
+   * Gives up the dial under way: no event of it follows. The client stays, and may be dialled for again; unless the
+   * backend has accepted at this very moment and bytes have moved, which must not go to another: then it is reset, and
+   * `ended` follows.
+   */
   cancelDial(): void;
   /**
    * Closes a client that has no backend, or is being dialled for. If it has sent bytes it sees a reset (RFC

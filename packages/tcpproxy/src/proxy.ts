@@ -1,37 +1,52 @@
-import { createServer, type Server, type Socket } from "node:net";
 import {
   type Address,
+  type ClientEvents,
   type Clock,
-  formatAddress,
   GatewayError,
+  type Listener,
+  type ListenHandlers,
   notify,
   type Observer,
   type Pool,
   type Relay,
+  type RelayClient,
+  type RelaySettings,
   systemClock,
 } from "@gw/interface";
 import { connectionLimit } from "./descriptors.js";
 import { createDialer, type Dialer } from "./dial.js";
-import { type Serving, serve } from "./serve.js";
-import { streamRelay } from "./stream-relay.js";
+import { jsRelay } from "./js-relay/index.js";
+import { type ServeContext, ServedClient } from "./serve.js";
 
 /** Options of {@link createProxy}. */
-export interface ProxyOptions {
+export interface ProxyOptions extends Partial<Record<keyof RelaySettings, number | undefined>> {
   /** Where to accept clients. Port 0 takes a free port. */
   readonly listen: readonly Address[];
   /** Says where each connection goes; see {@link inOrder} and `@gw/selector`. */
   readonly pool: Pool;
-  /** @default createDialer() */
+  /** Knows the addresses of names, and how long to wait for one. @default createDialer() */
   readonly dialer?: Dialer | undefined;
-  /** @default streamRelay() */
+  /** Accepts, dials and moves the bytes. @default jsRelay() */
   readonly relay?: Relay | undefined;
   /**
    * More clients than this are refused with a reset. Never more than the file descriptors allow.
    * @default what `ulimit -n` allows
    */
   readonly maxConnections?: number | undefined;
-  /** After this time without traffic TCP keepalive probes start towards clients, in milliseconds. @default 30000 */
+  /** @default 30000 */
   readonly keepAliveDelayMs?: number | undefined;
+  /** @default 10000 */
+  readonly keepAliveIntervalMs?: number | undefined;
+  /** @default 3 */
+  readonly keepAliveProbes?: number | undefined;
+  /** @default 60000, which is when keepalive gives up as well */
+  readonly userTimeoutMs?: number | undefined;
+  /** @default 0 (never) */
+  readonly idleTimeoutMs?: number | undefined;
+  /** @default 600000 */
+  readonly halfCloseTimeoutMs?: number | undefined;
+  /** @default 300000 */
+  readonly writeTimeoutMs?: number | undefined;
   /** Sees what happens to connections. */
   readonly observer?: Observer | undefined;
   /** @default systemClock */
@@ -39,7 +54,15 @@ export interface ProxyOptions {
 }
 
 /** What holds where {@link ProxyOptions} are silent. */
-export const proxyDefaults = { keepAliveDelayMs: 30_000 } as const;
+export const proxyDefaults: RelaySettings = {
+  keepAliveDelayMs: 30_000,
+  keepAliveIntervalMs: 10_000,
+  keepAliveProbes: 3,
+  userTimeoutMs: 60_000,
+  idleTimeoutMs: 0,
+  halfCloseTimeoutMs: 600_000,
+  writeTimeoutMs: 300_000,
+};
 
 /** A TCP proxy. */
 export interface TcpProxy {
@@ -72,27 +95,36 @@ export function createProxy(options: ProxyOptions): TcpProxy {
 class ListeningProxy implements TcpProxy {
   readonly maxConnections: number;
   readonly #options: ProxyOptions;
-  readonly #dialer: Dialer;
   readonly #relay: Relay;
+  readonly #settings: RelaySettings;
+  readonly #context: ServeContext;
   readonly #clock: Clock;
-  readonly #servers: readonly Server[];
-  readonly #open = new Map<number, Serving>();
+  readonly #open = new Set<ServedClient>();
   readonly #whenIdle: (() => void)[] = [];
+  #listeners: readonly Listener[] = [];
   #addresses: readonly Address[] = [];
   #started = false;
+  #closed = false;
   #accepted = 0;
   #cut = 0;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
-    this.#dialer = options.dialer ?? createDialer();
-    this.#relay = options.relay ?? streamRelay();
+    this.#relay = options.relay ?? jsRelay();
     this.#clock = options.clock ?? systemClock;
+    this.#settings = settingsOf(options);
     const wanted = options.maxConnections ?? Infinity;
     if (!(wanted >= 1))
       throw new GatewayError("invalid-option", `maxConnections ${wanted} is not at least 1`);
     this.maxConnections = Math.min(wanted, connectionLimit());
-    this.#servers = options.listen.map(() => this.#createServer());
+    this.#context = {
+      pool: options.pool,
+      dialer: options.dialer ?? createDialer(),
+      listening: () => this.#addresses,
+      observer: options.observer,
+      clock: this.#clock,
+      onEnd: client => this.#ended(client),
+    };
   }
 
   get addresses(): readonly Address[] {
@@ -106,24 +138,27 @@ class ListeningProxy implements TcpProxy {
   async listen(): Promise<readonly Address[]> {
     if (this.#started) throw new GatewayError("invalid-option", "a proxy can be told to listen only once");
     this.#started = true;
+    const handlers: ListenHandlers = {
+      onClient: client => this.#accept(client),
+      onError: error => notify(this.#options.observer, "acceptFailed", { error }),
+    };
     try {
-      for (const [index, server] of this.#servers.entries()) {
-        const bound = await listenOn(server, this.#options.listen[index] as Address);
-        this.#addresses = [...this.#addresses, bound];
+      for (const address of this.#options.listen) {
+        const listener = await this.#relay.listen(address, handlers, this.#settings);
+        this.#listeners = [...this.#listeners, listener];
+        this.#addresses = [...this.#addresses, listener.address];
+        if (this.#closed) throw new GatewayError("aborted", "the proxy was closed before it listened");
       }
     } catch (error) {
       await this.close({ graceMs: 0 });
       throw error;
     }
-    for (const server of this.#servers)
-      server.on("error", error => {
-        notify(this.#options.observer, "acceptFailed", { error: GatewayError.from(error, "accept") });
-      });
     return this.#addresses;
   }
 
   async close({ graceMs }: { readonly graceMs: number }): Promise<{ readonly cut: number }> {
-    for (const server of this.#servers) server.close();
+    this.#closed = true;
+    for (const listener of this.#listeners) listener.close();
     this.#addresses = [];
     const cancel = this.#clock.after(graceMs, () => this.#cutAll());
     await this.#idle();
@@ -131,37 +166,16 @@ class ListeningProxy implements TcpProxy {
     return { cut: this.#cut };
   }
 
-  #createServer(): Server {
-    const server = createServer({
-      allowHalfOpen: true,
-      pauseOnConnect: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: this.#options.keepAliveDelayMs ?? proxyDefaults.keepAliveDelayMs,
-    });
-    return server.on("connection", client => this.#accept(client));
-  }
-
-  #accept(client: Socket): void {
+  #accept(client: RelayClient): ClientEvents | undefined {
     if (this.#open.size >= this.maxConnections) {
-      client.resetAndDestroy();
       notify(this.#options.observer, "refused", { limit: this.maxConnections });
-      return;
+      return undefined;
     }
     this.#accepted += 1;
-    const connection = this.#accepted;
-    const serving = serve(client, {
-      connection,
-      pool: this.#options.pool,
-      dialer: this.#dialer,
-      relay: this.#relay,
-      listening: () => this.#addresses,
-      observer: this.#options.observer,
-      clock: this.#clock,
-      onEnd: () => this.#ended(connection),
-    });
-    this.#open.set(connection, serving);
-    serving.start();
+    const served = new ServedClient(this.#accepted, client, this.#context);
+    this.#open.add(served);
+    served.start();
+    return served;
   }
 
   /** Resolves when no connection is open. */
@@ -172,27 +186,27 @@ class ListeningProxy implements TcpProxy {
     });
   }
 
-  #ended(connection: number): void {
-    this.#open.delete(connection);
+  #ended(client: ServedClient): void {
+    this.#open.delete(client);
     if (this.#open.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   #cutAll(): void {
-    for (const serving of [...this.#open.values()]) if (serving.kill()) this.#cut += 1;
+    for (const client of [...this.#open]) if (client.kill()) this.#cut += 1;
   }
 }
 
-/** Binds `server`, and tells where to. */
-function listenOn(server: Server, address: Address): Promise<Address> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: unknown): void => {
-      reject(GatewayError.from(error, `listen on ${formatAddress(address)}`));
-    };
-    server.once("error", onError);
-    server.listen({ host: address.host, port: address.port, backlog: 4096 }, () => {
-      server.off("error", onError);
-      const bound = server.address();
-      resolve(bound && typeof bound === "object" ? { host: bound.address, port: bound.port } : address);
-    });
-  });
+/** The options that are the relay's, with the defaults. */
+function settingsOf(options: ProxyOptions): RelaySettings {
+  const settings: Record<string, number> = {};
+  for (const [name, standard] of Object.entries(proxyDefaults)) {
+    const value = options[name as keyof RelaySettings] ?? (standard as number);
+    if (!(value >= 0 && value <= longestMs))
+      throw new GatewayError("invalid-option", `${name} ${value} is not between 0 and ${longestMs}`);
+    settings[name] = value;
+  }
+  return settings as unknown as RelaySettings;
 }
+
+/** What a timer can wait for at most. */
+const longestMs = 2 ** 31 - 1;

@@ -47,12 +47,32 @@ export class Resolver {
    * look-up fails or takes its time.
    */
   async addresses(host: string): Promise<readonly string[]> {
+    const fresh = this.fresh(host);
+    if (fresh) return fresh;
     const known = this.#known.get(host);
     if (!known) return this.refresh(host);
-    const age = this.#clock.now() - known.at;
-    if (age <= known.freshMs) return known.addresses;
     const soon = this.soon(host);
-    return age <= staleMs ? known.addresses : soon;
+    return this.#clock.now() - known.at <= staleMs ? known.addresses : soon;
+  }
+
+  /** What is remembered and fresh, if anything is. */
+  fresh(host: string): readonly string[] | undefined {
+    const known = this.#known.get(host);
+    return known && this.#clock.now() - known.at <= known.freshMs ? known.addresses : undefined;
+  }
+
+  /**
+   * {@link addresses}, for those who cannot wait for ever.
+   *
+   * @throws {GatewayError} `timed-out` after `timeoutMs`; `name-not-resolved`
+   */
+  within(host: string, timeoutMs: number): Promise<readonly string[]> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#clock.after(timeoutMs, () => {
+        reject(new GatewayError("timed-out", `look up ${quote(host)}: no answer within ${timeoutMs} ms`));
+      });
+      this.addresses(host).then(resolve, reject).finally(cancel);
+    });
   }
 
   /** What a new look-up says if it is quick, else what is remembered. Never rejects. */

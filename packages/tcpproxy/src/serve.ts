@@ -1,146 +1,204 @@
-import type { Socket } from "node:net";
 import {
   type Address,
+  type ClientEvents,
   type Clock,
   type Endpoint,
-  formatAddress,
   GatewayError,
   type Lease,
+  type LeaseRequest,
   notify,
   type Observer,
   type Pool,
-  type Relay,
+  type RelayClient,
+  type RelayEnd,
 } from "@gw/interface";
-import type { Dialer } from "./dial.js";
+import { type Dialer, endsRoute } from "./dial.js";
+import type { Route } from "./route.js";
 
-/** What one connection needs of its proxy. */
+/** What all connections of a proxy share. */
 export interface ServeContext {
-  readonly connection: number;
   readonly pool: Pool;
   readonly dialer: Dialer;
-  readonly relay: Relay;
   readonly listening: () => readonly Address[];
   readonly observer: Observer | undefined;
   readonly clock: Clock;
-  /** Called once, when client and backend are closed; never from within `serve`. */
-  readonly onEnd: () => void;
+  /** Called once for each client, when it and its backend are closed; never from within `serve`. */
+  readonly onEnd: (client: ServedClient) => void;
 }
 
-/** One client, from accept to close. */
-export interface Serving {
-  /** Begins to serve. */
-  start(): void;
-  /** Ends the connection at once. Tells whether it was the first to do so. */
-  kill(): boolean;
+/** One client's way to a backend; forgotten once it is connected. */
+interface Attempt {
+  /** When the client was accepted, on the proxy's clock. */
+  readonly since: number;
+  /** Endpoints on which this client has failed. */
+  tried: readonly Endpoint[];
+  /** Where the dial under way has got to. */
+  route: Route | undefined;
+  /** What is being dialled. */
+  address: Address | undefined;
+  /** Why the client is not served so far. */
+  error: GatewayError | undefined;
 }
+
+const none: readonly Endpoint[] = Object.freeze([]);
 
 /**
- * Serves one client from accept to close: dials endpoint after endpoint until one answers, then relays. Owns
- * the client's socket, which is paused and unread.
+ * One client, from accept to close: dials endpoint after endpoint until one answers, then only looks on. What is
+ * here exists once for each open connection, so there is little of it.
  */
-export function serve(client: Socket, context: ServeContext): Serving {
-  return new ServedClient(client, context);
-}
-
-class ServedClient implements Serving {
-  readonly #client: Socket;
+export class ServedClient implements ClientEvents, LeaseRequest {
+  /** Numbers the connection for observers. */
+  readonly id: number;
+  readonly #client: RelayClient;
   readonly #context: ServeContext;
-  readonly #since: number;
-  #killed = false;
-  /** Ends what is under way: the dial, later the relay. */
-  #abandon: (error: GatewayError) => void = () => {};
+  #lease: Lease | undefined;
+  #attempt: Attempt | undefined;
+  /** It is ending, and at whose wish makes no difference any more. */
+  #ending = false;
 
-  constructor(client: Socket, context: ServeContext) {
+  constructor(id: number, client: RelayClient, context: ServeContext) {
+    this.id = id;
     this.#client = client;
     this.#context = context;
-    this.#since = context.clock.now();
-    // Until the relay takes over, an error means only that this socket is dead, which the relay will find.
-    client.on("error", () => {});
+    const since = context.clock.now();
+    this.#attempt = { since, tried: none, route: undefined, address: undefined, error: undefined };
   }
 
+  get tried(): readonly Endpoint[] {
+    return this.#attempt?.tried ?? none;
+  }
+
+  /** Begins to serve. */
   start(): void {
-    const { connection, observer } = this.#context;
-    const { remoteAddress: host = "", remotePort: port = 0 } = this.#client;
-    notify(observer, "accepted", { connection, client: { host, port } });
-    this.#run().catch((error: unknown) => this.#giveUp(GatewayError.from(error, "serve")));
+    const { observer } = this.#context;
+    if (observer?.accepted)
+      notify(observer, "accepted", { connection: this.id, client: this.#client.address });
+    if (this.#attempt) this.#advance(this.#attempt);
   }
 
+  /** Ends the connection at once. Tells whether it was the first to do so. */
   kill(): boolean {
-    if (this.#killed) return false;
-    this.#killed = true;
-    this.#abandon(new GatewayError("aborted", "the gateway is closing"));
+    if (this.#ending) return false;
+    this.#ending = true;
+    if (this.#attempt) this.#attempt.error = new GatewayError("aborted", "the gateway is closing");
+    this.#client.kill();
     return true;
   }
 
-  async #run(): Promise<void> {
-    const tried: Endpoint[] = [];
-    let error = new GatewayError("unreachable", "there are no endpoints");
-    while (!this.#killed) {
-      const attempt = new AbortController();
-      this.#abandon = reason => attempt.abort(reason);
-      const lease = this.#context.pool.acquire({ tried, onRevoked: reason => this.#abandon(reason) });
-      if (!lease) break;
-      try {
-        const backend = await this.#dial(lease.endpoint, attempt.signal);
-        return this.#relay(lease, backend);
-      } catch (cause) {
-        error = GatewayError.from(cause, `dial ${formatAddress(lease.endpoint)}`);
-        this.#dialFailed(lease, error);
-        if (error.code === "out-of-resources") break;
-        tried.push(lease.endpoint);
-      }
+  onRevoked(error: GatewayError): void {
+    if (this.#ending) return;
+    const attempt = this.#attempt;
+    if (!attempt) {
+      this.#client.kill();
+      return;
     }
-    this.#giveUp(error);
+    if (attempt.address) this.#client.cancelDial();
+    this.#endpointFailed(attempt, error);
+    this.#advance(attempt);
   }
 
-  async #dial(endpoint: Endpoint, signal: AbortSignal): Promise<Socket> {
-    const backend = await this.#context.dialer.dial(endpoint, {
-      signal,
-      listening: this.#context.listening(),
-    });
-    if (!this.#killed) return backend;
-    backend.destroy();
-    throw signal.reason;
-  }
-
-  #dialFailed(lease: Lease, error: GatewayError): void {
-    const { connection, observer } = this.#context;
-    lease.failed(error);
-    notify(observer, "dialFailed", { connection, endpoint: lease.endpoint, error });
-  }
-
-  #relay(lease: Lease, backend: Socket): void {
-    const { connection, observer, clock, relay, onEnd } = this.#context;
-    const { endpoint } = lease;
-    lease.connected();
-    notify(observer, "connected", {
-      connection,
-      endpoint,
-      address: { host: backend.remoteAddress ?? "", port: backend.remotePort ?? 0 },
-      dialMs: clock.now() - this.#since,
-    });
-    try {
-      const relayed = relay.start(this.#client, backend, end => {
-        lease.released();
-        notify(observer, "closed", { connection, endpoint, ...end });
-        onEnd();
+  connected(): void {
+    const attempt = this.#attempt;
+    if (!attempt || !this.#lease || this.#ending) return;
+    this.#attempt = undefined;
+    attempt.route?.accepted();
+    this.#lease.connected();
+    const { observer, clock } = this.#context;
+    if (observer?.connected && attempt.address)
+      notify(observer, "connected", {
+        connection: this.id,
+        endpoint: this.#lease.endpoint,
+        address: attempt.address,
+        dialMs: clock.now() - attempt.since,
       });
-      this.#abandon = () => relayed.kill();
-    } catch (error) {
-      lease.released();
-      backend.destroy();
-      this.#giveUp(GatewayError.from(error, `relay ${relay.name}`));
+  }
+
+  dialFailed(error: GatewayError): void {
+    const attempt = this.#attempt;
+    if (!attempt || this.#ending) return;
+    if (endsRoute(error)) {
+      this.#endpointFailed(attempt, error);
+      this.#giveUp(attempt);
+    } else {
+      attempt.route?.failed(error);
+      this.#advance(attempt);
     }
   }
 
-  /**
-   * Closes a client that could not be served. The kernel makes a reset of it if the client has sent bytes,
-   * since they were not read (RFC 2525, 2.17): what was sent is visibly lost.
-   */
-  #giveUp(error: GatewayError): void {
-    const { connection, observer, onEnd } = this.#context;
-    this.#client.once("close", onEnd);
-    this.#client.destroy();
-    notify(observer, "unserved", { connection, error });
+  ended(end: RelayEnd): void {
+    const { observer, onEnd } = this.#context;
+    const [lease, attempt] = [this.#lease, this.#attempt];
+    this.#ending = true;
+    this.#lease = undefined;
+    lease?.released(attempt || end.reason !== "backend-failed" ? undefined : end.error);
+    if (lease && !attempt) {
+      if (observer?.closed)
+        notify(observer, "closed", { connection: this.id, endpoint: lease.endpoint, ...end });
+    } else {
+      const error = attempt?.error ?? end.error ?? new GatewayError("reset", "the client went away");
+      notify(observer, "unserved", { connection: this.id, error });
+    }
+    onEnd(this);
+  }
+
+  /** Goes on to the next address, of the next endpoint where this one has no more. */
+  #advance(attempt: Attempt): void {
+    try {
+      while (!this.#ending) {
+        if (!this.#lease && !this.#acquire(attempt)) break;
+        const route = attempt.route as Route;
+        const address = route.next();
+        if (address) {
+          this.#dial(attempt, route, address);
+          return;
+        }
+        this.#endpointFailed(attempt, route.error);
+      }
+      this.#giveUp(attempt);
+    } catch (error) {
+      attempt.error = GatewayError.from(error, "serve");
+      this.#giveUp(attempt);
+    }
+  }
+
+  #acquire(attempt: Attempt): boolean {
+    const { pool, dialer, listening } = this.#context;
+    this.#lease = pool.acquire(this);
+    if (this.#lease) attempt.route = dialer.route(this.#lease.endpoint, listening());
+    return this.#lease !== undefined;
+  }
+
+  #dial(attempt: Attempt, route: Route, address: Address | Promise<Address | undefined>): void {
+    if (!(address instanceof Promise)) {
+      attempt.address = address;
+      this.#client.dial(address, this.#context.dialer.connectTimeoutMs);
+      return;
+    }
+    void address.then(found => {
+      if (attempt.route !== route || this.#ending) return;
+      if (found) this.#dial(attempt, route, found);
+      else {
+        this.#endpointFailed(attempt, route.error);
+        this.#advance(attempt);
+      }
+    });
+  }
+
+  #endpointFailed(attempt: Attempt, error: GatewayError): void {
+    const lease = this.#lease as Lease;
+    this.#lease = undefined;
+    attempt.route = undefined;
+    attempt.address = undefined;
+    attempt.error = error;
+    attempt.tried = [...attempt.tried, lease.endpoint];
+    lease.failed(error);
+    notify(this.#context.observer, "dialFailed", { connection: this.id, endpoint: lease.endpoint, error });
+  }
+
+  #giveUp(attempt: Attempt): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    attempt.error ??= new GatewayError("unreachable", "there are no endpoints");
+    this.#client.close();
   }
 }

@@ -1,0 +1,122 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { ByteStream } from "./byte-stream.js";
+import type { Accepted, Connection, RelayCase } from "./relay-bench.js";
+import { Surprise } from "./waiting.js";
+
+const timeoutMs = 1_000;
+/** Between two signs of life: often enough on a slow machine as well. */
+const paceMs = 50;
+
+/**
+ * The timeouts. None of these cases waits to see that nothing happens: what must live on does so until another
+ * connection of the same listener, which must not, has been timed out.
+ */
+export const timeoutCases: readonly RelayCase[] = [
+  {
+    name: "times out idle connections, and not those with traffic in either direction",
+    contract: "A connection without a byte in either direction for idleTimeoutMs is reset.",
+    async check(bench) {
+      const door = await bench.listen({ settings: { idleTimeoutMs: timeoutMs } });
+      const backend = await bench.backend();
+      const [up, down] = [await bench.connected(door, backend), await bench.connected(door, backend)];
+      const traffic = async (): Promise<void> => {
+        up.client.send(".");
+        down.server.send(".");
+        await Promise.all([up.server.gets("."), down.client.gets(".")]);
+      };
+      for (let count = 0; count < 2; count++) {
+        await traffic();
+        const idle = await bench.connected(door, backend);
+        await idle.client.send("once");
+        await timesOut(idle, traffic);
+        await Promise.all([idle.client.getsReset(), idle.server.getsReset()]);
+      }
+      await traffic();
+      await timesOut(up);
+      await timesOut(down);
+    },
+  },
+  {
+    name: "times out silent connections of which one side has ended, and no others",
+    contract:
+      "A connection of which one side has ended is reset when halfCloseTimeoutMs pass without a byte.",
+    async check(bench) {
+      const door = await bench.listen({ settings: { halfCloseTimeoutMs: timeoutMs } });
+      const backend = await bench.backend();
+      const open = await bench.connected(door, backend);
+      const [answered, fed] = [await bench.connected(door, backend), await bench.connected(door, backend)];
+      answered.client.end("question");
+      await answered.server.getsEnd("question");
+      fed.server.end("greeting");
+      await fed.client.getsEnd("greeting");
+      const traffic = async (): Promise<void> => {
+        answered.server.send(".");
+        fed.client.send(".");
+        await Promise.all([answered.client.gets("."), fed.server.gets(".")]);
+      };
+      await traffic();
+      const silent = [await bench.connected(door, backend), await bench.connected(door, backend)] as const;
+      silent[0].client.end("question");
+      silent[1].server.end("greeting");
+      await Promise.all([timesOut(silent[0], traffic), timesOut(silent[1])]);
+      await Promise.all([silent[0].client.getsReset(), silent[1].server.getsReset()]);
+      await Promise.all([silent[0].server.noticesReset(), silent[1].client.noticesReset()]);
+      await traffic();
+      await timesOut(answered);
+      open.client.send("open");
+      await open.server.gets("open");
+    },
+  },
+  {
+    name: "times out readers that take nothing, and not those that take a little now and then",
+    contract:
+      "A connection of which one side takes none of the bytes that wait for it for writeTimeoutMs is reset.",
+    async check(bench) {
+      const door = await bench.listen({ settings: { writeTimeoutMs: timeoutMs } });
+      const backend = await bench.backend();
+      const quiet = await bench.connected(door, backend);
+      const slow = await bench.connected(door, backend);
+      slow.client.hold();
+      const stream = new ByteStream(8);
+      void slow.server.pour(stream, Number.MAX_SAFE_INTEGER);
+      const sips = async (): Promise<void> => {
+        const before = slow.served.client.bytesFromBackend;
+        // The relay reads on when it could write, so that something was taken.
+        while (slow.served.client.bytesFromBackend === before && !slow.served.end) {
+          slow.client.sip();
+          await pause(0);
+        }
+        if (slow.served.end) throw new Surprise(`a slow reader was not spared (${slow.served})`);
+      };
+      for (const dead of ["client", "backend"] as const) {
+        const connection = await bench.connected(door, backend);
+        const [reader, sender] =
+          dead === "client" ? [connection.client, connection.server] : [connection.server, connection.client];
+        reader.hold();
+        void sender.pour(stream, Number.MAX_SAFE_INTEGER);
+        await timesOut(connection, sips);
+        await sender.getsReset();
+        reader.flow();
+        await reader.getsReset();
+      }
+      await timesOut(slow);
+      quiet.client.send("quiet");
+      await quiet.server.gets("quiet");
+    },
+  },
+];
+
+/** Demands that the connection is timed out, not too early, and goes on with `meanwhile` until it is. */
+async function timesOut({ served }: Connection | Accepted, meanwhile?: () => Promise<void>): Promise<void> {
+  const since = performance.now();
+  const ended = served.ends("timed-out", "timed-out").then(() => performance.now() - since);
+  ended.catch(() => {});
+  while (meanwhile && !served.end) {
+    await meanwhile();
+    await pause(paceMs);
+  }
+  const tookMs = await ended;
+  // Timers count in whole milliseconds, and a byte may have been on its way when the time began.
+  if (meanwhile && tookMs < timeoutMs * 0.9)
+    throw new Surprise(`it was timed out after ${Math.round(tookMs)} ms`);
+}

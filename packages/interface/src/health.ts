@@ -1,0 +1,54 @@
+import type { Endpoint } from "./endpoint.js";
+import type { GatewayError } from "./error.js";
+
+/** What a probe found out about an endpoint. */
+export interface Verdict {
+  /** How deep the probe could look: `etcd /readyz`, `etcd /health`, `http`, `tls`, `tcp`. */
+  readonly level: string;
+  /** Why the endpoint should not be used; absent if it may. */
+  readonly error?: GatewayError | undefined;
+  /**
+   * Whose fault that may be. `cluster`: other members are likely to have it as well (no leader, no space left), so it
+   * is a reason to leave this one only for one that is known to be well.
+   */
+  readonly scope: "endpoint" | "cluster";
+  /** What people should know all the same, such as that only a shallower look was possible. */
+  readonly note?: string | undefined;
+}
+
+/**
+ * Looks once whether `endpoint` can serve. Never takes longer than its own timeout, and rejects only when `signal`
+ * is aborted; everything else is a verdict.
+ */
+export type Probe = (endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict>;
+
+/** What health checks need of a pool. */
+export interface Checked {
+  /** All endpoints of the pool, in its order. */
+  inspect(): readonly EndpointStatus[];
+  /** A verdict on an endpoint that is up. For one that is not, or is no longer known, nothing happens. */
+  report(endpoint: Endpoint, verdict: Verdict): void;
+}
+
+/** How an endpoint is doing. */
+export interface EndpointStatus {
+  readonly endpoint: Endpoint;
+  /**
+   * - `up`: it takes connections when the policy says so
+   * - `aside`: it failed, and waits to be tried again
+   * - `leaving`: it is no longer an endpoint, and still has connections
+   */
+  readonly state: "up" | "aside" | "leaving";
+  /** The newest connection of the pool went there. */
+  readonly inUse: boolean;
+  /** Connections that are open or being dialled. */
+  readonly connections: number;
+  /** Since when it is in this state, in milliseconds on the pool's clock. */
+  readonly since: number;
+  /** Why it is aside. */
+  readonly error?: GatewayError | undefined;
+  /** When it will be tried again, on the pool's clock; only of what is aside. */
+  readonly retryAt?: number | undefined;
+  /** The newest verdict on it. */
+  readonly verdict?: Verdict | undefined;
+}

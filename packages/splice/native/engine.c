@@ -1,0 +1,345 @@
+/* The owner's side of the engine: what it starts, what it is told, what it orders. */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void poke(struct thread *thread) {
+  uint64_t one = 1;
+  (void)!write(thread->poke, &one, sizeof one);
+}
+
+/* Tells the owner that there is something to take, once until it has come. */
+static void wake(struct engine *engine) {
+  if (atomic_exchange(&engine->notified, true)) return;
+  (void)!send(engine->wake_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void tell(struct engine *engine, struct flow *flow, uint8_t what, int error) {
+  pthread_mutex_lock(&engine->lock);
+  if (what & (TOLD_CONNECTED | TOLD_FAILED)) {
+    flow->events &= (uint8_t)~(TOLD_CONNECTED | TOLD_FAILED);
+    flow->dial_told = flow->dial;
+    flow->dial_error = error;
+  }
+  flow->events |= what;
+  if (!flow->queued) {
+    flow->queued = true;
+    flow->next_event = NULL;
+    *engine->events_end = flow;
+    engine->events_end = &flow->next_event;
+  }
+  pthread_mutex_unlock(&engine->lock);
+  wake(engine);
+}
+
+void tell_accept_failed(struct engine *engine, struct listener *listener, int error) {
+  pthread_mutex_lock(&engine->lock);
+  listener->error = error;
+  engine->accept_failed = true;
+  pthread_mutex_unlock(&engine->lock);
+  wake(engine);
+}
+
+static void free_flow(struct flow *flow) {
+  for (int which = CLIENT; which <= BACKEND; which++) {
+    if (flow->side[which].fd < 0) continue;
+    reset_on_close(flow->side[which].fd);
+    close(flow->side[which].fd);
+  }
+  free(flow);
+}
+
+static bool start_thread(struct engine *engine, struct thread *thread) {
+  thread->engine = engine;
+  thread->orders_end = &thread->orders;
+  thread->epoll = epoll_create1(EPOLL_CLOEXEC);
+  thread->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  thread->buffer = malloc(BUFFER);
+  struct epoll_event event = {.events = EPOLLIN};
+  if (thread->epoll < 0 || thread->poke < 0 || !thread->buffer) return false;
+  if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, thread->poke, &event) < 0) return false;
+  /* The process's signals, and the SIGPIPE of a splice, are not for these threads. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 256 * 1024);
+  errno = pthread_create(&thread->id, &attributes, thread_run, thread);
+  pthread_attr_destroy(&attributes);
+  thread->started = errno == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return thread->started;
+}
+
+struct engine *engine_start(unsigned threads, int wake_fd) {
+  struct engine *engine = calloc(1, sizeof *engine);
+  if (!engine) return NULL;
+  engine->wake_fd = wake_fd;
+  engine->events_end = &engine->events;
+  pthread_mutex_init(&engine->lock, NULL);
+  engine->threads = calloc(threads, sizeof *engine->threads);
+  if (engine->threads) engine->thread_count = threads;
+  bool started = engine->threads != NULL;
+  for (unsigned index = 0; index < engine->thread_count; index++) {
+    pthread_mutex_init(&engine->threads[index].lock, NULL);
+    engine->threads[index].epoll = engine->threads[index].poke = -1;
+  }
+  for (unsigned index = 0; started && index < threads; index++)
+    started = start_thread(engine, &engine->threads[index]);
+  if (started) return engine;
+  int error = errno;
+  engine_stop(engine);
+  errno = error;
+  return NULL;
+}
+
+static void stop_thread(struct thread *thread) {
+  if (thread->started) {
+    poke(thread);
+    pthread_join(thread->id, NULL);
+  }
+  while (thread->flows) flow_end(thread, thread->flows, KILLED, 0);
+  for (struct flow *flow = thread->orders, *next; flow; flow = next) {
+    next = flow->next_order;
+    if (flow->freed) free_flow(flow);
+  }
+}
+
+static void destroy_thread(struct thread *thread) {
+  release_tubes(thread);
+  if (thread->epoll >= 0) close(thread->epoll);
+  if (thread->poke >= 0) close(thread->poke);
+  free(thread->buffer);
+  pthread_mutex_destroy(&thread->lock);
+}
+
+void engine_stop(struct engine *engine) {
+  atomic_store(&engine->stopping, true);
+  for (unsigned index = 0; index < engine->thread_count; index++) stop_thread(&engine->threads[index]);
+  /* Each flow that is left is with one of these: among the events, if the owner never saw it, or in its slot. */
+  for (struct flow *flow = engine->events, *next; flow; flow = next) {
+    next = flow->next_event;
+    if (flow->events & TOLD_ACCEPTED) free_flow(flow);
+  }
+  for (uint32_t slot = 0; slot < engine->slot_count; slot++)
+    if (engine->slots[slot]) free_flow(engine->slots[slot]);
+  for (unsigned index = 0; index < engine->thread_count; index++) destroy_thread(&engine->threads[index]);
+  for (int number = 0; number < atomic_load(&engine->listener_count); number++) {
+    if (engine->listeners[number]->fd >= 0) close(engine->listeners[number]->fd);
+    free(engine->listeners[number]);
+  }
+  free(engine->slots);
+  free(engine->free_slots);
+  free(engine->threads);
+  pthread_mutex_destroy(&engine->lock);
+  free(engine);
+}
+
+/* Accepted sockets inherit the options of their listener. */
+static int bound_socket(const struct sockaddr *address, socklen_t length, const struct settings *settings) {
+  int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  set_options(fd, settings);
+  if (bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0) return fd;
+  int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+int engine_listen(struct engine *engine, const struct sockaddr *address, socklen_t length,
+                  const struct settings *settings, int *number, struct sockaddr_storage *bound) {
+  int count = atomic_load(&engine->listener_count);
+  if (count == LISTENERS) return ENFILE;
+  struct listener *listener = calloc(1, sizeof *listener);
+  if (!listener) return ENOMEM;
+  listener->fd = bound_socket(address, length, settings);
+  if (listener->fd < 0) {
+    int error = errno;
+    free(listener);
+    return error;
+  }
+  socklen_t size = sizeof *bound;
+  getsockname(listener->fd, (struct sockaddr *)bound, &size);
+  listener->settings = *settings;
+  listener->number = *number = count;
+  listener->thread = &engine->threads[(unsigned)count % engine->thread_count];
+  listener->is_new = true;
+  engine->listeners[count] = listener;
+  atomic_store(&engine->listener_count, count + 1);
+  poke(listener->thread);
+  return 0;
+}
+
+void engine_unlisten(struct engine *engine, int number) {
+  struct listener *listener = engine->listeners[number];
+  if (atomic_exchange(&listener->closed, true)) return;
+  /* Ends listening at once; the thread closes the descriptor when it comes to it. */
+  shutdown(listener->fd, SHUT_RD);
+  poke(listener->thread);
+}
+
+static bool grow(struct engine *engine) {
+  uint32_t count = engine->slot_count ? engine->slot_count * 2 : 256;
+  struct flow **slots = realloc(engine->slots, count * sizeof *slots);
+  if (slots) engine->slots = slots;
+  uint32_t *free_slots = realloc(engine->free_slots, count * sizeof *free_slots);
+  if (free_slots) engine->free_slots = free_slots;
+  if (!slots || !free_slots) return false;
+  for (uint32_t slot = count; slot > engine->slot_count; slot--) {
+    slots[slot - 1] = NULL;
+    free_slots[engine->free_count++] = slot - 1;
+  }
+  engine->slot_count = count;
+  return true;
+}
+
+/* The owner is done with a flow; its thread may still have it among its orders. */
+static void release(struct engine *engine, struct flow *flow) {
+  engine->slots[flow->slot] = NULL;
+  engine->free_slots[engine->free_count++] = flow->slot;
+  struct thread *thread = flow->thread;
+  if (!thread) return free_flow(flow);
+  thread->load--;
+  pthread_mutex_lock(&thread->lock);
+  bool ordered = flow->ordered;
+  flow->freed = true;
+  pthread_mutex_unlock(&thread->lock);
+  if (!ordered) free_flow(flow);
+}
+
+/* What is to be told of one flow, oldest first. Up to two events. */
+static unsigned take_flow(struct engine *engine, struct flow *flow, struct event *out) {
+  unsigned count = 0;
+  uint8_t events = flow->events;
+  flow->events = 0;
+  flow->queued = false;
+  if (events & TOLD_ACCEPTED) {
+    atomic_fetch_sub(&engine->untaken, 1);
+    if (engine->free_count == 0 && !grow(engine)) {
+      free_flow(flow); /* no memory for one more: the client sees an end or a reset */
+      return 0;
+    }
+    flow->slot = engine->free_slots[--engine->free_count];
+    engine->slots[flow->slot] = flow;
+    out[count++] = (struct event){.slot = flow->slot, .kind = ACCEPTED, .listener = flow->listener};
+  }
+  if ((events & (TOLD_CONNECTED | TOLD_FAILED)) && flow->dial_told == flow->dials) {
+    enum event_kind kind = events & TOLD_CONNECTED ? CONNECTED : DIAL_FAILED;
+    out[count++] = (struct event){.slot = flow->slot, .kind = kind, .error = flow->dial_error};
+  }
+  if (events & TOLD_ENDED) {
+    out[count] = (struct event){.slot = flow->slot, .kind = ENDED, .error = flow->end_error, .reason = flow->reason};
+    engine_bytes(engine, flow->slot, out[count].bytes);
+    count++;
+    release(engine, flow);
+  }
+  return count;
+}
+
+unsigned engine_take(struct engine *engine, struct event *out, unsigned max) {
+  unsigned count = 0;
+  atomic_store(&engine->notified, false);
+  pthread_mutex_lock(&engine->lock);
+  for (int number = 0; engine->accept_failed && number < atomic_load(&engine->listener_count); number++) {
+    struct listener *listener = engine->listeners[number];
+    if (listener->error == 0 || count == max) continue;
+    out[count++] = (struct event){.kind = ACCEPT_FAILED, .listener = number, .error = listener->error};
+    listener->error = 0;
+  }
+  engine->accept_failed = false;
+  while (engine->events && count + 2 <= max) {
+    struct flow *flow = engine->events;
+    engine->events = flow->next_event;
+    if (!engine->events) engine->events_end = &engine->events;
+    count += take_flow(engine, flow, out + count);
+  }
+  pthread_mutex_unlock(&engine->lock);
+  return count;
+}
+
+static void order(struct flow *flow, uint8_t what) {
+  struct thread *thread = flow->thread;
+  flow->orders |= what;
+  bool first = !thread->orders;
+  if (!flow->ordered) {
+    flow->ordered = true;
+    flow->next_order = NULL;
+    *thread->orders_end = flow;
+    thread->orders_end = &flow->next_order;
+  }
+  pthread_mutex_unlock(&thread->lock);
+  if (first) poke(thread);
+}
+
+static struct thread *least_loaded(struct engine *engine) {
+  struct thread *least = engine->threads;
+  for (unsigned index = 1; index < engine->thread_count; index++)
+    if (engine->threads[index].load < least->load) least = &engine->threads[index];
+  least->load++;
+  return least;
+}
+
+void engine_dial(struct engine *engine, uint32_t slot, const struct sockaddr *target, socklen_t length,
+                 uint32_t timeout) {
+  struct flow *flow = engine->slots[slot];
+  if (!flow->thread) flow->thread = least_loaded(engine);
+  pthread_mutex_lock(&flow->thread->lock);
+  flow->dial_ordered = ++flow->dials;
+  flow->timeout = timeout;
+  memcpy(&flow->target, target, length < sizeof flow->target ? length : sizeof flow->target);
+  order(flow, ORDER_DIAL);
+}
+
+void engine_cancel_dial(struct engine *engine, uint32_t slot) {
+  struct flow *flow = engine->slots[slot];
+  if (!flow->thread) return;
+  pthread_mutex_lock(&flow->thread->lock);
+  flow->dials++;
+  flow->orders &= (uint8_t)~ORDER_DIAL;
+  order(flow, ORDER_CANCEL);
+}
+
+/* A client that was never dialled for is still the owner's. */
+static void end_undialled(struct engine *engine, struct flow *flow, enum reason reason) {
+  if (flow->state == OVER) return;
+  flow->state = OVER;
+  flow->reason = reason;
+  if (reason == KILLED) reset_on_close(flow->side[CLIENT].fd);
+  close(flow->side[CLIENT].fd);
+  flow->side[CLIENT].fd = -1;
+  tell(engine, flow, TOLD_ENDED, 0);
+}
+
+static void end(struct engine *engine, uint32_t slot, enum reason reason, uint8_t what) {
+  struct flow *flow = engine->slots[slot];
+  flow->dials++; /* what became of the dial is of no interest any more */
+  if (!flow->thread) return end_undialled(engine, flow, reason);
+  pthread_mutex_lock(&flow->thread->lock);
+  order(flow, what);
+}
+
+void engine_close(struct engine *engine, uint32_t slot) { end(engine, slot, CLOSED, ORDER_CLOSE); }
+
+void engine_kill(struct engine *engine, uint32_t slot) { end(engine, slot, KILLED, ORDER_KILL); }
+
+void engine_bytes(const struct engine *engine, uint32_t slot, uint64_t bytes[2]) {
+  const struct flow *flow = engine->slots[slot];
+  for (int from = CLIENT; from <= BACKEND; from++)
+    bytes[from] = atomic_load_explicit(&flow->way[from].bytes, memory_order_relaxed);
+}
+
+const struct sockaddr *engine_peer(const struct engine *engine, uint32_t slot) {
+  return &engine->slots[slot]->peer.any;
+}

@@ -1,0 +1,67 @@
+/*
+ * The engine of the native relay: a few threads that accept clients, dial backends and move bytes, each with
+ * an epoll of its own. One thread outside, the owner, decides: it takes events and gives orders. It has no
+ * knowledge of Node.
+ *
+ * Everything here is called by the owner alone, and nothing blocks, but for engine_stop, which joins.
+ */
+#ifndef GW_ENGINE_H
+#define GW_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct engine;
+struct listener;
+
+/* Times in milliseconds; 0 means "not at all", or for keepalive "as the system does". */
+struct settings {
+  uint32_t keepalive_delay, keepalive_interval, keepalive_probes;
+  uint32_t user_timeout; /* TCP_USER_TIMEOUT */
+  uint32_t idle_timeout, half_close_timeout, write_timeout;
+};
+
+enum event_kind { ACCEPTED = 1, CONNECTED, DIAL_FAILED, ENDED, ACCEPT_FAILED };
+enum reason { FINISHED, CLIENT_FAILED, BACKEND_FAILED, IDLE, HALF_CLOSED, STALLED, CLOSED, KILLED };
+
+struct event {
+  uint32_t slot; /* which connection, from ACCEPTED to ENDED; free for another after that */
+  enum event_kind kind;
+  int listener;     /* ACCEPTED, ACCEPT_FAILED: its number */
+  int error;        /* an errno: DIAL_FAILED, ACCEPT_FAILED, ENDED with *_FAILED; else 0 */
+  enum reason reason; /* ENDED */
+  uint64_t bytes[2]; /* ENDED: read from the client, read from the backend */
+};
+
+/* Starts the threads. A byte is written to wake_fd, which the owner keeps open until engine_stop, when there is
+ * something to take. NULL with errno set if the system refuses. */
+struct engine *engine_start(unsigned threads, int wake_fd);
+
+/* Ends the threads and resets all connections. */
+void engine_stop(struct engine *);
+
+/* Listens. 0, or an errno. The number of the listener and the address that was bound are told. */
+int engine_listen(struct engine *, const struct sockaddr *, socklen_t, const struct settings *, int *listener,
+                  struct sockaddr_storage *bound);
+
+/* Stops listening, at once. */
+void engine_unlisten(struct engine *, int listener);
+
+/* Copies up to `max` events, oldest first; fewer than `max` means that there are no more. */
+unsigned engine_take(struct engine *, struct event *, unsigned max);
+
+/* Orders. `slot` is one that was ACCEPTED and has not ENDED. */
+void engine_dial(struct engine *, uint32_t slot, const struct sockaddr *, socklen_t, uint32_t timeout);
+void engine_cancel_dial(struct engine *, uint32_t slot);
+void engine_close(struct engine *, uint32_t slot); /* a client without a backend; the kernel chooses FIN or RST */
+void engine_kill(struct engine *, uint32_t slot);  /* resets both sides */
+
+/* What is known of a connection now. */
+void engine_bytes(const struct engine *, uint32_t slot, uint64_t bytes[2]);
+const struct sockaddr *engine_peer(const struct engine *, uint32_t slot);
+
+/* self-test.c: whether all this works here. 0, or an errno that tells what does not. */
+int engine_self_test(void);
+
+#endif

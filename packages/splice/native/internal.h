@@ -1,0 +1,157 @@
+/* What the files of the engine share. */
+#ifndef GW_INTERNAL_H
+#define GW_INTERNAL_H
+
+#include "engine.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { CLIENT, BACKEND };
+enum { LISTENERS = 64, BACKLOG = 4096, BUFFER = 64 * 1024 };
+
+/* Enough for every family that is listened on and dialled; a sockaddr_storage would be the largest thing in a flow. */
+union address {
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+};
+
+/* A pipe that bytes are spliced through. */
+struct tube {
+  struct tube *next;
+  int in, out;
+  uint32_t held;
+};
+
+/* One direction of a flow: what is read from one side and written to the other. */
+struct way {
+  _Atomic uint64_t bytes; /* read so far */
+  uint8_t *rest;          /* copied, and not taken by the writing side yet: rest[rest_at .. rest_end] */
+  uint32_t rest_at, rest_end;
+  struct tube *tube;      /* set while bytes are spliced */
+  uint32_t stuck_since;   /* when the writing side last took something of what waits for it */
+  uint8_t bulk;           /* how much this looks like bulk; from BULK on it is spliced */
+  bool eof;               /* the reading side has ended its output */
+  bool shut;              /* and the writing side knows */
+};
+
+/* What epoll last said about a side. Edge-triggered: it holds until a system call says EAGAIN. */
+struct side {
+  int fd;
+  bool readable, writable;
+  bool hung; /* an end or a reset is to be read, after what comes before it */
+};
+
+/* A client and, once it is dialled, its backend. */
+struct flow {
+  struct side side[2];
+  struct way way[2]; /* way[CLIENT] is read from the client */
+  const struct settings *settings;
+
+  /* The thread's own. */
+  struct flow *previous, *next; /* among the flows of its thread */
+  struct flow *next_ready;
+  uint32_t active_at;           /* when a byte was last read */
+  uint32_t dial_until;
+  enum { WAITING, DIALLING, RELAYING, OVER } state;
+  enum reason reason; /* of a flow that is over */
+  int end_error;
+  bool is_ready, in_epoll;
+  uint8_t dial; /* the number of the dial under way */
+
+  /* Orders; under the thread's lock. */
+  struct flow *next_order;
+  uint8_t orders;
+  bool ordered; /* it is among the orders of its thread */
+  bool freed;   /* the owner is done with it; the thread frees it when it comes to its orders */
+  uint8_t dial_ordered;
+  uint32_t timeout;
+  union address target;
+
+  /* Events; under the engine's lock. */
+  struct flow *next_event;
+  uint8_t events;
+  bool queued;
+  uint8_t dial_told; /* the dial that CONNECTED or DIAL_FAILED is about */
+  int dial_error;
+
+  /* The owner's own. */
+  struct thread *thread; /* set by the first dial, for good */
+  uint32_t slot;
+  int listener;
+  uint8_t dials; /* counts them, modulo 256: what becomes of one that was given up is not told */
+  union address peer;
+};
+
+struct listener {
+  struct settings settings;
+  int fd, number;
+  struct thread *thread;
+  atomic_bool closed;
+  bool is_new;  /* set before the thread knows of it */
+  bool paused;  /* not in the epoll set for a while; the thread's own */
+  uint32_t paused_until;
+  int error; /* to be told as ACCEPT_FAILED; under the engine's lock */
+};
+
+struct thread {
+  struct engine *engine;
+  pthread_t id;
+  bool started;
+  int epoll, poke;
+  pthread_mutex_t lock;
+  struct flow *orders, **orders_end; /* under the lock */
+  struct flow *flows;
+  struct flow *ready; /* those that have more to do than one turn allows */
+  struct flow *over;  /* the owner is told of them when the turn is over */
+  struct tube *tubes; /* unused ones */
+  unsigned tube_count;
+  unsigned paused; /* listeners */
+  uint32_t now, sweep_at;
+  unsigned load; /* the owner's: flows that it gave to this thread */
+  uint8_t *buffer;
+};
+
+struct engine {
+  unsigned thread_count;
+  struct thread *threads;
+  int wake_fd;
+  atomic_bool stopping, notified;
+  atomic_uint untaken; /* accepted clients that the owner has not seen */
+  pthread_mutex_t lock;
+  struct flow *events, **events_end; /* under the lock */
+  bool accept_failed;                /* under the lock: a listener has an error to tell */
+  struct listener *listeners[LISTENERS];
+  atomic_int listener_count;
+  struct flow **slots;
+  uint32_t slot_count, *free_slots, free_count;
+};
+
+enum { ORDER_DIAL = 1, ORDER_CANCEL = 2, ORDER_CLOSE = 4, ORDER_KILL = 8 };
+enum { TOLD_ACCEPTED = 1, TOLD_CONNECTED = 2, TOLD_FAILED = 4, TOLD_ENDED = 8 };
+
+/* engine.c: what threads tell the owner. */
+void tell(struct engine *, struct flow *, uint8_t what, int error);
+void tell_accept_failed(struct engine *, struct listener *, int error);
+
+/* thread.c */
+void *thread_run(void *thread);
+/* Closes what is open, and puts the flow among those that are over. */
+void flow_end(struct thread *, struct flow *, enum reason, int error);
+
+/* Sets what can be set of `settings` on a socket, and TCP_NODELAY. */
+void set_options(int fd, const struct settings *);
+/* Makes closing send a reset, and drop what is not sent yet. */
+void reset_on_close(int fd);
+
+/* pump.c */
+/* Moves what can be moved, in both directions. Ends the flow when it is finished or has failed. */
+void pump(struct thread *, struct flow *);
+/* Forgets the bytes that a flow holds. */
+void drop_held(struct thread *, struct flow *);
+/* Closes the pipes that are not in use. */
+void release_tubes(struct thread *);
+
+#endif

@@ -1,0 +1,230 @@
+/*
+ * Moves the bytes of a flow. Small messages are copied through one buffer of the thread, in two system calls
+ * each. A direction that keeps filling the buffer is spliced through a pipe instead, and the pipe goes back to
+ * the thread whenever it is empty, so that an idle connection holds nothing but its two descriptors.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+  TURNS = 16,              /* reads of one direction before others have their turn */
+  BULK = 4, MOST_BULK = 8, /* full reads until splicing starts; how many are remembered */
+  SMALL = BUFFER / 4,      /* a splice of less than this is no bulk */
+  TUBES = 64,              /* pipes of a thread; without one, bytes are copied */
+  TUBE_SIZE = 256 * 1024,
+};
+
+/* What became of an attempt to move something. */
+enum outcome { MOVED, NOTHING, READ_FAILED, WRITE_FAILED };
+
+static struct tube *take_tube(struct thread *thread) {
+  struct tube *tube = thread->tubes;
+  if (tube) {
+    thread->tubes = tube->next;
+    return tube;
+  }
+  if (thread->tube_count == TUBES) return NULL;
+  int fds[2];
+  if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0) return NULL;
+  tube = malloc(sizeof *tube);
+  if (!tube) {
+    close(fds[0]);
+    close(fds[1]);
+    return NULL;
+  }
+  (void)fcntl(fds[1], F_SETPIPE_SZ, TUBE_SIZE); /* what the system allows is enough */
+  *tube = (struct tube){.in = fds[1], .out = fds[0]};
+  thread->tube_count++;
+  return tube;
+}
+
+static void destroy_tube(struct thread *thread, struct tube *tube) {
+  close(tube->in);
+  close(tube->out);
+  free(tube);
+  thread->tube_count--;
+}
+
+static void give_back_tube(struct thread *thread, struct way *way) {
+  struct tube *tube = way->tube;
+  way->tube = NULL;
+  tube->next = thread->tubes;
+  thread->tubes = tube;
+}
+
+void release_tubes(struct thread *thread) {
+  while (thread->tubes) {
+    struct tube *tube = thread->tubes;
+    thread->tubes = tube->next;
+    destroy_tube(thread, tube);
+  }
+}
+
+void drop_held(struct thread *thread, struct flow *flow) {
+  for (int from = CLIENT; from <= BACKEND; from++) {
+    struct way *way = &flow->way[from];
+    free(way->rest);
+    way->rest = NULL;
+    if (!way->tube) continue;
+    if (way->tube->held == 0) {
+      give_back_tube(thread, way);
+    } else {
+      destroy_tube(thread, way->tube); /* cheaper than emptying it */
+      way->tube = NULL;
+    }
+  }
+}
+
+static void count(struct way *way, struct flow *flow, struct thread *thread, size_t bytes) {
+  uint64_t before = atomic_load_explicit(&way->bytes, memory_order_relaxed);
+  atomic_store_explicit(&way->bytes, before + bytes, memory_order_relaxed);
+  flow->active_at = thread->now;
+}
+
+/* Bytes are kept that `to` does not take now. */
+static enum outcome keep(struct thread *thread, struct way *way, const uint8_t *bytes, size_t length) {
+  way->rest = malloc(length);
+  if (!way->rest) return WRITE_FAILED;
+  memcpy(way->rest, bytes, length);
+  way->rest_at = 0;
+  way->rest_end = (uint32_t)length;
+  way->stuck_since = thread->now;
+  return MOVED;
+}
+
+/* Sends, and tells how many bytes were taken; -1 if the connection is lost. */
+static ssize_t send_some(struct side *to, const uint8_t *bytes, size_t length) {
+  ssize_t sent = send(to->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) return -1;
+  if (sent < 0) sent = 0;
+  if ((size_t)sent < length) to->writable = false;
+  return sent;
+}
+
+/* Writes what is held. NOTHING: something is still held. */
+static enum outcome flush(struct thread *thread, struct way *way, struct side *to) {
+  if (way->rest) {
+    if (!to->writable) return NOTHING;
+    ssize_t sent = send_some(to, way->rest + way->rest_at, way->rest_end - way->rest_at);
+    if (sent < 0) return WRITE_FAILED;
+    if (sent > 0) way->stuck_since = thread->now;
+    way->rest_at += (uint32_t)sent;
+    if (way->rest_at < way->rest_end) return NOTHING;
+    free(way->rest);
+    way->rest = NULL;
+  }
+  while (way->tube && way->tube->held > 0) {
+    if (!to->writable) return NOTHING;
+    ssize_t sent = splice(way->tube->out, NULL, to->fd, NULL, way->tube->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN) return WRITE_FAILED;
+    if (sent <= 0) {
+      to->writable = false;
+      return NOTHING;
+    }
+    way->stuck_since = thread->now;
+    way->tube->held -= (uint32_t)sent;
+  }
+  return MOVED;
+}
+
+static enum outcome copy(struct thread *thread, struct flow *flow, int from) {
+  struct way *way = &flow->way[from];
+  struct side *source = &flow->side[from], *to = &flow->side[!from];
+  ssize_t got = recv(source->fd, thread->buffer, BUFFER, MSG_DONTWAIT);
+  if (got < 0 && errno == EINTR) return MOVED;
+  if (got < 0) {
+    source->readable = false;
+    return errno == EAGAIN ? NOTHING : READ_FAILED;
+  }
+  if (got == 0) {
+    way->eof = true;
+    flow->active_at = thread->now;
+    return MOVED;
+  }
+  count(way, flow, thread, (size_t)got);
+  if (got == BUFFER) {
+    if (way->bulk < MOST_BULK) way->bulk++;
+  } else {
+    way->bulk = way->bulk > 1 ? way->bulk - 2 : 0;
+    /* There was no more; what comes makes a new edge. An end or a reset has made its own already. */
+    if (!source->hung) source->readable = false;
+  }
+  ssize_t sent = send_some(to, thread->buffer, (size_t)got);
+  if (sent < 0) return WRITE_FAILED;
+  return sent < got ? keep(thread, way, thread->buffer + sent, (size_t)(got - sent)) : MOVED;
+}
+
+static enum outcome splice_in(struct thread *thread, struct flow *flow, int from) {
+  struct way *way = &flow->way[from];
+  struct side *source = &flow->side[from];
+  /* The pipe is empty, so EAGAIN speaks of the socket. SPLICE_F_MORE would hold small ends back for 200 ms. */
+  ssize_t got = splice(source->fd, NULL, way->tube->in, NULL, TUBE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (got < 0 && errno == EINTR) return MOVED;
+  if (got < 0 && errno == EAGAIN) source->readable = false;
+  if (got <= 0) {
+    give_back_tube(thread, way);
+    if (got == 0) {
+      way->eof = true;
+      flow->active_at = thread->now;
+      return MOVED;
+    }
+    if (errno != EINVAL && errno != ENOSYS) return errno == EAGAIN ? NOTHING : READ_FAILED;
+    way->bulk = 0; /* this socket cannot be spliced */
+    return MOVED;
+  }
+  count(way, flow, thread, (size_t)got);
+  way->tube->held = (uint32_t)got;
+  way->stuck_since = thread->now;
+  if (got < SMALL) way->bulk--;
+  else if (way->bulk < MOST_BULK) way->bulk++;
+  return MOVED;
+}
+
+/* Writes what is held, passes on the end, or reads. NOTHING: there is nothing more to do until epoll says so. */
+static enum outcome step(struct thread *thread, struct flow *flow, int from) {
+  struct way *way = &flow->way[from];
+  struct side *source = &flow->side[from], *to = &flow->side[!from];
+  enum outcome outcome = flush(thread, way, to);
+  if (outcome != MOVED) return outcome;
+  if (way->eof && !way->shut) {
+    shutdown(to->fd, SHUT_WR);
+    way->shut = true;
+  }
+  bool more = !way->eof && source->readable && to->writable;
+  bool bulk = more && way->bulk >= BULK;
+  if (way->tube && !bulk) give_back_tube(thread, way);
+  if (!more) return NOTHING;
+  if (bulk && !way->tube) way->tube = take_tube(thread);
+  return way->tube ? splice_in(thread, flow, from) : copy(thread, flow, from);
+}
+
+/* One direction. Tells false when the flow has ended. */
+static bool pump_way(struct thread *thread, struct flow *flow, int from) {
+  for (int turn = 0; turn < TURNS; turn++) {
+    enum outcome outcome = step(thread, flow, from);
+    if (outcome == NOTHING) return true;
+    if (outcome == MOVED) continue;
+    int failed = outcome == READ_FAILED ? from : !from;
+    flow_end(thread, flow, failed == CLIENT ? CLIENT_FAILED : BACKEND_FAILED, errno);
+    return false;
+  }
+  if (!flow->is_ready) {
+    flow->is_ready = true;
+    flow->next_ready = thread->ready;
+    thread->ready = flow;
+  }
+  return true;
+}
+
+void pump(struct thread *thread, struct flow *flow) {
+  if (!pump_way(thread, flow, CLIENT) || !pump_way(thread, flow, BACKEND)) return;
+  if (flow->way[CLIENT].shut && flow->way[BACKEND].shut) flow_end(thread, flow, FINISHED, 0);
+}

@@ -1,0 +1,87 @@
+/*
+ * Tries what the engine needs of this machine, in a few milliseconds: one connection through it on loopback, enough
+ * bytes to be spliced, a reset. A sandbox may forbid any of it.
+ */
+#define _GNU_SOURCE
+#include "engine.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+enum { BYTES = 1024 * 1024, PATIENCE_MS = 2000 };
+
+static int loopback_socket(void) {
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  return fd;
+}
+
+/* The slot of the next event if it is of this kind, else -1. */
+static int64_t await(struct engine *engine, int wake_fd, enum event_kind kind) {
+  struct event events[2];
+  struct pollfd poll_fd = {.fd = wake_fd, .events = POLLIN};
+  unsigned count = 0;
+  char byte;
+  while ((count = engine_take(engine, events, 2)) == 0) {
+    if (poll(&poll_fd, 1, PATIENCE_MS) <= 0) return -1;
+    (void)!recv(wake_fd, &byte, 1, MSG_DONTWAIT);
+  }
+  return count == 1 && events[0].kind == kind ? (int64_t)events[0].slot : -1;
+}
+
+static bool pass_bytes(int from, int to) {
+  static char sent[16 * 1024], got[16 * 1024];
+  for (size_t at = 0; at < sizeof sent; at++) sent[at] = (char)(at * 31);
+  for (int chunk = 0; chunk < BYTES / (int)sizeof sent; chunk++) {
+    if (send(from, sent, sizeof sent, MSG_NOSIGNAL) != sizeof sent) return false;
+    if (recv(to, got, sizeof got, MSG_WAITALL) != sizeof got || memcmp(sent, got, sizeof got) != 0) return false;
+  }
+  return true;
+}
+
+static bool try_relay(struct engine *engine, int wake_fd, int backend, int client) {
+  struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in target = any;
+  struct sockaddr_storage bound;
+  struct settings settings = {.keepalive_delay = 1000};
+  socklen_t length = sizeof target;
+  int listener;
+  if (bind(backend, (struct sockaddr *)&any, sizeof any) < 0 || listen(backend, 1) < 0) return false;
+  getsockname(backend, (struct sockaddr *)&target, &length);
+  errno = engine_listen(engine, (struct sockaddr *)&any, sizeof any, &settings, &listener, &bound);
+  if (errno != 0 || connect(client, (struct sockaddr *)&bound, sizeof any) < 0) return false;
+  int64_t slot = await(engine, wake_fd, ACCEPTED);
+  if (slot < 0) return false;
+  engine_dial(engine, (uint32_t)slot, (struct sockaddr *)&target, sizeof target, PATIENCE_MS);
+  if (await(engine, wake_fd, CONNECTED) != slot) return false;
+  int server = accept(backend, NULL, NULL);
+  bool passed = server >= 0 && pass_bytes(client, server) && pass_bytes(server, client);
+  engine_kill(engine, (uint32_t)slot);
+  passed = passed && await(engine, wake_fd, ENDED) == slot;
+  char byte;
+  passed = passed && recv(client, &byte, 1, 0) < 0 && errno == ECONNRESET;
+  if (server >= 0) close(server);
+  return passed;
+}
+
+int engine_self_test(void) {
+  int wake[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wake) < 0) return errno;
+  struct engine *engine = engine_start(1, wake[1]);
+  int backend = loopback_socket(), client = loopback_socket();
+  errno = 0;
+  bool passed = engine && backend >= 0 && client >= 0 && try_relay(engine, wake[0], backend, client);
+  int error = passed ? 0 : errno != 0 ? errno : EPROTO;
+  if (engine) engine_stop(engine);
+  for (size_t index = 0; index < 2; index++) close(wake[index]);
+  if (backend >= 0) close(backend);
+  if (client >= 0) close(client);
+  return error;
+}

@@ -1,0 +1,73 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { getSystemErrorName } from "node:util";
+import { GatewayError, messageOf } from "@gw/interface";
+
+/** The engine behind the binding; see `native/binding.c`. An errno stands for failure. */
+export interface Binding {
+  selfTest(): number;
+  start(threads: number): [engine: Engine, wakeFd: number] | number;
+  stop(engine: Engine): void;
+  listen(
+    engine: Engine,
+    host: string,
+    port: number,
+    settings: Uint32Array,
+  ): [listener: number, host: string, port: number] | number;
+  unlisten(engine: Engine, listener: number): void;
+  /** How many events were written, {@link numbersPerEvent} each. */
+  take(engine: Engine, events: Float64Array): number;
+  dial(engine: Engine, slot: number, host: string, port: number, timeoutMs: number): number;
+  cancelDial(engine: Engine, slot: number): void;
+  close(engine: Engine, slot: number): void;
+  kill(engine: Engine, slot: number): void;
+  bytes(engine: Engine, slot: number, side: 0 | 1): number;
+  peer(engine: Engine, slot: number): [host: string, port: number];
+}
+
+/** Known to the binding alone. */
+export type Engine = { readonly engine: unique symbol };
+
+/** Kind, slot, reason or listener, errno, bytes from the client, bytes from the backend. */
+export const numbersPerEvent = 6;
+
+let loaded: Binding | GatewayError | undefined;
+
+/**
+ * The binding, loaded and tried once for all.
+ *
+ * @throws {GatewayError} `unavailable`: there is none for this platform, it cannot be loaded, or its self-test failed
+ */
+export function loadBinding(): Binding {
+  loaded ??= load();
+  if (loaded instanceof GatewayError) throw loaded;
+  return loaded;
+}
+
+function load(): Binding | GatewayError {
+  const name = `${process.platform}-${process.arch}`;
+  const path = fileURLToPath(new URL(`../prebuilt/${name}.node`, import.meta.url));
+  if (!existsSync(path)) return unavailable(`there is no binary for ${name}`);
+  try {
+    const binding = createRequire(import.meta.url)(path) as Binding;
+    const error = binding.selfTest();
+    return error === 0 ? binding : unavailable(`its self-test failed: ${errnoName(error)}`);
+  } catch (cause) {
+    return unavailable(`${name}.node cannot be loaded: ${messageOf(cause)}`, cause);
+  }
+}
+
+function unavailable(why: string, cause?: unknown): GatewayError {
+  return new GatewayError("unavailable", `native relay: ${why}`, { cause });
+}
+
+/** What Node would throw for an errno. */
+export function systemError(errno: number, syscall: string): Error {
+  const code = errnoName(errno);
+  return Object.assign(new Error(`${syscall} ${code}`), { code, errno: -errno, syscall });
+}
+
+function errnoName(errno: number): string {
+  return getSystemErrorName(-errno);
+}

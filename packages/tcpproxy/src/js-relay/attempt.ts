@@ -1,0 +1,107 @@
+import type { Socket } from "node:net";
+import { type Address, formatAddress, GatewayError } from "@gw/interface";
+import { type Follower, setFollower } from "./follower.js";
+import type { Swept } from "./sweep.js";
+
+/** Who is told how an attempt ended; nothing if it was abandoned. */
+export interface AttemptOwner {
+  /** `socket` is connected, and the owner's to follow. */
+  onDialled(socket: Socket): void;
+  /** There is no socket any more. */
+  onDialFailed(error: GatewayError): void;
+  /** Time has passed, and the attempt is still under way. */
+  onWaiting(): void;
+}
+
+/** One attempt to connect to one address. */
+export class Attempt implements Follower, Swept {
+  readonly #address: Address;
+  readonly #timeoutMs: number;
+  readonly #dueMs: number;
+  readonly #owner: AttemptOwner;
+  #socket: Socket | undefined;
+  #over = false;
+
+  /**
+   * @param connect starts to connect a socket to `address`
+   * @param nowMs the time by which {@link sweep} will be called
+   */
+  constructor(
+    address: Address,
+    timeoutMs: number,
+    connect: () => Socket,
+    owner: AttemptOwner,
+    nowMs: number,
+  ) {
+    this.#address = address;
+    this.#timeoutMs = timeoutMs;
+    this.#dueMs = nowMs + timeoutMs;
+    this.#owner = owner;
+    try {
+      this.#socket = connect();
+      setFollower(this.#socket, this);
+    } catch (error) {
+      // As for a port that is none. The caller is still dialling; it is told afterwards.
+      process.nextTick(() => this.onError(error));
+    }
+  }
+
+  /** Ends the attempt without a word. */
+  abandon(): void {
+    this.#over = true;
+    if (!this.#socket) return;
+    setFollower(this.#socket, undefined);
+    this.#socket.destroy();
+  }
+
+  sweep(nowMs: number): void {
+    if (nowMs < this.#dueMs) this.#owner.onWaiting();
+    else this.#fail(new GatewayError("timed-out", `${this}: no answer within ${this.#timeoutMs} ms`));
+  }
+
+  onConnect(): void {
+    const socket = this.#socket;
+    if (!socket) return;
+    if (reachesItself(socket)) {
+      // The kernel gave it the port that it was to connect to, since nobody listened there.
+      this.#fail(new GatewayError("refused", `${this}: connection refused (it reached itself)`));
+      return;
+    }
+    this.#over = true;
+    this.#owner.onDialled(socket);
+  }
+
+  onError(error: unknown): void {
+    this.#fail(GatewayError.from(error, String(this)));
+  }
+
+  /** Without an error before, as when another has destroyed the socket. */
+  onClose(): void {
+    this.#fail(new GatewayError("unknown", `${this}: the socket was closed`));
+  }
+
+  onInput(): boolean {
+    return false;
+  }
+
+  onChunk(): boolean {
+    return false;
+  }
+
+  onEnd(): void {}
+
+  toString(): string {
+    return `dial ${formatAddress(this.#address)}`;
+  }
+
+  #fail(error: GatewayError): void {
+    if (this.#over) return;
+    this.abandon();
+    this.#owner.onDialFailed(error);
+  }
+}
+
+/** TCP's simultaneous open, of a socket with itself. */
+function reachesItself(socket: Socket): boolean {
+  return socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress;
+}

@@ -1,0 +1,168 @@
+import type { Socket } from "node:net";
+import {
+  type Address,
+  type ClientEvents,
+  type Clock,
+  GatewayError,
+  type RelayClient,
+  type RelayEnd,
+  type RelaySettings,
+} from "@gw/interface";
+import { Attempt, type AttemptOwner } from "./attempt.js";
+import { Flow, type FlowOwner } from "./flow.js";
+import { hasTimeouts, Patience } from "./patience.js";
+import type { Staging } from "./staging.js";
+import type { Sweep, Swept } from "./sweep.js";
+
+/** What the connections of one listener share. */
+export interface Surroundings {
+  readonly settings: RelaySettings;
+  readonly clock: Clock;
+  readonly staging: Staging;
+  /** Of dials that are under way. */
+  readonly dials: Sweep;
+  /** Of connections that have a backend. */
+  readonly connections: Sweep;
+  /** Between two sweeps of `connections`, in milliseconds. */
+  readonly periodMs: number;
+  /** Starts to connect a socket, which reads as soon as it is connected. */
+  connect(address: Address): Socket;
+  /** A connection has ended. */
+  onEnded(): void;
+}
+
+/** A client, and its backend once there is one. It ends when all of its sockets are closed. */
+export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
+  readonly address: Address;
+  readonly #around: Surroundings;
+  readonly #up: Flow;
+  #down: Flow | undefined;
+  #attempt: Attempt | undefined;
+  #patience: Patience | undefined;
+  #events: ClientEvents | undefined;
+  /** Sockets that are not closed; that of an attempt does not count. */
+  #open = 1;
+  /** Set by the first thing that ends the connection before it is finished; what follows from it is no reason. */
+  #cut: Pick<RelayEnd, "reason" | "error"> | undefined;
+
+  /** @param client an accepted socket, which is reading */
+  constructor(client: Socket, address: Address, around: Surroundings) {
+    this.address = address;
+    this.#around = around;
+    this.#up = new Flow(client, this, around.staging);
+  }
+
+  get bytesFromClient(): number {
+    return this.#up.bytes;
+  }
+
+  get bytesFromBackend(): number {
+    return this.#down?.bytes ?? 0;
+  }
+
+  /** Says who is told from now on; before anything can have happened. */
+  follow(events: ClientEvents): void {
+    this.#events = events;
+  }
+
+  dial(address: Address, timeoutMs: number): void {
+    if (this.#cut || this.#open === 0) return;
+    if (this.#attempt || this.#down)
+      throw new GatewayError("invalid-option", "a client is dialled for once at a time");
+    const { clock, dials } = this.#around;
+    const connect = (): Socket => this.#around.connect(address);
+    this.#attempt = new Attempt(address, timeoutMs, connect, this, clock.now());
+    dials.add(this.#attempt, timeoutMs / 8);
+  }
+
+  cancelDial(): void {
+    this.#endAttempt()?.abandon();
+  }
+
+  close(): void {
+    if (this.#cut || this.#down) return;
+    this.#cut = { reason: "closed" };
+    this.cancelDial();
+    // Bytes that are still in the kernel make it reset the connection by itself.
+    if (this.#up.bytes > 0) reset(this.#up.from);
+    else this.#up.from.destroy();
+  }
+
+  kill(): void {
+    this.#reset({ reason: "killed" });
+  }
+
+  onDialled(backend: Socket): void {
+    this.#endAttempt();
+    const { clock, connections, periodMs, settings, staging } = this.#around;
+    this.#open += 1;
+    this.#down = new Flow(backend, this, staging);
+    if (hasTimeouts(settings)) this.#patience = new Patience(this.#up, this.#down, settings, clock.now());
+    connections.add(this, periodMs);
+    this.#up.start(backend);
+    this.#down.start(this.#up.from);
+    this.#events?.connected();
+  }
+
+  onDialFailed(error: GatewayError): void {
+    this.#endAttempt();
+    this.#events?.dialFailed(error);
+  }
+
+  onWaiting(): void {
+    this.#up.check();
+  }
+
+  onFailed(flow: Flow, error: Error): void {
+    const side = flow === this.#up ? "client" : "backend";
+    this.#reset({ reason: `${side}-failed`, error: GatewayError.from(error, side) });
+  }
+
+  onClosed(flow: Flow): void {
+    this.#open -= 1;
+    if (!isFinished(flow.from))
+      this.#reset({ reason: flow === this.#up ? "client-failed" : "backend-failed" });
+    if (this.#open === 0) this.#end();
+  }
+
+  sweep(nowMs: number): void {
+    this.#up.check();
+    this.#down?.check();
+    const error = this.#patience?.exhausted(nowMs);
+    if (error) this.#reset({ reason: "timed-out", error });
+  }
+
+  #endAttempt(): Attempt | undefined {
+    const attempt = this.#attempt;
+    if (attempt) this.#around.dials.delete(attempt);
+    this.#attempt = undefined;
+    return attempt;
+  }
+
+  /** Resets both: the side that did not fail must not take the end of the bytes for their completion. */
+  #reset(cut: Pick<RelayEnd, "reason" | "error">): void {
+    this.#cut ??= cut;
+    this.cancelDial();
+    reset(this.#up.from);
+    if (this.#down) reset(this.#down.from);
+  }
+
+  #end(): void {
+    this.#around.connections.delete(this);
+    this.#around.onEnded();
+    const { bytesFromClient, bytesFromBackend } = this;
+    this.#events?.ended({ ...(this.#cut ?? { reason: "finished" }), bytesFromClient, bytesFromBackend });
+  }
+}
+
+/** Whether both directions of a closed socket ended as they should. */
+function isFinished(socket: Socket): boolean {
+  return socket.readableEnded && socket.writableFinished;
+}
+
+/** Closes with a reset. libuv cannot while a shutdown is under way, so wait for that: it has nothing to flush. */
+function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  if (socket.writableEnded && !socket.writableFinished) socket.once("finish", () => socket.resetAndDestroy());
+  else socket.resetAndDestroy();
+}

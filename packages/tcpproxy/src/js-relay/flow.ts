@@ -1,0 +1,128 @@
+import type { Socket } from "node:net";
+import { type Follower, setFollower } from "./follower.js";
+import { handleOf } from "./handle.js";
+import type { Staging } from "./staging.js";
+import { connectionReset, isReset, readAfresh } from "./true-end.js";
+
+/** Who is told how the sockets of its flows fare. */
+export interface FlowOwner {
+  /** The socket that `flow` comes from failed; `onClosed` follows. */
+  onFailed(flow: Flow, error: Error): void;
+  /** The socket that `flow` comes from is closed. */
+  onClosed(flow: Flow): void;
+}
+
+/** How much is read before there is somewhere to send it. One read more may come on top. */
+const earlyLimit = 64 * 1024;
+
+const nothing = Buffer.alloc(0);
+
+/**
+ * One direction of a connection: passes on bytes and the end of them, no faster than they are taken. What it holds is
+ * one read at most. It follows the socket that it comes from.
+ */
+export class Flow implements Follower {
+  readonly from: Socket;
+  /** Bytes read so far. */
+  bytes = 0;
+  /** Whether the input has ended. */
+  ended = false;
+  /** Whether bytes wait to be taken; meanwhile nothing is read. */
+  stalled = false;
+  readonly #owner: FlowOwner;
+  readonly #staging: Staging;
+  #to: Socket | undefined;
+  /** What came before there was somewhere to send it. */
+  #early: Buffer[] | undefined;
+  /** The memory that they wait in, if it is the staging's. */
+  #lent: Buffer | undefined;
+
+  constructor(from: Socket, owner: FlowOwner, staging: Staging) {
+    this.from = from;
+    this.#owner = owner;
+    this.#staging = staging;
+    setFollower(from, this);
+  }
+
+  /** From now on bytes go to `to`, those first that came before. */
+  start(to: Socket): void {
+    this.#to = to;
+    const early = this.#early;
+    this.#early = undefined;
+    if (early && !this.#pass(to, Buffer.concat(early))) return;
+    if (this.ended) to.end();
+    else if (this.bytes >= earlyLimit) this.from.resume();
+  }
+
+  /** Bytes that wait to be taken. */
+  get waiting(): number {
+    if (!this.stalled || !this.#to) return 0;
+    return handleOf(this.#to)?.writeQueueSize ?? this.#to.writableLength;
+  }
+
+  /** Finds out whether a socket that is not read from has been reset. */
+  check(): void {
+    if ((this.stalled || this.ended || !this.#to) && isReset(this.from))
+      this.#owner.onFailed(this, connectionReset());
+  }
+
+  onInput(length: number): boolean {
+    this.bytes += length;
+    if (!this.#to) return this.#keep(this.#staging.copy(length));
+    if (length < this.#staging.input.length && this.from.writableEnded) readAfresh(this.from);
+    if (this.#pass(this.#to, this.#staging.stage(length))) return true;
+    this.#lent = this.#staging.lend(length);
+    return false;
+  }
+
+  onChunk(chunk: Buffer): boolean {
+    this.bytes += chunk.length;
+    if (!this.#to) return this.#keep(chunk);
+    if (this.from.writableEnded) readAfresh(this.from);
+    return this.#pass(this.#to, chunk);
+  }
+
+  onEnd(): void {
+    if (isReset(this.from)) {
+      this.#owner.onFailed(this, connectionReset());
+      return;
+    }
+    this.ended = true;
+    if (!this.stalled) this.#to?.end();
+  }
+
+  onError(error: Error): void {
+    this.#owner.onFailed(this, error);
+  }
+
+  onClose(): void {
+    this.#owner.onClosed(this);
+  }
+
+  #keep(chunk: Buffer): boolean {
+    this.#early ??= [];
+    this.#early.push(chunk);
+    return this.bytes < earlyLimit;
+  }
+
+  /** Returns whether all of `chunk` was taken at once, so that its memory is free and more can be read. */
+  #pass(to: Socket, chunk: Buffer): boolean {
+    to.write(chunk);
+    if (to.writableLength === 0) return true;
+    this.stalled = true;
+    // It comes after the bytes that wait, and so tells when they are taken.
+    to.write(nothing, error => {
+      if (!error) this.#flushed(to);
+    });
+    return false;
+  }
+
+  #flushed(to: Socket): void {
+    this.stalled = false;
+    if (this.#lent) this.#staging.giveBack(this.#lent);
+    this.#lent = undefined;
+    // libuv cannot reset a socket while a shutdown is under way, so that only what is flushed is shut down.
+    if (this.ended) to.end();
+    else this.from.resume();
+  }
+}

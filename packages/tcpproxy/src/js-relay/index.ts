@@ -1,0 +1,1 @@
+export { type JsRelayOptions, jsRelay } from "./js-relay.js";

@@ -1,0 +1,97 @@
+import { GatewayError, type RelaySettings } from "@gw/interface";
+import type { Flow } from "./flow.js";
+
+type Timeouts = Pick<RelaySettings, "idleTimeoutMs" | "halfCloseTimeoutMs" | "writeTimeoutMs">;
+
+export function hasTimeouts({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs }: Timeouts): boolean {
+  return idleTimeoutMs + halfCloseTimeoutMs + writeTimeoutMs > 0;
+}
+
+/** How often a {@link Patience} with these settings is to be asked, in milliseconds; Infinity if it need not be. */
+export function periodOf({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs }: Timeouts): number {
+  return Math.min(
+    ...[idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs].map(ms => (ms > 0 ? ms / 8 : Infinity)),
+  );
+}
+
+/**
+ * Knows for how long nothing has happened on a connection. Nobody tells it of each byte: it looks at the counts when
+ * it is asked, and so is up to two periods late, and never early.
+ */
+export class Patience {
+  readonly #up: Flow;
+  readonly #down: Flow;
+  readonly #timeouts: Timeouts;
+  readonly #traffic: Standstill;
+  readonly #upWrites: Standstill;
+  readonly #downWrites: Standstill;
+
+  constructor(up: Flow, down: Flow, timeouts: Timeouts, nowMs: number) {
+    this.#up = up;
+    this.#down = down;
+    this.#timeouts = timeouts;
+    this.#traffic = new Standstill(nowMs);
+    this.#upWrites = new Standstill(nowMs);
+    this.#downWrites = new Standstill(nowMs);
+  }
+
+  /** What it was that took too long, if anything did. */
+  exhausted(nowMs: number): GatewayError | undefined {
+    const { idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs } = this.#timeouts;
+    const silentMs = this.#traffic.lasts(trafficOf(this.#up) + trafficOf(this.#down), nowMs);
+    const upMs = this.#upWrites.lasts(stallOf(this.#up), nowMs);
+    const downMs = this.#downWrites.lasts(stallOf(this.#down), nowMs);
+    if (this.#up.stalled && isOver(upMs, writeTimeoutMs)) return tookNothing("backend", writeTimeoutMs);
+    if (this.#down.stalled && isOver(downMs, writeTimeoutMs)) return tookNothing("client", writeTimeoutMs);
+    if (isOver(silentMs, idleTimeoutMs))
+      return timedOut(`no byte in either direction for ${idleTimeoutMs} ms`);
+    if ((this.#up.ended || this.#down.ended) && isOver(silentMs, halfCloseTimeoutMs))
+      return timedOut(`no byte for ${halfCloseTimeoutMs} ms after one side had ended its output`);
+    return undefined;
+  }
+}
+
+/** For how long a number has stayed as it is. */
+class Standstill {
+  #value = 0;
+  #sinceMs: number;
+
+  constructor(nowMs: number) {
+    this.#sinceMs = nowMs;
+  }
+
+  /** In milliseconds; 0 if `value` is not that of the call before. */
+  lasts(value: number, nowMs: number): number {
+    if (value !== this.#value) {
+      this.#value = value;
+      this.#sinceMs = nowMs;
+    }
+    return nowMs - this.#sinceMs;
+  }
+}
+
+/** A number that grows with all that is read and written, and with the end of it. */
+function trafficOf(flow: Flow): number {
+  return flow.bytes + takenOf(flow) + (flow.ended ? 1 : 0);
+}
+
+/** A number that changes with each byte that is taken, and when the flow begins to stall. */
+function stallOf(flow: Flow): number {
+  return flow.stalled ? takenOf(flow) : -1;
+}
+
+function takenOf({ bytes, waiting }: Flow): number {
+  return bytes - waiting;
+}
+
+function isOver(lastsMs: number, timeoutMs: number): boolean {
+  return timeoutMs > 0 && lastsMs >= timeoutMs;
+}
+
+function tookNothing(side: string, timeoutMs: number): GatewayError {
+  return timedOut(`${side} took nothing of what waits for it for ${timeoutMs} ms`);
+}
+
+function timedOut(what: string): GatewayError {
+  return new GatewayError("timed-out", what);
+}

@@ -1,0 +1,116 @@
+import { type Address, type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import { leadsBack } from "./loop.js";
+import type { Resolver } from "./resolver.js";
+
+/** The addresses of one endpoint, one after the other, for one dial. */
+export interface Route {
+  /**
+   * The next address to try, at once where it is known; `undefined` when there are no more, and then `error` says
+   * why. A promise of it never rejects.
+   */
+  next(): Address | undefined | Promise<Address | undefined>;
+  /** The address that was told last did not accept. */
+  failed(error: GatewayError): void;
+  /** The address that was told last accepted: it goes first from now on. */
+  accepted(): void;
+  /** Why the last address failed, or why there is none. */
+  readonly error: GatewayError;
+}
+
+/** The route to an endpoint that is an IP literal: itself. */
+export class LiteralRoute implements Route {
+  error: GatewayError = new GatewayError("unreachable", "it was not dialled");
+  readonly #address: Address;
+  readonly #listening: readonly Address[];
+  #told = false;
+
+  constructor(address: Address, listening: readonly Address[]) {
+    this.#address = address;
+    this.#listening = listening;
+  }
+
+  next(): Address | undefined {
+    if (this.#told) return undefined;
+    this.#told = true;
+    if (!leadsBack(this.#address, this.#listening)) return this.#address;
+    this.error = selfLoop(this.#address);
+    return undefined;
+  }
+
+  failed(error: GatewayError): void {
+    this.error = error;
+  }
+
+  accepted(): void {}
+}
+
+/** The route to an endpoint that is a name. */
+export class NamedRoute implements Route {
+  error: GatewayError;
+  readonly #endpoint: Endpoint;
+  readonly #listening: readonly Address[];
+  readonly #resolver: Resolver;
+  readonly #timeoutMs: number;
+  #addresses: readonly string[] | undefined;
+  /** How many of the addresses were told. */
+  #told = 0;
+  #askedAgain = false;
+
+  /** @param timeoutMs how long the name may take to be resolved */
+  constructor(endpoint: Endpoint, listening: readonly Address[], resolver: Resolver, timeoutMs: number) {
+    this.#endpoint = endpoint;
+    this.#listening = listening;
+    this.#resolver = resolver;
+    this.#timeoutMs = timeoutMs;
+    this.error = new GatewayError("name-not-resolved", `${endpoint.host} has no address`);
+  }
+
+  next(): Address | undefined | Promise<Address | undefined> {
+    this.#addresses ??= this.#resolver.fresh(this.#endpoint.host);
+    if (!this.#addresses) return this.#resolve();
+    return this.#nextOf(this.#addresses) ?? (this.#askedAgain ? undefined : this.#askAgain(this.#addresses));
+  }
+
+  failed(error: GatewayError): void {
+    this.error = error;
+  }
+
+  accepted(): void {
+    const address = this.#addresses?.[this.#told - 1];
+    if (address !== undefined) this.#resolver.prefer(this.#endpoint.host, address);
+  }
+
+  #nextOf(addresses: readonly string[]): Address | undefined {
+    while (this.#told < addresses.length) {
+      const address = { host: addresses[this.#told] as string, port: this.#endpoint.port };
+      this.#told += 1;
+      if (!leadsBack(address, this.#listening)) return address;
+      this.error = selfLoop(address);
+    }
+    return undefined;
+  }
+
+  async #resolve(): Promise<Address | undefined> {
+    try {
+      this.#addresses = await this.#resolver.within(this.#endpoint.host, this.#timeoutMs);
+    } catch (error) {
+      this.#addresses = [];
+      this.#askedAgain = true;
+      this.error = GatewayError.from(error, `look up ${this.#endpoint.host}`);
+    }
+    return this.next();
+  }
+
+  /** When no remembered address accepts, what a quick look-up adds to them. */
+  async #askAgain(before: readonly string[]): Promise<Address | undefined> {
+    this.#askedAgain = true;
+    const now = await this.#resolver.soon(this.#endpoint.host);
+    this.#addresses = now.filter(address => !before.includes(address));
+    this.#told = 0;
+    return this.#nextOf(this.#addresses);
+  }
+}
+
+function selfLoop(address: Address): GatewayError {
+  return new GatewayError("self-loop", `dial ${formatAddress(address)}: that is this gateway itself`);
+}
