@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type Program, runProgram, startProgram } from "@gw/testing";
+
+/** The load program, compiled: see load/load.c. */
+export interface Load {
+  /** Starts the backend; it serves on `address` until it is disposed of. */
+  serve(): Promise<Backend>;
+  /** Starts a part of the program that reports events. */
+  start(part: string, settings: Settings, command?: readonly string[]): LoadProgram;
+}
+
+/** The settings of a part, as `struct settings` of load.h has them. */
+export type Settings = { readonly [name: string]: string | number };
+
+/** What subjects pass connections on to. */
+export interface Backend extends AsyncDisposable {
+  /** `host:port` */
+  readonly address: string;
+}
+
+/** A running part. */
+export interface LoadProgram extends AsyncDisposable {
+  readonly pid: number;
+  /** Resolves with the event of this name; rejects if the part fails, or is silent for `withinMs`. */
+  event(name: string, withinMs: number): Promise<Report>;
+}
+
+/** The numbers of an event. */
+export type Report = { readonly [name: string]: number };
+
+const sources = fileURLToPath(new URL("../load", import.meta.url));
+const cache = fileURLToPath(new URL("../../../node_modules/.cache/gw-bench", import.meta.url));
+
+/** Compiles the load program with `cc`, unless these very sources have been compiled before. */
+export async function compileLoad(): Promise<Load> {
+  const files = readdirSync(sources).sort();
+  const digest = createHash("sha256");
+  for (const file of files) digest.update(readFileSync(join(sources, file)));
+  const program = join(cache, `load-${digest.digest("hex").slice(0, 16)}`);
+  if (!existsSync(program)) {
+    mkdirSync(cache, { recursive: true });
+    const parts = files.filter(file => file.endsWith(".c")).map(file => join(sources, file));
+    const output = `${program}.${process.pid}`;
+    const { code, stderr } = await runProgram("cc", ["-O2", "-Wall", "-Werror", "-o", output, ...parts]);
+    if (code !== 0) throw new Error(`cc: ${stderr}`);
+    renameSync(output, program);
+  }
+  return {
+    async serve() {
+      const part = watched(startProgram(program, ["serve"]));
+      const { port } = await part.event("serving", 5_000);
+      return { address: `127.0.0.1:${port}`, [Symbol.asyncDispose]: part[Symbol.asyncDispose] };
+    },
+    start(part, settings, command) {
+      const given = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+      // The command that it starts shares its process group.
+      return watched(startProgram(program, [part, ...given, ...(command ? ["--", ...command] : [])], group));
+    },
+  };
+}
+
+const group = { detached: true };
+
+function watched(program: Program): LoadProgram {
+  return {
+    get pid() {
+      return program.pid;
+    },
+    async event(name, withinMs) {
+      const pattern = new RegExp(`^\\{"event":"(?:${name}|failed)".*\\}$`, "m");
+      const late = new AbortController();
+      const tooLate = setTimeout(withinMs, undefined, { signal: late.signal }).then(() => {
+        throw new Error(`the load program did not say "${name}" within ${withinMs} ms`);
+      });
+      const said = program.printed(pattern);
+      said.catch(() => {});
+      try {
+        const [line] = await Promise.race([said, tooLate]);
+        const { event, error, ...numbers } = JSON.parse(line ?? "");
+        if (event === "failed") throw new Error(error);
+        return numbers;
+      } finally {
+        late.abort();
+        tooLate.catch(() => {});
+      }
+    },
+    [Symbol.asyncDispose]: program[Symbol.asyncDispose],
+  };
+}

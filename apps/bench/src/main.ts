@@ -1,0 +1,54 @@
+import { loadavg } from "node:os";
+import { compileLoad } from "./load.js";
+import { commit, descriptorLimit, thisMachine } from "./machine.js";
+import { measures } from "./measures/index.js";
+import { type Options, readOptions, usage } from "./options.js";
+import { circumstances, detailTables, plainText } from "./report/text.js";
+import { publishedFolder, readResults, writeReadmes, writeResults } from "./report/write.js";
+import type { Results } from "./results.js";
+import { runRounds } from "./rounds.js";
+import { select } from "./selection.js";
+import { subjects } from "./subjects/index.js";
+
+// On exit, whatever was started is ended and temporary folders are removed: see startProgram.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+
+const options = readOptions(process.argv.slice(2));
+if (!options) console.log(usage);
+else if (options.readme) publish(readResults(publishedFolder));
+else {
+  const results = await measure(options);
+  for (const table of detailTables(results)) console.log(plainText(table));
+  console.log(circumstances(results).join("\n"));
+  const complete = !options.only && !options.subjects && !options.quick;
+  if (options.output) writeResults(options.output, results);
+  else if (complete) publish(results);
+}
+
+/** Where the READMEs take their figures from. A part of a run does not take the place of a whole one. */
+function publish(results: Results): void {
+  writeResults(publishedFolder, results);
+  writeReadmes(results);
+}
+
+async function measure({ rounds, seconds, quick, ...options }: Options): Promise<Results> {
+  const say = (line: string): void => console.error(`[${Math.round(performance.now() / 1000)} s] ${line}`);
+  const [loadBefore = 0] = loadavg();
+  const circumstances = {
+    machine: thisMachine(),
+    commit: await commit(),
+    settings: { rounds, seconds, quick, descriptorLimit: await descriptorLimit(), loadBefore },
+  };
+  const load = await compileLoad();
+  const chosen = await select({ measures, subjects }, options, load);
+  for (const { name, why } of chosen.leftOut) say(`left out: ${name}: ${why}`);
+  const rows = await runRounds({ ...chosen, load, scale: options.scale, rounds, say });
+  return {
+    date: new Date().toISOString(),
+    ...circumstances,
+    subjects: chosen.entries,
+    measures: chosen.measures.map(({ name, title, how, figures }) => ({ name, title, how, figures })),
+    leftOut: chosen.leftOut,
+    rows,
+  };
+}

@@ -1,0 +1,56 @@
+import { setTimeout } from "node:timers/promises";
+import type { Bench, Figures, Measure, Subject } from "../contract.js";
+import { startSubject } from "../running.js";
+
+/** More than any subject can hold with a descriptor limit that a user has. */
+const asManyAsCanBe = 1_000_000;
+
+/** What connections cost that do nothing, as most connections to etcd do. */
+export const idle: Measure = {
+  name: "idle",
+  title: "idle connections",
+  how: "Each connection passes one byte each way and stays open. Memory and descriptors of the proxy are read before and after; memory of the kernel is not in it. At the limit: connections are opened until no more get through; the load program can hold 32 fewer than the descriptor limit.",
+  figures: [
+    { key: "held", title: "connections held", unit: "", better: "more" },
+    { key: "memory", title: "memory per connection", unit: "KB", better: "less" },
+    { key: "descriptors", title: "descriptors per connection", unit: "", better: "less" },
+  ],
+  mostRounds: 3,
+  async run(subject: Subject, bench: Bench) {
+    for (const connections of bench.scale.idle) {
+      const limit = connections === Number.POSITIVE_INFINITY;
+      const title = limit ? "at the descriptor limit" : `${connections.toLocaleString("en")} open`;
+      await bench.sample(title, () => hold(subject, bench, limit ? undefined : connections));
+    }
+  },
+};
+
+/** Opens this many connections, or as many as get through, and tells what they cost. */
+async function hold(subject: Subject, { load, scale }: Bench, connections?: number): Promise<Figures> {
+  await using backend = await load.serve();
+  await using running = await startSubject(subject, backend);
+  await setTimeout(scale.settleMs);
+  const before = reading(running.group);
+  const settings = { to: running.address, connections: connections ?? asManyAsCanBe };
+  await using program = load.start("hold", settings);
+  const { held = 0, dropped = 0 } = await program.event("held", 60_000);
+  if (connections !== undefined && (held < connections || dropped > 0))
+    throw new Error(`it held ${held} of ${connections}`);
+  await setTimeout(scale.settleMs);
+  await running.check().catch(error => {
+    throw new Error(`${held} held, then ${error.message}`);
+  });
+  const after = reading(running.group);
+  return {
+    held,
+    memory: (after.memory - before.memory) / held / 1000,
+    descriptors: (after.descriptors - before.descriptors) / held,
+  };
+}
+
+function reading(group: Awaited<ReturnType<typeof startSubject>>["group"]): {
+  readonly memory: number;
+  readonly descriptors: number;
+} {
+  return { memory: group?.memory() ?? Number.NaN, descriptors: group?.descriptors() ?? Number.NaN };
+}

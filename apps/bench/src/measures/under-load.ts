@@ -1,0 +1,40 @@
+import type { Load, Report, Settings } from "../load.js";
+import type { Running } from "../running.js";
+
+/** What the load program reports of its measured time, and what the proxy used in that time. */
+export interface LoadResult {
+  readonly report: Report;
+  /** CPU time of the proxy in one second; NaN for `direct`. */
+  readonly cpuPerSecond: number;
+  /** Memory of the proxy in bytes with all connections open; NaN for `direct`. */
+  readonly memory: number;
+}
+
+/**
+ * Runs a part of the load program against a subject. CPU time is read when the measured time begins and ends,
+ * over the time between the two readings, which may be late by some milliseconds where all cores are busy.
+ *
+ * @throws {Error} if the load program saw errors, or the subject ended: such a sample is no figure
+ */
+export async function underLoad(
+  load: Load,
+  running: Running,
+  part: string,
+  settings: Settings & { readonly warmup: number; readonly measure: number },
+): Promise<LoadResult> {
+  await using program = load.start(part, { to: running.address, ...settings });
+  const openingMs = 20_000;
+  await program.event("start", settings.warmup + openingMs);
+  const first = reading(running);
+  const report = await program.event("end", settings.measure + 10_000);
+  const last = reading(running);
+  const memory = running.group?.memory() ?? Number.NaN;
+  await running.check();
+  if (report["errors"] !== 0) throw new Error(`${report["errors"]} of ${report["count"]} failed`);
+  return { report, cpuPerSecond: (last.cpu - first.cpu) / (last.at - first.at), memory };
+}
+
+/** CPU time and the clock, both in seconds. */
+function reading({ group }: Running): { readonly cpu: number; readonly at: number } {
+  return { cpu: group?.cpuSeconds() ?? Number.NaN, at: performance.now() / 1000 };
+}

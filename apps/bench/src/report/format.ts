@@ -1,0 +1,33 @@
+import { findRow, type Results, type Row } from "../results.js";
+
+/** What ratios are to. */
+export const reference = "etcd-gateway";
+
+/** Three digits that mean something, with thousands separators. */
+export function number(value: number): string {
+  const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
+  const digits = Math.max(0, Math.min(2, 2 - magnitude));
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** The median, with the spread of the rounds: `1,234 (1,200–1,250)`; or why there is none. */
+export function withSpread(row: Row | undefined): string {
+  if (!row) return "";
+  if (row.median === undefined) return `failed: ${row.failures[0]}`;
+  const { median, min = median, max = median, samples, failures } = row;
+  const spread = samples.length > 1 ? ` (${number(min)}–${number(max)})` : "";
+  const failed =
+    failures.length > 0 ? `, ${failures.length} of ${samples.length + failures.length} failed` : "";
+  return `${number(median)}${spread}${failed}`;
+}
+
+/** How many times the reference's median it is; undefined where either is missing. */
+export function ratio(results: Results, row: Row | undefined): number | undefined {
+  const base = row && findRow(results, { ...row, subject: reference })?.median;
+  return base && row.median !== undefined ? row.median / base : undefined;
+}
+
+/** `1.44×` */
+export function times(value: number | undefined): string {
+  return value === undefined ? "" : `${value.toFixed(value < 0.1 ? 3 : 2)}×`;
+}

@@ -1,0 +1,69 @@
+import type { Results } from "../results.js";
+import { number, ratio, reference, times } from "./format.js";
+import { headlinesOf } from "./headlines.js";
+import { circumstances, detailTables, type Table } from "./text.js";
+
+/** Between these lines of a README stands what is generated. */
+const markers = ["<!-- bench:start -->", "<!-- bench:end -->"] as const;
+
+/** The text with `content` between its markers; as it is where it has none. */
+export function betweenMarkers(text: string, content: string): string {
+  const [start, end] = markers.map(marker => text.indexOf(marker)) as [number, number];
+  if (start < 0 || end < start) return text;
+  return `${text.slice(0, start + markers[0].length)}\n\n${content}\n\n${text.slice(end)}`;
+}
+
+/** For the README of the project: the figures that matter, for the programs that people choose between. */
+export function shortReport(results: Results): string {
+  const shown = ["gw-native", "gw-js", "gw-default", reference, "haproxy", "nginx", "pipe"];
+  return [summary(results, shown), ...smallPrint(results, circumstances(results).slice(0, 3))].join("\n\n");
+}
+
+/** For the benchmark's own README: the same for all subjects, how each measure works, and every figure. */
+export function fullReport(results: Results): string {
+  const setUps = results.subjects.filter(({ setUp }) => setUp);
+  return [
+    summary(
+      results,
+      results.subjects.map(({ name }) => name),
+    ),
+    ...smallPrint(results, circumstances(results)),
+    "### How",
+    results.measures.map(({ title, name, how }) => `- **${title}** (\`--only ${name}\`): ${how}`).join("\n"),
+    "### Who",
+    setUps.map(({ title, name, setUp }) => `- **${title}** (\`--subjects ${name}\`): ${setUp}.`).join("\n"),
+    "### Every figure",
+    "Median (least–most of the rounds), and its ratio to `etcd gateway`.",
+    ...detailTables(results).map(table => `**${table.title}**\n\n${markdown(table.rows)}`),
+  ].join("\n\n");
+}
+
+/** Medians, and in brackets their ratio to the reference. */
+function summary(results: Results, names: readonly string[]): string {
+  const subjects = results.subjects.filter(({ name }) => names.includes(name));
+  const lines = headlinesOf(results).map(({ title, figure, row }) => [
+    `${title}${figure.unit && `, ${figure.unit}`}`,
+    ...subjects.map(({ name }) => {
+      const one = row(name);
+      if (one?.median === undefined) return one ? "failed" : "";
+      const comparison = name === reference ? "" : times(ratio(results, one));
+      return `${number(one.median)}${comparison && ` (${comparison})`}`;
+    }),
+  ]);
+  return markdown([["", ...subjects.map(({ title }) => title)], ...lines]);
+}
+
+function smallPrint(results: Results, facts: readonly string[]): string[] {
+  const compared = `Medians; in brackets the ratio to \`etcd gateway\`.`;
+  const quick = results.settings.quick ? ["**A smoke run: these are no figures to quote.**"] : [];
+  return [...quick, `${compared} ${facts.join(". ")}.`];
+}
+
+function markdown(rows: Table["rows"]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const width = rows[0]?.length ?? 0;
+  const padded = rows.map(row => [...row, ...Array<string>(width - row.length).fill("")]);
+  const [heading = [], ...body] = padded;
+  const rule = heading.map((_, column) => (column === 0 ? "---" : "--:"));
+  return [line(heading), line(rule), ...body.map(line)].join("\n");
+}

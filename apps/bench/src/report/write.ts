@@ -1,0 +1,43 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Results } from "../results.js";
+import { growthChart, ratioChart } from "./charts.js";
+import { betweenMarkers, fullReport, shortReport } from "./markdown.js";
+
+const inProject = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
+
+/** Where the results stand that the READMEs quote. */
+export const publishedFolder = inProject("apps/bench/results");
+
+/** The READMEs that quote them, each with the text that stands between its markers. */
+export const readmes: readonly {
+  readonly file: string;
+  readonly report: (results: Results) => string;
+}[] = [
+  { file: inProject("apps/bench/README.md"), report: fullReport },
+  { file: inProject("README.md"), report: shortReport },
+];
+
+/** Reads what {@link writeResults} has written. */
+export function readResults(folder: string): Results {
+  return JSON.parse(readFileSync(join(folder, "latest.json"), "utf8")) as Results;
+}
+
+/** Writes `latest.json` and the charts. */
+export function writeResults(folder: string, results: Results): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "latest.json"), `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(join(folder, "ratios.svg"), ratioChart(results));
+  writeFileSync(join(folder, "growth.svg"), growthChart(results));
+}
+
+/** Writes the tables into the READMEs that have a place for them. */
+export function writeReadmes(results: Results): void {
+  for (const { file, report } of readmes) {
+    if (!existsSync(file)) continue;
+    const text = readFileSync(file, "utf8");
+    const updated = betweenMarkers(text, report(results));
+    if (updated !== text) writeFileSync(file, updated);
+  }
+}

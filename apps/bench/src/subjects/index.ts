@@ -1,0 +1,30 @@
+import type { Subject } from "../contract.js";
+import { etcdGateway } from "./etcd-gateway.js";
+import { gwDefault, gwJs, gwNative, gwTwoThreads } from "./gw.js";
+import { haproxy } from "./haproxy.js";
+import { nginx } from "./nginx.js";
+import { nodeTcpProxy } from "./node-tcp-proxy.js";
+import { pipe } from "./pipe.js";
+
+/** No proxy: what the load program and its backend can do on this machine by themselves. */
+const direct: Subject = {
+  name: "direct",
+  title: "direct",
+  setUp: "no proxy: the limit of the load program, its backend and the machine",
+  version: async () => "",
+  command: () => undefined,
+};
+
+/** All subjects, in the order of tables and charts. */
+export const subjects: readonly Subject[] = [
+  gwNative,
+  gwTwoThreads,
+  gwJs,
+  gwDefault,
+  etcdGateway,
+  haproxy,
+  nginx,
+  nodeTcpProxy,
+  pipe,
+  direct,
+];

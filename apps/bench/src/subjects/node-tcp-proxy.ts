@@ -1,0 +1,30 @@
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { Subject } from "../contract.js";
+
+const require = createRequire(import.meta.url);
+const folder = (): string => dirname(require.resolve("node-tcp-proxy"));
+
+/** The package of npm that does what gw does, by the program that it brings. */
+export const nodeTcpProxy: Subject = {
+  name: "node-tcp-proxy",
+  title: "node-tcp-proxy",
+  setUp: "its own `tcpproxy`, quiet",
+  async version() {
+    const { version } = require("node-tcp-proxy/package.json") as { version: string };
+    return `${version}, Node ${process.versions.node}`;
+  },
+  command({ listen, backend }) {
+    const [host, port] = listen.split(":");
+    const [serviceHost, servicePort] = backend.split(":");
+    return [
+      process.execPath,
+      join(folder(), "tcp-proxy-cli.js"),
+      `--hostname=${host}`,
+      `--proxyPort=${port}`,
+      `--serviceHost=${serviceHost}`,
+      `--servicePort=${servicePort}`,
+      "-q",
+    ];
+  },
+};

@@ -1,0 +1,13 @@
+import { fileURLToPath } from "node:url";
+import type { Subject } from "../contract.js";
+
+const script = fileURLToPath(new URL("../peers/pipe.js", import.meta.url));
+
+/** The twenty lines that everybody writes first. */
+export const pipe: Subject = {
+  name: "pipe",
+  title: "pipe",
+  setUp: "`a.pipe(b)` and `b.pipe(a)` on the same Node",
+  version: async () => `Node ${process.versions.node}`,
+  command: ({ listen, backend }) => [process.execPath, script, listen, backend],
+};
