@@ -1,11 +1,6 @@
-import { randomInt } from "node:crypto";
 import { isIP } from "node:net";
-import { type Address, type Clock, formatAddress, GatewayError, quote, systemClock } from "@gw/interface";
-import { addressBook, type DnsAddresses, hasIPv6 } from "./addresses.js";
-import type { Asking } from "./ask.js";
-import { candidateNames } from "./name.js";
-import { followResolvConf } from "./resolv-conf.js";
-import { type Resolved, resolve } from "./resolve.js";
+import { type Address, type Clock, GatewayError, quote } from "@gw/interface";
+import type { DnsAddresses } from "./addresses.js";
 
 export type { DnsAddresses } from "./addresses.js";
 
@@ -90,9 +85,6 @@ export interface DnsClient {
   forget(): void;
 }
 
-const defaultTimeoutMs = 2_000;
-const defaultAttempts = 2;
-
 /**
  * Creates a client that asks the system's name servers, or given ones, over UDP, and TCP where answers are
  * truncated. It opens nothing before it is asked, so it need not be closed.
@@ -101,61 +93,21 @@ const defaultAttempts = 2;
  */
 export function createDnsClient(options: DnsClientOptions = {}): DnsClient {
   validate(options);
-  const { clock = systemClock, preferIPv6, randomId = () => randomInt(0x1_0000) } = options;
-  const configuration = followResolvConf(options.resolvConf ?? "/etc/resolv.conf");
-  const book = addressBook(clock, () => preferIPv6 ?? hasIPv6());
-
-  /** Asks for the names that `name` may stand for; the first answer that has something, or the best without. */
-  const search = async <R extends { readonly exists: boolean }>(
-    name: string,
-    signal: AbortSignal | undefined,
-    ask: (name: string, asking: Asking) => Promise<R>,
-    hasSome: (result: R) => boolean,
-  ): Promise<R & { readonly name: string }> => {
-    signal?.throwIfAborted();
-    const system = await configuration();
-    const asking: Asking = {
-      servers: options.servers ?? system.servers,
-      timeoutMs: options.timeoutMs ?? system.timeoutMs ?? defaultTimeoutMs,
-      attempts: options.attempts ?? system.attempts ?? defaultAttempts,
-      clock,
-      randomId,
-      signal,
-    };
-    let best: (R & { readonly name: string }) | undefined;
-    for (const candidate of candidateNames(name, system)) {
-      const result = { ...(await ask(candidate, asking)), name: candidate };
-      if (hasSome(result)) return result;
-      if (!best || (result.exists && !best.exists)) best = result;
-    }
-    return best as R & { readonly name: string };
-  };
-
+  // What speaks DNS is loaded by whoever needs it only; but not as late as the first look-up, when there may be
+  // no descriptor left to load it with.
+  const loading = import("./searching-client.js").then(({ searchingClient }) => searchingClient(options));
+  // Who asks is told.
+  loading.catch(() => {});
   return {
-    async srv(name, { signal } = {}) {
-      const found = await search(
-        name,
-        signal,
-        (full, asking) => resolve({ name: full, type: "SRV" }, asking),
-        ({ records }) => records.length > 0,
+    srv: async (name, options) => (await loading).srv(name, options),
+    addresses: async (name, options) => (await loading).addresses(name, options),
+    forget() {
+      loading.then(
+        client => client.forget(),
+        () => {},
       );
-      const records = srvRecordsOf(found);
-      book.note(new Set(records.map(({ target }) => target)), found.additionals);
-      const { exists, ttlMs, server } = found;
-      return { name: found.name, records, exists, ttlMs, server: formatAddress(server) };
     },
-    addresses: (name, { signal } = {}) =>
-      search(name, signal, book.find, ({ addresses }) => addresses.length > 0),
-    forget: book.forget,
   };
-}
-
-function srvRecordsOf({ records }: Resolved): readonly SrvRecord[] {
-  return records.flatMap(record => {
-    if (record.type !== "SRV") return [];
-    const { priority, weight, port, target, ttlMs } = record;
-    return [{ priority, weight, port, target, ttlMs }];
-  });
 }
 
 function validate({ servers, timeoutMs, attempts }: DnsClientOptions): void {

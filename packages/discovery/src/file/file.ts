@@ -1,10 +1,5 @@
-import { type Clock, type Discovery, GatewayError, systemClock } from "@gw/interface";
-import { pause } from "../pause.js";
-import { type Reading, type RefreshOptions, refreshBounds, refreshing } from "../refreshing.js";
-import { triggered } from "../triggered.js";
-import { type Changes, createChanges } from "./changes.js";
-import { parseContent } from "./content.js";
-import { readBytes, shown, textOf } from "./read.js";
+import { type Discovery, GatewayError, systemClock } from "@gw/interface";
+import { type RefreshOptions, refreshBounds } from "../refreshing.js";
 
 /**
  * Options of {@link file}. `maxRefreshMs` is at most {@link fileDefaults}`.maxRefreshMs`, since to look at a file
@@ -43,53 +38,9 @@ export function file(path: string, options: FileOptions = {}): Discovery {
   const refresh = { ...options, minRefreshMs, maxRefreshMs: longest, emptyAfterMs: undefined };
   return {
     async *watch(request) {
-      const { onRefresh, trigger } = triggered(request.onRefresh);
-      const changes = createChanges(path, trigger);
-      const look = reader(path, changes, settleMs, clock);
-      try {
-        yield* refreshing(`file ${shown(path)}`, look, refresh).watch({ ...request, onRefresh });
-      } finally {
-        changes.close();
-      }
+      // Readers of YAML and JSON are large, and needed by those only who have a file.
+      const { watchFile } = await import("./watch-file.js");
+      yield* watchFile(path, settleMs, clock, refresh, request);
     },
   };
-}
-
-/** Who changes a file without end is not waited for. */
-const mostRounds = 20;
-
-/** Reads the file until it is the same twice, unless it is as it was, or good when there is nothing to lose. */
-function reader(
-  path: string,
-  changes: Changes,
-  settleMs: number,
-  clock: Clock,
-): (signal: AbortSignal) => Promise<Reading> {
-  let good: { readonly bytes: Buffer; readonly reading: Reading } | undefined;
-  return async signal => {
-    await changes.watch();
-    for (let last: Buffer | GatewayError | undefined, round = 1; ; round++) {
-      const found = await readBytes(path).catch((error: GatewayError) => error);
-      const final = (last && same(last, found)) || round === mostRounds || signal.aborted;
-      try {
-        if (found instanceof GatewayError) throw found;
-        if (good?.bytes.equals(found)) return good.reading;
-        if (final || !good) {
-          const endpoints = parseContent(textOf(found, path), shown(path));
-          good = { bytes: found, reading: { endpoints, ttlMs: Number.POSITIVE_INFINITY } };
-          return good.reading;
-        }
-      } catch (error) {
-        if (final) throw error;
-      }
-      last = found;
-      await pause(settleMs, clock, signal);
-    }
-  };
-}
-
-function same(a: Buffer | GatewayError, b: Buffer | GatewayError): boolean {
-  if (a instanceof GatewayError || b instanceof GatewayError)
-    return a instanceof GatewayError && b instanceof GatewayError && a.detail === b.detail;
-  return a.equals(b);
 }

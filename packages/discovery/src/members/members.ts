@@ -1,20 +1,7 @@
-import { lookup as systemLookup } from "node:dns/promises";
-import {
-  type Discovery,
-  type Endpoint,
-  formatAddress,
-  GatewayError,
-  sameEndpoint,
-  systemClock,
-} from "@gw/interface";
-import { type Reading, type RefreshOptions, refreshBounds, refreshing } from "../refreshing.js";
-import { without } from "../sets.js";
-import { createAdvertised } from "./advertised.js";
-import { createCluster, type MemberList, type MembersAuth } from "./cluster.js";
-import { connectable } from "./connectable.js";
-import { firstAnswer } from "./first-answer.js";
+import { type Discovery, GatewayError } from "@gw/interface";
+import { type RefreshOptions, refreshBounds } from "../refreshing.js";
+import type { MembersAuth } from "./cluster.js";
 import type { MembersTls } from "./post.js";
-import { type Seeding, withSeeds } from "./seeding.js";
 
 export type { MembersAuth } from "./cluster.js";
 export type { MembersTls } from "./post.js";
@@ -49,8 +36,6 @@ export interface MembersOptions extends Omit<RefreshOptions, "emptyAfterMs"> {
 /** What holds where {@link MembersOptions} are silent. */
 export const membersDefaults = { intervalMs: 30_000, timeoutMs: 5_000 } as const;
 
-const source = "members";
-
 /**
  * The members of an etcd cluster, as it tells them itself (`POST /v3/cluster/member/list`): one endpoint for
  * each voting member that has started, with priority and weight 0. Learners are left out until they are
@@ -81,55 +66,11 @@ export function members(options: MembersOptions): Discovery {
     maxRefreshMs: longest,
     emptyAfterMs: undefined,
   };
-  const known = (seeding: Seeding): Discovery =>
-    refreshing(source, createLook(options, seeding, timeoutMs), refresh);
-  return { watch: request => withSeeds(options.seeds, known, request) };
-}
-
-/** Asks once, whoever answers first. */
-function createLook(
-  options: MembersOptions,
-  seeding: Seeding,
-  timeoutMs: number,
-): (signal: AbortSignal) => Promise<Reading> {
-  const { lookup = systemAddresses, clock = systemClock, random = Math.random, serverNames = [] } = options;
-  const cluster = createCluster();
-  const advertised = createAdvertised(source, options.observer, (endpoint, signal) =>
-    connectable(endpoint, lookup, { clock, timeoutMs, signal }),
-  );
-  let last: readonly Endpoint[] = [];
-
-  return async signal => {
-    const seeds = await seeding.seeds();
-    const tls = (await current(options.tls)) ?? {};
-    const auth = await current(options.auth);
-    const post = { tls, serverNames, lookup, timeoutMs, clock, signal };
-    const ask = async (one: Endpoint): Promise<MemberList> => {
-      if (auth && tls.ca !== undefined && one.secure !== true)
-        throw new GatewayError(
-          "not-permitted",
-          `${formatAddress(one)} is without TLS: no credentials for it`,
-        );
-      return cluster.list(one, auth, post);
-    };
-    const tiers = [last, without(seeds, last)];
-    const { list, endpoint } = await firstAnswer(tiers, random, ask, signal);
-    try {
-      last = await advertised.endpointsOf(list, endpoint, signal);
-      seeding.use(last);
-      return { endpoints: last, ttlMs: Number.POSITIVE_INFINITY, why: "the cluster's members changed" };
-    } catch (error) {
-      // A member in use that answers can be reached, whatever is advertised; a seed may be the only one.
-      if (!last.some(member => sameEndpoint(member, endpoint))) seeding.use(undefined);
-      throw error;
-    }
+  return {
+    async *watch(request) {
+      // HTTP and TLS are needed by those only who ask the cluster.
+      const { watchMembers } = await import("./watch-members.js");
+      yield* watchMembers(options, timeoutMs, refresh, request);
+    },
   };
-}
-
-function current<T>(given: T | (() => T | Promise<T>)): T | Promise<T> {
-  return typeof given === "function" ? (given as () => T | Promise<T>)() : given;
-}
-
-async function systemAddresses(host: string): Promise<readonly string[]> {
-  return (await systemLookup(host, { all: true })).map(({ address }) => address);
 }
