@@ -2,7 +2,6 @@ import { isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { GatewayError, quote, type Selector, type SelectorFactory } from "@gw/interface";
 import { stickyRandom } from "@gw/selector";
-import { resolve as resolveImport } from "import-meta-resolve";
 
 /** The selectors that come with gw; the first is the default. */
 export const builtInSelectors: { readonly [name: string]: SelectorFactory } = {
@@ -37,7 +36,7 @@ function make(name: string, factory: SelectorFactory): Selector {
 }
 
 async function importFactory(name: string, folder: string): Promise<unknown> {
-  const url = locate(name, folder);
+  const url = await locate(name, folder);
   try {
     const module: { readonly default?: unknown } = await withinReason(import(url));
     return module.default;
@@ -58,8 +57,9 @@ async function withinReason<T>(loading: Promise<T>): Promise<T> {
   return Promise.race([loading, tooLong]).finally(() => clearTimeout(timer));
 }
 
-function locate(name: string, folder: string): string {
+async function locate(name: string, folder: string): Promise<string> {
   if (name.startsWith(".") || isAbsolute(name)) return pathToFileURL(resolve(folder, name)).href;
+  const { resolve: resolveImport } = await import("import-meta-resolve");
   try {
     return resolveImport(name, pathToFileURL(join(folder, "noop.js")).href);
   } catch (cause) {

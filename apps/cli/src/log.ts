@@ -1,5 +1,5 @@
 import { createWriteStream, type WriteStream } from "node:fs";
-import { type Logger, pino, stdTimeFunctions } from "pino";
+import type { Logger } from "pino";
 
 /** `json` for machines, `text` for a person at a terminal. */
 export type LogFormat = "json" | "text";
@@ -16,6 +16,7 @@ export interface Log {
 
 /** Makes a log that writes in the background, so that nothing ever waits for whoever reads it. */
 export async function openLog(level: string, format: LogFormat): Promise<Log> {
+  const { pino, stdTimeFunctions } = await import("pino");
   const output = openStderr();
   const options = {
     level,

@@ -5,7 +5,6 @@ import { addDemoFlags, type DemoFlags, refuseStartFlags } from "./demo/demo-flag
 import { discoveryFlags } from "./discovery-flags.js";
 import { settings } from "./flag.js";
 import type { ResolveFlags } from "./resolve.js";
-import { start } from "./start.js";
 import { listenFlag, type StartFlags, startFlags } from "./start-flags.js";
 
 /** The process's exit codes; see also the README. */
@@ -46,7 +45,7 @@ function program(): Command {
   addOptions(gw, startFlags());
   gw.argument("[command]").action((name: string | undefined) => {
     if (name !== undefined) gw.error(`unknown command '${name}'`);
-    return start(settings<StartFlags>(gw, gw, startFlags()));
+    return run(settings<StartFlags>(gw, gw, startFlags()));
   });
   const startCommand = gw
     .command("start")
@@ -55,7 +54,7 @@ function program(): Command {
     .helpOption("-h, --help", "print this help");
   addOptions(startCommand, startFlags());
   // Flags may stand before `start` as well, as with `etcd gateway`.
-  startCommand.action(() => start(settings<StartFlags>(gw, startCommand, startFlags())));
+  startCommand.action(() => run(settings<StartFlags>(gw, startCommand, startFlags())));
   const resolveCommand = gw
     .command("resolve")
     .description("print what discovery sees, and check it: records, addresses, certificates")
@@ -80,6 +79,11 @@ function program(): Command {
     return demo(flags);
   });
   return gw;
+}
+
+async function run(flags: StartFlags): Promise<void> {
+  const { start } = await import("./start.js");
+  return start(flags);
 }
 
 function addOptions(command: Command, options: readonly Option[]): void {

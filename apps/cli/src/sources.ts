@@ -10,7 +10,6 @@ import {
   staticEndpoints,
   validated,
 } from "@gw/discovery";
-import { tlsProbe } from "@gw/health";
 import {
   type Address,
   type Discovery,
@@ -20,10 +19,10 @@ import {
   quote,
 } from "@gw/interface";
 import { type Lookup, systemLookup } from "@gw/tcpproxy";
+import { loadCertificates } from "./certificates.js";
 import { refuseContradictions, refuseNothingToCheck } from "./contradictions.js";
 import { type DiscoveryFlags, defaultEndpoints } from "./discovery-flags.js";
 import { firstOutcomes } from "./first-outcomes.js";
-import { readTlsFiles } from "./tls-files.js";
 
 /** Where endpoints come from, put together as the flags say. */
 export interface Sources {
@@ -37,7 +36,8 @@ export interface Sources {
   readonly settled: Promise<void>;
   /** Resolves hosts: those with a trailing dot by DNS, as SRV targets are meant; others as the system does. */
   readonly lookup: Lookup;
-  readonly dns: DnsClient;
+  /** Asks for SRV records; undefined where nothing is watched. */
+  readonly dns: DnsClient | undefined;
   /** Whether an endpoint may serve by its certificate; undefined where none was demanded. */
   readonly check: ((endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>) | undefined;
   /** Endpoints that were listed more than once, `host:port`. */
@@ -65,11 +65,17 @@ export interface SourcesContext {
  */
 export async function createSources(flags: DiscoveryFlags, context: SourcesContext): Promise<Sources> {
   refuseContradictions(flags);
-  const { dial } = context;
-  const watched = [flags.endpointsFile, flags.discoverySrv].filter(given => given !== undefined).length;
-  const { observer, settled } = firstOutcomes(context.observer, watched + (flags.discoveryMembers ? 1 : 0));
-  const dns = createDnsClient({ servers: await addressesOf(flags.dnsServer) });
-  const lookup: Lookup = host => (host.endsWith(".") ? dns.addresses(host) : systemLookup(host));
+  const asked = [flags.endpointsFile, flags.discoverySrv].filter(given => given !== undefined).length;
+  const watched = asked + (flags.discoveryMembers ? 1 : 0);
+  const { observer, settled } = firstOutcomes(context.observer, watched);
+  const dnsOptions = { servers: await addressesOf(flags.dnsServer) };
+  // What is watched may name an absolute host at any time; a client is made while it can still be loaded.
+  let dns = watched > 0 ? createDnsClient(dnsOptions) : undefined;
+  const lookup: Lookup = host => {
+    if (!host.endsWith(".")) return systemLookup(host);
+    dns ??= createDnsClient(dnsOptions);
+    return dns.addresses(host);
+  };
   const refresh = {
     minRefreshMs: flags.discoveryMinRefresh,
     maxRefreshMs: flags.discoveryMaxRefresh,
@@ -92,23 +98,17 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
     );
   const seeds = sources.length === 1 && sources[0] ? sources[0] : merge(sources, { observer });
 
-  let tls = readTlsFiles(flags);
-  const serverNames = flags.discoverySrv === undefined ? [] : [flags.discoverySrv];
-  const makeProbe = () => tlsProbe({ ...tls, serverNames, dial, timeoutMs: undefined });
-  let probe = makeProbe();
-  const check =
-    flags.trustedCaFile === undefined
-      ? undefined
-      : (endpoint: Endpoint, signal: AbortSignal) => probe(endpoint, signal);
+  const certificates = await loadCertificates(flags, context.dial);
+  const { check } = certificates;
   if (check) refuseNothingToCheck(flags, listed?.endpoints ?? []);
 
   const known = flags.discoveryMembers
     ? members({
         seeds,
         intervalMs: flags.membersInterval,
-        tls: () => tls,
+        tls: () => certificates.files,
         auth: authentication(flags),
-        serverNames,
+        serverNames: flags.discoverySrv === undefined ? [] : [flags.discoverySrv],
         lookup: async host => (await lookup(host)).addresses,
         ...refresh,
       })
@@ -122,15 +122,8 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
     check,
     duplicates: listed?.duplicates ?? [],
     reload() {
-      dns.forget();
-      const before = tls;
-      try {
-        tls = readTlsFiles(flags);
-        probe = makeProbe();
-      } catch (error) {
-        tls = before;
-        throw error;
-      }
+      dns?.forget();
+      certificates.reload();
     },
   };
 }
