@@ -10,6 +10,15 @@ import type { Member } from "./member.js";
  */
 export type OnRemoved = "drain" | "close" | "leave";
 
+/** How connections are closed. */
+export interface FarewellSettings {
+  /** How long they may go on under `drain`, in milliseconds. */
+  readonly drainTimeoutMs: number;
+  readonly clock: Clock;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+}
+
 /** Closing this many connections is spread over a second; fewer take less. */
 const manyConnections = 100;
 
@@ -20,13 +29,9 @@ const manyConnections = 100;
 export function sayFarewell(
   member: Member,
   onRemoved: OnRemoved,
-  {
-    drainTimeoutMs,
-    clock,
-    random,
-  }: { readonly drainTimeoutMs: number; readonly clock: Clock; readonly random: () => number },
+  { drainTimeoutMs, clock, random }: FarewellSettings,
 ): number {
-  const open = [...member.connected];
+  const open = member.connected.items();
   if (open.length === 0 || onRemoved === "leave") return 0;
   const spreadMs =
     onRemoved === "drain" ? drainTimeoutMs / 2 : 1_000 * Math.min(1, open.length / manyConnections);

@@ -19,7 +19,7 @@ function take(onRevoked: (error: GatewayError) => void = ({ code }) => told.push
       told.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),
     ended: () => {},
   };
-  return lease(member, 1, outcomes, onRevoked);
+  return lease(member, 1, outcomes, { tried: [], onRevoked });
 }
 
 test("a lease counts as a connection from the dial on, until its end", () => {

@@ -1,4 +1,5 @@
-import type { Endpoint, GatewayError, Lease } from "@gw/interface";
+import type { Endpoint, GatewayError, Lease, LeaseRequest } from "@gw/interface";
+import type { Link } from "./linked-list.js";
 import type { Member, Revocable } from "./member.js";
 
 /** What a lease reports to its pool. */
@@ -11,43 +12,41 @@ export interface Outcomes {
 }
 
 /** Counts a connection on `member` from now until the lease ends. `order` tells which leases are older. */
-export function lease(
-  member: Member,
-  order: number,
-  outcomes: Outcomes,
-  onRevoked: (error: GatewayError) => void,
-): Lease {
-  return new MemberLease(member, order, outcomes, onRevoked);
+export function lease(member: Member, order: number, outcomes: Outcomes, request: LeaseRequest): Lease {
+  return new MemberLease(member, order, outcomes, request);
 }
 
+/** There are as many as connections, so each field counts. */
 class MemberLease implements Lease, Revocable {
   readonly endpoint: Endpoint;
+  previous: Link = this;
+  next: Link = this;
   readonly #member: Member;
   readonly #order: number;
   readonly #outcomes: Outcomes;
-  readonly #onRevoked: (error: GatewayError) => void;
-  #revoked = false;
+  /** Undefined when it was told of a revocation, or will never be. */
+  #request: LeaseRequest | undefined;
   #state: "dialling" | "connected" | "ended" = "dialling";
 
-  constructor(member: Member, order: number, outcomes: Outcomes, onRevoked: (error: GatewayError) => void) {
+  constructor(member: Member, order: number, outcomes: Outcomes, request: LeaseRequest) {
     this.endpoint = member.endpoint;
     this.#member = member;
     this.#order = order;
     this.#outcomes = outcomes;
-    this.#onRevoked = onRevoked;
+    this.#request = request;
     member.dialling.add(this);
   }
 
   revoke(error: GatewayError): void {
-    if (this.#revoked || this.#state === "ended") return;
-    this.#revoked = true;
-    this.#onRevoked(error);
+    const request = this.#request;
+    this.#request = undefined;
+    request?.onRevoked(error);
   }
 
   connected(): void {
     if (this.#state !== "dialling") return;
     this.#state = "connected";
-    this.#member.dialling.delete(this);
+    this.#member.dialling.remove(this);
     this.#member.connected.add(this);
     this.#outcomes.connected(this.#member);
   }
@@ -66,8 +65,9 @@ class MemberLease implements Lease, Revocable {
   }
 
   #end(): void {
+    const { dialling, connected } = this.#member;
+    (this.#state === "dialling" ? dialling : connected).remove(this);
     this.#state = "ended";
-    this.#member.dialling.delete(this);
-    this.#member.connected.delete(this);
+    this.#request = undefined;
   }
 }

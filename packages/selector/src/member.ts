@@ -1,4 +1,5 @@
 import type { Candidate, Endpoint, GatewayError } from "@gw/interface";
+import { type Link, LinkedList } from "./linked-list.js";
 
 /** Why and since when an endpoint gets no connections. */
 export interface Aside {
@@ -9,7 +10,7 @@ export interface Aside {
 }
 
 /** A lease, to whose holder can be said that it must end. */
-export interface Revocable {
+export interface Revocable extends Link {
   revoke(error: GatewayError): void;
 }
 
@@ -21,9 +22,9 @@ export class Member {
   /** The newest lease of the pool when a dial to this member last succeeded. */
   provenAt = 0;
   /** Leases that are not connected yet. */
-  readonly dialling: Set<Revocable> = new Set();
+  readonly dialling: LinkedList<Revocable> = new LinkedList();
   /** Leases that are connected. */
-  readonly connected: Set<Revocable> = new Set();
+  readonly connected: LinkedList<Revocable> = new LinkedList();
   /** Ends the wait for the next retry, or the retry that runs. */
   readonly retry: { cancel: () => void } = { cancel: () => {} };
   /** Ends the waits after which connections are closed. */
@@ -51,12 +52,6 @@ export class Member {
 
   /** Tells every dial in progress that it is in vain. */
   revokeDials(error: GatewayError): void {
-    for (const dial of [...this.dialling]) dial.revoke(error);
+    for (const dial of this.dialling.items()) dial.revoke(error);
   }
-}
-
-/** Those of the best SRV priority (the lowest number). */
-export function bestTier(members: readonly Member[]): readonly Member[] {
-  const best = members.reduce((lowest, { endpoint }) => Math.min(lowest, endpoint.priority), Infinity);
-  return members.filter(({ endpoint }) => endpoint.priority === best);
 }

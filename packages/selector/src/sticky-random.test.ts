@@ -1,8 +1,10 @@
 import { selectorCompliance } from "@gw/compliance";
 import type { Candidate, Selector } from "@gw/interface";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { endpoint, rig, seededRandom, timedOut } from "../test/support.js";
 import { stickyRandom } from "./sticky-random.js";
+import { pickByWeight } from "./weighted-random.js";
 
 for (const { name, run } of selectorCompliance(() => stickyRandom())) test(name, run);
 
@@ -27,6 +29,19 @@ function counted(hosts: readonly (string | undefined)[]): ReadonlyMap<string | u
   const counts = new Map<string | undefined, number>();
   for (const host of hosts) counts.set(host, (counts.get(host) ?? 0) + 1);
   return counts;
+}
+
+/** Sticky random in as few words as possible. */
+function searchingRandom(random: () => number): Selector {
+  let current: string | undefined;
+  return {
+    pick(candidates) {
+      const same = candidates.find(one => one.endpoint.host === current);
+      const picked = same ?? pickByWeight(candidates, random);
+      current = picked?.endpoint.host ?? current;
+      return picked;
+    },
+  };
 }
 
 describe("sticky random", () => {
@@ -77,6 +92,20 @@ describe("sticky random", () => {
     const selector = stickyRandom({ random: seededRandom(1) });
     const picked = selector.pick(ports);
     for (const order of [ports, ports.toReversed()]) expect(selector.pick(order)).toBe(picked);
+  });
+
+  test("finds its endpoint wherever it stands, as one does who searches from the start", () => {
+    const offers = fc.array(fc.shuffledSubarray([..."abcdefgh"]), { maxLength: 30 });
+    fc.assert(
+      fc.property(offers, fc.integer({ min: 1 }), (offers, seed) => {
+        const selector = stickyRandom({ random: seededRandom(seed) });
+        const searching = searchingRandom(seededRandom(seed));
+        for (const hosts of offers) {
+          const offer = hosts.map(host => ({ endpoint: endpoint(host), connections: 0 }));
+          expect(selector.pick(offer)).toBe(searching.pick(offer));
+        }
+      }),
+    );
   });
 
   test("remembers its endpoint over a time without candidates", () => {

@@ -1,4 +1,4 @@
-import { type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
+import { type Candidate, type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
 import { pickByWeight } from "./weighted-random.js";
 
 /** Options of {@link stickyRandom}. */
@@ -15,12 +15,20 @@ export interface StickyRandomOptions {
  */
 export function stickyRandom({ random = Math.random }: StickyRandomOptions = {}): Selector {
   let current: Endpoint | undefined;
+  /** Where it was when it was last picked: most likely it is there still, however many there are. */
+  let position = 0;
   return {
     pick(candidates) {
       const remembered = current;
-      const same = remembered && candidates.find(one => sameEndpoint(one.endpoint, remembered));
+      const isSame = (one: Candidate | undefined): boolean =>
+        one !== undefined && remembered !== undefined && sameEndpoint(one.endpoint, remembered);
+      if (isSame(candidates[position])) return candidates[position];
+      const same = candidates.find(isSame);
       const picked = same ?? pickByWeight(candidates, random);
-      if (picked) current = picked.endpoint;
+      if (picked) {
+        current = picked.endpoint;
+        position = candidates.indexOf(picked);
+      }
       return picked;
     },
   };

@@ -120,7 +120,7 @@ static bool is_expected(const struct owner *owner, const struct known *known, in
   if (error == EMFILE) return owner->was_starved;
   if (known->target == AT_DEAD) return error == ECONNREFUSED;
   if (known->target == AT_HOLE) return error == ETIMEDOUT;
-  return error == ECONNRESET; /* it was accepted and reset before the engine looked */
+  return error == ECONNRESET || error == EPIPE; /* it was accepted, and reset before the engine looked */
 }
 
 static void on_dial_failed(struct owner *owner, const struct event *event) {

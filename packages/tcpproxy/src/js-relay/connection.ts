@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly periodMs: number;
   /** Starts to connect a socket, which reads as soon as it is connected. */
   connect(address: Address): Socket;
+  /** Sets how TCP keepalive probes are sent. For a connected socket: libuv would set its own first, and then these. */
+  keepAlive(socket: Socket): void;
   /** A connection has ended. */
   onEnded(): void;
 }
@@ -70,8 +72,8 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
     if (this.#attempt || this.#down)
       throw new GatewayError("invalid-option", "a client is dialled for once at a time");
     const { clock, dials } = this.#around;
-    const connect = (): Socket => this.#around.connect(address);
-    this.#attempt = new Attempt(address, timeoutMs, connect, this, clock.now());
+    this.#attempt = new Attempt(address, timeoutMs, this, clock.now());
+    this.#attempt.start(this.#around);
     dials.add(this.#attempt, timeoutMs / 8);
   }
 
@@ -94,6 +96,7 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
 
   onDialled(backend: Socket): void {
     this.#endAttempt();
+    this.#around.keepAlive(backend);
     const { clock, connections, periodMs, settings, staging } = this.#around;
     this.#open += 1;
     this.#down = new Flow(backend, this, staging);

@@ -2,7 +2,7 @@ const largeLength = 256 * 1024;
 const smallLength = 16 * 1024;
 
 /** How many idle buffers of each length are kept; each that is needed beyond is allocated and dropped again. */
-const keptCount = 16;
+const keptCount = 32;
 
 /**
  * The memory that bytes pass through on their way from one socket to another.

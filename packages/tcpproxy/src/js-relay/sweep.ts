@@ -17,11 +17,11 @@ export class Sweep {
     this.#clock = clock;
   }
 
-  /** Calls `swept` once in `periodMs`, or more often if others need that, until it is deleted. */
+  /** Calls `swept` once in `periodMs` (at least 1), or more often if others need that, until it is deleted. */
   add(swept: Swept, periodMs: number): void {
     this.#waiting.add(swept);
     if (periodMs >= this.#periodMs) return;
-    this.#periodMs = periodMs;
+    this.#periodMs = Math.max(1, periodMs);
     this.#cancel();
     this.#wait();
   }

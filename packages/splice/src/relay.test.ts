@@ -1,0 +1,13 @@
+import { relayCompliance } from "@gw/compliance";
+import { describe, test } from "vitest";
+import { splice } from "./index.js";
+
+describe("the native relay", () => {
+  for (const { name, run } of relayCompliance(() => splice(), { idleConnections: 4_000 }))
+    test(name, run, 120_000);
+});
+
+describe("the native relay on one thread", () => {
+  for (const { name, run } of relayCompliance(() => splice({ threads: 1 }), { bulkBytes: 16 * 1024 * 1024 }))
+    test(name, run, 120_000);
+});
