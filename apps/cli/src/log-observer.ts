@@ -113,15 +113,22 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
       log.debug({ connection, why: error.detail }, "client closed unserved");
       unserved(before => log.warn({ why: error.detail, ...before }, "no endpoint could serve a client"));
     },
-    accepted({ connection, client }) {
-      log.debug({ connection, client: formatAddress(client) }, "accepted");
-    },
     dialFailed({ connection, endpoint, error }) {
       log.debug({ connection, endpoint: formatAddress(endpoint), why: error.detail }, "dial failed");
       if (error.code !== "self-loop") return;
       loops(before =>
         log.error({ endpoint: formatAddress(endpoint), ...before }, "endpoint is this gateway itself"),
       );
+    },
+    ...(log.isLevelEnabled("debug") && eachConnection(log)),
+  };
+}
+
+/** What happens to every client. Where nobody reads that, it costs nothing. */
+function eachConnection(log: Logger): Observer {
+  return {
+    accepted({ connection, client }) {
+      log.debug({ connection, client: formatAddress(client) }, "accepted");
     },
     connected({ connection, endpoint, address, dialMs }) {
       log.debug(
