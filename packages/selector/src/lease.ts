@@ -18,7 +18,6 @@ export function lease(member: Member, order: number, outcomes: Outcomes, request
 
 /** There are as many as connections, so each field counts. */
 class MemberLease implements Lease, Revocable {
-  readonly endpoint: Endpoint;
   previous: Link = this;
   next: Link = this;
   readonly #member: Member;
@@ -29,12 +28,15 @@ class MemberLease implements Lease, Revocable {
   #state: "dialling" | "connected" | "ended" = "dialling";
 
   constructor(member: Member, order: number, outcomes: Outcomes, request: LeaseRequest) {
-    this.endpoint = member.endpoint;
     this.#member = member;
     this.#order = order;
     this.#outcomes = outcomes;
     this.#request = request;
     member.dialling.add(this);
+  }
+
+  get endpoint(): Endpoint {
+    return this.#member.endpoint;
   }
 
   revoke(error: GatewayError): void {

@@ -8,78 +8,98 @@ import {
   type RelaySettings,
 } from "@gw/interface";
 import { type Binding, type Engine, systemError } from "./binding.js";
+import { endOf } from "./ends.js";
+
+/** What the clients of one listener share. */
+export interface Shared {
+  readonly binding: Binding;
+  readonly engine: Engine;
+  readonly settings: RelaySettings;
+}
+
+/** A dial that was ordered. */
+interface Dial {
+  readonly address: Address;
+  readonly timeoutMs: number;
+}
 
 /** A client of the engine. There is one for each open connection, so there is little of it. */
 export class NativeClient implements RelayClient {
   /** Who follows it; undefined if it was refused. */
   events: ClientEvents | undefined;
-  readonly settings: RelaySettings;
-  readonly #binding: Binding;
-  readonly #engine: Engine;
+  readonly #shared: Shared;
   /** Its number in the engine until it has ended; -1 after. */
   #slot: number;
   /** What is being dialled; when it has ended, how. */
-  #last: Address | RelayEnd | undefined;
-  #timeoutMs = 0;
+  #last: Dial | RelayEnd | undefined;
 
-  constructor(binding: Binding, engine: Engine, slot: number, settings: RelaySettings) {
-    this.#binding = binding;
-    this.#engine = engine;
+  constructor(slot: number, shared: Shared) {
     this.#slot = slot;
-    this.settings = settings;
+    this.#shared = shared;
   }
 
   get address(): Address {
     if (this.#slot < 0) return { host: "", port: 0 };
-    const [host, port] = this.#binding.peer(this.#engine, this.#slot);
+    const { binding, engine } = this.#shared;
+    const [host, port] = binding.peer(engine, this.#slot);
     return { host, port };
   }
 
   get bytesFromClient(): number {
-    if (this.#slot >= 0) return this.#binding.bytes(this.#engine, this.#slot, 0);
-    return (this.#last as RelayEnd).bytesFromClient;
+    return this.#slot < 0 ? (this.#last as RelayEnd).bytesFromClient : this.#bytes(0);
   }
 
   get bytesFromBackend(): number {
-    if (this.#slot >= 0) return this.#binding.bytes(this.#engine, this.#slot, 1);
-    return (this.#last as RelayEnd).bytesFromBackend;
+    return this.#slot < 0 ? (this.#last as RelayEnd).bytesFromBackend : this.#bytes(1);
   }
 
   dial(address: Address, timeoutMs: number): void {
     if (this.#slot < 0) return;
-    this.#last = address;
-    this.#timeoutMs = timeoutMs;
-    const error = this.#binding.dial(this.#engine, this.#slot, address.host, address.port, timeoutMs);
+    const { binding, engine } = this.#shared;
+    this.#last = { address, timeoutMs };
+    const error = binding.dial(engine, this.#slot, address.host, address.port, timeoutMs);
     if (error !== 0) process.nextTick(() => this.failed(error));
   }
 
   cancelDial(): void {
-    if (this.#slot >= 0) this.#binding.cancelDial(this.#engine, this.#slot);
+    if (this.#slot >= 0) this.#shared.binding.cancelDial(this.#shared.engine, this.#slot);
   }
 
   close(): void {
-    if (this.#slot >= 0) this.#binding.close(this.#engine, this.#slot);
+    if (this.#slot >= 0) this.#shared.binding.close(this.#shared.engine, this.#slot);
   }
 
   kill(): void {
-    if (this.#slot >= 0) this.#binding.kill(this.#engine, this.#slot);
+    if (this.#slot >= 0) this.#shared.binding.kill(this.#shared.engine, this.#slot);
+  }
+
+  /** The dial succeeded. */
+  connected(): void {
+    this.#last = undefined;
+    this.events?.connected();
   }
 
   /** The dial failed with an errno. */
   failed(errno: number): void {
     if (this.#slot < 0) return;
-    const doing = `dial ${formatAddress(this.#last as Address)}`;
+    const { address, timeoutMs } = this.#last as Dial;
+    const doing = `dial ${formatAddress(address)}`;
     const error = GatewayError.from(systemError(errno, "connect"), doing);
     const late = error.code === "timed-out";
     this.events?.dialFailed(
-      late ? new GatewayError("timed-out", `${doing}: no answer within ${this.#timeoutMs} ms`) : error,
+      late ? new GatewayError("timed-out", `${doing}: no answer within ${timeoutMs} ms`) : error,
     );
   }
 
   /** It has ended: the engine knows its number no more. */
-  over(end: RelayEnd): void {
+  over(events: Float64Array, at: number): void {
+    const end = endOf(events, at, this.#shared.settings);
     this.#slot = -1;
     this.#last = end;
     this.events?.ended(end);
+  }
+
+  #bytes(side: 0 | 1): number {
+    return this.#shared.binding.bytes(this.#shared.engine, this.#slot, side);
   }
 }

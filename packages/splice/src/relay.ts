@@ -11,8 +11,8 @@ import {
   type RelaySettings,
 } from "@gw/interface";
 import { type Binding, type Engine, loadBinding, numbersPerEvent, systemError } from "./binding.js";
-import { NativeClient } from "./client.js";
-import { endOf, kinds } from "./ends.js";
+import { NativeClient, type Shared } from "./client.js";
+import { kinds } from "./ends.js";
 
 /** Options of {@link splice}. */
 export interface SpliceOptions {
@@ -44,7 +44,7 @@ const eventsAtOnce = 256;
 /** A listener of the engine, and who is told of its clients. */
 interface Listening {
   readonly handlers: ListenHandlers;
-  readonly settings: RelaySettings;
+  readonly shared: Shared;
 }
 
 class NativeRelay implements Relay {
@@ -75,7 +75,7 @@ class NativeRelay implements Relay {
       const bound = this.#binding.listen(engine, host, address.port, inOrder(settings));
       if (typeof bound === "number") throw GatewayError.from(systemError(bound, "listen"), doing);
       const [listener, boundHost, port] = bound;
-      this.#listening[listener] = { handlers, settings };
+      this.#listening[listener] = { handlers, shared: { binding: this.#binding, engine, settings } };
       return new NativeListener({ host: boundHost, port }, () => {
         this.#binding.unlisten(engine, listener);
         this.#release();
@@ -125,11 +125,12 @@ class NativeRelay implements Relay {
 
   /** One event. What its handler throws is the process's to see, and not the next event's to suffer. */
   #on(events: Float64Array, at: number): void {
-    const slot = events[at + 1] as number;
+    // A small integer, which takes no memory of its own.
+    const slot = (events[at + 1] as number) | 0;
     try {
       const kind = events[at];
       if (kind === kinds.accepted) this.#accepted(slot, events[at + 2] as number);
-      else if (kind === kinds.connected) this.#clients[slot]?.events?.connected();
+      else if (kind === kinds.connected) this.#clients[slot]?.connected();
       else if (kind === kinds.dialFailed) this.#clients[slot]?.failed(events[at + 3] as number);
       else if (kind === kinds.ended) this.#ended(slot, events, at);
       else this.#acceptFailed(events[at + 2] as number, events[at + 3] as number);
@@ -141,8 +142,8 @@ class NativeRelay implements Relay {
   }
 
   #accepted(slot: number, listener: number): void {
-    const { handlers, settings } = this.#listening[listener] as Listening;
-    const client = new NativeClient(this.#binding, this.#engine as Engine, slot, settings);
+    const { handlers, shared } = this.#listening[listener] as Listening;
+    const client = new NativeClient(slot, shared);
     this.#inUse += 1;
     this.#clients[slot] = client;
     try {
@@ -160,7 +161,7 @@ class NativeRelay implements Relay {
     const client = this.#clients[slot];
     this.#clients[slot] = undefined;
     this.#release();
-    client?.over(endOf(events, at, client.settings));
+    client?.over(events, at);
   }
 }
 

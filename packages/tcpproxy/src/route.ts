@@ -19,10 +19,11 @@ export interface Route {
 
 /** The route to an endpoint that is an IP literal: itself. */
 export class LiteralRoute implements Route {
-  error: GatewayError = new GatewayError("unreachable", "it was not dialled");
   readonly #address: Address;
   readonly #listening: readonly Address[];
   #told = false;
+  /** Made when it is needed: an error knows where it was made, which costs more than the rest of a route. */
+  #error: GatewayError | undefined;
 
   constructor(address: Address, listening: readonly Address[]) {
     this.#address = address;
@@ -33,20 +34,23 @@ export class LiteralRoute implements Route {
     if (this.#told) return undefined;
     this.#told = true;
     if (!leadsBack(this.#address, this.#listening)) return this.#address;
-    this.error = selfLoop(this.#address);
+    this.#error = selfLoop(this.#address);
     return undefined;
   }
 
   failed(error: GatewayError): void {
-    this.error = error;
+    this.#error = error;
   }
 
   accepted(): void {}
+
+  get error(): GatewayError {
+    return this.#error ?? new GatewayError("unreachable", "it was not dialled");
+  }
 }
 
 /** The route to an endpoint that is a name. */
 export class NamedRoute implements Route {
-  error: GatewayError;
   readonly #endpoint: Endpoint;
   readonly #listening: readonly Address[];
   readonly #resolver: Resolver;
@@ -55,6 +59,7 @@ export class NamedRoute implements Route {
   /** How many of the addresses were told. */
   #told = 0;
   #askedAgain = false;
+  #error: GatewayError | undefined;
 
   /** @param timeoutMs how long the name may take to be resolved */
   constructor(endpoint: Endpoint, listening: readonly Address[], resolver: Resolver, timeoutMs: number) {
@@ -62,7 +67,6 @@ export class NamedRoute implements Route {
     this.#listening = listening;
     this.#resolver = resolver;
     this.#timeoutMs = timeoutMs;
-    this.error = new GatewayError("name-not-resolved", `${endpoint.host} has no address`);
   }
 
   next(): Address | undefined | Promise<Address | undefined> {
@@ -72,7 +76,11 @@ export class NamedRoute implements Route {
   }
 
   failed(error: GatewayError): void {
-    this.error = error;
+    this.#error = error;
+  }
+
+  get error(): GatewayError {
+    return this.#error ?? new GatewayError("name-not-resolved", `${this.#endpoint.host} has no address`);
   }
 
   accepted(): void {
@@ -85,7 +93,7 @@ export class NamedRoute implements Route {
       const address = { host: addresses[this.#told] as string, port: this.#endpoint.port };
       this.#told += 1;
       if (!leadsBack(address, this.#listening)) return address;
-      this.error = selfLoop(address);
+      this.#error = selfLoop(address);
     }
     return undefined;
   }
@@ -96,7 +104,7 @@ export class NamedRoute implements Route {
     } catch (error) {
       this.#addresses = [];
       this.#askedAgain = true;
-      this.error = GatewayError.from(error, `look up ${this.#endpoint.host}`);
+      this.#error = GatewayError.from(error, `look up ${this.#endpoint.host}`);
     }
     return this.next();
   }
