@@ -1,8 +1,9 @@
 // Compiles the native relay: `node build.mjs`, for this machine. Where there is no C compiler it says so and is
-// done; gw then runs on the TypeScript relay. `--target arm64` compiles for another, if its compiler is there.
+// done; gw then runs on the TypeScript relay. `--target arm64` compiles for another, `--all` for every machine that
+// a release has a binary for; what these cannot build is an error.
 //
 // Nothing is linked, not even libc: the process that loads it has all the symbols. So one binary serves glibc of
-// every age and musl alike.
+// every age and musl alike. A release is compiled with the headers of glibc: its types are the larger ones.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -16,11 +17,12 @@ const sources = readdirSync(join(folder, "native")).sort();
 /** Tells `built`, `up-to-date`, or why not. Never throws for want of a compiler. */
 export function buildNative(arch = process.arch) {
   if (process.platform !== "linux") return `it is for Linux, and this is ${process.platform}`;
-  const compiler = arch === process.arch ? process.env.CC || "cc" : crossCompilers[arch];
+  const compiler = arch === process.arch ? process.env.CC || "cc" : targets[arch]?.compiler;
   if (!compiler) return `no compiler is known for ${arch}`;
+  const flags = [...commonFlags, ...(targets[arch]?.flags ?? [])];
   const output = join(folder, "prebuilt", `linux-${arch}.node`);
   const stamp = `${output}.from`;
-  const digest = digestOf(compiler);
+  const digest = digestOf(compiler, flags);
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return "up-to-date";
   mkdirSync(dirname(output), { recursive: true });
   const unfinished = `${output}.${process.pid}`;
@@ -39,28 +41,42 @@ export function buildNative(arch = process.arch) {
   return "built";
 }
 
-const crossCompilers = { x64: "x86_64-linux-gnu-gcc", arm64: "aarch64-linux-gnu-gcc" };
-const flags = [
+/** The machines of a release. */
+const targets = {
+  x64: { compiler: "x86_64-linux-gnu-gcc", flags: [] },
+  // Atomics that choose their instruction when they run are functions of libgcc.
+  arm64: { compiler: "aarch64-linux-gnu-gcc", flags: ["-mno-outline-atomics"] },
+};
+const commonFlags = [
   "-std=gnu11",
   "-O2",
   "-Wall",
   "-Wextra",
+  "-fstack-protector-strong",
+  // The checked functions are those of glibc alone.
+  "-U_FORTIFY_SOURCE",
   "-shared",
   "-fPIC",
   "-fvisibility=hidden",
   "-nostdlib",
+  // A symbol that is missing is known when the binary is loaded, and not when it is called.
+  "-Wl,-z,now,-z,relro",
   "-s",
 ];
 
 /** Of all that decides what comes out. */
-function digestOf(compiler) {
+function digestOf(compiler, flags) {
   const digest = createHash("sha256").update(JSON.stringify([compiler, flags]));
   for (const file of sources) digest.update(readFileSync(join(folder, "native", file))).update("\0");
   return digest.digest("hex");
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const target = process.argv[2] === "--target" ? process.argv[3] : undefined;
-  const outcome = buildNative(target);
-  console.error(`native relay: ${outcome}`);
+  const [option, target] = process.argv.slice(2);
+  const wanted = option === "--all" ? Object.keys(targets) : option === "--target" ? [target] : [];
+  for (const arch of wanted.length > 0 ? wanted : [process.arch]) {
+    const outcome = buildNative(arch);
+    console.error(`native relay for ${arch}: ${outcome}`);
+    if (wanted.length > 0 && outcome !== "built" && outcome !== "up-to-date") process.exitCode = 1;
+  }
 }

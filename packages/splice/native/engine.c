@@ -133,9 +133,10 @@ void engine_stop(struct engine *engine) {
   for (uint32_t slot = 0; slot < engine->slot_count; slot++)
     if (engine->slots[slot]) free_flow(engine->slots[slot]);
   for (unsigned index = 0; index < engine->thread_count; index++) destroy_thread(&engine->threads[index]);
-  for (int number = 0; number < atomic_load(&engine->listener_count); number++) {
-    if (engine->listeners[number]->fd >= 0) close(engine->listeners[number]->fd);
-    free(engine->listeners[number]);
+  for (struct listener *listener = atomic_load(&engine->last_listener), *before; listener; listener = before) {
+    before = listener->before;
+    if (listener->fd >= 0) close(listener->fd);
+    free(listener);
   }
   free(engine->slots);
   free(engine->free_slots);
@@ -160,8 +161,6 @@ static int bound_socket(const struct sockaddr *address, socklen_t length, const 
 
 int engine_listen(struct engine *engine, const struct sockaddr *address, socklen_t length,
                   const struct settings *settings, int *number, struct sockaddr_storage *bound) {
-  int count = atomic_load(&engine->listener_count);
-  if (count == LISTENERS) return ENFILE;
   struct listener *listener = calloc(1, sizeof *listener);
   if (!listener) return ENOMEM;
   listener->fd = bound_socket(address, length, settings);
@@ -173,20 +172,22 @@ int engine_listen(struct engine *engine, const struct sockaddr *address, socklen
   socklen_t size = sizeof *bound;
   getsockname(listener->fd, (struct sockaddr *)bound, &size);
   listener->settings = *settings;
-  listener->number = *number = count;
-  listener->thread = &engine->threads[(unsigned)count % engine->thread_count];
+  listener->before = atomic_load(&engine->last_listener);
+  listener->number = *number = listener->before ? listener->before->number + 1 : 0;
+  listener->thread = &engine->threads[(unsigned)*number % engine->thread_count];
   listener->is_new = true;
-  engine->listeners[count] = listener;
-  atomic_store(&engine->listener_count, count + 1);
+  atomic_store(&engine->last_listener, listener);
   poke(listener->thread);
   return 0;
 }
 
 void engine_unlisten(struct engine *engine, int number) {
-  struct listener *listener = engine->listeners[number];
-  if (atomic_exchange(&listener->closed, true)) return;
-  /* Ends listening at once; the thread closes the descriptor when it comes to it. */
+  struct listener *listener = atomic_load(&engine->last_listener);
+  while (listener->number != number) listener = listener->before;
+  if (atomic_load(&listener->closed)) return;
+  /* Ends listening at once; the thread closes the descriptor when it sees `closed`, and not before. */
   shutdown(listener->fd, SHUT_RD);
+  atomic_store(&listener->closed, true);
   poke(listener->thread);
 }
 
@@ -243,22 +244,29 @@ static unsigned take_flow(struct engine *engine, struct flow *flow, struct event
     out[count] = (struct event){.slot = flow->slot, .kind = ENDED, .error = flow->end_error, .reason = flow->reason};
     engine_bytes(engine, flow->slot, out[count].bytes);
     count++;
-    release(engine, flow);
+    flow->next_event = engine->told;
+    engine->told = flow;
   }
   return count;
 }
 
 unsigned engine_take(struct engine *engine, struct event *out, unsigned max) {
   unsigned count = 0;
+  /* Only now has the owner seen that these have ended; until it had, it may have given orders, which do nothing. */
+  for (struct flow *flow = engine->told, *next; flow; flow = next) {
+    next = flow->next_event;
+    release(engine, flow);
+  }
+  engine->told = NULL;
   atomic_store(&engine->notified, false);
   pthread_mutex_lock(&engine->lock);
-  for (int number = 0; engine->accept_failed && number < atomic_load(&engine->listener_count); number++) {
-    struct listener *listener = engine->listeners[number];
-    if (listener->error == 0 || count == max) continue;
-    out[count++] = (struct event){.kind = ACCEPT_FAILED, .listener = number, .error = listener->error};
+  struct listener *listener = engine->accept_failed ? atomic_load(&engine->last_listener) : NULL;
+  for (; listener && count < max; listener = listener->before) {
+    if (listener->error == 0) continue;
+    out[count++] = (struct event){.kind = ACCEPT_FAILED, .listener = listener->number, .error = listener->error};
     listener->error = 0;
   }
-  engine->accept_failed = false;
+  engine->accept_failed = count == max;
   while (engine->events && count + 2 <= max) {
     struct flow *flow = engine->events;
     engine->events = flow->next_event;

@@ -26,7 +26,7 @@ enum event_kind { ACCEPTED = 1, CONNECTED, DIAL_FAILED, ENDED, ACCEPT_FAILED };
 enum reason { FINISHED, CLIENT_FAILED, BACKEND_FAILED, IDLE, HALF_CLOSED, STALLED, CLOSED, KILLED };
 
 struct event {
-  uint32_t slot; /* which connection, from ACCEPTED to ENDED; free for another after that */
+  uint32_t slot; /* which connection, from ACCEPTED to ENDED; another's at the earliest when events are taken again */
   enum event_kind kind;
   int listener;     /* ACCEPTED, ACCEPT_FAILED: its number */
   int error;        /* an errno: DIAL_FAILED, ACCEPT_FAILED, ENDED with *_FAILED; else 0 */
@@ -48,7 +48,7 @@ int engine_listen(struct engine *, const struct sockaddr *, socklen_t, const str
 /* Stops listening, at once. */
 void engine_unlisten(struct engine *, int listener);
 
-/* Copies up to `max` events, oldest first; fewer than `max` means that there are no more. */
+/* Copies up to `max` events, at least 2, oldest first; fewer than `max` - 1 means that there are no more. */
 unsigned engine_take(struct engine *, struct event *, unsigned max);
 
 /* Orders. `slot` is one that was ACCEPTED and has not ENDED. */

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 enum { CLIENT, BACKEND };
-enum { LISTENERS = 64, BACKLOG = 4096, BUFFER = 64 * 1024 };
+enum { BACKLOG = 4096, BUFFER = 64 * 1024 };
 
 /* Enough for every family that is listened on and dialled; a sockaddr_storage would be the largest thing in a flow. */
 union address {
@@ -55,6 +55,7 @@ struct flow {
   struct flow *next_ready;
   uint32_t active_at;           /* when a byte was last read */
   uint32_t dial_until;
+  uint32_t dialled_in; /* the turn of the thread */
   enum { WAITING, DIALLING, RELAYING, OVER } state;
   enum reason reason; /* of a flow that is over */
   int end_error;
@@ -85,7 +86,9 @@ struct flow {
   union address peer;
 };
 
+/* Lives as long as the engine, since flows have its settings. */
 struct listener {
+  struct listener *before; /* the one that was opened before it */
   struct settings settings;
   int fd, number;
   struct thread *thread;
@@ -109,7 +112,7 @@ struct thread {
   struct tube *tubes; /* unused ones */
   unsigned tube_count;
   unsigned paused; /* listeners */
-  uint32_t now, sweep_at;
+  uint32_t now, sweep_at, turn;
   unsigned load; /* the owner's: flows that it gave to this thread */
   uint8_t *buffer;
 };
@@ -123,8 +126,8 @@ struct engine {
   pthread_mutex_t lock;
   struct flow *events, **events_end; /* under the lock */
   bool accept_failed;                /* under the lock: a listener has an error to tell */
-  struct listener *listeners[LISTENERS];
-  atomic_int listener_count;
+  _Atomic(struct listener *) last_listener;
+  struct flow *told; /* the owner's: flows whose ENDED was taken last */
   struct flow **slots;
   uint32_t slot_count, *free_slots, free_count;
 };

@@ -176,8 +176,8 @@ static enum outcome splice_in(struct thread *thread, struct flow *flow, int from
       flow->active_at = thread->now;
       return MOVED;
     }
-    if (errno != EINVAL && errno != ENOSYS) return errno == EAGAIN ? NOTHING : READ_FAILED;
-    way->bulk = 0; /* this socket cannot be spliced */
+    if (errno != EINVAL && errno != ENOSYS && errno != EPERM) return errno == EAGAIN ? NOTHING : READ_FAILED;
+    way->bulk = 0; /* this socket cannot be spliced, or a sandbox forbids it */
     return MOVED;
   }
   count(way, flow, thread, (size_t)got);
@@ -195,7 +195,10 @@ static enum outcome step(struct thread *thread, struct flow *flow, int from) {
   enum outcome outcome = flush(thread, way, to);
   if (outcome != MOVED) return outcome;
   if (way->eof && !way->shut) {
-    shutdown(to->fd, SHUT_WR);
+    if (shutdown(to->fd, SHUT_WR) < 0) {
+      errno = EPIPE; /* it was reset, and epoll has not said so yet */
+      return WRITE_FAILED;
+    }
     way->shut = true;
   }
   bool more = !way->eof && source->readable && to->writable;

@@ -1,6 +1,6 @@
 /*
- * Tries what the engine needs of this machine, in a few milliseconds: one connection through it on loopback, enough
- * bytes to be spliced, a reset. A sandbox may forbid any of it.
+ * Tries what the engine needs of this machine, in a few milliseconds: one connection through it on loopback, bytes
+ * both ways, a reset. A sandbox may forbid any of it. Without splice(2) the engine copies.
  */
 #define _GNU_SOURCE
 #include "engine.h"
@@ -17,27 +17,30 @@ enum { BYTES = 1024 * 1024, PATIENCE_MS = 2000 };
 
 static int loopback_socket(void) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
   struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   return fd;
 }
 
-/* The slot of the next event if it is of this kind, else -1. */
+/* The slot of the next event if it is of this kind, else -1 with errno set. */
 static int64_t await(struct engine *engine, int wake_fd, enum event_kind kind) {
   struct event events[2];
   struct pollfd poll_fd = {.fd = wake_fd, .events = POLLIN};
   unsigned count = 0;
   char byte;
   while ((count = engine_take(engine, events, 2)) == 0) {
+    errno = ETIMEDOUT;
     if (poll(&poll_fd, 1, PATIENCE_MS) <= 0) return -1;
     (void)!recv(wake_fd, &byte, 1, MSG_DONTWAIT);
   }
+  errno = events[0].error;
   return count == 1 && events[0].kind == kind ? (int64_t)events[0].slot : -1;
 }
 
 static bool pass_bytes(int from, int to) {
-  static char sent[16 * 1024], got[16 * 1024];
+  char sent[16 * 1024], got[16 * 1024];
   for (size_t at = 0; at < sizeof sent; at++) sent[at] = (char)(at * 31);
   for (int chunk = 0; chunk < BYTES / (int)sizeof sent; chunk++) {
     if (send(from, sent, sizeof sent, MSG_NOSIGNAL) != sizeof sent) return false;
@@ -75,9 +78,9 @@ int engine_self_test(void) {
   int wake[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wake) < 0) return errno;
   struct engine *engine = engine_start(1, wake[1]);
-  int backend = loopback_socket(), client = loopback_socket();
-  errno = 0;
-  bool passed = engine && backend >= 0 && client >= 0 && try_relay(engine, wake[0], backend, client);
+  int backend = engine ? loopback_socket() : -1;
+  int client = backend >= 0 ? loopback_socket() : -1;
+  bool passed = client >= 0 && try_relay(engine, wake[0], backend, client);
   int error = passed ? 0 : errno != 0 ? errno : EPROTO;
   if (engine) engine_stop(engine);
   for (size_t index = 0; index < 2; index++) close(wake[index]);

@@ -80,10 +80,18 @@ static void unlink_flow(struct thread *thread, struct flow *flow) {
   if (flow->next) flow->next->previous = flow->previous;
 }
 
+/* Nothing was read from either side, not even an end. */
+static bool is_untouched(const struct flow *flow) {
+  for (int from = CLIENT; from <= BACKEND; from++) {
+    const struct way *way = &flow->way[from];
+    if (way->eof || atomic_load_explicit(&way->bytes, memory_order_relaxed) > 0) return false;
+  }
+  return true;
+}
+
 void flow_end(struct thread *thread, struct flow *flow, enum reason reason, int error) {
   /* Closing a client whose bytes nobody has read sends a reset by itself; what was read is known here alone. */
-  bool untouched = atomic_load_explicit(&flow->way[CLIENT].bytes, memory_order_relaxed) == 0;
-  bool reset = reason != FINISHED && !(reason == CLOSED && untouched);
+  bool reset = reason != FINISHED && !(reason == CLOSED && is_untouched(flow));
   drop_held(thread, flow);
   close_side(&flow->side[CLIENT], reset);
   close_side(&flow->side[BACKEND], reset || flow->state == DIALLING);
@@ -131,6 +139,7 @@ static void dial(struct thread *thread, struct flow *flow, const union address *
   if (fd < 0) return dial_failed(thread, flow, errno);
   flow->side[BACKEND] = (struct side){.fd = fd};
   flow->state = DIALLING;
+  flow->dialled_in = thread->turn;
   flow->dial_until = thread->now + timeout;
   set_options(fd, flow->settings);
   if (connect(fd, &target->any, length) < 0 && errno != EINPROGRESS) return dial_failed(thread, flow, errno);
@@ -164,6 +173,8 @@ static void dialled(struct thread *thread, struct flow *flow) {
 static void on_side(struct thread *thread, struct flow *flow, int which, uint32_t events) {
   struct side *side = &flow->side[which];
   if (flow->state == OVER || side->fd < 0) return;
+  /* An order has closed the socket that this is about, and dialled again. */
+  if (which == BACKEND && flow->dialled_in == thread->turn) return;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->readable = true;
   if (events & EPOLLOUT) side->writable = true;
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->hung = true;
@@ -219,27 +230,18 @@ static void on_listener(struct thread *thread, struct listener *listener) {
   }
 }
 
-/* Nothing was read from either side, not even an end. */
-static bool is_untouched(const struct flow *flow) {
-  for (int from = CLIENT; from <= BACKEND; from++) {
-    const struct way *way = &flow->way[from];
-    if (way->eof || atomic_load_explicit(&way->bytes, memory_order_relaxed) > 0) return false;
-  }
-  return true;
-}
-
 static void follow_orders(struct thread *thread, struct flow *flow) {
   pthread_mutex_lock(&thread->lock);
   uint8_t orders = flow->orders;
   uint32_t timeout = flow->timeout;
   union address target = flow->target;
-  bool freed = flow->freed;
+  bool freed = flow->freed, over = flow->state == OVER;
   flow->orders = 0;
   flow->ordered = false;
   uint8_t dial_number = flow->dial_ordered;
   pthread_mutex_unlock(&thread->lock);
   if (freed) return free(flow);
-  if (flow->state == OVER) return;
+  if (over) return; /* the owner may have freed it by now */
   if (orders & ORDER_KILL) return flow_end(thread, flow, KILLED, 0);
   if (orders & ORDER_CLOSE) return flow_end(thread, flow, CLOSED, 0);
   if (orders & ORDER_CANCEL) {
@@ -274,9 +276,7 @@ static void on_poke(struct thread *thread) {
 /* Listeners that are new, closed, or have paused long enough. */
 static void see_to_listeners(struct thread *thread) {
   struct engine *engine = thread->engine;
-  int count = atomic_load(&engine->listener_count);
-  for (int number = 0; number < count; number++) {
-    struct listener *listener = engine->listeners[number];
+  for (struct listener *listener = atomic_load(&engine->last_listener); listener; listener = listener->before) {
     if (listener->thread != thread || listener->fd < 0) continue;
     bool closed = atomic_load(&listener->closed);
     bool rested = listener->paused && is_past(thread->now, listener->paused_until);
@@ -288,6 +288,7 @@ static void see_to_listeners(struct thread *thread) {
       listener->fd = -1;
     } else if (watch(thread, listener->fd, EPOLLIN, (uintptr_t)listener | OF_LISTENER) < 0) {
       tell_accept_failed(engine, listener, errno);
+      pause_listener(thread, listener, PAUSE);
     }
   }
 }
@@ -314,9 +315,10 @@ static uint32_t sooner(uint32_t tick, uint32_t timeout) {
   return timeout > 0 && part < tick ? part : tick;
 }
 
-/* Looks at all flows, and says when to look again. */
+/* Looks at all flows, and says when to look again. Pipes that are not in use by then go back to the system. */
 static void sweep(struct thread *thread) {
   uint32_t tick = MOST_TICK;
+  release_tubes(thread);
   see_to_listeners(thread);
   if (thread->paused > 0) tick = LEAST_TICK;
   for (struct flow *flow = thread->flows, *next; flow; flow = next) {
@@ -359,9 +361,11 @@ static void tell_what_is_over(struct thread *thread) {
   }
 }
 
+static bool has_to_sweep(const struct thread *thread) { return thread->flows || thread->tubes || thread->paused > 0; }
+
 static int wait_ms(const struct thread *thread) {
   if (thread->ready) return 0;
-  if (!thread->flows && thread->paused == 0) return -1;
+  if (!has_to_sweep(thread)) return -1;
   uint32_t now = clock_ms();
   return is_past(now, thread->sweep_at) ? 0 : (int)(thread->sweep_at - now) + 1;
 }
@@ -369,9 +373,10 @@ static int wait_ms(const struct thread *thread) {
 void *thread_run(void *argument) {
   struct thread *thread = argument;
   struct epoll_event events[EVENTS];
-  thread->now = clock_ms();
+  thread->now = thread->sweep_at = clock_ms();
   while (!atomic_load(&thread->engine->stopping)) {
     int count = epoll_wait(thread->epoll, events, EVENTS, wait_ms(thread));
+    thread->turn++;
     thread->now = clock_ms();
     for (int index = 0; index < count; index++) {
       uintptr_t what = (uintptr_t)events[index].data.u64;
@@ -380,7 +385,7 @@ void *thread_run(void *argument) {
       else if (what & OF_LISTENER) on_listener(thread, pointer);
       else on_side(thread, pointer, (int)(what & KIND), events[index].events);
     }
-    if ((thread->flows || thread->paused > 0) && is_past(thread->now, thread->sweep_at)) sweep(thread);
+    if (has_to_sweep(thread) && is_past(thread->now, thread->sweep_at)) sweep(thread);
     run_ready(thread);
     tell_what_is_over(thread);
   }

@@ -14,7 +14,7 @@ enum target { AT_BACKEND, AT_DEAD, AT_HOLE };
 
 /* What the owner knows of a connection. */
 struct known {
-  bool open, dialling, connected, ending;
+  bool open, dialling;
   struct session *session; /* NULL: a caller, see `call` */
   enum target target;
   enum act act;
@@ -60,7 +60,6 @@ static void dial(struct owner *owner, uint32_t slot, enum target target) {
 static void end(struct owner *owner, uint32_t slot, enum act act) {
   struct known *known = &owner->known[slot];
   note(known, act == CLOSE ? DID_CLOSE : DID_KILL);
-  known->ending = true;
   known->dialling = false;
   if (act == CLOSE) engine_close(owner->engine, slot);
   if (act == KILL || chance(owner->random, 10)) {
@@ -78,7 +77,7 @@ static void act(struct owner *owner, uint32_t slot) {
   known->dialling = false;
   engine_cancel_dial(owner->engine, slot);
   if (!known->session || chance(owner->random, 20)) return end(owner, slot, chance(owner->random, 50) ? CLOSE : KILL);
-  dial(owner, slot, AT_BACKEND);
+  dial(owner, slot, (enum target[]){AT_BACKEND, AT_BACKEND, AT_DEAD, AT_HOLE}[random_below(owner->random, 4)]);
 }
 
 static void act_where_due(struct owner *owner) {
@@ -152,9 +151,8 @@ static void on_ended(struct owner *owner, const struct event *event) {
 
 static void on_connected(struct known *known) {
   known->dialling = false;
-  known->connected = true;
   if (known->act != KILL) known->act = NO_ACT; /* cancelled and closed is what has no backend */
-  if (!known->session) violation("a caller was connected to the hole");
+  if (known->target != AT_BACKEND) violation("connected where nobody accepts");
   pthread_mutex_lock(&known->session->lock);
   known->session->told.connected++;
   pthread_mutex_unlock(&known->session->lock);
