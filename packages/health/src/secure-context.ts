@@ -1,6 +1,6 @@
-import { X509Certificate } from "node:crypto";
-import { createSecureContext, type SecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
 import { GatewayError, messageOf } from "@gw/interface";
+import { nodeCrypto, nodeTls } from "./lazily.js";
 
 type Pem = string | Uint8Array;
 
@@ -22,7 +22,7 @@ export function secureContext(options: {
   const cas = ca === undefined ? undefined : certificatesIn(ca, "the trusted CAs");
   if (cert !== undefined) certificatesIn(cert, "the client certificate");
   try {
-    return createSecureContext({
+    return nodeTls().createSecureContext({
       minVersion: "TLSv1.2",
       ...(cas && { ca: [...cas], allowPartialTrustChain: true }),
       ...(cert !== undefined && key !== undefined && { cert: textOf(cert), key: textOf(key) }),
@@ -40,7 +40,7 @@ function certificatesIn(pem: Pem, what: string): readonly string[] {
   if (found.length === 0) throw invalid(`${what}: there is no PEM certificate in it`);
   for (const [index, one] of found.entries())
     try {
-      new X509Certificate(one);
+      new (nodeCrypto().X509Certificate)(one);
     } catch (error) {
       throw invalid(`${what}: certificate ${index + 1} cannot be read: ${messageOf(error)}`, error);
     }

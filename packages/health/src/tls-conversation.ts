@@ -1,9 +1,10 @@
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
-import { connect, type SecureContext, type TLSSocket } from "node:tls";
+import type { SecureContext, TLSSocket } from "node:tls";
 import { type Endpoint, GatewayError } from "@gw/interface";
-import { nameFault, nameToSend } from "./names.js";
-import { certificateFault, handshakeFailure, oneLine } from "./tls-failure.js";
+import { nodeTls } from "./lazily.js";
+import { nameToSend } from "./names.js";
+import { handshakeFailure, oneLine, serverFault } from "./tls-failure.js";
 
 /** What a server showed that passed. The strings are the certificate's: quote them before they are printed. */
 export interface TlsVerdict {
@@ -43,7 +44,7 @@ export interface Conversation {
 export function converse(tcp: Socket, conversation: Conversation): Promise<TlsVerdict> {
   const { endpoint, doing, context, serverNames, signal } = conversation;
   return new Promise((resolve, reject) => {
-    const socket = connect({
+    const socket = nodeTls().connect({
       socket: tcp,
       secureContext: context,
       minVersion: "TLSv1.2",
@@ -69,7 +70,7 @@ export function converse(tcp: Socket, conversation: Conversation): Promise<TlsVe
     socket.once("secureConnect", () => {
       // Asked for once only: Node takes the certificate out of the chain, and then has it no more.
       const certificate = socket.getPeerX509Certificate();
-      const fault = faultOf(socket, certificate, conversation);
+      const fault = serverFault(socket, certificate, conversation);
       if (!certificate || fault) return fail(new GatewayError("untrusted", `${doing}: ${fault}`));
       verdict = verdictOn(socket, certificate);
       socket.write(question(socket));
@@ -79,17 +80,6 @@ export function converse(tcp: Socket, conversation: Conversation): Promise<TlsVe
     socket.once("close", () => fail(handshakeFailure(doing, undefined, verdict !== undefined)));
     socket.resume();
   });
-}
-
-/** Why the certificate is not good; undefined if it is. */
-function faultOf(
-  socket: TLSSocket,
-  certificate: X509Certificate | undefined,
-  { endpoint, serverNames }: Conversation,
-): string | undefined {
-  if (!certificate) return "the server showed no certificate";
-  if (!socket.authorized) return certificateFault(String(socket.authorizationError), certificate);
-  return nameFault(certificate, endpoint, serverNames);
 }
 
 function verdictOn(socket: TLSSocket, certificate: X509Certificate): TlsVerdict {

@@ -1,8 +1,21 @@
 import type { X509Certificate } from "node:crypto";
-import { GatewayError, messageOf, quote } from "@gw/interface";
+import type { TLSSocket } from "node:tls";
+import { type Endpoint, GatewayError, messageOf, quote } from "@gw/interface";
+import { nameFault } from "./names.js";
+
+/** Why a server's certificate is not good; undefined if it is. */
+export function serverFault(
+  socket: TLSSocket,
+  certificate: X509Certificate | undefined,
+  { endpoint, serverNames }: { readonly endpoint: Endpoint; readonly serverNames: readonly string[] },
+): string | undefined {
+  if (!certificate) return "the server showed no certificate";
+  if (!socket.authorized) return certificateFault(String(socket.authorizationError), certificate);
+  return nameFault(certificate, endpoint, serverNames);
+}
 
 /** What is wrong with a certificate, in words, from the name that OpenSSL has for it (`X509_V_ERR_…`). */
-export function certificateFault(code: string, certificate: X509Certificate): string {
+function certificateFault(code: string, certificate: X509Certificate): string {
   const sentence = Object.hasOwn(sentences, code) ? sentences[code] : undefined;
   return `${sentence?.(certificate) ?? "its certificate is not trusted"} (${code})`;
 }

@@ -1,6 +1,7 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { type Clock, type Endpoint, formatAddress, GatewayError, systemClock } from "@gw/interface";
 import { startDeadline } from "./deadline.js";
+import { type Dial, dialTcp } from "./dial-tcp.js";
 import { answersPlaintext } from "./plaintext.js";
 import { secureContext } from "./secure-context.js";
 import { converse, type TlsVerdict } from "./tls-conversation.js";
@@ -21,7 +22,7 @@ export interface TlsProbeOptions {
   /** How long everything may take, the dial included, in milliseconds. @default 5000 */
   readonly timeoutMs?: number | undefined;
   /** Connects; the socket returned belongs to the probe. @default net.connect */
-  readonly dial?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>) | undefined;
+  readonly dial?: Dial | undefined;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
 }
@@ -72,23 +73,4 @@ export function tlsProbe(
       deadline.cancel();
     }
   };
-}
-
-function dialTcp({ host, port }: Endpoint, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTcp({ host, port });
-    const giveUp = (): void => {
-      socket.destroy();
-      reject(signal.reason);
-    };
-    const settle = (): void => signal.removeEventListener("abort", giveUp);
-    signal.addEventListener("abort", giveUp);
-    socket.once("close", settle);
-    socket.once("error", reject);
-    socket.once("connect", () => {
-      settle();
-      socket.off("error", reject);
-      resolve(socket);
-    });
-  });
 }

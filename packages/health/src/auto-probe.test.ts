@@ -1,0 +1,74 @@
+import { manualClock, missing, startBackend } from "@gw/testing";
+import { describe, expect, test } from "vitest";
+import { at, http, look, startFakeHttp, told } from "../test/looking.js";
+import { startMember } from "../test/member.js";
+import { autoProbe } from "./auto-probe.js";
+
+describe("by the auto probe", () => {
+  test("what does not speak etcd is connected to, and asked again now and then", async () => {
+    let answer = http(404, "");
+    await using server = await startFakeHttp(() => answer);
+    const probe = autoProbe();
+    for (let count = 0; count < 13; count++) expect(told(await look(probe, at(server.port)))).toBe("tcp");
+    expect(server.asked).toHaveLength(2);
+    answer = http(200, '{"health":"true"}');
+    expect(told(await look(probe, at(server.port)))).toBe("etcd /health");
+    probe.close();
+  });
+
+  test("what spoke etcd and does no more is ill", async () => {
+    let answer = http(200, '{"health":"true"}');
+    await using server = await startFakeHttp(() => answer);
+    const probe = autoProbe();
+    expect(told(await look(probe, at(server.port)))).toBe("etcd /health");
+    answer = http(500, "");
+    expect(told(await look(probe, at(server.port)))).toMatch(
+      /\[unhealthy\] it does not answer as etcd does$/,
+    );
+    probe.close();
+  });
+
+  test("what is silent is well by a connection, within the timeout", async () => {
+    const clock = manualClock();
+    await using server = await startFakeHttp(() => undefined);
+    const probe = autoProbe({ clock, timeoutMs: 1_000 });
+    const looking = look(probe, at(server.port));
+    await expect.poll(() => server.asked.length).toBe(1);
+    await clock.advance(750);
+    await expect.poll(() => server.asked.length).toBe(2);
+    await clock.advance(250);
+    expect(told(await looking)).toBe("tcp");
+    expect(told(await look(probe, at(server.port)))).toBe("tcp");
+    expect(server.asked.length).toBe(2);
+    probe.close();
+  });
+
+  test("what is down is ill, and found out when it is up", async () => {
+    await using server = await startFakeHttp(() => http(200, '{"health":"true"}'));
+    const probe = autoProbe();
+    await server.stop();
+    expect(told(await look(probe, at(server.port)))).toMatch(/^tcp endpoint \[refused\] /);
+    await server.listenAgain();
+    expect(told(await look(probe, at(server.port)))).toBe("etcd /health");
+    probe.close();
+  });
+
+  test("a name that cannot be resolved may be a fault of all", async () => {
+    const probe = autoProbe();
+    const { error, scope } = await look(probe, { ...at(1), host: "nobody.invalid" });
+    expect([error?.code, scope]).toEqual(["name-not-resolved", "cluster"]);
+  });
+});
+
+describe.skipIf(missing("etcd"))("by the auto probe, beside an etcd", () => {
+  test("what is silent is taken for a member that hangs", async () => {
+    await using silent = await startBackend();
+    await using member = await startMember();
+    const probe = autoProbe({ timeoutMs: 1_500 });
+    expect(told(await look(probe, at(member.port)))).toBe("etcd /health");
+    expect(told(await look(probe, at(silent.port)))).toBe(
+      "tcp endpoint [timed-out] no answer within 1500 ms",
+    );
+    probe.close();
+  });
+});

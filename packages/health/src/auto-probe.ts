@@ -1,0 +1,42 @@
+import { formatAddress } from "@gw/interface";
+import { etcdParts } from "./etcd-parts.js";
+import type { HttpProbeOptions } from "./http-probe.js";
+import { type KeptProbe, probeSettings, probing } from "./probing.js";
+import { remember } from "./remember.js";
+import { well } from "./verdict.js";
+
+/** After this many looks, what does not speak etcd is asked again whether it does. */
+const looksPerQuestion = 12;
+
+/**
+ * The probe of `etcdProbe` for what speaks etcd, and a mere connection (level `tls` or `tcp`) for anything else. Which
+ * it is is found out for each endpoint at its first look, and from time to time while it does not speak etcd.
+ *
+ * What accepts a connection and is silent counts as something else, until another endpoint of the same probe has
+ * spoken etcd: then it is taken for a member that hangs.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
+  const { look, ends, connect, accepted, close } = etcdParts(options);
+  const strangers = remember(probeSettings(options).clock, () => ({ looksLeft: 0 }));
+  let etcdSeen = false;
+  const probe = probing("tcp", async (endpoint, signal) => {
+    const endAt = ends();
+    const stranger = strangers.of(formatAddress(endpoint));
+    if (stranger.looksLeft > 0) {
+      stranger.looksLeft -= 1;
+      return connect(endpoint, signal, endAt);
+    }
+    const found = await look(endpoint, signal);
+    if ("verdict" in found) {
+      etcdSeen ||= found.verdict.level.startsWith("etcd");
+      return found.verdict;
+    }
+    const silent = found.stranger.code === "timed-out";
+    if (silent && (etcdSeen || !accepted(endpoint, endAt))) throw found.stranger;
+    stranger.looksLeft = looksPerQuestion;
+    return silent ? well("tcp") : connect(endpoint, signal, endAt);
+  });
+  return Object.assign(probe, { close });
+}

@@ -1,0 +1,169 @@
+import {
+  type Checked,
+  type Clock,
+  type Endpoint,
+  GatewayError,
+  type Probe,
+  systemClock,
+  type Verdict,
+} from "@gw/interface";
+import { cadenceOf, type Watch } from "./cadence.js";
+import { type HealthObserver, tell } from "./health-observer.js";
+import { createLevels } from "./levels.js";
+import { createWatches } from "./watches.js";
+
+/** Options of {@link checkHealth}. */
+export interface CheckOptions {
+  /** How to look. The caller closes it, if it is to be closed, after the checks. */
+  readonly probe: Probe;
+  /** Whose endpoints are looked at, and who hears what was found. */
+  readonly pool: Checked;
+  /**
+   * How often the endpoint in use and the next best are looked at, in milliseconds, less up to a fifth at random. The
+   * others are looked at once in six intervals, and once a minute at least. @default 5000
+   */
+  readonly intervalMs?: number | undefined;
+  /** How many failures in a row are reported as one. @default 2 */
+  readonly fall?: number | undefined;
+  /** A number in [0, 1), for jitter. @default Math.random */
+  readonly random?: (() => number) | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock | undefined;
+  readonly observer?: HealthObserver | undefined;
+}
+
+/** What holds where {@link CheckOptions} are silent. */
+export const checkDefaults = { intervalMs: 5_000, fall: 2 } as const;
+
+/** Checks that run until they are closed. */
+export interface HealthChecks {
+  /** There is reason to doubt an endpoint: it is looked at now, but at most once a second. */
+  suspect(endpoint: Endpoint): void;
+  /** The pool has changed. Without being told, the checks see it within one interval. */
+  update(): void;
+  /** Gives up the looks that are under way, and ends. */
+  close(): void;
+}
+
+/** How many of the others are looked at when one fails: etcd advises at most seven members. */
+const mostOthers = 6;
+/** The least time between two looks at a suspect, in milliseconds. */
+const suspicionMs = 1_000;
+/** Up to this part of the cadence is not waited for, so that endpoints, and gateways, are not in step. */
+const jitterPart = 0.2;
+
+/**
+ * Looks at the endpoints of `pool` that are up, and reports to it: a good verdict at once; a bad one from the `fall`th
+ * in a row on, up to which looks follow each other within a second. So a failure of the endpoint in use is reported
+ * within `fall` × `intervalMs` + the probe's timeout, if that is no longer than the interval.
+ *
+ * Where the cause may be the cluster's, the others are looked at first, so that the pool can tell. An error of this
+ * machine's own is no verdict. There is at most one look at an endpoint at a time.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function checkHealth(options: CheckOptions): HealthChecks {
+  const { probe, pool, observer, random = Math.random, clock = systemClock } = options;
+  const { intervalMs = checkDefaults.intervalMs, fall = checkDefaults.fall } = options;
+  if (!(intervalMs > 0 && intervalMs < 2 ** 31))
+    throw new GatewayError("invalid-option", `intervalMs ${intervalMs} is not more than 0 and less than 2³¹`);
+  if (!(Number.isInteger(fall) && fall >= 1))
+    throw new GatewayError("invalid-option", `fall ${fall} is not a whole number from 1`);
+  const cadence = cadenceOf(intervalMs);
+  const watches = createWatches(cadence, clock, random);
+  const levels = createLevels(observer);
+  let closed = false;
+  let stopTimer = (): void => {};
+
+  const wake = (): void => {
+    stopTimer();
+    if (closed) return;
+    const statuses = pool.inspect();
+    watches.compare(statuses);
+    levels.keep(statuses.map(({ endpoint }) => endpoint));
+    const now = clock.now();
+    let next = now + intervalMs;
+    for (const watch of watches) {
+      if (watch.running) continue;
+      const due = watches.dueAt(watch);
+      if (due <= now) look(watch);
+      else next = Math.min(next, due);
+    }
+    stopTimer = clock.after(next - now, wake);
+  };
+
+  const look = (watch: Watch): void => {
+    const startedAt = clock.now();
+    const { endpoint, ending } = watch;
+    Object.assign(watch, { startedAt, soonAt: Infinity, jitter: 1 - random() * jitterPart });
+    const looking = async (): Promise<void> => {
+      const verdict = await lookOnce(endpoint, ending.signal);
+      watch.running = undefined;
+      if (ending.signal.aborted) return;
+      if (verdict) {
+        tell(observer, "probed", { endpoint, verdict, tookMs: clock.now() - startedAt });
+        void conclude(watch, startedAt, verdict);
+      }
+      wake();
+    };
+    watch.running = looking();
+  };
+
+  /** A probe that fails, against its contract, tells nothing. */
+  const lookOnce = async (endpoint: Endpoint, signal: AbortSignal): Promise<Verdict | undefined> => {
+    try {
+      return await probe(endpoint, signal);
+    } catch {
+      return undefined;
+    }
+  };
+
+  const conclude = async (watch: Watch, startedAt: number, verdict: Verdict): Promise<void> => {
+    const { endpoint } = watch;
+    if (verdict.error?.isLocal) return;
+    if (!verdict.error) {
+      watch.failures = 0;
+      levels.say(endpoint, verdict);
+      return pool.report(endpoint, verdict);
+    }
+    watch.failures += 1;
+    const shared = verdict.scope === "cluster";
+    // What others were found to be before this look began tells nothing about a cause that all may have.
+    const others = lookAround(watch, shared && watch.failures <= fall ? startedAt : clock.now() - intervalMs);
+    if (watch.failures < fall) {
+      watch.soonAt = startedAt + cadence.fastMs;
+      return;
+    }
+    if (shared) await Promise.all(others);
+    if (watch.failures >= fall && !watch.ending.signal.aborted) pool.report(endpoint, verdict);
+  };
+
+  /** Looks at others at which nobody has looked since then; returns the looks that are under way. */
+  const lookAround = (watch: Watch, since: number): readonly (Promise<void> | undefined)[] => {
+    const others = watches.others(watch).slice(0, mostOthers);
+    for (const other of others) if (!other.running && (other.startedAt ?? -Infinity) < since) look(other);
+    return others.map(({ running }) => running);
+  };
+
+  const update = (): void => {
+    stopTimer();
+    // Later, since the pool may be in the middle of something.
+    if (!closed) stopTimer = clock.after(0, wake);
+  };
+
+  update();
+  return {
+    update,
+    suspect(endpoint) {
+      const watch = watches.of(endpoint);
+      if (!watch) return;
+      watch.soonAt = Math.min(watch.soonAt, (watch.startedAt ?? -Infinity) + suspicionMs);
+      update();
+    },
+    close() {
+      closed = true;
+      stopTimer();
+      watches.end();
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import {
+  type Clock,
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  type Probe,
+  systemClock,
+  type Verdict,
+} from "@gw/interface";
+import { type Dial, dialTcp } from "./dial-tcp.js";
+import { failed } from "./verdict.js";
+
+/** What all probes can be told. */
+export interface ProbeOptions {
+  /** How long one look may take, the dial included, in milliseconds. @default 2000 */
+  readonly timeoutMs?: number | undefined;
+  /** Connects; the socket returned belongs to the probe. @default net.connect */
+  readonly dial?: Dial | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock | undefined;
+}
+
+/** What holds where {@link ProbeOptions} are silent. */
+export const probeDefaults = { timeoutMs: 2_000 } as const;
+
+/** A probe that keeps connections between two looks. */
+export interface KeptProbe extends Probe {
+  /** Closes them. A look that is asked for later opens them again. */
+  close(): void;
+}
+
+/** @throws {GatewayError} `invalid-option` */
+export function probeSettings({ timeoutMs = probeDefaults.timeoutMs, dial, clock }: ProbeOptions): {
+  readonly timeoutMs: number;
+  readonly dial: Dial;
+  readonly clock: Clock;
+} {
+  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31))
+    throw new GatewayError("invalid-option", `timeoutMs ${timeoutMs} is not more than 0 and less than 2³¹`);
+  return { timeoutMs, dial: dial ?? dialTcp, clock: clock ?? systemClock };
+}
+
+/** Makes what `look` throws a verdict of `level`, unless the look was given up. */
+export function probing(level: string, look: Probe): Probe {
+  return async (endpoint, signal): Promise<Verdict> => {
+    const doing = doingOf(endpoint);
+    const givenUp = (): GatewayError =>
+      new GatewayError("aborted", `${doing}: given up`, { cause: signal.reason });
+    if (signal.aborted) throw givenUp();
+    const verdict = await look(endpoint, signal).catch((error: unknown) =>
+      failed(level, GatewayError.from(error, doing)),
+    );
+    if (signal.aborted) throw givenUp();
+    return verdict;
+  };
+}
+
+/** What errors of a look begin with. */
+export function doingOf(endpoint: Endpoint): string {
+  return `probe ${formatAddress(endpoint)}`;
+}

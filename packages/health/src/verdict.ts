@@ -1,0 +1,24 @@
+import type { GatewayError, GatewayErrorCode, Verdict } from "@gw/interface";
+
+/** Nothing is wrong as far as a look at this level can tell. */
+export function well(level: string, note?: string): Verdict {
+  return { level, scope: "endpoint", ...(note !== undefined && { note }) };
+}
+
+/** Something is wrong, and others may have it as well if `scope` says so. */
+export function ill(level: string, error: GatewayError, scope: Verdict["scope"]): Verdict {
+  return { level, error, scope };
+}
+
+/** The look failed, and why says whose fault it may be. */
+export function failed(level: string, error: GatewayError): Verdict {
+  return ill(level, error, shared.has(error.code) ? "cluster" : "endpoint");
+}
+
+/** The endpoint refuses this side's certificate, so that no deeper look is possible: it has answered, at least. */
+export function wellByHandshake({ detail }: GatewayError): Verdict {
+  return well("tls", `${detail}; only its TLS handshake is looked at`);
+}
+
+/** What endpoints rarely have alone: DNS that is down, and a CA that is not the one of the certificates. */
+const shared: ReadonlySet<GatewayErrorCode> = new Set(["name-not-resolved", "untrusted"]);

@@ -1,0 +1,110 @@
+import {
+  type Checked,
+  type Endpoint,
+  type EndpointStatus,
+  formatAddress,
+  GatewayError,
+  type Verdict,
+} from "@gw/interface";
+import { type ManualClock, manualClock } from "@gw/testing";
+import { type CheckOptions, checkHealth, type HealthChecks } from "../src/index.js";
+
+/** An endpoint by its number. */
+export function endpoint(number: number, priority = 0): Endpoint {
+  return Object.freeze({ host: `e${number}`, port: 2379, priority, weight: 0 });
+}
+
+export const good: Verdict = { level: "tcp", scope: "endpoint" };
+export const bad: Verdict = verdictOf("timed-out", "endpoint");
+export const shared: Verdict = verdictOf("unhealthy", "cluster");
+
+export function verdictOf(
+  code: ConstructorParameters<typeof GatewayError>[0],
+  scope: Verdict["scope"],
+): Verdict {
+  return { level: "tcp", scope, error: new GatewayError(code, "it fails") };
+}
+
+/** Checks of a pool that does as the test says, on a clock that the test moves. */
+export interface Checking {
+  readonly clock: ManualClock;
+  readonly checks: HealthChecks;
+  /** What the pool has. `use` and `setAside` change it without telling the checks. */
+  readonly statuses: Map<string, EndpointStatus>;
+  use(number: number): void;
+  setAside(number: number): void;
+  remove(number: number): void;
+  /** What each look will find; those without an entry find `good`. */
+  readonly finds: Map<number, Verdict>;
+  /** How long each look takes, in milliseconds. */
+  tookMs: number;
+  /** `12000 e1`: when each look began, and at what. */
+  readonly looks: string[];
+  /** `12000 e1 ok` or `12000 e1 timed-out`. */
+  readonly reports: string[];
+  /** The most looks at one endpoint that were under way at the same time. */
+  readonly mostAtOnce: number;
+}
+
+export function startChecking(
+  endpoints: readonly Endpoint[],
+  options: Partial<CheckOptions> & { readonly random?: () => number } = {},
+): Checking {
+  const clock = manualClock();
+  const statuses = new Map(
+    endpoints.map((one): [string, EndpointStatus] => [
+      formatAddress(one),
+      { endpoint: one, state: "up", inUse: false, connections: 0, since: 0 },
+    ]),
+  );
+  const change = (number: number, to: Partial<EndpointStatus>): void => {
+    const name = formatAddress(endpoint(number));
+    const status = statuses.get(name);
+    if (status) statuses.set(name, { ...status, ...to });
+  };
+  const underWay = new Map<string, number>();
+  const pool: Checked = {
+    inspect: () => [...statuses.values()],
+    report: ({ host }, { error }) => reports.push(`${clock.now()} ${host} ${error?.code ?? "ok"}`),
+  };
+  const looks: string[] = [];
+  const reports: string[] = [];
+  const checking = {
+    tookMs: 0,
+    mostAtOnce: 0,
+    finds: new Map<number, Verdict>(),
+  };
+  const checks = checkHealth({
+    pool,
+    clock,
+    // Halfway, so that waits are 90 % of the cadence, and first looks are at half of their time.
+    random: () => 0.5,
+    async probe({ host }, signal) {
+      looks.push(`${clock.now()} ${host}`);
+      underWay.set(host, (underWay.get(host) ?? 0) + 1);
+      checking.mostAtOnce = Math.max(checking.mostAtOnce, underWay.get(host) ?? 0);
+      await new Promise<void>((resolve, reject) => {
+        const cancel = clock.after(checking.tookMs, resolve);
+        signal.onabort = () => {
+          cancel();
+          reject(new GatewayError("aborted", "given up"));
+        };
+      }).finally(() => underWay.set(host, (underWay.get(host) ?? 0) - 1));
+      return checking.finds.get(Number(host.slice(1))) ?? good;
+    },
+    ...options,
+  });
+  return Object.assign(checking, {
+    clock,
+    checks,
+    statuses,
+    looks,
+    reports,
+    use(number: number) {
+      for (const [name, status] of statuses) statuses.set(name, { ...status, inUse: false });
+      change(number, { inUse: true });
+    },
+    setAside: (number: number) => change(number, { state: "aside", inUse: false }),
+    remove: (number: number) => void statuses.delete(formatAddress(endpoint(number))),
+  });
+}
