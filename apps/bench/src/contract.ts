@@ -25,7 +25,7 @@ export interface Subject {
 }
 
 /** Where a subject stands. Both are `host:port`. */
-export interface Route {
+interface Route {
   readonly listen: string;
   readonly backend: string;
   /** A folder of the subject's own, which is removed when it has ended. */

@@ -17,13 +17,13 @@ export interface Load {
 export type Settings = { readonly [name: string]: string | number };
 
 /** What subjects pass connections on to. */
-export interface Backend extends AsyncDisposable {
+interface Backend extends AsyncDisposable {
   /** `host:port` */
   readonly address: string;
 }
 
 /** A running part. */
-export interface LoadProgram extends AsyncDisposable {
+interface LoadProgram extends AsyncDisposable {
   readonly pid: number;
   /** Resolves with the event of this name; rejects if the part fails, or is silent for `withinMs`. */
   event(name: string, withinMs: number): Promise<Report>;

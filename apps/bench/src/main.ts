@@ -13,10 +13,17 @@ import { subjects } from "./subjects/index.js";
 // On exit, whatever was started is ended and temporary folders are removed: see startProgram.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
-const options = readOptions(process.argv.slice(2));
-if (!options) console.log(usage);
-else if (options.readme) publish(readResults(publishedFolder));
-else {
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? `bench: ${error.message}` : error);
+  process.exitCode = 1;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const options = readOptions(args);
+  if (!options) return console.log(usage);
+  if (options.readme) return publish(readResults(publishedFolder));
   const results = await measure(options);
   for (const table of detailTables(results)) console.log(plainText(table));
   console.log(circumstances(results).join("\n"));
@@ -47,7 +54,13 @@ async function measure({ rounds, seconds, quick, ...options }: Options): Promise
     date: new Date().toISOString(),
     ...circumstances,
     subjects: chosen.entries,
-    measures: chosen.measures.map(({ name, title, how, figures }) => ({ name, title, how, figures })),
+    measures: chosen.measures.map(({ name, title, how, figures, mostRounds = rounds }) => ({
+      name,
+      title,
+      how,
+      rounds: Math.min(rounds, mostRounds),
+      figures,
+    })),
     leftOut: chosen.leftOut,
     rows,
   };

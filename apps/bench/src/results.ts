@@ -42,6 +42,8 @@ export interface MeasureEntry {
   readonly name: string;
   readonly title: string;
   readonly how: string;
+  /** How many it took part in. */
+  readonly rounds: number;
   readonly figures: readonly Figure[];
 }
 

@@ -45,7 +45,7 @@ export async function startSubject(subject: Subject, target: Target): Promise<Ru
     async check() {
       if (process.running) return;
       const { code, signal } = await process.exit;
-      throw new Error(`it ended with ${signal ?? code}: ${lastLine(process.output)}`);
+      throw new Error(`it ended with ${signal ?? code}: ${lastWords(process.output)}`);
     },
     async [Symbol.asyncDispose]() {
       await process[Symbol.asyncDispose]();
@@ -94,13 +94,16 @@ function echoes(address: string): Promise<boolean> {
   });
 }
 
-/** What a program has said last; of a line of JSON, as etcd logs, what went wrong. */
-function lastLine(output: string): string {
-  const line = output.trim().split("\n").at(-1) ?? "";
+/** What a program has said last; of lines of JSON, as etcd logs, the last that tells of an error. */
+function lastWords(output: string): string {
+  const lines = output.trim().split("\n");
+  return lines.map(errorOf).findLast(error => error !== undefined) ?? lines.at(-1) ?? "";
+}
+
+function errorOf(line: string): string | undefined {
   try {
-    const { msg, error } = JSON.parse(line) as { readonly msg?: string; readonly error?: string };
-    return error ?? msg ?? line;
+    return (JSON.parse(line) as { readonly error?: string }).error;
   } catch {
-    return line;
+    return undefined;
   }
 }

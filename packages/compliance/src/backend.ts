@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { Worker } from "node:worker_threads";
 import type { Address } from "@gw/interface";
-import { Peer, peerOptions } from "./peer.js";
+import { Peer } from "./peer.js";
+import { peerOptions } from "./peer-socket.js";
 import { Changing } from "./waiting.js";
 
 /** A server that the relay dials. */

@@ -6,6 +6,8 @@ import { expect, test } from "vitest";
 import { failuresOf } from "../test/failures.js";
 import { selector } from "../test/selectors.js";
 import { defaultLimitMs } from "./discovery.js";
+import { relayComplianceDefaults } from "./relay-options.js";
+import { relayStressDefaults } from "./relay-stress.js";
 import { selectorCompliance } from "./selector.js";
 
 const folder = fileURLToPath(new URL("..", import.meta.url));
@@ -30,6 +32,16 @@ test("the README's message is that for a selector that returns copies", async ()
   const failures = await failuresOf(selectorCompliance(() => selector(([one]) => one && { ...one })));
   const [, message = ""] = /```\n(pick\(\).*?)\n```/s.exec(readme) ?? [];
   expect([...failures.values()]).toContain(message);
+});
+
+test("the README's options of relays and their defaults are those of the code", () => {
+  const rows = [...readme.matchAll(/^\| `(\w+)` \|.*\| (\d+) \|$/gm)];
+  expect(Object.fromEntries(rows.map(([, name, size]) => [name, Number(size)]))).toEqual(
+    relayComplianceDefaults,
+  );
+  const { connections, seconds } = relayStressDefaults;
+  expect(readme).toContain(`\`connections\` (${connections}) at once`);
+  expect(readme).toContain(`\`seconds\` (${seconds})`);
 });
 
 test("the README's limit is the default", () => {

@@ -1,12 +1,14 @@
 import { connect } from "node:net";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
-import { type Address, formatAddress, type Listener, type Relay, type RelaySettings } from "@gw/interface";
+import { type Address, formatAddress, type Relay, type RelaySettings } from "@gw/interface";
 import { Backend, BlackHole } from "./backend.js";
-import { Peer, peerOptions } from "./peer.js";
+import { Door } from "./door.js";
+import { Peer } from "./peer.js";
+import { peerOptions } from "./peer-socket.js";
 import type { RelaySizes } from "./relay-options.js";
 import { always, type Breach, Served } from "./served.js";
 import { violation } from "./suite.js";
-import { Changing, Surprise } from "./waiting.js";
+import { Surprise } from "./waiting.js";
 
 /** A case about relays: whatever fails in it is a violation of its one sentence. */
 export interface RelayCase {
@@ -51,43 +53,15 @@ export interface Connection extends Accepted {
   readonly server: Peer;
 }
 
-/** A listener of the relay, and all clients that it told of. */
-export class Door extends Changing {
-  readonly served: Served[] = [];
-  listener: Listener | undefined;
-  /** By the port of the client, those that nobody has asked for yet: ports are used again. */
-  readonly #awaited: Map<number, Served> = new Map();
-
-  get address(): Address {
-    if (!this.listener) throw new Surprise("listen() has not resolved yet");
-    return this.listener.address;
-  }
-
-  accepted(served: Served): void {
-    this.served.push(served);
-    this.#awaited.set(served.client.address.port, served);
-    this.changed();
-  }
-
-  /** What the relay tells of the client with this local port. */
-  async servedOf(port: number): Promise<Served> {
-    const served = await this.until(
-      () => this.#awaited.get(port),
-      () => `onClient() is missing for port ${port} (it was called ${this.served.length} times)`,
-    );
-    this.#awaited.delete(port);
-    return served;
-  }
-}
-
 /** What a case works with. All that it opens is closed after the case. */
 export class Bench {
   readonly relay: Relay;
   readonly sizes: RelaySizes;
   readonly #doors: Door[] = [];
-  readonly #clients: Peer[] = [];
+  readonly #clients: Set<Peer> = new Set();
   readonly #backends: (Backend | BlackHole)[] = [];
   readonly #breaches: Breach[] = [];
+  #closed = false;
 
   constructor(relay: Relay, sizes: RelaySizes) {
     this.relay = relay;
@@ -106,8 +80,10 @@ export class Bench {
       const served = new Served(client, this.sizes.limitMs, this.breach);
       if (!door.listener)
         this.breach({ contract: "Handlers are never called from within listen().", seen: "onClient() was" });
-      if (!greet(served)) return undefined;
+      // Late ones were accepted before the listener was closed.
+      if (this.#closed || !greet(served)) return undefined;
       door.accepted(served);
+      served.onEnd = () => door.ended(served);
       return served;
     };
     const handlers = { onClient, onError: () => {} };
@@ -130,15 +106,22 @@ export class Bench {
 
   /** An address where dials are refused. */
   async nobody(): Promise<Address> {
-    const backend = await Backend.start(loopback, this.sizes.limitMs);
-    await backend.stop();
-    return backend.address;
+    // Below the ports that systems give away, so that nobody else gets it meanwhile.
+    const port = 10_000 + Math.floor(22_000 * Math.random());
+    try {
+      const backend = await Backend.start({ ...loopback, port }, this.sizes.limitMs);
+      await backend.stop();
+      return backend.address;
+    } catch {
+      return this.nobody();
+    }
   }
 
   /** A client that connects to `address`. */
   client({ host, port }: Address): Peer {
     const client = new Peer(connect({ ...peerOptions, host, port }), "client", this.sizes.limitMs);
-    this.#clients.push(client);
+    this.#clients.add(client);
+    client.socket.once("close", () => this.#clients.delete(client));
     return client;
   }
 
@@ -163,10 +146,17 @@ export class Bench {
     return this.connected(await this.listen({ settings }), await this.backend());
   }
 
+  /** Gives the relay as much time as twenty bytes need, one after the other, through another connection. */
+  async lull(): Promise<void> {
+    const { client, server } = await this.connection();
+    for (let count = 0; count < 20; count++) await client.pings(server);
+  }
+
   /** Closes everything; throws a violation if the relay does not, or has done what it never may. */
   async close(): Promise<void> {
+    this.#closed = true;
     try {
-      for (const door of this.#doors) await this.#closeDoor(door);
+      await Promise.all(this.#doors.map(door => closeDoor(door)));
     } finally {
       for (const { socket } of this.#clients) socket.destroy();
       for (const backend of this.#backends) await backend.stop();
@@ -175,19 +165,19 @@ export class Bench {
     const [breach] = this.#breaches;
     if (breach) throw violation(breach.contract, breach.seen);
   }
+}
 
-  async #closeDoor(door: Door): Promise<void> {
-    door.listener?.close();
-    const open = door.served.filter(({ end }) => !end);
-    for (const served of open) served.kill();
-    for (const served of open)
-      await served
-        .until(
-          () => served.end,
-          () => "ended() is missing after kill()",
-        )
-        .catch(error => {
-          throw violation(always.once, `${error.message} (so far: ${served})`, error);
-        });
-  }
+async function closeDoor(door: Door): Promise<void> {
+  door.listener?.close();
+  const { open } = door;
+  for (const served of open) served.kill();
+  const ended = open.map(served =>
+    served.until(
+      () => served.end,
+      () => `ended() is missing after kill() (so far: ${served})`,
+    ),
+  );
+  await Promise.all(ended).catch(error => {
+    throw violation(always.once, error.message, error);
+  });
 }

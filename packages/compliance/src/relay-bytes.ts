@@ -15,7 +15,7 @@ export const byteCases: readonly RelayCase[] = [
       const [door, backend] = [await bench.listen(), await bench.backend()];
       const { client, served } = await bench.accepted(door);
       await client.send("early, ");
-      await eventLoopTurn();
+      await bench.lull();
       served.dial(backend.address);
       const server = await backend.next();
       await served.isConnected();
@@ -32,7 +32,7 @@ export const byteCases: readonly RelayCase[] = [
       const [door, backend] = [await bench.listen(), await bench.backend()];
       const { client, served } = await bench.accepted(door);
       client.end("early");
-      await eventLoopTurn();
+      await bench.lull();
       served.dial(backend.address);
       const server = await backend.next();
       await served.isConnected();
@@ -86,13 +86,19 @@ export const byteCases: readonly RelayCase[] = [
     contract: "Bytes arrive in the order in which they were sent.",
     async check(bench) {
       const { client, server } = await bench.connection();
-      for (let round = 0; round < 200; round++) {
-        const question = Array.from({ length: round % 7 }, (_, index) => `question ${round}.${index};`);
-        const answer = Array.from({ length: round % 5 }, (_, index) => `answer ${round}.${index};`);
-        for (const part of question) client.send(part);
-        for (const part of answer) server.send(part);
-        await Promise.all([server.gets(question.join("")), client.gets(answer.join(""))]);
+      let [question, answer] = ["", ""];
+      for (let round = 0; round < 500; round++) {
+        for (let part = 0; part < round % 4; part++) {
+          client.send(`question ${round}.${part};`);
+          question += `question ${round}.${part};`;
+        }
+        for (let part = 0; part < round % 3; part++) {
+          server.send(`answer ${round}.${part};`);
+          answer += `answer ${round}.${part};`;
+        }
+        await eventLoopTurn();
       }
+      await Promise.all([server.gets(question), client.gets(answer)]);
     },
   },
   {

@@ -1,7 +1,8 @@
 import type { Address } from "@gw/interface";
 import type { Backend } from "./backend.js";
 import { descriptorsAreKnown, descriptorsFallTo, openDescriptors } from "./descriptors.js";
-import type { Bench, Door, RelayCase } from "./relay-bench.js";
+import type { Door } from "./door.js";
+import type { Bench, RelayCase } from "./relay-bench.js";
 import { Surprise } from "./waiting.js";
 
 /** How many clients connect at a time. */

@@ -104,6 +104,7 @@ export const dialCases: readonly RelayCase[] = [
         const wrong = await bench.backend();
         const { client, served } = await bench.accepted(door);
         await client.send(`early ${round}`);
+        for (let turn = 0; turn < round % 4; turn++) await eventLoopTurn();
         served.dial(wrong.address);
         for (let turn = 0; turn < round % 5; turn++) await eventLoopTurn();
         const won = served.pending > 0;
@@ -144,6 +145,25 @@ export const dialCases: readonly RelayCase[] = [
         await client.reset();
         await served.ends("client-failed", "reset");
       }
+    },
+  },
+  {
+    name: "ends a client that was reset shortly before its dial",
+    contract: gone,
+    async check(bench) {
+      const [door, backend] = [await bench.listen(), await bench.backend()];
+      for (let round = 0; round < 20; round++) {
+        const { client, served } = await bench.accepted(door);
+        await client.reset();
+        for (let turn = 0; turn < round % 5; turn++) await eventLoopTurn();
+        if (!served.end) served.dial(backend.address);
+        await served.until(
+          () => served.end,
+          () => `ended() is missing (so far: ${served})`,
+        );
+        if (served.end?.reason !== "client-failed") throw new Surprise(`${served}`);
+      }
+      await bench.lull();
     },
   },
   {

@@ -1,5 +1,6 @@
 import { ByteStream } from "./byte-stream.js";
 import type { RelayCase } from "./relay-bench.js";
+import type { Served } from "./served.js";
 import { Surprise } from "./waiting.js";
 
 const contract = "kill() resets both sides now, and the end follows.";
@@ -103,16 +104,17 @@ export const killCases: readonly RelayCase[] = [
         await client.getsReset();
         await served.ends("killed");
       }
+      const killed: Served[] = [];
       const deadly = await bench.listen({
         greet(served) {
+          killed.push(served);
           served.kill();
           return true;
         },
       });
       const client = bench.client(deadly.address);
       await client.getsReset();
-      const [served] = deadly.served;
-      await served?.ends("killed");
+      for (const served of killed) await served.ends("killed");
     },
   },
 ];

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
+import { inspect } from "node:util";
 import { type Address, formatAddress, type GatewayErrorCode } from "@gw/interface";
 import { descriptorsAreKnown, descriptorsFallTo, openDescriptors } from "./descriptors.js";
 import type { Bench, RelayCase } from "./relay-bench.js";
@@ -16,7 +17,7 @@ export const listeningCases: readonly RelayCase[] = [
     name: "has a name",
     contract: "A relay has a name, for logs.",
     async check({ relay: { name } }) {
-      if (typeof name !== "string" || name === "") throw new Surprise(String(name));
+      if (typeof name !== "string" || name === "") throw new Surprise(inspect(name));
     },
   },
   {
@@ -102,7 +103,7 @@ export const listeningCases: readonly RelayCase[] = [
       door.listener?.close();
       const late = bench.client(door.address);
       if (await late.settled()) await late.getsReset();
-      if (door.served.length > 2) throw new Surprise("onClient() for a client that came after close()");
+      if (door.count > 2) throw new Surprise("onClient() for a client that came after close()");
       waiting.client.send("waited");
       waiting.served.dial(backend.address);
       await waiting.served.isConnected();
@@ -136,7 +137,7 @@ export const listeningCases: readonly RelayCase[] = [
       await bench.connected(successor, backend);
       client.send("stays");
       await server.gets("stays");
-      if (door.served.length !== 1) throw new Surprise("the closed listener was told of a client");
+      if (door.count !== 1) throw new Surprise("the closed listener was told of a client");
     },
   },
   {

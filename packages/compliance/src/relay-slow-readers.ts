@@ -61,17 +61,22 @@ export const slowReaderCases: readonly RelayCase[] = [
     contract: "Every byte is passed on, to the other side of its connection.",
     async check(bench) {
       const [door, backend] = [await bench.listen(), await bench.backend()];
-      const length = 3 * MiB;
       const all: Promise<unknown>[] = [];
-      for (let index = 0; index < 40; index++) {
+      const readers: Peer[] = [];
+      for (let index = 0; index < 16; index++) {
         const { client, server } = await bench.connected(door, backend);
-        const [up, down] = [new ByteStream(2 * index), new ByteStream(2 * index + 1)];
-        client.expect(down);
-        server.expect(up);
-        for (const reader of [client, server]) reader.hold();
-        all.push(client.pour(up, length), server.pour(down, length));
-        all.push(client.sipsTo(length), server.sipsTo(length));
+        for (const [from, to] of [
+          [client, server],
+          [server, client],
+        ] as const) {
+          const stream = new ByteStream(readers.push(to));
+          to.hold();
+          to.expect(stream);
+          all.push(from.pour(stream, 8 * MiB));
+        }
       }
+      await bench.lull();
+      for (const reader of readers) all.push(reader.sipsTo(8 * MiB));
       await Promise.all(all);
     },
   },

@@ -109,9 +109,15 @@ export const timeoutCases: readonly RelayCase[] = [
 /** Demands that the connection is timed out, not too early, and goes on with `meanwhile` until it is. */
 async function timesOut({ served }: Connection | Accepted, meanwhile?: () => Promise<void>): Promise<void> {
   const since = performance.now();
-  const ended = served.ends("timed-out", "timed-out").then(() => performance.now() - since);
+  let over = false;
+  const ended = served
+    .ends("timed-out", "timed-out")
+    .then(() => performance.now() - since)
+    .finally(() => {
+      over = true;
+    });
   ended.catch(() => {});
-  while (meanwhile && !served.end) {
+  while (meanwhile && !over) {
     await meanwhile();
     await pause(paceMs);
   }

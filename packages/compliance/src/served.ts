@@ -28,7 +28,10 @@ export class Served extends Changing implements ClientEvents {
   readonly client: RelayClient;
   /** Called within each event, after it was recorded. */
   react: ((name: Event["name"]) => void) | undefined;
+  /** Whether a dial has succeeded. */
+  hasBackend = false;
   end: RelayEnd | undefined;
+  onEnd: (() => void) | undefined;
   readonly #breach: (breach: Breach) => void;
   readonly #events: Event[] = [];
   /** All that was called and all that came. */
@@ -146,13 +149,15 @@ export class Served extends Changing implements ClientEvents {
     if (this.end) this.#breach({ contract: always.once, seen });
     if (event.name !== "ended" && !this.#dialling) this.#breach({ contract: always.dial, seen });
     this.#dialling = false;
+    if (event.name === "connected") this.hasBackend = true;
     if (event.name === "ended") {
       this.end = event.end;
+      this.onEnd?.();
       const { bytesFromClient, bytesFromBackend } = this.client;
       if (bytesFromClient !== event.end.bytesFromClient || bytesFromBackend !== event.end.bytesFromBackend)
         this.#breach({
           contract: always.counters,
-          seen: `${sketch(event.end)}, but of the RelayClient ${bytesFromClient} and ${bytesFromBackend}`,
+          seen: `ended() with ${sketch(event.end)}, but the RelayClient says ${bytesFromClient}/${bytesFromBackend}`,
         });
     }
     this.#events.push(event);

@@ -48,6 +48,7 @@ export type Fault =
   | "goes on with what was cancelled"
   | "loses bytes to what was cancelled"
   | "is blind while it dials"
+  | "dials for who is gone"
   // of timeouts and keepalive
   | "has no timeouts"
   | "times out early"

@@ -25,12 +25,14 @@ export class Patience {
     this.#half = half;
     clearTimeout(this.#silence);
     const asHalf = half || (this.#faults.has("times out as half-closed what is open") && idleTimeoutMs === 0);
-    this.#silence = this.#after(asHalf ? halfCloseTimeoutMs : idleTimeoutMs);
+    const timeoutMs = asHalf ? halfCloseTimeoutMs : idleTimeoutMs;
+    this.#silence = timeoutMs > 0 ? this.#after(timeoutMs) : undefined;
   }
 
   /** Bytes wait for `side`. */
   gave(side: Side): void {
-    this.#stuck[side] ??= this.#after(this.#settings.writeTimeoutMs);
+    const { writeTimeoutMs } = this.#settings;
+    if (writeTimeoutMs > 0) this.#stuck[side] ??= this.#after(writeTimeoutMs);
   }
 
   /** `side` has taken bytes; do others wait? */
@@ -45,8 +47,8 @@ export class Patience {
     for (const timer of [this.#silence, this.#stuck.client, this.#stuck.backend]) clearTimeout(timer);
   }
 
-  #after(delayMs: number): NodeJS.Timeout | undefined {
-    if (delayMs === 0 || this.#faults.has("has no timeouts")) return undefined;
-    return setTimeout(this.#onTimeout, this.#faults.has("times out early") ? delayMs / 2 : delayMs);
+  #after(delayMs: number): NodeJS.Timeout {
+    const onTimeout = this.#faults.has("has no timeouts") ? () => {} : this.#onTimeout;
+    return setTimeout(onTimeout, this.#faults.has("times out early") ? delayMs / 2 : delayMs);
   }
 }

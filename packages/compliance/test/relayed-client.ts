@@ -9,7 +9,7 @@ import {
   type RelayEnd,
   type RelaySettings,
 } from "@gw/interface";
-import type { Faults } from "./faults.js";
+import type { Fault, Faults } from "./faults.js";
 import { Patience } from "./patience.js";
 
 /** With a mark of 1 Node reads only what is asked for, and so can tell a reset from an end of input. */
@@ -26,6 +26,15 @@ let lastBackend: Socket | undefined;
 type Failure = Pick<RelayEnd, "reason" | "error">;
 type Side = "client" | "backend";
 const otherOf = { client: "backend", backend: "client" } as const;
+
+/** The fault of a relay that ends its sockets where it must reset them. */
+const endings: { readonly [reason in RelayEnd["reason"]]?: Fault } = {
+  "client-failed": "passes resets on as ends",
+  "backend-failed": "passes resets on as ends",
+  "timed-out": "times out with an end",
+  closed: "closes with an end",
+  killed: "kills with an end",
+};
 
 /** A client of the reference relay. */
 export class RelayedClient implements RelayClient {
@@ -71,9 +80,12 @@ export class RelayedClient implements RelayClient {
   }
 
   dial(address: Address, timeoutMs: number): void {
+    if (this.#failure && !this.#faults.has("dials for who is gone")) return;
     const doing = `dial ${formatAddress(address)}`;
-    if (this.#faults.has("fails within dial()") && address.host === "255.255.255.255")
-      return this.#events?.dialFailed(new GatewayError("unreachable", doing));
+    if (this.#faults.has("fails within dial()") && address.host === "255.255.255.255") {
+      this.#events?.dialFailed(new GatewayError("unreachable", doing));
+      return;
+    }
     const socket = connect({ ...socketOptions, ...keepAliveOf(this.#settings, this.#faults), ...address });
     const fail = (error: GatewayError): void => {
       if (this.#dialled !== socket) return;
@@ -98,9 +110,10 @@ export class RelayedClient implements RelayClient {
     clearTimeout(this.#dialTimer);
     this.#dialled = undefined;
     if (!socket || faults.has("goes on with what was cancelled")) return;
-    if (faults.has("loses bytes to what was cancelled"))
+    if (faults.has("loses bytes to what was cancelled")) {
       for (const chunk of this.#early.splice(0)) socket.write(chunk);
-    else socket.destroy();
+      socket.destroySoon();
+    } else socket.destroy();
     if (faults.has("tells what was cancelled"))
       setImmediate(() => this.#events?.dialFailed(new GatewayError("aborted", "dial")));
   }
@@ -110,8 +123,8 @@ export class RelayedClient implements RelayClient {
   }
 
   kill(): void {
-    if (!this.#over || this.#faults.has("kills what has ended")) this.#fail({ reason: "killed" });
-    if (this.#over && this.#faults.has("kills what has ended")) this.#end();
+    if (!this.#over) this.#fail({ reason: "killed" });
+    else if (this.#faults.has("kills what has ended")) setImmediate(() => this.#end());
   }
 
   #count(side: Side): number {
@@ -180,7 +193,7 @@ export class RelayedClient implements RelayClient {
     if (this.#faults.has("shares a buffer")) bytes = sharedBuffer.subarray(0, chunk.copy(sharedBuffer));
     const write = (): unknown =>
       socket?.write(bytes, () => this.#patience.took(to, socket.writableLength > 0));
-    if (this.#faults.has("overtakes") && chunk.length % 2 === 0) setImmediate(write);
+    if (this.#faults.has("overtakes") && chunk.length % 2 === 0) setTimeout(write, 5);
     else write();
     this.#patience.gave(to);
   }
@@ -200,24 +213,19 @@ export class RelayedClient implements RelayClient {
   #fail(failure: Failure): void {
     this.#failure ??= failure;
     this.cancelDial();
-    const { client, backend } = this.#sockets;
     const { reason } = failure;
     if (reason === "killed" && this.#faults.has("never ends")) return;
     if (reason === "killed" && this.#faults.has("ends at once")) this.#end();
-    const passesOn = !(reason.endsWith("-failed") && this.#faults.has("keeps resets to itself"));
-    const mild =
-      (reason === "killed" && this.#faults.has("kills with an end")) ||
-      (reason === "closed" && this.#faults.has("closes with an end")) ||
-      (reason === "timed-out" && this.#faults.has("times out with an end")) ||
-      (reason.endsWith("-failed") && this.#faults.has("passes resets on as ends"));
-    for (const socket of [client, backend])
-      if (mild) socket?.destroySoon();
-      else if (
-        passesOn &&
-        socket &&
-        !(socket === backend && reason === "killed" && this.#faults.has("kills the client only"))
-      )
-        reset(socket);
+    const mildly = endings[reason];
+    for (const [side, socket] of Object.entries(this.#sockets))
+      if (mildly && this.#faults.has(mildly)) socket.destroySoon();
+      else if (!this.#spares(side as Side, reason)) reset(socket);
+  }
+
+  /** Whether what must be reset is left as it is. */
+  #spares(side: Side, reason: RelayEnd["reason"]): boolean {
+    if (reason === "killed") return side === "backend" && this.#faults.has("kills the client only");
+    return reason === `${otherOf[side]}-failed` && this.#faults.has("keeps resets to itself");
   }
 
   #end(): void {

@@ -250,7 +250,8 @@ static void follow_orders(struct thread *thread, struct flow *flow) {
     close_side(&flow->side[BACKEND], true);
     flow->state = WAITING;
   }
-  if (!(orders & ORDER_DIAL)) return;
+  if (!(orders & ORDER_DIAL) || flow->state == RELAYING) return;
+  close_side(&flow->side[BACKEND], true); /* there is one only if the owner dials twice at once, which it must not */
   flow->dial = dial_number;
   dial(thread, flow, &target, timeout);
 }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { getSystemErrorName } from "node:util";
@@ -50,12 +50,20 @@ function load(): Binding | GatewayError {
   const path = fileURLToPath(new URL(`../prebuilt/${name}.node`, import.meta.url));
   if (!existsSync(path)) return unavailable(`there is no binary for ${name}`);
   try {
+    if (isCutOff(readFileSync(path))) return unavailable(`${name}.node is cut off`);
     const binding = createRequire(import.meta.url)(path) as Binding;
     const error = binding.selfTest();
     return error === 0 ? binding : unavailable(`its self-test failed: ${errnoName(error)}`);
   } catch (cause) {
     return unavailable(`${name}.node cannot be loaded: ${messageOf(cause)}`, cause);
   }
+}
+
+/** Whether the file ends before its section headers, which are last: to load it would end the process. */
+function isCutOff(file: Buffer): boolean {
+  const is64BitLittleEndian = file.length >= 64 && file[4] === 2 && file[5] === 1;
+  if (!is64BitLittleEndian) return false;
+  return file.length < Number(file.readBigUInt64LE(40)) + file.readUInt16LE(58) * file.readUInt16LE(60);
 }
 
 function unavailable(why: string, cause?: unknown): GatewayError {

@@ -15,6 +15,8 @@ export interface Shared {
   readonly binding: Binding;
   readonly engine: Engine;
   readonly settings: RelaySettings;
+  /** How often events were taken from the engine. */
+  readonly takes: { count: number };
 }
 
 /** A dial that was ordered. */
@@ -32,6 +34,8 @@ export class NativeClient implements RelayClient {
   #slot: number;
   /** What is being dialled; when it has ended, how. */
   #last: Dial | RelayEnd | undefined;
+  /** {@link Shared.takes} at the last order: what was taken before it tells of a dial that is no more. */
+  #orderedAt = 0;
 
   constructor(slot: number, shared: Shared) {
     this.#slot = slot;
@@ -56,33 +60,49 @@ export class NativeClient implements RelayClient {
   dial(address: Address, timeoutMs: number): void {
     if (this.#slot < 0) return;
     const { binding, engine } = this.#shared;
-    this.#last = { address, timeoutMs };
+    const dial = { address, timeoutMs };
+    this.#ordered(dial);
     const error = binding.dial(engine, this.#slot, address.host, address.port, timeoutMs);
-    if (error !== 0) process.nextTick(() => this.failed(error));
+    if (error !== 0) process.nextTick(() => this.#last === dial && this.#failed(dial, error));
   }
 
   cancelDial(): void {
-    if (this.#slot >= 0) this.#shared.binding.cancelDial(this.#shared.engine, this.#slot);
+    if (this.#slot < 0) return;
+    this.#ordered(undefined);
+    this.#shared.binding.cancelDial(this.#shared.engine, this.#slot);
   }
 
   close(): void {
-    if (this.#slot >= 0) this.#shared.binding.close(this.#shared.engine, this.#slot);
+    if (this.#slot < 0) return;
+    this.#ordered(undefined);
+    this.#shared.binding.close(this.#shared.engine, this.#slot);
   }
 
   kill(): void {
-    if (this.#slot >= 0) this.#shared.binding.kill(this.#shared.engine, this.#slot);
+    if (this.#slot < 0) return;
+    this.#ordered(undefined);
+    this.#shared.binding.kill(this.#shared.engine, this.#slot);
   }
 
   /** The dial succeeded. */
   connected(): void {
+    if (this.#orderedAt === this.#shared.takes.count) return;
     this.#last = undefined;
     this.events?.connected();
   }
 
   /** The dial failed with an errno. */
   failed(errno: number): void {
-    if (this.#slot < 0) return;
-    const { address, timeoutMs } = this.#last as Dial;
+    if (this.#orderedAt === this.#shared.takes.count) return;
+    this.#failed(this.#last as Dial, errno);
+  }
+
+  #ordered(dial: Dial | undefined): void {
+    this.#last = dial;
+    this.#orderedAt = this.#shared.takes.count;
+  }
+
+  #failed({ address, timeoutMs }: Dial, errno: number): void {
     const doing = `dial ${formatAddress(address)}`;
     const error = GatewayError.from(systemError(errno, "connect"), doing);
     const late = error.code === "timed-out";

@@ -1,5 +1,6 @@
 import { relayCompliance } from "@gw/compliance";
-import { describe, test } from "vitest";
+import { describe } from "vitest";
+import { test } from "../test/available.js";
 import { splice } from "./index.js";
 
 describe("the native relay", () => {

@@ -54,8 +54,9 @@ class NativeRelay implements Relay {
   readonly #events = new Float64Array(eventsAtOnce * numbersPerEvent);
   /** By slot; undefined for those that were refused. */
   #clients: (NativeClient | undefined)[] = [];
-  /** By number. */
-  #listening: Listening[] = [];
+  /** By number; undefined for those that were closed. */
+  #listening: (Listening | undefined)[] = [];
+  readonly #takes = { count: 0 };
   #engine: Engine | undefined;
   #wake: Socket | undefined;
   /** Listeners and connections that are open; at none the engine stops. */
@@ -75,9 +76,11 @@ class NativeRelay implements Relay {
       const bound = this.#binding.listen(engine, host, address.port, inOrder(settings));
       if (typeof bound === "number") throw GatewayError.from(systemError(bound, "listen"), doing);
       const [listener, boundHost, port] = bound;
-      this.#listening[listener] = { handlers, shared: { binding: this.#binding, engine, settings } };
+      const shared = { binding: this.#binding, engine, settings, takes: this.#takes };
+      this.#listening[listener] = { handlers, shared };
       return new NativeListener({ host: boundHost, port }, () => {
         this.#binding.unlisten(engine, listener);
+        this.#listening[listener] = undefined;
         this.#release();
       });
     } catch (error) {
@@ -116,6 +119,7 @@ class NativeRelay implements Relay {
     const events = this.#events;
     for (;;) {
       if (!this.#engine) return;
+      this.#takes.count += 1;
       const count = this.#binding.take(this.#engine, events);
       for (let at = 0; at < count * numbersPerEvent; at += numbersPerEvent) this.#on(events, at);
       // One flow can make two events; where there is no room for two, the engine stops.
@@ -142,12 +146,17 @@ class NativeRelay implements Relay {
   }
 
   #accepted(slot: number, listener: number): void {
-    const { handlers, shared } = this.#listening[listener] as Listening;
-    const client = new NativeClient(slot, shared);
     this.#inUse += 1;
+    const listening = this.#listening[listener];
+    // It was accepted before its listener was closed, and nobody has heard of it.
+    if (!listening) {
+      this.#binding.kill(this.#engine as Engine, slot);
+      return;
+    }
+    const client = new NativeClient(slot, listening.shared);
     this.#clients[slot] = client;
     try {
-      client.events = handlers.onClient(client);
+      client.events = listening.handlers.onClient(client);
     } finally {
       if (!client.events) client.kill();
     }

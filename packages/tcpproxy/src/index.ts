@@ -6,7 +6,7 @@
 export { connectionLimit } from "./descriptors.js";
 export { createDialer, type Dialer, type DialerOptions, type DialOptions, dialerDefaults } from "./dial.js";
 export { inOrder } from "./in-order.js";
-export { jsRelay } from "./js-relay/index.js";
+export { type JsRelayOptions, jsRelay } from "./js-relay/index.js";
 export { leadsBack } from "./loop.js";
 export { createProxy, type ProxyOptions, proxyDefaults, type TcpProxy } from "./proxy.js";
 export { type Lookup, systemLookup } from "./resolver.js";

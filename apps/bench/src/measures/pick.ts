@@ -16,7 +16,7 @@ export const pick: Measure = {
   title: "pick",
   how: "In one process, without sockets: `acquire`, `connected` and `released` of @gw/selector's pool with its default policy, one after the other.",
   figures: [
-    { key: "time", title: "time per connection", unit: "ns", better: "less" },
+    { key: "time", title: "time per connection", unit: "µs", better: "less" },
     { key: "update", title: "time to learn all endpoints", unit: "ms", better: "less" },
   ],
   subjects: [pool],
@@ -42,7 +42,7 @@ export const pick: Measure = {
         picks(scale.warmupMs);
         const began = performance.now();
         const picked = picks(scale.measureMs / 4);
-        const time = ((performance.now() - began) / picked) * 1e6;
+        const time = ((performance.now() - began) / picked) * 1000;
         pool.close();
         return { time, update };
       });

@@ -9,21 +9,21 @@ export interface Headline {
   row(subject: string): Row | undefined;
 }
 
-const places: readonly (readonly [title: string, measure: string, title: string, figure: string])[] = [
-  ["64 connections × 128 B: requests", "rr", "64 × 128 B", "rate"],
-  ["… p99", "rr", "64 × 128 B", "p99"],
-  ["… proxy CPU per round trip", "rr", "64 × 128 B", "cpu"],
-  ["4 connections up: bulk", "bulk", "4 up", "rate"],
-  ["4 connections down: bulk", "bulk", "4 down", "rate"],
-  ["… proxy CPU per GB", "bulk", "4 down", "cpu"],
-  ["connect, 1 byte each way, close", "connect", "64 at a time", "rate"],
-  ["… proxy CPU per connection", "connect", "64 at a time", "cpu"],
-  ["idle connection: proxy memory", "idle", "3,000 open", "memory"],
-  ["idle connection: descriptors", "idle", "3,000 open", "descriptors"],
+const places: readonly (readonly [title: string, measure: string, place: string, figure: string])[] = [
+  ["64 × 128 B, requests", "rr", "64 × 128 B", "rate"],
+  ["64 × 128 B, p99", "rr", "64 × 128 B", "p99"],
+  ["64 × 128 B, proxy CPU per round trip", "rr", "64 × 128 B", "cpu"],
+  ["bulk up, 4 connections", "bulk", "4 up", "rate"],
+  ["bulk down, 4 connections", "bulk", "4 down", "rate"],
+  ["bulk down, proxy CPU per GB", "bulk", "4 down", "cpu"],
+  ["connect, a byte each way, close", "connect", "64 at a time", "rate"],
+  ["the same, proxy CPU", "connect", "64 at a time", "cpu"],
+  ["idle connection, memory", "idle", "3,000 open", "memory"],
+  ["idle connection, descriptors", "idle", "3,000 open", "descriptors"],
   ["exec to ready", "start", "from exec", "ready"],
   ["base memory", "start", "from exec", "memory"],
-  ["64 connections: puts into etcd", "put", "64 connections", "rate"],
-  ["… p99 of a put", "put", "64 connections", "p99"],
+  ["etcd puts, 64 connections", "put", "64 connections", "rate"],
+  ["etcd puts, p99", "put", "64 connections", "p99"],
 ];
 
 /** Those that this run has measured. */

@@ -19,7 +19,7 @@ export function detailTables(results: Results): Table[] {
 }
 
 /** The cases of a measure, in the order in which they were measured. */
-export function casesOf(results: Results, { name }: MeasureEntry): string[] {
+function casesOf(results: Results, { name }: MeasureEntry): string[] {
   return [...new Set(results.rows.filter(row => row.measure === name).map(row => row.case))];
 }
 
@@ -69,8 +69,22 @@ export function circumstances(results: Results): string[] {
   return [
     `${results.date.slice(0, 10)}, commit ${results.commit}`,
     `${machine.cores} cores of ${machine.cpu}, ${number(machine.memory / 2 ** 30)} GiB, Linux ${machine.kernel}; load program, proxy and backend share the cores`,
-    `${settings.rounds} rounds, samples of ${settings.seconds} s, at most ${settings.descriptorLimit.toLocaleString("en")} descriptors for each process`,
+    `${roundsOf(results)}, samples of ${settings.seconds} s, at most ${settings.descriptorLimit.toLocaleString("en")} descriptors for each process, ${quiet(settings.loadBefore)}`,
     programs.map(({ title, version }) => `${title} ${version}`).join("; "),
     ...results.leftOut.map(({ name, why }) => `left out: ${name} (${why})`),
   ];
+}
+
+function quiet(loadBefore: number): string {
+  const text = `load average before the run ${number(loadBefore)}`;
+  return loadBefore < 1 ? text : `${text}: other programs took part of the machine, as the spread shows`;
+}
+
+/** `5 rounds, 3 of idle connections, 3 of growth` */
+function roundsOf({ settings: { rounds }, measures }: Results): string {
+  const fewer = measures.filter(measure => measure.rounds < rounds);
+  return [
+    `${rounds} round${rounds === 1 ? "" : "s"}`,
+    ...fewer.map(measure => `${measure.rounds} of ${measure.title}`),
+  ].join(", ");
 }

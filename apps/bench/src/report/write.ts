@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Results } from "../results.js";
-import { growthChart, ratioChart } from "./charts.js";
+import { growthChart } from "./growth-chart.js";
 import { betweenMarkers, fullReport, shortReport } from "./markdown.js";
+import { ratioChart } from "./ratio-chart.js";
 
 const inProject = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
 
@@ -27,7 +28,7 @@ export function readResults(folder: string): Results {
 /** Writes `latest.json` and the charts. */
 export function writeResults(folder: string, results: Results): void {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "latest.json"), `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(join(folder, "latest.json"), json(results));
   writeFileSync(join(folder, "ratios.svg"), ratioChart(results));
   writeFileSync(join(folder, "growth.svg"), growthChart(results));
 }
@@ -40,4 +41,10 @@ export function writeReadmes(results: Results): void {
     const updated = betweenMarkers(text, report(results));
     if (updated !== text) writeFileSync(file, updated);
   }
+}
+
+/** JSON with a line for each row, so that a change of figures can be read in a diff. */
+function json({ rows, ...rest }: Results): string {
+  const head = JSON.stringify(rest, undefined, 2).slice(0, -2);
+  return `${head},\n  "rows": [\n${rows.map(row => `    ${JSON.stringify(row)}`).join(",\n")}\n  ]\n}\n`;
 }

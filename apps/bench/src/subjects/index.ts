@@ -11,6 +11,7 @@ const direct: Subject = {
   name: "direct",
   title: "direct",
   setUp: "no proxy: the limit of the load program, its backend and the machine",
+  measures: ["rr", "bulk", "connect", "growth", "put"],
   version: async () => "",
   command: () => undefined,
 };

@@ -9,8 +9,6 @@ export interface AttemptOwner {
   onDialled(socket: Socket): void;
   /** There is no socket any more. */
   onDialFailed(error: GatewayError): void;
-  /** Time has passed, and the attempt is still under way. */
-  onWaiting(): void;
 }
 
 /** One attempt to connect to one address. */
@@ -49,14 +47,14 @@ export class Attempt implements Follower, Swept {
   }
 
   sweep(nowMs: number): void {
-    if (nowMs < this.#dueMs) this.#owner.onWaiting();
-    else this.#fail(new GatewayError("timed-out", `${this}: no answer within ${this.#timeoutMs} ms`));
+    if (nowMs >= this.#dueMs)
+      this.#fail(new GatewayError("timed-out", `${this}: no answer within ${this.#timeoutMs} ms`));
   }
 
   onConnect(): void {
     const socket = this.#socket;
     if (!socket) return;
-    if (false) {
+    if (reachesItself(socket)) {
       // The kernel gave it the port that it was to connect to, since nobody listened there.
       this.#fail(new GatewayError("refused", `${this}: connection refused (it reached itself)`));
       return;

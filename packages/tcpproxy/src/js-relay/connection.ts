@@ -21,7 +21,7 @@ export interface Surroundings {
   readonly staging: Staging;
   /** Of dials that are under way. */
   readonly dials: Sweep;
-  /** Of connections that have a backend. */
+  /** Of all connections. */
   readonly connections: Sweep;
   /** Between two sweeps of `connections`, in milliseconds. */
   readonly periodMs: number;
@@ -65,6 +65,7 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
   /** Says who is told from now on; before anything can have happened. */
   follow(events: ClientEvents): void {
     this.#events = events;
+    this.#around.connections.add(this, this.#around.periodMs);
   }
 
   dial(address: Address, timeoutMs: number): void {
@@ -97,11 +98,10 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
   onDialled(backend: Socket): void {
     this.#endAttempt();
     this.#around.keepAlive(backend);
-    const { clock, connections, periodMs, settings, staging } = this.#around;
+    const { clock, settings, staging } = this.#around;
     this.#open += 1;
     this.#down = new Flow(backend, this, staging);
     if (hasTimeouts(settings)) this.#patience = new Patience(this.#up, this.#down, settings, clock.now());
-    connections.add(this, periodMs);
     this.#up.start(backend);
     this.#down.start(this.#up.from);
     this.#events?.connected();
@@ -110,10 +110,6 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
   onDialFailed(error: GatewayError): void {
     this.#endAttempt();
     this.#events?.dialFailed(error);
-  }
-
-  onWaiting(): void {
-    this.#up.check();
   }
 
   onFailed(flow: Flow, error: Error): void {

@@ -1,0 +1,48 @@
+import { connect, type Socket } from "node:net";
+import type { Address, ClientEvents, Listener, Relay, RelayClient, RelaySettings } from "@gw/interface";
+
+/** No timeouts, no keepalive. */
+export const settings: RelaySettings = {
+  keepAliveDelayMs: 0,
+  keepAliveIntervalMs: 0,
+  keepAliveProbes: 0,
+  userTimeoutMs: 0,
+  idleTimeoutMs: 0,
+  halfCloseTimeoutMs: 0,
+  writeTimeoutMs: 0,
+};
+
+/** Events that nobody follows. */
+const nobody: ClientEvents = { connected() {}, dialFailed() {}, ended() {} };
+
+/** Listens on a free port, and leaves each client to `onClient`. */
+export function listen(
+  relay: Relay,
+  onClient: (client: RelayClient) => ClientEvents | undefined,
+  onError: (error: Error) => void = () => {},
+): Promise<Listener> {
+  return relay.listen({ host: "127.0.0.1", port: 0 }, { onClient, onError }, settings);
+}
+
+/** Listens on a free port, and connects each client to `backend`. */
+export function serve(relay: Relay, backend: Address): Promise<Listener> {
+  return listen(relay, client => {
+    client.dial(backend, 10_000);
+    return nobody;
+  });
+}
+
+/** A client; its errors are what `until` and the like see. */
+export function connectTo({ address }: Listener): Socket {
+  return connect({ ...address, allowHalfOpen: true, noDelay: true }).on("error", () => {});
+}
+
+/** Keeps the event loop from running, while what the relay's threads do goes on. */
+export function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** Resolves when `condition` holds; what does not come true is for the test's time limit. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(resolve => setTimeout(resolve, 5));
+}

@@ -1,0 +1,225 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setImmediate as eventLoopTurn } from "node:timers/promises";
+import type { ClientEvents, GatewayError, RelayClient, RelayEnd, RelaySettings } from "@gw/interface";
+import {
+  connectTo,
+  freePort,
+  type ManualClock,
+  manualClock,
+  outcome,
+  queue,
+  startBackend,
+  startBlackHole,
+} from "@gw/testing";
+import { describe, expect, test, vi } from "vitest";
+import { streamIntake } from "./intake.js";
+import { JsRelay, type JsRelayOptions } from "./js-relay.js";
+import { intakeFor } from "./probe.js";
+
+// What only a clock that stands still can show, and what is particular to this relay. The rest of the contract is the
+// compliance suite's.
+
+const timeouts = { idleTimeoutMs: 0, halfCloseTimeoutMs: 0, writeTimeoutMs: 0 };
+const keepAlive = { keepAliveDelayMs: 0, keepAliveIntervalMs: 0, keepAliveProbes: 0, userTimeoutMs: 0 };
+
+/** How much is read from a client that has no backend, at least. */
+const earlyLength = 64 * 1024;
+
+/** A client that the relay has accepted, and what it tells of it. */
+class Served implements ClientEvents {
+  readonly relayed: RelayClient;
+  end: RelayEnd | undefined;
+  readonly #dials = queue<"connected" | GatewayError>();
+
+  constructor(relayed: RelayClient) {
+    this.relayed = relayed;
+  }
+
+  connected(): void {
+    this.#dials.put("connected");
+  }
+
+  dialFailed(error: GatewayError): void {
+    this.#dials.put(error);
+  }
+
+  ended(end: RelayEnd): void {
+    this.end = end;
+  }
+
+  /** How a dial went. */
+  dialled(): Promise<"connected" | GatewayError> {
+    return this.#dials.take();
+  }
+
+  /** How it all ended; time passes in steps until then. */
+  async over(clock: ManualClock, stepMs: number): Promise<RelayEnd> {
+    while (!this.end) await clock.advance(stepMs);
+    return this.end;
+  }
+}
+
+describe.each([
+  ["into a shared buffer", intakeFor],
+  ["as streams do", async () => streamIntake],
+])("reading %s", (_, howToRead) => {
+  /** A client of a relay that listens until the test is over. */
+  async function accept(settings: Partial<RelaySettings> = {}, options: JsRelayOptions = {}) {
+    const accepted = queue<Served>();
+    const onClient = (relayed: RelayClient): ClientEvents => {
+      const served = new Served(relayed);
+      accepted.put(served);
+      return served;
+    };
+    const listener = await new JsRelay(options, howToRead).listen(
+      { host: "127.0.0.1", port: 0 },
+      { onClient, onError: () => {} },
+      { ...timeouts, ...keepAlive, ...settings },
+    );
+    const client = await connectTo(listener.address.port);
+    listener.close();
+    const served = await accepted.take();
+    return { client, served, relayed: served.relayed, [Symbol.dispose]: () => served.relayed.kill() };
+  }
+
+  /** The same, with a backend, and its side of the connection. */
+  async function connection(settings: Partial<RelaySettings>, clock: ManualClock) {
+    const backend = await startBackend();
+    const { client, served } = await accept(settings, { clock });
+    served.relayed.dial(backend.address, 10_000);
+    expect(await served.dialled()).toBe("connected");
+    const server = await backend.next();
+    return { client, server, served, [Symbol.asyncDispose]: backend[Symbol.asyncDispose] };
+  }
+
+  test.each([
+    { who: "is dialled for", dials: true },
+    { who: "waits for a dial", dials: false },
+  ])("the reset of a client that $who is noticed, though no more is read from it", async ({ dials }) => {
+    const clock = manualClock();
+    await using hole = await startBlackHole();
+    using accepted = await accept({}, { clock });
+    const { client, served, relayed } = accepted;
+    if (dials) relayed.dial({ host: "127.0.0.1", port: hole.port }, 80_000);
+    client.write(Buffer.alloc(1024 * 1024));
+    await vi.waitFor(() => expect(relayed.bytesFromClient).toBeGreaterThanOrEqual(earlyLength));
+    client.resetAndDestroy();
+    const end = await served.over(clock, 5_000);
+    expect(end).toMatchObject({ reason: "client-failed", error: { code: "reset" } });
+    expect(clock.now()).toBeLessThan(80_000);
+  });
+
+  test("a client's reset is noticed, though its backend reads nothing", async () => {
+    const clock = manualClock();
+    await using pair = await connection({}, clock);
+    const { client, server, served } = pair;
+    server.pause();
+    client.write(Buffer.alloc(64 * 1024 * 1024));
+    // From then on the relay reads nothing: what it has read does not grow from one turn to the next.
+    for (let before = -1; before !== served.relayed.bytesFromClient; await turns(100))
+      before = served.relayed.bytesFromClient;
+    client.resetAndDestroy();
+    expect(await served.over(clock, 1_000)).toMatchObject({ reason: "client-failed" });
+    expect((await outcome(server)).end).toBe("ECONNRESET");
+  });
+
+  test("a dial without an answer fails when its time is over, and another may follow", async () => {
+    const clock = manualClock();
+    await using hole = await startBlackHole();
+    await using backend = await startBackend();
+    using accepted = await accept({}, { clock });
+    const { client, served, relayed } = accepted;
+    const noAnswer = { host: "127.0.0.1", port: hole.port };
+    relayed.dial(noAnswer, 1_000);
+    await clock.advance(999);
+    relayed.cancelDial();
+    relayed.dial(noAnswer, 1_000);
+    await clock.advance(1_250);
+    expect(await served.dialled()).toMatchObject({ code: "timed-out" });
+    client.end("early");
+    relayed.dial(backend.address, 1_000);
+    expect(await served.dialled()).toBe("connected");
+    expect(await outcome(await backend.next())).toEqual({ received: Buffer.from("early"), end: "end" });
+  });
+
+  test("a dial that reaches itself is refused", async () => {
+    const port = await freePort();
+    const from = { localAddress: "127.0.0.1", localPort: port };
+    using accepted = await accept({}, { connect: options => connect({ ...options, ...from }) });
+    accepted.relayed.dial({ host: "127.0.0.1", port }, 10_000);
+    expect(await accepted.served.dialled()).toMatchObject({ code: "refused" });
+  });
+
+  test("a dial that cannot even be started fails after dial() has returned", async () => {
+    using accepted = await accept();
+    const { served, relayed } = accepted;
+    const told = vi.spyOn(served, "dialFailed");
+    relayed.dial({ host: "127.0.0.1", port: 65_536 }, 10_000);
+    expect(told).not.toHaveBeenCalled();
+    expect(await served.dialled()).toMatchObject({ code: "unknown" });
+  });
+
+  test("a second dial beside one that is under way throws", async () => {
+    await using hole = await startBlackHole();
+    using accepted = await accept();
+    const dial = (): void => accepted.relayed.dial({ host: "127.0.0.1", port: hole.port }, 10_000);
+    dial();
+    expect(dial).toThrow(expect.objectContaining({ code: "invalid-option" }));
+  });
+
+  test("an idle connection is reset when its time is over, not before", async () => {
+    const clock = manualClock();
+    await using pair = await connection({ idleTimeoutMs: 1_000 }, clock);
+    const { client, server, served } = pair;
+    await clock.advance(999);
+    await sendByte(client, server);
+    await clock.advance(999);
+    await sendByte(server, client);
+    const ends = Promise.all([outcome(client), outcome(server)]);
+    await clock.advance(1_250);
+    expect((await ends).map(({ end }) => end)).toEqual(["ECONNRESET", "ECONNRESET"]);
+    expect(served.end).toMatchObject({ reason: "timed-out", error: { code: "timed-out" } });
+  });
+
+  test("a connection of which one side has ended is reset when nothing more comes", async () => {
+    const clock = manualClock();
+    await using pair = await connection({ halfCloseTimeoutMs: 1_000 }, clock);
+    const { client, server, served } = pair;
+    await clock.advance(10_000);
+    client.end();
+    await outcome(server);
+    await clock.advance(999);
+    await sendByte(server, client);
+    const ended = outcome(client);
+    await clock.advance(1_250);
+    expect((await ended).end).toBe("ECONNRESET");
+    expect(served.end).toMatchObject({ reason: "timed-out", error: { code: "timed-out" } });
+  });
+
+  test("a connection of which one side takes nothing is reset", async () => {
+    const clock = manualClock();
+    await using pair = await connection({ writeTimeoutMs: 1_000 }, clock);
+    const { client, server, served } = pair;
+    await clock.advance(10_000);
+    await sendByte(client, server);
+    server.pause();
+    const ended = outcome(client);
+    client.write(Buffer.alloc(64 * 1024 * 1024));
+    const sinceMs = clock.now();
+    const { reason, error } = await served.over(clock, 125);
+    expect(clock.now()).toBeGreaterThanOrEqual(sinceMs + 1_000);
+    expect(`${reason}: ${error?.detail}`).toMatch(/^timed-out: backend/);
+    expect([(await ended).end, (await outcome(server)).end]).toEqual(["ECONNRESET", "ECONNRESET"]);
+  });
+});
+
+async function sendByte(from: Socket, to: Socket): Promise<void> {
+  const arrived = once(to, "data");
+  from.write("?");
+  await arrived;
+}
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await eventLoopTurn();
+}
