@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connectTo, echo, outcome, runProgram, startBackend } from "@gw/testing";
@@ -33,6 +34,16 @@ async function sources(folder: string): Promise<string[]> {
     .map(file => file.slice(0, -3));
 }
 
+/** The sources in C and what was compiled of them: for this machine where it has a compiler, for others where it can. */
+async function nativeFiles(folder: string): Promise<string[]> {
+  const inside = async (part: string): Promise<string[]> =>
+    existsSync(join(root, folder, part))
+      ? (await readdir(join(root, folder, part))).map(file => `${part}/${file}`)
+      : [];
+  const binaries = (await inside("prebuilt")).filter(file => file.endsWith(".node"));
+  return [...(await inside("native")), ...binaries];
+}
+
 describe.each(published)("the tarball of $name", ({ name, folder }) => {
   test("holds the compiled sources, README and LICENSE, and nothing else", async () => {
     const { stdout } = await succeed(runProgram("tar", ["-tzf", tarballs.get(name) ?? ""]));
@@ -41,8 +52,9 @@ describe.each(published)("the tarball of $name", ({ name, folder }) => {
       .split("\n")
       .map(file => file.replace(/^package\//, ""));
     const compiled = (await sources(folder)).flatMap(file => [`dist/${file}.js`, `dist/${file}.d.ts`]);
+    const native = name === "@gw/splice" ? await nativeFiles(folder) : [];
     const further =
-      { "@gw/cli": ["bin/gw.js"], "@gw/discovery": ["schema/endpoints.schema.json"] }[name] ?? [];
+      { "@gw/cli": ["bin/gw.js"], "@gw/discovery": ["schema/endpoints.schema.json"] }[name] ?? native;
     const wanted = ["LICENSE", "README.md", "package.json", ...compiled, ...further];
     // What an earlier build has left behind is not on a machine that releases.
     const leftOver = /^dist\/(?!.*\.test\.)[\w/-]+(\.d\.ts|\.js)$/;

@@ -20,7 +20,7 @@ export interface RelayCase {
 }
 
 /** No timeouts, no keepalive. */
-const noTimeouts: RelaySettings = {
+export const noTimeouts: RelaySettings = {
   keepAliveDelayMs: 0,
   keepAliveIntervalMs: 0,
   keepAliveProbes: 0,
@@ -71,6 +71,11 @@ export class Bench {
   readonly breach: (breach: Breach) => void = breach => {
     this.#breaches.push(breach);
   };
+
+  /** Whether the relay has done what it never may; `close` tells what. */
+  get isBreached(): boolean {
+    return this.#breaches.length > 0;
+  }
 
   /** Lets the relay listen. */
   async listen({ address = loopback, settings, greet = () => true }: DoorOptions = {}): Promise<Door> {

@@ -2,12 +2,13 @@ import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import type { Address, Relay } from "@gw/interface";
 import { Backend } from "./backend.js";
 import type { Door } from "./door.js";
+import type { Peer } from "./peer.js";
 import { seededRandom } from "./random.js";
 import { Bench, loopback } from "./relay-bench.js";
 import { sizesOf } from "./relay-options.js";
 import type { Served } from "./served.js";
 import { demandOutcome } from "./stress-outcome.js";
-import { type Plan, planOf, read, send } from "./stress-plan.js";
+import { type Plan, planOf, read, type SidePlan, send } from "./stress-plan.js";
 import { type ComplianceCase, violation } from "./suite.js";
 
 const contract = "Every byte is passed on, or the connection is reset; and its end says which.";
@@ -48,7 +49,7 @@ export function relayStress(
       try {
         const [door, nobody] = [await bench.listen(), await bench.nobody()];
         const oneAfterTheOther = async (): Promise<void> => {
-          while (performance.now() < late && !failed) {
+          while (performance.now() < late && !failed && !bench.isBreached) {
             const own = number++;
             await live(bench, door, nobody, planOf(seededRandom(seed + own))).catch(error => {
               failed = true;
@@ -72,14 +73,16 @@ async function live(bench: Bench, door: Door, nobody: Address, plan: Plan): Prom
   const { up, down } = plan;
   const backend = await Backend.start(loopback, bench.sizes.limitMs);
   const doings: Promise<void>[] = [];
-  backend.serve = peer => {
-    peer.expect(up.stream);
-    doings.push(send(peer, down), read(peer, down));
-  };
+  const sent = new Set<SidePlan>();
   try {
     const { client, served } = await bench.accepted(door);
-    client.expect(down.stream);
-    doings.push(send(client, up), read(client, up));
+    const play = (peer: Peer, own: SidePlan, other: SidePlan): void => {
+      peer.expect(other.stream);
+      doings.push(send(peer, own).then(() => void sent.add(own)));
+      doings.push(read(peer, own, () => sent.has(other) || served.end !== undefined));
+    };
+    backend.serve = peer => play(peer, down, up);
+    play(client, up, down);
     await serve(served, backend.address, nobody, plan);
     const timer =
       plan.killAfterMs === undefined ? undefined : setTimeout(() => served.kill(), plan.killAfterMs);

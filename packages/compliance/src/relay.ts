@@ -11,6 +11,7 @@ import { keepAliveCases } from "./relay-keepalive.js";
 import { killCases } from "./relay-kills.js";
 import { listeningCases } from "./relay-listening.js";
 import { type RelayComplianceOptions, sizesOf } from "./relay-options.js";
+import { processCases } from "./relay-process.js";
 import { resetCases } from "./relay-resets.js";
 import { slowReaderCases } from "./relay-slow-readers.js";
 import { timeoutCases } from "./relay-timeouts.js";
@@ -42,13 +43,13 @@ export function relayCompliance(
   make: () => Relay | Promise<Relay>,
   options: RelayComplianceOptions = {},
 ): readonly ComplianceCase[] {
-  const sizes = sizesOf(options);
-  return cases
+  const { factory, ...sizes } = options;
+  return [...cases, ...(factory ? processCases(factory) : [])]
     .filter(({ possible = true }) => possible)
     .map(({ name, contract, check }) => ({
       name,
       async run() {
-        const bench = new Bench(await make(), sizes);
+        const bench = new Bench(await make(), sizesOf(sizes));
         try {
           await judged(contract, () => check(bench));
         } catch (error) {

@@ -77,11 +77,17 @@ export async function send(peer: Peer, { stream, length, ending, pieces, random 
   if (ending !== "end") await peer.reset();
 }
 
-/** Reads as planned. */
-export async function read(peer: Peer, { reading, random }: SidePlan): Promise<void> {
+/**
+ * Reads as planned.
+ *
+ * @param isSent whether the other side has got rid of all that it sends; it has not while it is held back
+ */
+export async function read(peer: Peer, plan: SidePlan, isSent: () => boolean): Promise<void> {
+  const { reading, random } = plan;
   if (reading === "late") {
     peer.hold();
-    await pause(random() * 500);
+    const late = performance.now() + random() * 2_000;
+    while (!isSent() && performance.now() < late) await pause(10);
   }
   if (reading === "slow") {
     const sips = Math.floor(random() * 50);

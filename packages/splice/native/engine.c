@@ -274,6 +274,8 @@ unsigned engine_take(struct engine *engine, struct event *out, unsigned max) {
     count += take_flow(engine, flow, out + count);
   }
   pthread_mutex_unlock(&engine->lock);
+  if (atomic_exchange(&engine->held_back, false))
+    for (unsigned index = 0; index < engine->thread_count; index++) poke(&engine->threads[index]);
   return count;
 }
 

@@ -48,7 +48,8 @@ int engine_listen(struct engine *, const struct sockaddr *, socklen_t, const str
 /* Stops listening, at once. */
 void engine_unlisten(struct engine *, int listener);
 
-/* Copies up to `max` events, at least 2, oldest first; fewer than `max` - 1 means that there are no more. */
+/* Copies up to `max` events, at least 2, oldest first; fewer than `max` - 1 means that there are no more. They tell how
+ * things were when they were taken: of a dial that was given up since, nothing may be believed. */
 unsigned engine_take(struct engine *, struct event *, unsigned max);
 
 /* Orders. `slot` is one that was ACCEPTED and has not ENDED. */

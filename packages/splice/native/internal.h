@@ -41,7 +41,7 @@ struct way {
 struct side {
   int fd;
   bool readable, writable;
-  bool hung; /* an end or a reset is to be read, after what comes before it */
+  bool hung; /* behind what is read next there is more: an end, a reset, or what follows urgent data */
 };
 
 /* A client and, once it is dialled, its backend. */
@@ -123,6 +123,7 @@ struct engine {
   int wake_fd;
   atomic_bool stopping, notified;
   atomic_uint untaken; /* accepted clients that the owner has not seen */
+  atomic_bool held_back; /* a listener waits until the owner has seen them */
   pthread_mutex_t lock;
   struct flow *events, **events_end; /* under the lock */
   bool accept_failed;                /* under the lock: a listener has an error to tell */

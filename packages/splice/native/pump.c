@@ -154,7 +154,7 @@ static enum outcome copy(struct thread *thread, struct flow *flow, int from) {
     if (way->bulk < MOST_BULK) way->bulk++;
   } else {
     way->bulk = way->bulk > 1 ? way->bulk - 2 : 0;
-    /* There was no more; what comes makes a new edge. An end or a reset has made its own already. */
+    /* There was no more; what comes makes a new edge. What `hung` is about has made its own already. */
     if (!source->hung) source->readable = false;
   }
   ssize_t sent = send_some(to, thread->buffer, (size_t)got);
@@ -168,15 +168,11 @@ static enum outcome splice_in(struct thread *thread, struct flow *flow, int from
   /* The pipe is empty, so EAGAIN speaks of the socket. SPLICE_F_MORE would hold small ends back for 200 ms. */
   ssize_t got = splice(source->fd, NULL, way->tube->in, NULL, TUBE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (got < 0 && errno == EINTR) return MOVED;
-  if (got < 0 && errno == EAGAIN) source->readable = false;
   if (got <= 0) {
     give_back_tube(thread, way);
-    if (got == 0) {
-      way->eof = true;
-      flow->active_at = thread->now;
-      return MOVED;
-    }
-    if (errno != EINVAL && errno != ENOSYS && errno != EPERM) return errno == EAGAIN ? NOTHING : READ_FAILED;
+    /* Before urgent data splice says the same as at the end of what there is; recv knows better. */
+    if (got == 0 || errno == EAGAIN) return copy(thread, flow, from);
+    if (errno != EINVAL && errno != ENOSYS && errno != EPERM) return READ_FAILED;
     way->bulk = 0; /* this socket cannot be spliced, or a sandbox forbids it */
     return MOVED;
   }

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, ACCEPTS = 64, MOST_UNTAKEN = 1024 };
+enum { EVENTS = 256, ACCEPTS = 64, MOST_UNTAKEN = 16 };
 /* Milliseconds: after accepting has failed; between looks at times. */
 enum { PAUSE = 100, LEAST_TICK = 10, MOST_TICK = 1000 };
 
@@ -46,7 +46,7 @@ static int watch(struct thread *thread, int fd, uint32_t events, uintptr_t what)
 }
 
 static int watch_side(struct thread *thread, struct flow *flow, int which) {
-  return watch(thread, flow->side[which].fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, (uintptr_t)flow | (uintptr_t)which);
+  return watch(thread, flow->side[which].fd, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET, (uintptr_t)flow | (uintptr_t)which);
 }
 
 static int socket_error(int fd) {
@@ -177,7 +177,7 @@ static void on_side(struct thread *thread, struct flow *flow, int which, uint32_
   if (which == BACKEND && flow->dialled_in == thread->turn) return;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->readable = true;
   if (events & EPOLLOUT) side->writable = true;
-  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->hung = true;
+  if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->hung = true;
   if (flow->state == DIALLING && which == BACKEND) return dialled(thread, flow);
   if (flow->state == RELAYING) pump(thread, flow);
   /* What could not be read on (back-pressure), or was read to its end, can be reset all the same. */
@@ -209,8 +209,12 @@ static void on_listener(struct thread *thread, struct listener *listener) {
   struct engine *engine = thread->engine;
   if (atomic_load(&listener->closed)) return;
   for (int count = 0; count < ACCEPTS; count++) {
-    /* Whoever decides is behind; the system's own queue is the place to wait. */
-    if (atomic_load(&engine->untaken) >= MOST_UNTAKEN) return pause_listener(thread, listener, 1);
+    /* Whoever decides is behind. The system's own queue is the place to wait: there it takes no descriptor, of which
+     * there may be just enough for those that are served. */
+    if (atomic_load(&engine->untaken) >= MOST_UNTAKEN) {
+      atomic_store(&engine->held_back, true);
+      return pause_listener(thread, listener, 0);
+    }
     union address peer = {0};
     socklen_t length = sizeof peer;
     int fd = accept4(listener->fd, &peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -85,8 +85,6 @@ test("a connection whose end waits to be told can be looked at, and be told anyt
       }
     };
   for (const socket of sockets) socket.resetAndDestroy();
-  // Sockets are closed at the end of a turn of the event loop.
-  await new Promise(setImmediate);
   together();
   await until(() => clients.every(({ told }) => told.length === 2));
   for (const { told } of clients) expect(told[1]).toMatch(/^ended: (client-failed|killed)$/);

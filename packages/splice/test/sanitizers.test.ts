@@ -6,7 +6,7 @@ import { runProgram } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compile, filesIn, launch, sanitizerMissing } from "./compiler.js";
 
-const seconds = 10;
+const seconds = 5;
 const sessions = 32;
 const threads = 2;
 const seed = process.env["GW_STRESS_SEED"] ?? String(Date.now() % 1_000_000);

@@ -21,7 +21,7 @@ static const char *const reasons[REASONS] = {"finished",    "client-failed", "ba
 /* One end of a connection. */
 struct end {
   int fd; /* -1: none, or it has reset itself */
-  uint64_t stream, to_send, sent, received, reset_after, rest_until;
+  uint64_t stream, to_send, sent, received, reset_after, urgent_after, rest_until;
   bool exists, shut, eof, reset_itself;
   bool lazy, hasty; /* pauses often; may reset after it has ended its output */
   int failed; /* an errno: the connection was reset under it */
@@ -83,6 +83,7 @@ static struct end new_end(const struct connection *this, int which, uint64_t to_
   end.stream *= 7919;
   end.lazy = chance(this->random, 20);
   end.hasty = chance(this->random, 5);
+  end.urgent_after = chance(this->random, 5) ? random_below(this->random, to_send + 1) : UINT64_MAX;
   if (chance(this->random, 8)) end.reset_after = random_below(this->random, to_send + 1);
   return end;
 }
@@ -121,6 +122,9 @@ static void send_some(struct connection *this, struct end *end) {
   this->progress_at = now_ms();
   if (sent < 0) end->failed = errno;
   else end->sent += (uint64_t)sent;
+  /* A byte of urgent data is no part of the stream, and is not passed on. */
+  if (end->sent >= end->urgent_after && send(end->fd, "!", 1, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
+    end->urgent_after = UINT64_MAX;
 }
 
 /* Whether there is nothing more to be learnt at this end. */
