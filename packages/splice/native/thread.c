@@ -46,7 +46,8 @@ static int watch(struct thread *thread, int fd, uint32_t events, uintptr_t what)
 }
 
 static int watch_side(struct thread *thread, struct flow *flow, int which) {
-  return watch(thread, flow->side[which].fd, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET, (uintptr_t)flow | (uintptr_t)which);
+  uint32_t events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+  return watch(thread, flow->side[which].fd, events, (uintptr_t)flow | (uintptr_t)which);
 }
 
 static int socket_error(int fd) {
@@ -284,7 +285,8 @@ static void see_to_listeners(struct thread *thread) {
   for (struct listener *listener = atomic_load(&engine->last_listener); listener; listener = listener->before) {
     if (listener->thread != thread || listener->fd < 0) continue;
     bool closed = atomic_load(&listener->closed);
-    bool rested = listener->paused && is_past(thread->now, listener->paused_until);
+    bool held_back = atomic_load(&engine->untaken) >= MOST_UNTAKEN;
+    bool rested = listener->paused && !held_back && is_past(thread->now, listener->paused_until);
     if (!closed && !rested && !listener->is_new) continue;
     if (listener->paused) thread->paused--;
     listener->paused = listener->is_new = false;

@@ -167,3 +167,29 @@ test("where descriptors run out that is said, and clients wait until there are s
   expect(stdout).toMatch(/accept failed: out-of-resources\ndial failed: out-of-resources\n/);
   expect(stdout).not.toMatch(/failed: (?!out-of-resources)/);
 });
+
+test("while the event loop is busy, clients wait in the system's queue, and the threads rest", async () => {
+  const script = scriptWith(`
+    const { readFileSync, readdirSync, writeSync } = require("node:fs");
+    /** In hundredths of a second, that of the main thread and all others. */
+    const processorTime = () =>
+      readdirSync("/proc/self/task")
+        .map(task => readFileSync("/proc/self/task/" + task + "/stat", "utf8").split(") ")[1].split(" "))
+        .reduce((sum, fields) => sum + Number(fields[11]) + Number(fields[12]), 0);
+    let count = 0;
+    const listener = await listen(splice(), () => {
+      count += 1;
+      if (count === 100) listener.close();
+    });
+    writeSync(1, "port " + listener.address.port + "\\n");
+    const before = processorTime();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    console.log("used", processorTime() - before);`);
+  await using program = startScript(script);
+  const [, port] = await program.printed(/port (\d+)/);
+  const fates = Array.from({ length: 100 }, () => outcome(connect({ port: Number(port), host })));
+  for (const { end } of await Promise.all(fates)) expect(end).toBe("ECONNRESET");
+  const { code, stdout } = await program.exit;
+  expect(code).toBe(0);
+  expect(Number(/used (\d+)/.exec(stdout)?.[1])).toBeLessThan(30);
+});

@@ -1,37 +1,12 @@
-/* The owner of the engine under stress: decides at random, and checks the order of events. */
+/* Decides at random what becomes of clients, and checks the order of events. */
 #define _GNU_SOURCE
-#include "stress.h"
+#include "owner.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-enum { SLOTS = 8192, MOST_EVENTS = 64, CALLERS = 8, CALLERS_HOST = 0x020000, LONG_MS = 120000 };
-enum act { NO_ACT, CANCEL, CLOSE, KILL };
-enum target { AT_BACKEND, AT_DEAD, AT_HOLE };
-
-/* What the owner knows of a connection. */
-struct known {
-  bool open, dialling;
-  struct session *session; /* NULL: a caller, see `call` */
-  enum target target;
-  enum act act;
-  uint64_t act_at, bytes[2];
-};
-
-struct owner {
-  struct engine *engine;
-  uint64_t *random;
-  struct known known[SLOTS];
-  int doors[DOORS];
-  unsigned open;
-  int side_door, callers[CALLERS]; /* -1: none */
-  uint64_t side_door_until, starved_until;
-  bool was_starved;
-  struct rlimit limit;
-};
+enum { MOST_EVENTS = 64, LONG_MS = 120000 };
 
 struct tally tally;
 
@@ -45,8 +20,9 @@ static void note(struct known *known, unsigned did) {
 static void dial(struct owner *owner, uint32_t slot, enum target target) {
   struct known *known = &owner->known[slot];
   const struct session *session = known->session ? known->session : &stress.sessions[0];
-  const struct sockaddr_in *address = target == AT_DEAD ? &session->dead : target == AT_HOLE ? &stress.hole : &session->backend;
-  uint32_t timeout = target == AT_HOLE && chance(owner->random, 50) ? 20 + (uint32_t)random_below(owner->random, 60) : LONG_MS;
+  const struct sockaddr_in *addresses[] = {&session->backend, &session->dead, &stress.hole}, *address = addresses[target];
+  bool runs_out = target == AT_HOLE && chance(owner->random, 50);
+  uint32_t timeout = runs_out ? 20 + (uint32_t)random_below(owner->random, 60) : LONG_MS;
   known->target = target;
   known->dialling = true;
   known->act = NO_ACT;
@@ -80,7 +56,7 @@ static void act(struct owner *owner, uint32_t slot) {
   dial(owner, slot, (enum target[]){AT_BACKEND, AT_BACKEND, AT_DEAD, AT_HOLE}[random_below(owner->random, 4)]);
 }
 
-static void act_where_due(struct owner *owner) {
+void act_where_due(struct owner *owner) {
   uint64_t now = now_ms();
   for (uint32_t slot = 0; slot < SLOTS; slot++) {
     struct known *known = &owner->known[slot];
@@ -177,7 +153,7 @@ static void on_event(struct owner *owner, const struct event *event) {
   }
 }
 
-static void take_all(struct owner *owner) {
+void take_all(struct owner *owner) {
   struct event events[MOST_EVENTS];
   unsigned count, max;
   do {
@@ -185,103 +161,4 @@ static void take_all(struct owner *owner) {
     count = engine_take(owner->engine, events, max);
     for (unsigned index = 0; index < count; index++) on_event(owner, &events[index]);
   } while (count >= max - 1);
-}
-
-static void listen_at(struct owner *owner, const struct settings *settings, int *number, struct sockaddr_in *address) {
-  struct sockaddr_in any = loopback(1, 0);
-  struct sockaddr_storage bound_to;
-  int error = engine_listen(owner->engine, (struct sockaddr *)&any, sizeof any, settings, number, &bound_to);
-  if (error != 0) violation("listen: %s", strerror(error));
-  memcpy(address, &bound_to, sizeof *address);
-  tally.listeners++;
-}
-
-/* Opens a listener that lives for a moment, with clients that never send. */
-static void call(struct owner *owner) {
-  static const struct settings settings = {.keepalive_delay = 1000, .user_timeout = 1000};
-  struct sockaddr_in address;
-  listen_at(owner, &settings, &owner->side_door, &address);
-  owner->side_door_until = now_ms() + random_below(owner->random, 10);
-  for (int caller = 0; caller < CALLERS; caller++) {
-    struct sockaddr_in from = loopback(CALLERS_HOST + 1 + (uint32_t)caller, 0);
-    int fd = owner->callers[caller] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0) violation("bind: %s", strerror(errno));
-    connect(fd, (struct sockaddr *)&address, sizeof address);
-  }
-}
-
-static void hang_up(struct owner *owner) {
-  if (owner->side_door < 0) return;
-  engine_unlisten(owner->engine, owner->side_door);
-  if (chance(owner->random, 50)) engine_unlisten(owner->engine, owner->side_door);
-  owner->side_door = -1;
-  for (int caller = 0; caller < CALLERS; caller++) close(owner->callers[caller]);
-}
-
-/* Takes all descriptors away that are not in use, or gives them back. */
-static void starve(struct owner *owner, bool on) {
-  struct rlimit limit = {.rlim_cur = on ? 10 : owner->limit.rlim_cur, .rlim_max = owner->limit.rlim_max};
-  if (setrlimit(RLIMIT_NOFILE, &limit) < 0) violation("setrlimit: %s", strerror(errno));
-  stress.starved = on;
-  owner->was_starved |= on;
-}
-
-static void be_capricious(struct owner *owner) {
-  uint64_t now = now_ms();
-  if (owner->side_door >= 0 && owner->side_door_until <= now) hang_up(owner);
-  if (stress.starved && owner->starved_until <= now) starve(owner, false);
-  if (stress.starved) return;
-  if (owner->side_door < 0 && chance(owner->random, 2)) call(owner);
-  if (random_below(owner->random, 1000) < 3) {
-    starve(owner, true);
-    owner->starved_until = now + random_below(owner->random, 30);
-  }
-  if (chance(owner->random, 1)) usleep((useconds_t)random_below(owner->random, 10000));
-}
-
-static void set_phase(enum phase phase) {
-  pthread_mutex_lock(&stress.lock);
-  stress.phase = phase;
-  pthread_cond_broadcast(&stress.changed);
-  pthread_mutex_unlock(&stress.lock);
-}
-
-static unsigned busy_sessions(void) {
-  pthread_mutex_lock(&stress.lock);
-  unsigned busy = stress.busy;
-  pthread_mutex_unlock(&stress.lock);
-  return busy;
-}
-
-void run_engine(uint64_t *random, unsigned ms, bool drain) {
-  static const struct settings settings[DOORS] = {
-      {.keepalive_delay = 30000, .keepalive_interval = 10000, .keepalive_probes = 3, .user_timeout = 60000},
-      {.idle_timeout = 200, .half_close_timeout = 150, .write_timeout = 100}};
-  static struct owner owner;
-  int wake[2];
-  owner = (struct owner){.random = random, .side_door = -1};
-  getrlimit(RLIMIT_NOFILE, &owner.limit);
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, wake) < 0) violation("socketpair");
-  owner.engine = engine_start(stress.threads, wake[1]);
-  if (!owner.engine) violation("engine_start: %s", strerror(errno));
-  for (int door = 0; door < DOORS; door++) listen_at(&owner, &settings[door], &owner.doors[door], &stress.doors[door]);
-  set_phase(RUNNING);
-  struct pollfd poll_fd = {.fd = wake[0], .events = POLLIN};
-  for (uint64_t until = now_ms() + ms;;) {
-    char bytes[8];
-    bool over = now_ms() >= until;
-    if (over && stress.starved) starve(&owner, false);
-    if (over && (!drain || (busy_sessions() == 0 && owner.open == 0))) break;
-    if (over && drain) hang_up(&owner), set_phase(DRAINING);
-    else be_capricious(&owner);
-    /* Only when it is woken: a wake-up that is lost shows. */
-    if (poll(&poll_fd, 1, 1) > 0 && read(wake[0], bytes, sizeof bytes) > 0) take_all(&owner);
-    act_where_due(&owner);
-  }
-  hang_up(&owner);
-  engine_stop(owner.engine);
-  set_phase(STOPPED);
-  while (busy_sessions() > 0) usleep(1000);
-  close(wake[0]);
-  close(wake[1]);
 }

@@ -1,7 +1,7 @@
 /*
  * A stress of the engine without Node. The owner (owner.c) takes events and gives orders at random; sessions
- * (session.c), each a thread that plays one client and its backend, exchange bytes and look at each of them; main.c
- * starts and stops engines and counts what is left.
+ * (session.c), each a thread that plays one client and its backend (end.c), exchange bytes and look at each of them;
+ * round.c starts and stops engines, and main.c counts what is left.
  */
 #ifndef GW_STRESS_H
 #define GW_STRESS_H
@@ -70,7 +70,7 @@ int bound(uint32_t host, struct sockaddr_in *address);     /* a socket on a free
 /* session.c */
 void *session_run(void *session);
 
-/* owner.c: runs an engine until a moment, stops it then or when all is over, whichever is asked for. */
+/* round.c: runs an engine until a moment, stops it then or when all is over, whichever is asked for. */
 void run_engine(uint64_t *random, unsigned ms, bool drain);
 
 /* What the owner saw of all engines. */
