@@ -100,6 +100,8 @@ test("only errors of this machine, and what was given up on request, say nothing
     "not-permitted": false,
     "selector-failed": false,
     aborted: true,
+    unavailable: false,
+    unhealthy: false,
     unknown: false,
   };
   for (const [code, isLocal] of Object.entries(all))
