@@ -7,10 +7,6 @@ testThatFaultsAreCaught({
     /seen: 0.0.0.0:\d+ in place of 127.0.0.1/,
   ],
   "tells port 0": ["listens on a free port of an IPv4 address", /seen: port 0/],
-  "tells its own address": [
-    "tells a client's address",
-    /onClient\(\) is missing for port \d+ .*called for 1 clients/,
-  ],
   "throws what Node throws": [
     "throws address-in-use for a port that is in use",
     /threw Error: listen EADDRINUSE.* in place of a GatewayError address-in-use/,
@@ -20,20 +16,4 @@ testThatFaultsAreCaught({
     /\d+ descriptors are open, where it was \d+ before/,
   ],
   "opens before it resolves": ["tells of no client before listen() has resolved", /seen: onClient\(\) was/],
-  "goes on accepting": [
-    "accepts no more clients once its listener is closed, and keeps those that it has",
-    /in place of a reset|is open waits for a reset/,
-  ],
-  "closes clients with the listener": [
-    "accepts no more clients once its listener is closed, and keeps those that it has",
-    /ended\(\) in place of connected\(\)/,
-  ],
-  "closes once only": [
-    "does nothing when its listener is closed a second time",
-    /Error: it is closed.* was thrown/s,
-  ],
-  "ends the refused": [
-    "resets the clients that are refused, and no others",
-    /the client got 0 bytes and saw an end, in place of a reset/,
-  ],
 });

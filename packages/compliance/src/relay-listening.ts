@@ -7,11 +7,14 @@ import type { Bench, RelayCase } from "./relay-bench.js";
 import { demandCode } from "./served.js";
 import { Surprise } from "./waiting.js";
 
-const hasIPv6 = Object.values(networkInterfaces()).some(all => all?.some(({ address }) => address === "::1"));
+/** Whether there is an IPv6 loopback. */
+export const hasIPv6: boolean = Object.values(networkInterfaces()).some(all =>
+  all?.some(({ address }) => address === "::1"),
+);
 const where = "A listener is open where it was told to be, and says at which port.";
 const throws = "listen() throws a GatewayError if it cannot have the address; then nothing is listened on.";
 
-/** Where a relay listens, whom it tells of, and how it stops. */
+/** Where a relay listens, and what it says of that. */
 export const listeningCases: readonly RelayCase[] = [
   {
     name: "has a name",
@@ -35,20 +38,6 @@ export const listeningCases: readonly RelayCase[] = [
     contract: where,
     possible: hasIPv6,
     check: bench => listensOn(bench, "::1", "::1"),
-  },
-  {
-    name: "tells a client's address",
-    contract: "A client's address is that of the peer; its host is an IP literal.",
-    async check(bench) {
-      for (const host of hasIPv6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"]) {
-        const door = await bench.listen({ address: { host, port: 0 } });
-        const { client, served } = await bench.accepted(door);
-        const { address } = served.client;
-        const own = { host: client.socket.localAddress ?? "", port: client.socket.localPort ?? 0 };
-        if (!isIP(address.host) || formatAddress(address) !== formatAddress(own))
-          throw new Surprise(`${formatAddress(address)} for a client at ${formatAddress(own)}`);
-      }
-    },
   },
   {
     name: "throws address-in-use for a port that is in use",
@@ -91,70 +80,6 @@ export const listeningCases: readonly RelayCase[] = [
       const clients = Array.from({ length: 8 }, () => bench.client(address));
       const door = await listening;
       for (const client of clients) if (await client.settled()) await door.servedOf(client.port);
-    },
-  },
-  {
-    name: "accepts no more clients once its listener is closed, and keeps those that it has",
-    contract: "close() stops accepting. Clients that were accepted stay.",
-    async check(bench) {
-      const [door, backend] = [await bench.listen(), await bench.backend()];
-      const waiting = await bench.accepted(door);
-      const { client, server } = await bench.connected(door, backend);
-      door.listener?.close();
-      const late = bench.client(door.address);
-      if (await late.settled()) await late.getsReset();
-      if (door.count > 2) throw new Surprise("onClient() for a client that came after close()");
-      waiting.client.send("waited");
-      waiting.served.dial(backend.address);
-      await waiting.served.isConnected();
-      await (await backend.next()).gets("waited");
-      client.send("stays");
-      await server.gets("stays");
-    },
-  },
-  {
-    name: "does nothing when its listener is closed a second time",
-    contract: "close() does nothing the second time.",
-    async check(bench) {
-      const [door, other] = [await bench.listen(), await bench.listen()];
-      door.listener?.close();
-      door.listener?.close();
-      await bench.accepted(other);
-      // Whoever has its descriptor or port now must not lose it.
-      const successor = await bench.listen({ address: door.address });
-      door.listener?.close();
-      await bench.accepted(successor);
-    },
-  },
-  {
-    name: "listens again on the port of a closed listener, though its connections are open",
-    contract: "close() stops accepting, so the address is free again.",
-    async check(bench) {
-      const [door, backend] = [await bench.listen(), await bench.backend()];
-      const { client, server } = await bench.connected(door, backend);
-      door.listener?.close();
-      const successor = await bench.listen({ address: door.address });
-      await bench.connected(successor, backend);
-      client.send("stays");
-      await server.gets("stays");
-      if (door.count !== 1) throw new Surprise("the closed listener was told of a client");
-    },
-  },
-  {
-    name: "resets the clients that are refused, and no others",
-    contract: "A client for which onClient() returns undefined is reset.",
-    async check(bench) {
-      let refusing = false;
-      const door = await bench.listen({ greet: () => !refusing });
-      const { client, server } = await bench.connected(door, await bench.backend());
-      refusing = true;
-      const refused = Array.from({ length: 8 }, () => bench.client(door.address));
-      for (const [index, one] of refused.entries()) if (index % 2) one.send("let me in");
-      for (const one of refused) await one.getsReset();
-      refusing = false;
-      await bench.accepted(door);
-      client.send("stays");
-      await server.gets("stays");
     },
   },
 ];

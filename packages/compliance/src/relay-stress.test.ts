@@ -10,7 +10,6 @@ test("the reference relay keeps the contract under stress", async () => {
 });
 
 const caught: { readonly [fault in Fault]?: RegExp } = {
-  "shares a buffer": /byte \d+ that the \w+ gets is wrong/,
   "takes resets for ends": /saw an end, of \d+ bytes before a reset|though nobody asked for that/,
   "ends twice": /exactly once/,
   miscounts: /bytes that were read|after \d+ of \d+ bytes/,

@@ -1,10 +1,12 @@
 import { inspect } from "node:util";
 import type { Relay } from "@gw/interface";
+import { acceptingCases } from "./relay-accepting.js";
 import { Bench, type RelayCase } from "./relay-bench.js";
 import { byteCases } from "./relay-bytes.js";
 import { closingCases } from "./relay-closing.js";
 import { crowdCases } from "./relay-crowds.js";
 import { dialCases } from "./relay-dials.js";
+import { vainDialCases } from "./relay-dials-in-vain.js";
 import { eventCases } from "./relay-events.js";
 import { halfCloseCases } from "./relay-half-close.js";
 import { keepAliveCases } from "./relay-keepalive.js";
@@ -20,6 +22,7 @@ import { Surprise } from "./waiting.js";
 
 const cases: readonly RelayCase[] = [
   ...listeningCases,
+  ...acceptingCases,
   ...byteCases,
   ...halfCloseCases,
   ...resetCases,
@@ -27,6 +30,7 @@ const cases: readonly RelayCase[] = [
   ...timeoutCases,
   ...keepAliveCases,
   ...dialCases,
+  ...vainDialCases,
   ...closingCases,
   ...killCases,
   ...eventCases,
