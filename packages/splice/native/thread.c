@@ -214,7 +214,8 @@ static void on_listener(struct thread *thread, struct listener *listener) {
      * there may be just enough for those that are served. */
     if (atomic_load(&engine->untaken) >= MOST_UNTAKEN) {
       atomic_store(&engine->held_back, true);
-      return pause_listener(thread, listener, 0);
+      /* Asked again, since the owner may have seen them all just before it could know that somebody waits. */
+      if (atomic_load(&engine->untaken) >= MOST_UNTAKEN) return pause_listener(thread, listener, 0);
     }
     union address peer = {0};
     socklen_t length = sizeof peer;
