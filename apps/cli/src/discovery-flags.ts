@@ -2,7 +2,7 @@ import { membersDefaults, parseEndpoints, refreshDefaults } from "@gw/discovery"
 import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
 import type { Option } from "commander";
 import { formatDuration } from "./duration.js";
-import { booleanFlag, durationFlag, flag, parsing, repeatable } from "./flag.js";
+import { booleanFlag, durationFlag, flag, parsing, repeatable, text } from "./flag.js";
 
 /** What the user said about where endpoints come from; undefined where nothing was said. */
 export interface DiscoveryFlags {
@@ -84,21 +84,16 @@ export function discoveryFlags(): Option[] {
   ];
 }
 
-const text = parsing((given: string): string => {
-  if (given !== "") return given;
-  throw new GatewayError("invalid-option", "it is empty; leave it out where it is not meant");
-});
-
-function endpointList(text: string, before: readonly string[] | undefined): readonly string[] {
-  parsing(parseEndpoints)(text);
-  return [...(before ?? []), text];
+function endpointList(list: string, before: readonly string[] | undefined): readonly string[] {
+  parsing(parseEndpoints)(list);
+  return [...(before ?? []), list];
 }
 
-function parseDnsServer(text: string): Address {
+function parseDnsServer(address: string): Address {
   try {
-    return parseAddress(text, { defaultPort: 53 });
+    return parseAddress(address, { defaultPort: 53 });
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    throw new GatewayError("invalid-address", `DNS server ${quote(text)}: ${error.detail}`);
+    throw new GatewayError("invalid-address", `DNS server ${quote(address)}: ${error.detail}`);
   }
 }

@@ -75,6 +75,21 @@ export function parsing<T>(parse: (text: string) => T): (text: string) => T {
   };
 }
 
+/** A text that is not empty. */
+export const text: (given: string) => string = parsing((given: string): string => {
+  if (given !== "") return given;
+  throw new GatewayError("invalid-option", "it is empty; leave it out where it is not meant");
+});
+
+/** Makes a parser of whole numbers from 1 to `most`. */
+export function number(most: number): (text: string) => number {
+  return parsing(given => {
+    const count = /^\d{1,9}$/.test(given) ? Number(given) : 0;
+    if (count > 0 && count <= most) return count;
+    throw new GatewayError("invalid-option", `${quote(given)} is not a whole number from 1 to ${most}`);
+  });
+}
+
 /** Makes a parser of a flag that may be repeated, and of its comma-separated values. */
 export function repeatable<T>(
   parse: (text: string) => T,

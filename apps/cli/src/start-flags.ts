@@ -5,7 +5,7 @@ import type { Option } from "commander";
 import { type RelayChoice, relayChoices } from "./choose-relay.js";
 import { type DiscoveryFlags, discoveryFlags } from "./discovery-flags.js";
 import { formatDuration } from "./duration.js";
-import { durationFlag, flag, orZero, parsing, repeatable, variable } from "./flag.js";
+import { durationFlag, flag, number, orZero, repeatable, variable } from "./flag.js";
 import { builtInSelectors } from "./load-selector.js";
 import { logLevels } from "./log.js";
 
@@ -64,7 +64,7 @@ export function startFlags(): Option[] {
       "--max-connections <number>",
       "refuse more clients than this",
       "what ulimit -n allows, the most in any case",
-    ).argParser(parsing(parseCount(999_999_999))),
+    ).argParser(number(999_999_999)),
     flag(
       "--selector <name>",
       "policy that picks endpoints: a built-in, a package, or a path",
@@ -119,7 +119,7 @@ export function startFlags(): Option[] {
       "--keepalive-probes <number>",
       "how many probes may go unanswered (native relay)",
       String(proxyDefaults.keepAliveProbes),
-    ).argParser(parsing(parseCount(127))),
+    ).argParser(number(127)),
     durationFlag(
       "--user-timeout",
       "for how long sent bytes may go unacknowledged, 0 as the system does (native relay)",
@@ -129,9 +129,7 @@ export function startFlags(): Option[] {
     flag("--relay <which>", "what moves the bytes: in C, or in TypeScript", relayChoices[0]).choices(
       relayChoices,
     ),
-    flag("--relay-threads <number>", "threads of the native relay", "one per core").argParser(
-      parsing(parseCount(64)),
-    ),
+    flag("--relay-threads <number>", "threads of the native relay", "one per core").argParser(number(64)),
     flag("--log-level <level>", "least level to log", startDefaults.logLevel).choices(logLevels),
     flag(
       "--log-format <format>",
@@ -157,12 +155,4 @@ function parseListenAddress(text: string): Address {
     if (!(error instanceof GatewayError)) throw error;
     throw new GatewayError("invalid-address", `listen address ${quote(text)}: ${error.detail}`);
   }
-}
-
-function parseCount(most: number): (text: string) => number {
-  return text => {
-    const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-    if (count > 0 && count <= most) return count;
-    throw new GatewayError("invalid-option", `${quote(text)} is not a whole number from 1 to ${most}`);
-  };
 }

@@ -8,6 +8,7 @@ import {
   type Verdict,
 } from "@gw/interface";
 import { cadenceOf, type Watch } from "./cadence.js";
+import { checkDefaults } from "./defaults.js";
 import { type HealthObserver, tell } from "./health-observer.js";
 import { createLevels } from "./levels.js";
 import { createWatches } from "./watches.js";
@@ -31,9 +32,6 @@ export interface CheckOptions {
   readonly clock?: Clock | undefined;
   readonly observer?: HealthObserver | undefined;
 }
-
-/** What holds where {@link CheckOptions} are silent. */
-export const checkDefaults = { intervalMs: 5_000, fall: 2 } as const;
 
 /** Checks that run until they are closed. */
 export interface HealthChecks {

@@ -7,6 +7,7 @@ import {
   systemClock,
   type Verdict,
 } from "@gw/interface";
+import { probeDefaults } from "./defaults.js";
 import { type Dial, dialTcp } from "./dial-tcp.js";
 import { failed } from "./verdict.js";
 
@@ -19,9 +20,6 @@ export interface ProbeOptions {
   /** @default systemClock */
   readonly clock?: Clock | undefined;
 }
-
-/** What holds where {@link ProbeOptions} are silent. */
-export const probeDefaults = { timeoutMs: 2_000 } as const;
 
 /** A probe that keeps connections between two looks. */
 export interface KeptProbe extends Probe {

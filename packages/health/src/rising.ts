@@ -1,4 +1,5 @@
 import { type Clock, type Endpoint, GatewayError, type Probe, systemClock } from "@gw/interface";
+import { risingDefaults } from "./defaults.js";
 
 /** Options of {@link rising}. */
 export interface RisingOptions {
@@ -9,9 +10,6 @@ export interface RisingOptions {
   /** @default systemClock */
   readonly clock?: Clock | undefined;
 }
-
-/** What holds where {@link RisingOptions} are silent. */
-export const risingDefaults = { rise: 1, pauseMs: 1_000 } as const;
 
 /**
  * Asks an endpoint that was set aside to be well `rise` times in a row: resolves when it was, rejects with the error

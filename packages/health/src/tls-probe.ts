@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { type Clock, type Endpoint, formatAddress, GatewayError, systemClock } from "@gw/interface";
 import { startDeadline } from "./deadline.js";
+import { tlsProbeDefaults } from "./defaults.js";
 import { type Dial, dialTcp } from "./dial-tcp.js";
 import { answersPlaintext } from "./plaintext.js";
 import { secureContext } from "./secure-context.js";
@@ -26,9 +27,6 @@ export interface TlsProbeOptions {
   /** @default systemClock */
   readonly clock?: Clock | undefined;
 }
-
-/** What holds where {@link TlsProbeOptions} are silent. */
-export const tlsProbeDefaults = { timeoutMs: 5_000 } as const;
 
 /**
  * A probe that completes a TLS handshake (1.2 or newer) with an endpoint, checks its certificate as etcd's
