@@ -1,14 +1,17 @@
 import { refreshDefaults } from "@gw/discovery";
 import { type Endpoint, GatewayError, quote } from "@gw/interface";
+import { poolDefaults } from "@gw/selector";
 import type { DiscoveryFlags } from "./discovery-flags.js";
 import { formatDuration } from "./duration.js";
+import type { StartFlags } from "./start-flags.js";
 
 /**
  * Flags that do nothing without another are slips, and what they were meant to do would be missed.
  *
+ * @param healthChecked whether endpoints are asked how they are, with the client certificate
  * @throws {GatewayError} `invalid-option`
  */
-export function refuseContradictions(flags: DiscoveryFlags): void {
+export function refuseContradictions(flags: DiscoveryFlags, healthChecked = false): void {
   const needs = (given: unknown, name: string, other: unknown, otherName: string): void => {
     if (given !== undefined && given !== false && (other === undefined || other === false))
       throw new GatewayError("invalid-option", `${name} does nothing without ${otherName}`);
@@ -22,8 +25,8 @@ export function refuseContradictions(flags: DiscoveryFlags): void {
   needs(
     flags.certFile,
     "--cert-file",
-    flags.trustedCaFile ?? flags.discoveryMembers,
-    "--trusted-ca-file or --discovery-members",
+    healthChecked || (flags.trustedCaFile ?? flags.discoveryMembers),
+    "--trusted-ca-file, --discovery-members or a --health-check that uses it",
   );
   const {
     discoveryMinRefresh: least = refreshDefaults.minRefreshMs,
@@ -53,5 +56,39 @@ export function refuseNothingToCheck(flags: DiscoveryFlags, listed: readonly End
   throw new GatewayError(
     "invalid-option",
     `--trusted-ca-file ${quote(flags.trustedCaFile ?? "")} has nothing to check: no endpoint is written as https://`,
+  );
+}
+
+/**
+ * The same for what `gw start` alone has.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function refusePoolContradictions(flags: StartFlags): void {
+  const { retryDelay = poolDefaults.retryDelayMs, maxRetryDelay = Infinity } = flags;
+  if (maxRetryDelay < retryDelay)
+    throw new GatewayError(
+      "invalid-option",
+      `--max-retry-delay ${formatDuration(maxRetryDelay)} is less than --retry-delay ${formatDuration(retryDelay)}`,
+    );
+  if (flags.healthCheck !== "off") return;
+  for (const [given, name] of [
+    [flags.onUnhealthy, "--on-unhealthy"],
+    [flags.panicThreshold, "--panic-threshold"],
+  ])
+    if (given !== undefined)
+      throw new GatewayError("invalid-option", `${name} does nothing with --health-check off`);
+}
+
+/**
+ * To move connections away from where the policy keeps them is in vain.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function refuseInVain({ name, sticky }: { readonly name: string; readonly sticky?: true }): void {
+  if (!sticky) return;
+  throw new GatewayError(
+    "invalid-option",
+    `--rebalance does nothing with --selector ${name}, which keeps to one endpoint`,
   );
 }

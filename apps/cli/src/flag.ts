@@ -90,6 +90,13 @@ export function number(most: number): (text: string) => number {
   });
 }
 
+/** Reads a share such as `50%`, as a number from 0 to 1. */
+export const share: (text: string) => number = parsing(given => {
+  const percent = /^\d{1,3}(?:\.\d{1,6})?%$/.test(given) ? Number(given.slice(0, -1)) : Number.NaN;
+  if (percent <= 100) return percent / 100;
+  throw new GatewayError("invalid-option", `${quote(given)} is not a share from 0% to 100%`);
+});
+
 /** Makes a parser of a flag that may be repeated, and of its comma-separated values. */
 export function repeatable<T>(
   parse: (text: string) => T,

@@ -7,9 +7,8 @@ import {
   GatewayError,
   type Observer,
   type Relay,
-  type Selector,
 } from "@gw/interface";
-import { createPool, type OnRemoved } from "@gw/selector";
+import { createPool, type PoolOptions } from "@gw/selector";
 import {
   createDialer,
   createProxy,
@@ -19,7 +18,9 @@ import {
   type ProxyOptions,
   type TcpProxy,
 } from "@gw/tcpproxy";
+import type { Health } from "./health.js";
 import { createRefresher } from "./refresher.js";
+import { refreshingWhenDown } from "./refreshing-when-down.js";
 
 /** Connects to an endpoint as the gateway does. */
 type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
@@ -33,6 +34,8 @@ interface GatewaySources {
   readonly settled?: Promise<void> | undefined;
   /** What an endpoint that was set aside has to pass besides a dial. */
   readonly check?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>) | undefined;
+  /** Names that a certificate may carry in place of the endpoint's host. @default none */
+  readonly serverNames?: readonly string[] | undefined;
 }
 
 /** All that a gateway is made of. Undefined means the default of the package that owns the setting. */
@@ -42,12 +45,12 @@ export interface GatewaySettings {
   readonly connections?: Omit<ProxyOptions, "listen" | "pool">;
   readonly listen: readonly Address[];
   readonly sources: (dial: Dial) => GatewaySources | Promise<GatewaySources>;
-  readonly selector?: Selector | undefined;
-  readonly retryDelayMs?: number | undefined;
+  /** The policy, and what becomes of endpoints that fail and of their connections. */
+  readonly pool?: Omit<PoolOptions, "observer" | "probe" | "onSuspicion">;
+  /** Looks whether endpoints can serve. @default nobody does */
+  readonly health?: (dial: Dial, sources: GatewaySources) => Promise<Health | undefined>;
   readonly connectTimeoutMs?: number | undefined;
   readonly maxConnections?: number | undefined;
-  readonly onRemoved?: OnRemoved | undefined;
-  readonly drainTimeoutMs?: number | undefined;
   /** How often everything is looked up again while no endpoint is up, in milliseconds. @default 5000 */
   readonly urgentRefreshMs?: number | undefined;
   readonly observer: Observer;
@@ -74,25 +77,26 @@ export interface Gateway {
 export async function startGateway(settings: GatewaySettings, signal: AbortSignal): Promise<Gateway> {
   const refresher = createRefresher();
   const watching = new AbortController();
+  const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal, listening: proxy.addresses });
+  const sources = await settings.sources(dial);
+  const { discovery, lookup, check, settled } = sources;
+  const health = await settings.health?.(dial, sources);
   const observer = refreshingWhenDown(
-    settings.observer,
+    health?.watching(settings.observer) ?? settings.observer,
     refresher.refresh,
     watching.signal,
     settings.urgentRefreshMs,
   );
-  const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal, listening: proxy.addresses });
-  const { discovery, lookup, check, settled } = await settings.sources(dial);
   const dialer = createDialer({ connectTimeoutMs: settings.connectTimeoutMs, lookup });
   const pool = createPool({
-    selector: settings.selector,
-    retryDelayMs: settings.retryDelayMs,
-    onRemoved: settings.onRemoved,
-    drainTimeoutMs: settings.drainTimeoutMs,
+    ...settings.pool,
     observer,
     probe: async (endpoint, signal) => {
       if (check && endpoint.secure) await check(endpoint, signal);
-      else (await dial(endpoint, signal)).destroy();
+      if (health) await health.rise(endpoint, signal);
+      else if (!endpoint.secure || !check) (await dial(endpoint, signal)).destroy();
     },
+    onSuspicion: endpoint => health?.suspect(endpoint),
   });
   const proxy = createProxy({
     ...settings.connections,
@@ -107,6 +111,7 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
   const sets = discovery.watch({ signal: stop, onRefresh: refresher.onRefresh })[Symbol.asyncIterator]();
   const close: Gateway["close"] = options => {
     watching.abort();
+    health?.close();
     pool.close();
     return proxy.close(options);
   };
@@ -116,9 +121,11 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
     signal.throwIfAborted();
     pool.update(first.value);
     await proxy.listen();
+    health?.start(pool);
     void follow(sets, endpoints => pool.update(endpoints));
     const refresh = (): void => {
       dialer.forget();
+      health?.reload();
       refresher.refresh();
     };
     return { proxy, endpoints: first.value, refresh, close };
@@ -152,39 +159,6 @@ async function firstSet(
   });
   await Promise.race([settled, patience]).finally(() => clearTimeout(timer));
   return first;
-}
-
-/**
- * While no endpoint is up, everything is looked up again and again, until `signal` is aborted: where they are may
- * have changed.
- */
-function refreshingWhenDown(
-  observer: Observer,
-  refresh: () => void,
-  signal: AbortSignal,
-  everyMs = 5_000,
-): Observer {
-  let timer: NodeJS.Timeout | undefined;
-  const calm = (): void => clearInterval(timer);
-  signal.addEventListener("abort", calm);
-  return {
-    ...observer,
-    lastChance(event) {
-      observer.lastChance?.(event);
-      calm();
-      if (signal.aborted) return;
-      timer = setInterval(refresh, everyMs).unref();
-      refresh();
-    },
-    back(event) {
-      observer.back?.(event);
-      calm();
-    },
-    endpointsChanged(event) {
-      observer.endpointsChanged?.(event);
-      if (event.added.length > 0) calm();
-    },
-  };
 }
 
 /** How many names are resolved at the same time. */

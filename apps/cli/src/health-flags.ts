@@ -31,7 +31,7 @@ export function probeFlags(): Option[] {
     flag("--health-path <path>", "what to ask for, in place of /readyz and /health").argParser(text),
     flag(
       "--health-port <number>",
-      "port to ask at where that is not the endpoint's own, as of etcd's --listen-metrics-urls",
+      "port to ask at where that is not the endpoint's own, as where etcd tells its metrics",
     ).argParser(number(65_535)),
     flag("--health-url <url>", "URL to ask at, with {host} or {port} for those of the endpoint").argParser(
       text,

@@ -1,34 +1,45 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { GatewayError, quote, type Selector, type SelectorFactory } from "@gw/interface";
-import { stickyRandom } from "@gw/selector";
+import { type BuiltInSelector, builtInSelectors } from "./built-in-selectors.js";
+import { parseSelector, type SelectorText } from "./selector-text.js";
 
-/** The selectors that come with gw; the first is the default. */
-export const builtInSelectors: { readonly [name: string]: SelectorFactory } = {
-  "sticky-random": () => stickyRandom(),
-};
+/** A policy, and what is known of it. */
+export interface LoadedSelector extends Omit<BuiltInSelector, "make"> {
+  /** Without its options. */
+  readonly name: string;
+  readonly selector: Selector;
+}
 
 /**
- * A built-in selector by its name, or the default export of a package or module of the user's project.
+ * A built-in selector by its name, or the default export of a package or module of the user's project, made with the
+ * options that follow the name.
  *
- * @param name a built-in name; a package installed in `folder` or above; or a path that starts with `.` or `/`
+ * @param text `NAME[:key=value,…]`: a built-in name; a package installed in `folder` or above; or a path that starts
+ *   with `.` or `/`
  * @param folder where packages and relative paths are looked up
  * @throws {GatewayError} `invalid-selector` if there is no such thing or it is not of the right shape
  */
-export async function loadSelector(name: string, folder: string): Promise<Selector> {
-  const factory = Object.hasOwn(builtInSelectors, name)
-    ? builtInSelectors[name]
-    : await importFactory(name, folder);
+export async function loadSelector(text: string, folder: string): Promise<LoadedSelector> {
+  const asked = parseSelector(text);
+  const { name } = asked;
+  const builtIn = Object.hasOwn(builtInSelectors, name) ? builtInSelectors[name] : undefined;
+  if (builtIn) {
+    const { make: factory, ...known } = builtIn;
+    return { ...known, name, selector: make(asked, factory) };
+  }
+  const factory = await importFactory(name, folder);
   if (typeof factory !== "function")
     throw invalid(name, `its default export is ${kind(factory)}, not a function that makes a selector`);
-  return make(name, factory as SelectorFactory);
+  return { name, selector: make(asked, factory as SelectorFactory) };
 }
 
-function make(name: string, factory: SelectorFactory): Selector {
+function make({ name, options }: SelectorText, factory: SelectorFactory): Selector {
   let selector: unknown;
   try {
-    selector = factory({});
+    selector = factory(options);
   } catch (cause) {
+    if (cause instanceof GatewayError) throw invalid(name, cause.detail, cause);
     throw invalid(name, `its factory threw: ${message(cause)}`, cause);
   }
   if (isSelector(selector)) return selector;

@@ -1,3 +1,4 @@
+import type { HealthObserver } from "@gw/health";
 import { type Clock, type Endpoint, formatAddress, type Observer, systemClock } from "@gw/interface";
 import type { Logger } from "pino";
 import { formatDuration } from "./duration.js";
@@ -11,12 +12,13 @@ const fewTimes = 10;
 const maxNames = 10_000;
 
 /** Writes what happens to endpoints at info and warn, and what happens to each connection at debug. */
-export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
+export function logObserver(log: Logger, clock: Clock = systemClock): Observer & HealthObserver {
   const refused = sometimes(clock);
   const unserved = sometimes(clock);
   const loops = sometimes(clock);
   const selectorFailures = sometimes(clock);
-  const lastChances = sometimes(clock, fewTimes);
+  const panics = sometimes(clock, fewTimes);
+  const recycled = sometimes(clock, fewTimes);
   // DNS can name as many endpoints as it likes.
   const refusals = sometimes(clock, fewTimes * 10);
   const failures = sometimes(clock, fewTimes);
@@ -62,13 +64,39 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
         "endpoint cannot be reached from here",
       );
     },
-    closing({ endpoint, connections, withinMs }) {
+    closing({ endpoint, connections, withinMs, error }) {
+      const { name, say } = ofEndpoint("closing", endpoint);
       const within = formatDuration(withinMs);
-      log.info(
-        { endpoint: formatAddress(endpoint), connections, within },
-        "closing connections to a removed endpoint",
+      say(before =>
+        log.info(
+          { endpoint: name, connections, within, why: error.detail, ...before },
+          "closing connections to an endpoint",
+        ),
       );
     },
+    recycling({ endpoint, connections, cause }) {
+      recycled(before =>
+        log.info(
+          { endpoint: formatAddress(endpoint), connections, why: recyclingCauses[cause], ...before },
+          "closing connections, so that they are made anew",
+        ),
+      );
+    },
+    healthLevel({ endpoint, level, note }) {
+      const { name, say } = ofEndpoint("healthLevel", endpoint);
+      const noted = note === undefined ? {} : { note };
+      say(before => log.info({ endpoint: name, level, ...noted, ...before }, "health check"));
+    },
+    ...(log.isLevelEnabled("trace") &&
+      ({
+        probed({ endpoint, verdict: { level, error, note }, tookMs }) {
+          const why = error && { why: error.detail };
+          log.trace(
+            { endpoint: formatAddress(endpoint), level, note, ...why, tookMs: round(tookMs) },
+            "probed",
+          );
+        },
+      } satisfies HealthObserver)),
     setAside({ endpoint, error, retryInMs }) {
       const { name, say } = ofEndpoint("setAside", endpoint);
       const retryIn = formatDuration(retryInMs);
@@ -92,10 +120,13 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
       const { name, say } = ofEndpoint("switched", to);
       say(before => log.info({ from: formatAddress(from), to: name, why, ...before }, "switched endpoint"));
     },
-    lastChance({ endpoints }) {
+    panic({ cause, endpoints, error }) {
       const all = names(endpoints);
-      lastChances(before =>
-        log.warn({ endpoints: all, ...before }, "all endpoints are set aside: trying them all the same"),
+      panics(before => log.warn({ endpoints: all, why: error.detail, ...before }, panicCauses[cause]));
+    },
+    panicOver({ panicMs }) {
+      panics(before =>
+        log.info({ lasted: formatDuration(panicMs), ...before }, "there is an endpoint to rely on again"),
       );
     },
     selectorFailed({ error }) {
@@ -123,6 +154,17 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer {
     ...(log.isLevelEnabled("debug") && eachConnection(log)),
   };
 }
+
+const panicCauses = {
+  "all-aside": "all endpoints are set aside: trying them all the same",
+  "most-unhealthy": "health checks find fault with most endpoints: using them all the same",
+  shared: "no endpoint is well, so that none is left for another",
+} as const;
+
+const recyclingCauses = {
+  age: "they are older than --max-connection-age",
+  balance: "other endpoints carry too few",
+} as const;
 
 /** What happens to every client. Where nobody reads that, it costs nothing. */
 function eachConnection(log: Logger): Observer {

@@ -23,6 +23,7 @@ import { loadCertificates } from "./certificates.js";
 import { refuseContradictions, refuseNothingToCheck } from "./contradictions.js";
 import { type DiscoveryFlags, defaultEndpoints } from "./discovery-flags.js";
 import { firstOutcomes } from "./first-outcomes.js";
+import type { TlsFiles } from "./tls-files.js";
 
 /** Where endpoints come from, put together as the flags say. */
 export interface Sources {
@@ -40,6 +41,10 @@ export interface Sources {
   readonly dns: DnsClient | undefined;
   /** Whether an endpoint may serve by its certificate; undefined where none was demanded. */
   readonly check: ((endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>) | undefined;
+  /** What the certificate files hold now. */
+  readonly tls: TlsFiles;
+  /** Names that a certificate may carry in place of the endpoint's host: the discovery domain. */
+  readonly serverNames: readonly string[];
   /** Endpoints that were listed more than once, `host:port`. */
   readonly duplicates: readonly string[];
   /**
@@ -55,6 +60,8 @@ export interface SourcesContext {
   readonly observer: Observer;
   /** Connects to an endpoint. */
   readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
+  /** Endpoints are asked how they are, which they may want a client certificate for. @default false */
+  readonly healthChecked?: boolean;
 }
 
 /**
@@ -64,7 +71,7 @@ export interface SourcesContext {
  * @throws {GatewayError} of the configuration's codes; `name-not-resolved` for the name of a DNS server
  */
 export async function createSources(flags: DiscoveryFlags, context: SourcesContext): Promise<Sources> {
-  refuseContradictions(flags);
+  refuseContradictions(flags, context.healthChecked);
   const asked = [flags.endpointsFile, flags.discoverySrv].filter(given => given !== undefined).length;
   const watched = asked + (flags.discoveryMembers ? 1 : 0);
   const { observer, settled } = firstOutcomes(context.observer, watched);
@@ -102,13 +109,14 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
   const { check } = certificates;
   if (check) refuseNothingToCheck(flags, listed?.endpoints ?? []);
 
+  const serverNames = flags.discoverySrv === undefined ? [] : [flags.discoverySrv];
   const known = flags.discoveryMembers
     ? members({
         seeds,
         intervalMs: flags.membersInterval,
         tls: () => certificates.files,
         auth: authentication(flags),
-        serverNames: flags.discoverySrv === undefined ? [] : [flags.discoverySrv],
+        serverNames,
         lookup: async host => (await lookup(host)).addresses,
         ...refresh,
       })
@@ -120,6 +128,10 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
     lookup,
     dns,
     check,
+    get tls() {
+      return certificates.files;
+    },
+    serverNames,
     duplicates: listed?.duplicates ?? [],
     reload() {
       dns?.forget();

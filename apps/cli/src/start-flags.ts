@@ -1,22 +1,28 @@
 import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
-import { type OnRemoved, poolDefaults } from "@gw/selector";
+import { type Farewell, poolDefaults } from "@gw/selector";
 import { dialerDefaults, proxyDefaults } from "@gw/tcpproxy";
 import type { Option } from "commander";
+import { builtInSelectors, defaultSelector } from "./built-in-selectors.js";
 import { type RelayChoice, relayChoices } from "./choose-relay.js";
 import { type DiscoveryFlags, discoveryFlags } from "./discovery-flags.js";
 import { formatDuration } from "./duration.js";
-import { durationFlag, flag, number, orZero, repeatable, variable } from "./flag.js";
-import { builtInSelectors } from "./load-selector.js";
+import { durationFlag, flag, number, orZero, repeatable, share, variable } from "./flag.js";
+import { type HealthFlags, healthFlags } from "./health-flags.js";
 import { logLevels } from "./log.js";
 
 /** What the user said about `gw start`; undefined where nothing was said. */
-export interface StartFlags extends DiscoveryFlags {
+export interface StartFlags extends DiscoveryFlags, HealthFlags {
   readonly listenAddr?: readonly Address[];
   readonly retryDelay?: number;
+  readonly maxRetryDelay?: number;
   readonly connectTimeout?: number;
   readonly maxConnections?: number;
-  readonly onRemoved?: OnRemoved;
+  readonly onUnhealthy?: Farewell;
+  readonly panicThreshold?: number;
+  readonly onRemoved?: Farewell;
   readonly drainTimeout?: number;
+  readonly maxConnectionAge?: number;
+  readonly rebalance?: number;
   readonly shutdownGrace?: number;
   readonly idleTimeout?: number;
   readonly halfCloseTimeout?: number;
@@ -56,6 +62,11 @@ export function startFlags(): Option[] {
       formatDuration(poolDefaults.retryDelayMs),
     ),
     durationFlag(
+      "--max-retry-delay",
+      "how long that becomes at most for an endpoint that fails again and again, each time twice as long",
+      formatDuration(poolDefaults.maxRetryDelayMs),
+    ),
+    durationFlag(
       "--connect-timeout",
       "how long an endpoint may take to accept a connection",
       formatDuration(dialerDefaults.connectTimeoutMs),
@@ -67,20 +78,42 @@ export function startFlags(): Option[] {
     ).argParser(number(999_999_999)),
     flag(
       "--selector <name>",
-      "policy that picks endpoints: a built-in, a package, or a path",
-      Object.keys(builtInSelectors)[0],
+      `policy that picks endpoints: ${Object.keys(builtInSelectors).join(", ")}, a package, or a path; options follow as NAME:key=value,…`,
+      defaultSelector,
     ),
     ...sources,
+    ...healthFlags(),
+    flag(
+      "--on-unhealthy <what>",
+      "what happens to open connections of an endpoint that health checks have set aside",
+      poolDefaults.onUnhealthy,
+    ).choices(farewells),
+    flag(
+      "--panic-threshold <share>",
+      "ignore health checks that have set aside more than this share of the endpoints",
+      percent(poolDefaults.panicThreshold),
+    ).argParser(share),
     flag(
       "--on-removed <what>",
       "what happens to open connections of an endpoint that is gone",
       poolDefaults.onRemoved,
-    ).choices(["drain", "close", "leave"]),
+    ).choices(farewells),
     durationFlag(
       "--drain-timeout",
       "how long such connections may go on when drained",
       formatDuration(poolDefaults.drainTimeoutMs),
     ),
+    durationFlag(
+      "--max-connection-age",
+      "close connections at this age, a tenth more or less, so that they are made anew, 0 for never",
+      String(poolDefaults.maxConnectionAgeMs),
+      orZero,
+    ),
+    flag(
+      "--rebalance <share>",
+      "share of connections to move in a minute to endpoints that carry too few, as after an outage",
+      percent(poolDefaults.rebalance),
+    ).argParser(share),
     durationFlag(
       "--shutdown-grace",
       "how long open connections may go on after SIGTERM or SIGINT",
@@ -137,6 +170,12 @@ export function startFlags(): Option[] {
       "text on a terminal, else json",
     ).choices(["json", "text"]),
   ];
+}
+
+const farewells = ["drain", "close", "leave"];
+
+function percent(part: number): string {
+  return `${part * 100}%`;
 }
 
 /** `--listen-addr`, without its environment variable. */

@@ -1,9 +1,12 @@
 import { formatAddress, GatewayError, messageOf } from "@gw/interface";
 import type { Logger } from "pino";
+import { defaultSelector } from "./built-in-selectors.js";
 import { chooseRelay } from "./choose-relay.js";
+import { refuseInVain, refusePoolContradictions } from "./contradictions.js";
 import { formatDuration } from "./duration.js";
 import { type Gateway, startGateway } from "./gateway.js";
-import { builtInSelectors, loadSelector } from "./load-selector.js";
+import { createHealth } from "./health.js";
+import { loadSelector } from "./load-selector.js";
 import { openLog } from "./log.js";
 import { logObserver } from "./log-observer.js";
 import { createSources, type Sources } from "./sources.js";
@@ -45,9 +48,11 @@ interface Running {
 }
 
 async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Promise<Running> {
+  refusePoolContradictions(flags);
   const observer = logObserver(log);
-  const selector = flags.selector ?? Object.keys(builtInSelectors)[0] ?? "";
+  const selector = flags.selector ?? defaultSelector;
   const policy = await loadSelector(selector, process.cwd());
+  if (flags.rebalance !== undefined && flags.rebalance > 0) refuseInVain(policy);
   const { relay, why } = await chooseRelay(flags.relay, flags.relayThreads);
   if (why !== undefined) log.warn({ relay: relay.name, why }, "the native relay cannot be used");
   const made: { sources?: Sources } = {};
@@ -65,17 +70,34 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
       },
       listen: flags.listenAddr ?? startDefaults.listen,
       sources: async dial => {
-        made.sources = await createSources(flags, { observer, dial });
+        const healthChecked = flags.healthCheck !== "off" && flags.healthCheck !== "tcp";
+        made.sources = await createSources(flags, { observer, dial, healthChecked });
         for (const endpoint of made.sources.duplicates)
           log.warn({ endpoint }, "endpoint given more than once: the first holds");
         return made.sources;
       },
-      selector: policy,
-      retryDelayMs: flags.retryDelay,
+      health: (dial, { serverNames = [] }) =>
+        createHealth(flags, {
+          dial,
+          serverNames,
+          tls: () => made.sources?.tls ?? {},
+          observer,
+          onFailure: error => log.error({ why: error.detail }, "health checks do not work"),
+        }),
+      pool: {
+        selector: policy.selector,
+        retryDelayMs: flags.retryDelay,
+        maxRetryDelayMs: flags.maxRetryDelay,
+        panicThreshold: flags.panicThreshold,
+        onRemoved: flags.onRemoved,
+        onUnhealthy: flags.onUnhealthy,
+        drainTimeoutMs: flags.drainTimeout,
+        maxConnectionAgeMs: flags.maxConnectionAge,
+        rebalance: flags.rebalance,
+        weighted: policy.weighted,
+      },
       connectTimeoutMs: flags.connectTimeout,
       maxConnections: flags.maxConnections,
-      onRemoved: flags.onRemoved,
-      drainTimeoutMs: flags.drainTimeout,
       observer,
       onUnresolved: (endpoint, error) => {
         log.warn({ endpoint: formatAddress(endpoint), why: error.detail }, "endpoint cannot be resolved yet");

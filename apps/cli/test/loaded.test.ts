@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ProgramOptions, runGw, startGw } from "@gw/testing";
+import { type ProgramOptions, runGw, startBackend, startGw } from "@gw/testing";
 import { expect, onTestFinished, test } from "vitest";
 
 const dataUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
@@ -22,7 +22,7 @@ const heavy = {
   yaml: "/yaml/",
   zod: "/zod/",
   "dns-packet": "/dns-packet/",
-  health: "/packages/health/",
+  health: "/packages/health/dist/index.js",
   "import-meta-resolve": "/import-meta-resolve/",
   pino: "/pino/",
   "pino-pretty": "/pino-pretty/",
@@ -49,7 +49,8 @@ async function untilReady(args: readonly string[], options: ProgramOptions): Pro
 }
 
 test("a gateway for a list of endpoints loads nothing that only other sources need", async () => {
-  const loaded = await loadedBy(options => untilReady(["--endpoints=127.0.0.1:1"], options));
+  const args = ["--endpoints=127.0.0.1:1", "--health-check=off"];
+  const loaded = await loadedBy(options => untilReady(args, options));
   expect(loaded).toEqual(["pino"]);
 });
 
@@ -58,8 +59,20 @@ test("a gateway for a file of endpoints loads what reads it, and what resolves n
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, "endpoints.yaml");
   await writeFile(file, "- 127.0.0.1:1\n");
-  const loaded = await loadedBy(options => untilReady([`--endpoints-file=${file}`], options));
+  const args = [`--endpoints-file=${file}`, "--health-check=off"];
+  const loaded = await loadedBy(options => untilReady(args, options));
   expect(loaded).toEqual(["udp", "yaml", "zod", "dns-packet", "pino"]);
+});
+
+test("a gateway that checks health loads how when it serves already", async () => {
+  await using backend = await startBackend();
+  const loaded = await loadedBy(async options => {
+    await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`], options);
+    await backend.next();
+    const ready = gw.log.findIndex(({ msg }) => /ready/.test(msg));
+    expect(ready).toBeGreaterThan(-1);
+  });
+  expect(loaded).toEqual(["health", "pino"]);
 });
 
 test.each([["--help"], ["--no-such-flag"]])("gw %s loads nothing but what reads flags", async arg => {

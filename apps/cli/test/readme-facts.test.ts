@@ -122,7 +122,10 @@ test.each(pages)("%s speaks of scripts that exist", page => {
 });
 
 test.each([
-  ["selector", /`retryDelayMs` \((\d+) s\)/, "poolDefaults", "retryDelayMs"],
+  ["selector", /`retryDelayMs` \| (\d+) s \|/, "poolDefaults", "retryDelayMs"],
+  ["selector", /`drainTimeoutMs` \| (\d+) s \|/, "poolDefaults", "drainTimeoutMs"],
+  ["health", /`timeoutMs` \((\d+) s\)/, "probeDefaults", "timeoutMs"],
+  ["health", /`intervalMs` \((\d+) s\)/, "checkDefaults", "intervalMs"],
   ["tcpproxy", /a timeout \((\d+) s\)/, "dialerDefaults", "connectTimeoutMs"],
   ["tcpproxy", /keepalive \((\d+) s\)/, "proxyDefaults", "keepAliveDelayMs"],
 ])("the README of %s states the default: %s", async (name, stated, defaults, option) => {

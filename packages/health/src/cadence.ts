@@ -3,12 +3,16 @@ import { type Endpoint, type EndpointStatus, formatAddress } from "@gw/interface
 /** What is known of the looks at one endpoint. Times are in milliseconds on the clock of the checks. */
 export interface Watch {
   endpoint: Endpoint;
+  /** Whether it takes new connections. */
+  up: boolean;
   /** When the newest look began; undefined before the first. */
   startedAt: number | undefined;
   /** The look that is under way. It never rejects. */
   running: Promise<void> | undefined;
   /** Gives up the look that is under way, when the endpoint is no longer looked at. */
   readonly ending: AbortController;
+  /** When the newest look began that found nothing wrong. */
+  wellAt: number;
   /** Looks in a row that found something wrong. */
   failures: number;
   /** When to look at the latest, whatever the cadence says. */
@@ -41,13 +45,22 @@ export function cadenceOf(intervalMs: number): Cadence {
 }
 
 /**
- * The names of those that matter now: what is in use, and one more, of the best priority, to which clients would go
- * next.
+ * Whether an endpoint is looked at: it takes connections, or a dial has set it aside and the connections that it still
+ * has may hang.
  */
-export function nearest(up: readonly EndpointStatus[]): ReadonlySet<string> {
-  const used = up.filter(({ inUse }) => inUse);
+export function isWatched({ state, unhealthy, connections }: EndpointStatus): boolean {
+  return state === "up" || (state === "aside" && !unhealthy && connections > 0);
+}
+
+/**
+ * The names of those that matter now: what is in use, one more, of the best priority, to which clients would go next,
+ * and what a dial has set aside.
+ */
+export function nearest(watched: readonly EndpointStatus[]): ReadonlySet<string> {
+  const up = watched.filter(({ state }) => state === "up");
   const [next] = byPriority(up.filter(({ inUse }) => !inUse));
-  return new Set([...used, ...(next ? [next] : [])].map(({ endpoint }) => formatAddress(endpoint)));
+  const near = watched.filter(one => one.state === "aside" || one.inUse || one === next);
+  return new Set(near.map(({ endpoint }) => formatAddress(endpoint)));
 }
 
 /** The best priority first, else in the order given. */
@@ -66,7 +79,9 @@ export function dueAt(watch: Watch, near: boolean, { intervalMs, farMs }: Cadenc
 export function beginWatch(endpoint: Endpoint, soonAt: number): Watch {
   return {
     endpoint,
+    up: true,
     startedAt: undefined,
+    wellAt: -Infinity,
     running: undefined,
     ending: new AbortController(),
     failures: 0,

@@ -135,7 +135,25 @@ describe("a cause that others may have", () => {
     at.checks.suspect(one);
     await at.clock.advance(300);
     expect(taken(at.looks)).toEqual(["6000 e1", "6100 e2", "6100 e3"]);
-    expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
+    expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy alone"]);
+    at.checks.close();
+  });
+
+  test("is one that nobody is free of, where all looks at others found it too", async () => {
+    const at = startChecking([one, two, three]);
+    at.use(1);
+    at.tookMs = 100;
+    await at.clock.advance(6_000);
+    taken(at.reports);
+    for (const number of [1, 2, 3]) at.finds.set(number, shared);
+    await at.clock.advance(20_000);
+    expect(new Set(at.reports.map(report => report.replace(/^\d+ /, "")))).toEqual(
+      new Set(["e1 unhealthy", "e2 unhealthy", "e3 unhealthy"]),
+    );
+    taken(at.reports);
+    at.finds.set(2, good);
+    await at.clock.advance(6_000);
+    expect(at.reports.map(report => report.replace(/^\d+ /, ""))).toContain("e1 unhealthy alone");
     at.checks.close();
   });
 
@@ -258,10 +276,33 @@ describe("an endpoint that", () => {
     at.checks.close();
   });
 
+  test("a dial has set aside is looked at while it has connections, since they may hang", async () => {
+    const at = startChecking([one]);
+    at.use(1);
+    at.setAside(1, { connections: 3 });
+    at.finds.set(1, bad);
+    await at.clock.advance(3_000);
+    expect(at.reports).toEqual(["1500 e1 timed-out"]);
+    at.setAside(1, { connections: 3, unhealthy: true });
+    taken(at.looks);
+    await at.clock.advance(30_000);
+    at.setAside(1, { connections: 0, unhealthy: false });
+    await at.clock.advance(30_000);
+    expect(at.looks).toEqual([]);
+    at.checks.close();
+  });
+
   test("joins is looked at within an interval", async () => {
     const at = startChecking([]);
     await at.clock.advance(12_000);
-    at.statuses.set("e1:2379", { endpoint: one, state: "up", inUse: false, connections: 0, since: 0 });
+    at.statuses.set("e1:2379", {
+      endpoint: one,
+      state: "up",
+      unhealthy: false,
+      inUse: false,
+      connections: 0,
+      since: 0,
+    });
     await at.clock.advance(5_000);
     expect(at.looks).toHaveLength(1);
     at.checks.close();
@@ -314,7 +355,14 @@ test("what level is used is said once for each endpoint, and when it changes", a
   expect(taken(said)).toEqual(["e1 tls refused"]);
   at.remove(2);
   await at.clock.advance(20_000);
-  at.statuses.set("e2:2379", { endpoint: two, state: "up", inUse: false, connections: 0, since: 0 });
+  at.statuses.set("e2:2379", {
+    endpoint: two,
+    state: "up",
+    unhealthy: false,
+    inUse: false,
+    connections: 0,
+    since: 0,
+  });
   await at.clock.advance(20_000);
   expect(said).toEqual(["e2 tcp"]);
   at.checks.close();

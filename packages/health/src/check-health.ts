@@ -51,7 +51,7 @@ const suspicionMs = 1_000;
 const jitterPart = 0.2;
 
 /**
- * Looks at the endpoints of `pool` that are up, and reports to it: a good verdict at once; a bad one from the `fall`th
+ * Looks at the endpoints of `pool` that are up, or that a dial has set aside with connections open, and reports to it: a good verdict at once; a bad one from the `fall`th
  * in a row on, up to which looks follow each other within a second. So a failure of the endpoint in use is reported
  * within `fall` × `intervalMs` + the probe's timeout, if that is no longer than the interval.
  *
@@ -121,26 +121,30 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     if (verdict.error?.isLocal) return;
     if (!verdict.error) {
       watch.failures = 0;
+      watch.wellAt = startedAt;
       levels.say(endpoint, verdict);
-      return pool.report(endpoint, verdict);
+      return pool.report(endpoint, verdict, true);
     }
     watch.failures += 1;
     const shared = verdict.scope === "cluster";
     // What others were found to be before this look began tells nothing about a cause that all may have.
-    const others = lookAround(watch, shared && watch.failures <= fall ? startedAt : clock.now() - intervalMs);
+    const since = shared && watch.failures <= fall ? startedAt : clock.now() - intervalMs;
+    const others = lookAround(watch, since);
     if (watch.failures < fall) {
       watch.soonAt = startedAt + cadence.fastMs;
       return;
     }
-    if (shared) await Promise.all(others);
-    if (watch.failures >= fall && !watch.ending.signal.aborted) pool.report(endpoint, verdict);
+    if (shared) await Promise.all(others.map(({ running }) => running));
+    if (watch.failures < fall || watch.ending.signal.aborted) return;
+    const elsewhere = others.some(other => other.up && other.failures === 0 && other.wellAt >= since);
+    pool.report(endpoint, verdict, elsewhere);
   };
 
-  /** Looks at others at which nobody has looked since then; returns the looks that are under way. */
-  const lookAround = (watch: Watch, since: number): readonly (Promise<void> | undefined)[] => {
+  /** Looks at others at which nobody has looked since then; returns them. */
+  const lookAround = (watch: Watch, since: number): readonly Watch[] => {
     const others = watches.others(watch).slice(0, mostOthers);
     for (const other of others) if (!other.running && (other.startedAt ?? -Infinity) < since) look(other);
-    return others.map(({ running }) => running);
+    return others;
   };
 
   const update = (): void => {

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { connectTo, manualClock, startBackend } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { allClosed, at, http, look, startFakeHttp, told } from "../test/looking.js";
@@ -47,6 +49,20 @@ describe("by HTTP", () => {
     }
     expect(server.asked).toEqual(["/a", "/b?port=1", "/c"]);
     expect(dialled).toEqual([`infra0:${port}`, `infra0:${port}`, "infra0:1"]);
+  });
+
+  test("a dial may give sockets as a proxy needs them, paused and half-open", async () => {
+    const dial = async ({ port }: { port: number }): Promise<Socket> => {
+      const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).pause();
+      await once(socket, "connect");
+      return socket;
+    };
+    await using server = await startFakeHttp(() => http(200, ""));
+    await using hanging = await startBackend(socket => socket.once("data", () => socket.end()));
+    const probe = httpProbe({ dial });
+    expect(told(await look(probe, at(server.port)))).toBe("http");
+    expect(told(await look(probe, at(hanging.port)))).toMatch(/\[reset\]/);
+    probe.close();
   });
 
   test("an endpoint that closes each connection is asked on a new one each time", async () => {

@@ -15,7 +15,7 @@ import { failed } from "./verdict.js";
 export interface ProbeOptions {
   /** How long one look may take, the dial included, in milliseconds. @default 2000 */
   readonly timeoutMs?: number | undefined;
-  /** Connects; the socket returned belongs to the probe. @default net.connect */
+  /** Connects; the socket returned belongs to the probe, and may be paused and half-open. @default net.connect */
   readonly dial?: Dial | undefined;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
@@ -35,7 +35,19 @@ export function probeSettings({ timeoutMs = probeDefaults.timeoutMs, dial, clock
 } {
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31))
     throw new GatewayError("invalid-option", `timeoutMs ${timeoutMs} is not more than 0 and less than 2³¹`);
-  return { timeoutMs, dial: dial ?? dialTcp, clock: clock ?? systemClock };
+  return { timeoutMs, dial: asClient(dial ?? dialTcp), clock: clock ?? systemClock };
+}
+
+/**
+ * Dials for a client of Node's own: it reads, and it is over when the server has ended. Who dials for a proxy may have
+ * made sockets otherwise.
+ */
+function asClient(dial: Dial): Dial {
+  return async (endpoint, signal) => {
+    const socket = await dial(endpoint, signal);
+    socket.allowHalfOpen = false;
+    return socket.resume();
+  };
 }
 
 /** Makes what `look` throws a verdict of `level`, unless the look was given up. */

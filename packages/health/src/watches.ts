@@ -1,14 +1,14 @@
 import { type Clock, type Endpoint, type EndpointStatus, formatAddress } from "@gw/interface";
-import { beginWatch, byPriority, type Cadence, dueAt, nearest, type Watch } from "./cadence.js";
+import { beginWatch, byPriority, type Cadence, dueAt, isWatched, nearest, type Watch } from "./cadence.js";
 
-/** The watches on all endpoints that are up. */
+/** The watches on all endpoints that are looked at. */
 export interface Watches extends Iterable<Watch> {
   of(endpoint: Endpoint): Watch | undefined;
   /** When to look at it next. */
   dueAt(watch: Watch): number;
   /** All but `watch`, the best priority first. */
   others(watch: Watch): readonly Watch[];
-  /** Takes over what a pool has. A watch on what is no longer up ends. */
+  /** Takes over what a pool has. A watch on what is looked at no longer ends. */
   compare(statuses: readonly EndpointStatus[]): void;
   /** Ends all. */
   end(): void;
@@ -30,16 +30,15 @@ export function createWatches(cadence: Cadence, clock: Clock, random: () => numb
     dueAt: watch => dueAt(watch, near.has(formatAddress(watch.endpoint)), cadence),
     others: watch => byPriority([...watches.values()].filter(other => other !== watch)),
     compare(statuses) {
-      const all = statuses.filter(({ state }) => state === "up");
-      const up = new Map(all.map(({ endpoint }) => [formatAddress(endpoint), endpoint]));
+      const all = statuses.filter(isWatched);
+      const watched = new Map(all.map(status => [formatAddress(status.endpoint), status]));
       near = nearest(all);
-      endAllBut(up);
-      for (const [name, endpoint] of up) {
-        const watch = watches.get(name);
+      endAllBut(watched);
+      for (const [name, { endpoint, state }] of watched) {
         // Not all at once, when there are many; but what matters soon.
         const withinMs = near.has(name) ? cadence.fastMs : cadence.intervalMs;
-        if (watch) watch.endpoint = endpoint;
-        else watches.set(name, beginWatch(endpoint, clock.now() + random() * withinMs));
+        const watch = watches.get(name) ?? beginWatch(endpoint, clock.now() + random() * withinMs);
+        watches.set(name, Object.assign(watch, { endpoint, up: state === "up" }));
       }
     },
     end: () => endAllBut(new Set()),

@@ -18,6 +18,7 @@ function poolOf(endpoints: readonly Endpoint[]): Checked & { readonly reports: Q
     (endpoint, index): EndpointStatus => ({
       endpoint,
       state: "up",
+      unhealthy: false,
       inUse: index === 0,
       connections: 0,
       since: 0,

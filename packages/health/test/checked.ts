@@ -32,7 +32,7 @@ export interface Checking {
   /** What the pool has. `use` and `setAside` change it without telling the checks. */
   readonly statuses: Map<string, EndpointStatus>;
   use(number: number): void;
-  setAside(number: number): void;
+  setAside(number: number, rest?: Partial<EndpointStatus>): void;
   remove(number: number): void;
   /** What each look will find; those without an entry find `good`. */
   readonly finds: Map<number, Verdict>;
@@ -40,7 +40,7 @@ export interface Checking {
   tookMs: number;
   /** `12000 e1`: when each look began, and at what. */
   readonly looks: string[];
-  /** `12000 e1 ok` or `12000 e1 timed-out`. */
+  /** `12000 e1 ok`, `12000 e1 timed-out`, or `12000 e1 unhealthy alone` if others are known to be free of that. */
   readonly reports: string[];
   /** The most looks at one endpoint that were under way at the same time. */
   readonly mostAtOnce: number;
@@ -54,7 +54,7 @@ export function startChecking(
   const statuses = new Map(
     endpoints.map((one): [string, EndpointStatus] => [
       formatAddress(one),
-      { endpoint: one, state: "up", inUse: false, connections: 0, since: 0 },
+      { endpoint: one, state: "up", unhealthy: false, inUse: false, connections: 0, since: 0 },
     ]),
   );
   const change = (number: number, to: Partial<EndpointStatus>): void => {
@@ -65,7 +65,10 @@ export function startChecking(
   const underWay = new Map<string, number>();
   const pool: Checked = {
     inspect: () => [...statuses.values()],
-    report: ({ host }, { error }) => reports.push(`${clock.now()} ${host} ${error?.code ?? "ok"}`),
+    report({ host }, { error, scope }, elsewhere) {
+      const alone = scope === "cluster" && elsewhere ? " alone" : "";
+      reports.push(`${clock.now()} ${host} ${error?.code ?? "ok"}${alone}`);
+    },
   };
   const looks: string[] = [];
   const reports: string[] = [];
@@ -104,7 +107,8 @@ export function startChecking(
       for (const [name, status] of statuses) statuses.set(name, { ...status, inUse: false });
       change(number, { inUse: true });
     },
-    setAside: (number: number) => change(number, { state: "aside", inUse: false }),
+    setAside: (number: number, rest: Partial<EndpointStatus> = {}) =>
+      change(number, { state: "aside", inUse: false, ...rest }),
     remove: (number: number) => void statuses.delete(formatAddress(endpoint(number))),
   });
 }

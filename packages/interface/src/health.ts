@@ -26,8 +26,13 @@ export type Probe = (endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict
 export interface Checked {
   /** All endpoints of the pool, in its order. */
   inspect(): readonly EndpointStatus[];
-  /** A verdict on an endpoint that is up. For one that is not, or is no longer known, nothing happens. */
-  report(endpoint: Endpoint, verdict: Verdict): void;
+  /**
+   * A verdict that holds: a good one, or one that was bad often enough. On an endpoint that is no longer known, or is
+   * set aside as unhealthy already, it changes nothing.
+   *
+   * @param elsewhere whether another endpoint was found to be well by a look that began no earlier
+   */
+  report(endpoint: Endpoint, verdict: Verdict, elsewhere: boolean): void;
 }
 
 /** How an endpoint is doing. */
@@ -39,6 +44,8 @@ export interface EndpointStatus {
    * - `leaving`: it is no longer an endpoint, and still has connections
    */
   readonly state: "up" | "aside" | "leaving";
+  /** It was set aside, or is used in spite of that, because of a verdict. */
+  readonly unhealthy: boolean;
   /** The newest connection of the pool went there. */
   readonly inUse: boolean;
   /** Connections that are open or being dialled. */

@@ -63,16 +63,39 @@ export interface Observer {
   }): void;
   /** An endpoint that was set aside takes connections again; `asideMs` is how long it was away. */
   back?(event: { readonly endpoint: Endpoint; readonly asideMs: number }): void;
-  /** An endpoint is gone, and its open connections are closed one by one within `withinMs`. */
+  /**
+   * An endpoint is gone, or does not serve any more, as `error` says; its open connections are closed one by one within
+   * `withinMs`.
+   */
   closing?(event: {
     readonly endpoint: Endpoint;
     readonly connections: number;
     readonly withinMs: number;
+    readonly error: GatewayError;
+  }): void;
+  /** Open connections are closed so that they are made anew: because of their age, or where others carry too few. */
+  recycling?(event: {
+    readonly endpoint: Endpoint;
+    readonly connections: number;
+    readonly cause: "age" | "balance";
   }): void;
   /** New connections go to another endpoint than before, because of a failure or of priorities. */
   switched?(event: { readonly from: Endpoint; readonly to: Endpoint; readonly why: string }): void;
-  /** The last endpoint was set aside, so all are tried all the same. Not repeated until one is back. */
-  lastChance?(event: { readonly endpoints: readonly Endpoint[] }): void;
+  /**
+   * There is nowhere better to go, so `endpoints` are used all the same, whatever was found out about them. `error` is
+   * the newest of their faults. Repeated only when the cause becomes another:
+   *
+   * - `all-aside`: every endpoint is set aside
+   * - `most-unhealthy`: health checks found fault with more of one priority than the panic threshold allows
+   * - `shared`: what is wrong is the cluster's (no leader, a certificate of another CA), and no endpoint is well
+   */
+  panic?(event: {
+    readonly cause: "all-aside" | "most-unhealthy" | "shared";
+    readonly endpoints: readonly Endpoint[];
+    readonly error: GatewayError;
+  }): void;
+  /** A panic that lasted `panicMs` is over. */
+  panicOver?(event: { readonly panicMs: number }): void;
   /** A selector threw or made an invalid choice; a random candidate was taken in its place. */
   selectorFailed?(event: { readonly error: GatewayError }): void;
 

@@ -8,12 +8,13 @@ let member: Member;
 let told: string[];
 
 beforeEach(() => {
-  member = new Member(a);
+  member = new Member(a, 0);
   told = [];
 });
 
 function take(onRevoked: (error: GatewayError) => void = ({ code }) => told.push(`revoked: ${code}`)) {
   const outcomes = {
+    now: () => 0,
     connected: (by: Member) => told.push(`connected ${by.endpoint.host} of ${by.connections}`),
     failed: (by: Member, { code }: GatewayError) =>
       told.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),

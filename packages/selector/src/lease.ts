@@ -4,11 +4,13 @@ import type { Member, Revocable } from "./member.js";
 
 /** What a lease reports to its pool. */
 export interface Outcomes {
+  /** Milliseconds, of the pool's clock. */
+  now(): number;
   connected(member: Member): void;
   /** `order` is the lease's own. */
   failed(member: Member, error: GatewayError, order: number): void;
-  /** After `failed`, and after a release. */
-  ended(member: Member): void;
+  /** After `failed`, and after a release; with `failure` where the endpoint's side of a connection was lost. */
+  ended(member: Member, failure: GatewayError | undefined): void;
 }
 
 /** Counts a connection on `member` from now until the lease ends. `order` tells which leases are older. */
@@ -16,10 +18,16 @@ export function lease(member: Member, order: number, outcomes: Outcomes, request
   return new MemberLease(member, order, outcomes, request);
 }
 
+/** A small integer for longer than a machine runs, which takes no memory of its own as a fraction does. */
+export function tenthsOfSeconds(ms: number): number {
+  return Math.floor(ms / 100);
+}
+
 /** There are as many as connections, so each field counts. */
 class MemberLease implements Lease, Revocable {
   previous: Link = this;
   next: Link = this;
+  connectedAt = 0;
   readonly #member: Member;
   readonly #order: number;
   readonly #outcomes: Outcomes;
@@ -39,15 +47,17 @@ class MemberLease implements Lease, Revocable {
     return this.#member.endpoint;
   }
 
-  revoke(error: GatewayError): void {
+  revoke(error: GatewayError): boolean {
     const request = this.#request;
     this.#request = undefined;
     request?.onRevoked(error);
+    return request !== undefined;
   }
 
   connected(): void {
     if (this.#state !== "dialling") return;
     this.#state = "connected";
+    this.connectedAt = tenthsOfSeconds(this.#outcomes.now());
     this.#member.dialling.remove(this);
     this.#member.connected.add(this);
     this.#outcomes.connected(this.#member);
@@ -57,13 +67,14 @@ class MemberLease implements Lease, Revocable {
     if (this.#state !== "dialling") return;
     this.#end();
     this.#outcomes.failed(this.#member, error, this.#order);
-    this.#outcomes.ended(this.#member);
+    this.#outcomes.ended(this.#member, undefined);
   }
 
-  released(): void {
+  released(failure?: GatewayError): void {
     if (this.#state === "ended") return;
+    const wasConnected = this.#state === "connected";
     this.#end();
-    this.#outcomes.ended(this.#member);
+    this.#outcomes.ended(this.#member, wasConnected ? failure : undefined);
   }
 
   #end(): void {

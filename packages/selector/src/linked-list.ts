@@ -37,8 +37,16 @@ export class LinkedList<Item extends Link> {
 
   /** The items there are now, in the order in which they were added. */
   items(): Item[] {
+    return this.itemsWhile(() => true);
+  }
+
+  /** The first items for which `holds` is true, up to one for which it is not. */
+  itemsWhile(holds: (item: Item) => boolean): Item[] {
     const items: Item[] = [];
-    for (let link = this.#ends.next; link !== this.#ends; link = link.next) items.push(link as Item);
+    for (let link = this.#ends.next; link !== this.#ends; link = link.next) {
+      if (!holds(link as Item)) break;
+      items.push(link as Item);
+    }
     return items;
   }
 }

@@ -1,17 +1,26 @@
-import type { Candidate, Endpoint, GatewayError } from "@gw/interface";
+import type { Candidate, Endpoint, GatewayError, Verdict } from "@gw/interface";
+import { Backoff } from "./backoff.js";
 import { type Link, LinkedList } from "./linked-list.js";
 
-/** Why and since when an endpoint gets no connections. */
+/** Why and since when an endpoint gets no connections. Times are in milliseconds on the pool's clock. */
 export interface Aside {
-  /** On the pool's clock, in milliseconds. */
   readonly since: number;
   /** The newest failure. */
   readonly error: GatewayError;
+  /** When it is tried again, or was if that is under way. */
+  readonly retryAt: number;
+  /** Health checks found it out: what is connected to it may hang. */
+  readonly unhealthy: boolean;
+  /** No dial can tell whether it is over, since the endpoint accepts connections all the same. */
+  readonly deep: boolean;
 }
 
 /** A lease, to whose holder can be said that it must end. */
 export interface Revocable extends Link {
-  revoke(error: GatewayError): void;
+  /** When it was connected, in tenths of a second on the pool's clock. */
+  readonly connectedAt: number;
+  /** Tells whether it was the first time. */
+  revoke(error: GatewayError): boolean;
 }
 
 /** One endpoint and all that a pool knows about it. */
@@ -19,21 +28,27 @@ export class Member {
   endpoint: Endpoint;
   aside: Aside | undefined;
   removed = false;
+  /** Since when it is up, or removed, on the pool's clock. */
+  since: number;
+  /** The newest verdict of health checks, while it is up. */
+  verdict: Verdict | undefined;
   /** The newest lease of the pool when a dial to this member last succeeded. */
   provenAt = 0;
   /** Leases that are not connected yet. */
   readonly dialling: LinkedList<Revocable> = new LinkedList();
-  /** Leases that are connected. */
+  /** Leases that are connected, the oldest first. */
   readonly connected: LinkedList<Revocable> = new LinkedList();
+  readonly backoff: Backoff = new Backoff();
   /** Ends the wait for the next retry, or the retry that runs. */
   readonly retry: { cancel: () => void } = { cancel: () => {} };
-  /** Ends the waits after which connections are closed. */
-  readonly farewell: { cancel: () => void } = { cancel: () => {} };
+  /** Ends the waits after which connections are closed; `said` while there are such. */
+  readonly farewell: { cancel: () => void; said: boolean } = { cancel: () => {}, said: false };
   /** What selectors see of this member: always current, and nothing that they could change. */
   readonly candidate: Candidate;
 
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: Endpoint, since: number) {
     this.endpoint = endpoint;
+    this.since = since;
     const member = this;
     this.candidate = Object.freeze({
       get endpoint() {

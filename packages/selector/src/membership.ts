@@ -1,19 +1,35 @@
-import { type Endpoint, formatAddress } from "@gw/interface";
+import { type Clock, type Endpoint, formatAddress } from "@gw/interface";
 import { Member } from "./member.js";
 
 /** Who belongs to a pool, and who did and still has connections. */
 export class Membership {
+  readonly #clock: Clock;
   #members: readonly Member[] = [];
+  #byAddress: ReadonlyMap<string, Member> = new Map();
   readonly #leaving = new Set<Member>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** In the order of the newest set. */
   get members(): readonly Member[] {
     return this.#members;
   }
 
+  /** Those that are gone and still have connections. */
+  get leaving(): Iterable<Member> {
+    return this.#leaving;
+  }
+
+  /** The member of that host and port, unless it is gone. */
+  find(endpoint: Endpoint): Member | undefined {
+    return this.#byAddress.get(formatAddress(endpoint));
+  }
+
   /** Replaces the set. What stays is the same member as before, and so is what returns before it has left. */
   replace(endpoints: readonly Endpoint[]): { readonly added: Endpoint[]; readonly removed: Member[] } {
-    const before = byAddress(this.#members);
+    const before = new Map(this.#byAddress);
     const leaving = byAddress(this.#leaving);
     const added: Endpoint[] = [];
     this.#members = endpoints.map(given => {
@@ -23,11 +39,12 @@ export class Membership {
       const known = before.get(address);
       if (!known) added.push(endpoint);
       before.delete(address);
-      const member = known ?? leaving.get(address) ?? new Member(endpoint);
+      const member = known ?? leaving.get(address) ?? new Member(endpoint, this.#clock.now());
       member.endpoint = endpoint;
-      this.#welcome(member);
+      if (member.removed) this.#welcome(member);
       return member;
     });
+    this.#byAddress = byAddress(this.#members);
     const removed = [...before.values()];
     for (const member of removed) this.#dismiss(member);
     return { added, removed };
@@ -41,18 +58,22 @@ export class Membership {
   /** Ends all that waits for a time to come. */
   close(): void {
     for (const member of this.#members) member.retry.cancel();
-    for (const member of this.#leaving) member.farewell.cancel();
+    for (const member of [...this.#members, ...this.#leaving]) member.farewell.cancel();
   }
 
+  /** It begins anew. */
   #welcome(member: Member): void {
     member.removed = false;
+    member.aside = undefined;
+    member.verdict = undefined;
+    member.since = this.#clock.now();
     member.farewell.cancel();
     this.#leaving.delete(member);
   }
 
   #dismiss(member: Member): void {
     member.removed = true;
-    member.aside = undefined;
+    member.since = this.#clock.now();
     member.retry.cancel();
     if (member.connections > 0) this.#leaving.add(member);
   }

@@ -90,7 +90,7 @@ describe("when all are set aside", () => {
     const { take, hosts, log, clock } = rig([a, b]);
     take().failed(refused);
     take().failed(refused);
-    expect(log.at(-1)).toBe("last chance a,b");
+    expect(log.at(-1)).toBe("panic all-aside a,b: connection refused");
     log.length = 0;
     expect(hosts(3)).toEqual(["a", "a", "a"]);
     take().failed(refused);
@@ -101,7 +101,7 @@ describe("when all are set aside", () => {
     take().failed(refused);
     take().failed(refused);
     expect(hosts(1)).toEqual(["a"]);
-    expect(log.filter(line => line.startsWith("last chance")).length).toBe(1);
+    expect(log.filter(line => line.startsWith("panic all-aside")).length).toBe(1);
   });
 
   test("a connection that is made brings its endpoint back at once", () => {
@@ -109,7 +109,7 @@ describe("when all are set aside", () => {
     take().failed(refused);
     take().failed(refused);
     take(a).connected();
-    expect(log.at(-1)).toBe("back b after 0");
+    expect(log.slice(-2)).toEqual(["back b after 0", "panic over after 0"]);
     expect(hosts(1)).toEqual(["b"]);
     expect(clock.pending).toBe(1);
   });
@@ -128,6 +128,9 @@ describe("when all are set aside", () => {
     pool.update([a, b]);
     take().failed(refused);
     take().released();
-    expect(log.filter(line => line.startsWith("last chance"))).toEqual(["last chance a", "last chance a,b"]);
+    expect(log.filter(line => line.startsWith("panic all-aside"))).toEqual([
+      "panic all-aside a: connection refused",
+      "panic all-aside a,b: connection refused",
+    ]);
   });
 });

@@ -35,7 +35,9 @@ class Pair {
     this.pool = createPool({
       selector,
       retryDelayMs,
+      maxRetryDelayMs: retryDelayMs,
       onRemoved: "leave",
+      onUnhealthy: "leave",
       clock: this.clock,
       probe: async ({ host }) => {
         if (!this.#up.includes(host)) throw new GatewayError("refused", `${host} is down`);
@@ -45,7 +47,8 @@ class Pair {
         stillAside: ({ endpoint }) => this.events.push(`still aside ${endpoint.host}`),
         back: ({ endpoint }) => this.events.push(`back ${endpoint.host}`),
         switched: ({ from, to, why }) => this.events.push(`switched ${from.host} to ${to.host}: ${why}`),
-        lastChance: () => this.events.push("last chance"),
+        panic: ({ cause }) => this.events.push(`panic ${cause}`),
+        panicOver: () => this.events.push("panic over"),
       },
     });
     this.#update(hosts.map(host => endpoint(host)));
@@ -55,6 +58,7 @@ class Pair {
     if (step.do === "acquire") this.#acquire(step.tried, step.choice, step.prompt);
     else if (step.do === "update") this.#update(step.endpoints);
     else if (step.do === "advance") await this.#advance(step.ms, step.up);
+    else if (step.do === "report") this.#report(step);
     else this.#tell(step);
     this.#compare();
   }
@@ -115,6 +119,11 @@ class Pair {
     this.model.update(endpoints);
   }
 
+  #report({ host, verdict, elsewhere }: Step & { readonly do: "report" }): void {
+    this.pool.report(endpoint(host), verdict, elsewhere);
+    this.model.report(host, verdict, elsewhere);
+  }
+
   async #advance(ms: number, up: readonly string[]): Promise<void> {
     this.#up = up;
     await this.clock.advance(ms);
@@ -132,6 +141,22 @@ class Pair {
     this.model.events.length = 0;
     expect(this.clock.pending).toBe(this.model.aside.length);
     expect(this.leases.filter(({ revoked, model }) => revoked !== model.revoked)).toEqual([]);
+    const current = this.pool.inspect().filter(({ state }) => state !== "leaving");
+    expect(
+      current.map(({ endpoint, state, unhealthy, error }) => [
+        endpoint.host,
+        state,
+        unhealthy,
+        error?.detail,
+      ]),
+    ).toEqual(
+      this.model.members.map(({ endpoint, aside }) => [
+        endpoint.host,
+        aside ? "aside" : "up",
+        aside?.unhealthy ?? false,
+        aside?.why,
+      ]),
+    );
   }
 }
 
@@ -153,5 +178,14 @@ test("10,000 leases with any outcomes, among failures, retries and updates, leav
   );
   expect(leases).toBeGreaterThan(10_000);
   expect(revoked).toBeGreaterThan(1_000);
-  expect([...kinds].sort()).toEqual(["aside", "back", "last chance", "still aside", "switched"]);
+  expect([...kinds].sort()).toEqual([
+    "aside",
+    "back",
+    "panic all-aside",
+    "panic most-unhealthy",
+    "panic over",
+    "panic shared",
+    "still aside",
+    "switched",
+  ]);
 });

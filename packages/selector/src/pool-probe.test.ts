@@ -69,7 +69,11 @@ describe("a probe", () => {
     expect(running[0]?.signal.aborted).toBe(true);
     running[0]?.down(refused);
     await clock.advance(5_000);
-    expect(log.slice(1)).toEqual(["last chance a", "back a after 1000"]);
+    expect(log.slice(1)).toEqual([
+      "panic all-aside a: connection refused",
+      "back a after 1000",
+      "panic over after 1000",
+    ]);
     expect(running.length).toBe(1);
   });
 

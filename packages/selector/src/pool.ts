@@ -1,4 +1,5 @@
 import {
+  type Checked,
   type Clock,
   type Endpoint,
   GatewayError,
@@ -7,28 +8,52 @@ import {
   type Selector,
   systemClock,
 } from "@gw/interface";
-import type { OnRemoved } from "./farewell.js";
+import type { Farewell } from "./farewell.js";
 import { SelectingPool } from "./selecting-pool.js";
 import { stickyRandom } from "./sticky-random.js";
 
-/** Options of {@link createPool}. */
+/** Options of {@link createPool}. Times are in milliseconds, and at most 2³¹ − 1, what a timer of Node can wait for. */
 export interface PoolOptions {
   /** The policy. @default stickyRandom() */
   readonly selector?: Selector | undefined;
   /**
-   * How long a failed endpoint is set aside before it is tried again, in milliseconds: more than 0, and at
-   * most 2³¹ − 1, which is what a timer of Node can wait for. @default 60000
+   * How long a failed endpoint is set aside before it is tried again; more than 0. Each time that it fails again it is
+   * twice as long, less up to a fifth at random, until the endpoint has served for as long as it was last set aside.
+   * @default 60000
    */
   readonly retryDelayMs?: number | undefined;
+  /** How long that becomes at most; not less than `retryDelayMs`. @default 300000, or `retryDelayMs` if that is more */
+  readonly maxRetryDelayMs?: number | undefined;
   /**
    * Tries an endpoint that was set aside: resolves if it can serve again, rejects if not or when `signal` is
    * aborted. Without it an endpoint is simply offered again after `retryDelayMs`.
    */
-  readonly probe?: (endpoint: Endpoint, signal: AbortSignal) => Promise<void>;
+  readonly probe?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<void>) | undefined;
+  /**
+   * If health checks have set aside more than this part of the endpoints of the priority that serves, what they say is
+   * ignored; 0 to 1. @default 0.5
+   */
+  readonly panicThreshold?: number | undefined;
+  /**
+   * There is reason to doubt an endpoint: a connection to it was reset or lost, or could not be made while others are
+   * open. Called from within whatever brought it to light.
+   */
+  readonly onSuspicion?: ((endpoint: Endpoint) => void) | undefined;
   /** What happens to the open connections of an endpoint that is no longer in the set. @default "drain" */
-  readonly onRemoved?: OnRemoved | undefined;
-  /** How long such connections may go on under `drain`, in milliseconds: at most 2³¹ − 1. @default 30000 */
+  readonly onRemoved?: Farewell | undefined;
+  /** The same, of one that health checks have set aside, if there is another to go to. @default "close" */
+  readonly onUnhealthy?: Farewell | undefined;
+  /** How long such connections may go on under `drain`; more than 0. @default 30000 */
   readonly drainTimeoutMs?: number | undefined;
+  /** Connections are closed at this age, a tenth more or less; 0 for never. @default 0 */
+  readonly maxConnectionAgeMs?: number | undefined;
+  /**
+   * The part of all connections, 0 to 1, that may be closed in a minute so that endpoints that carry too few get their
+   * share again. Not for policies that keep to one endpoint. @default 0
+   */
+  readonly rebalance?: number | undefined;
+  /** Whether the share of an endpoint goes by its SRV weight, as with weighted policies. @default false */
+  readonly weighted?: boolean | undefined;
   /** A number in [0, 1), for jitter. @default Math.random */
   readonly random?: (() => number) | undefined;
   /** Sees what happens to endpoints. */
@@ -38,13 +63,22 @@ export interface PoolOptions {
 }
 
 /** What holds where {@link PoolOptions} are silent. */
-export const poolDefaults = { retryDelayMs: 60_000, onRemoved: "drain", drainTimeoutMs: 30_000 } as const;
+export const poolDefaults = {
+  retryDelayMs: 60_000,
+  maxRetryDelayMs: 300_000,
+  panicThreshold: 0.5,
+  onRemoved: "drain",
+  onUnhealthy: "close",
+  drainTimeoutMs: 30_000,
+  maxConnectionAgeMs: 0,
+  rebalance: 0,
+} as const;
 
 /** What a timer of Node can wait for at most. */
 const longestMs = 2 ** 31 - 1;
 
-/** A pool of endpoints that can be fed and closed. */
-export interface EndpointPool extends Pool {
+/** A pool of endpoints that can be fed, told of health checks, and closed. */
+export interface EndpointPool extends Pool, Checked {
   /**
    * Replaces the set of endpoints. What stays keeps its state; what is gone gets no new connections, its
    * dials are given up, and `onRemoved` says what happens to its open connections. One that returns while
@@ -58,24 +92,53 @@ export interface EndpointPool extends Pool {
 /**
  * Owns the state of all endpoints: which are up, which are set aside and since when, how many connections
  * each has. Offers the members of the best SRV priority that are up to the selector. When all are set aside
- * it offers them all the same ("last chance"), since a wrong guess costs a client no more than a refusal.
+ * it offers them all the same, since a wrong guess costs a client no more than a refusal.
  *
- * @throws {GatewayError} `invalid-option` if `retryDelayMs` or `drainTimeoutMs` is out of its range
+ * @throws {GatewayError} `invalid-option` if an option is out of its range
  */
 export function createPool(options: PoolOptions = {}): EndpointPool {
+  const { retryDelayMs = poolDefaults.retryDelayMs, drainTimeoutMs = poolDefaults.drainTimeoutMs } = options;
+  const { maxRetryDelayMs = Math.max(retryDelayMs, poolDefaults.maxRetryDelayMs) } = options;
+  const { maxConnectionAgeMs = poolDefaults.maxConnectionAgeMs } = options;
+  const { panicThreshold = poolDefaults.panicThreshold, rebalance = poolDefaults.rebalance } = options;
+  check("retryDelayMs", retryDelayMs, aWait);
+  check("maxRetryDelayMs", maxRetryDelayMs, aWait);
+  if (maxRetryDelayMs < retryDelayMs)
+    throw invalid(`maxRetryDelayMs ${maxRetryDelayMs} is less than retryDelayMs ${retryDelayMs}`);
+  check("drainTimeoutMs", drainTimeoutMs, aWait);
+  if (maxConnectionAgeMs !== 0) check("maxConnectionAgeMs", maxConnectionAgeMs, aWait);
+  check("panicThreshold", panicThreshold, aPart);
+  check("rebalance", rebalance, aPart);
   return new SelectingPool({
     selector: options.selector ?? stickyRandom(),
-    retryDelayMs: wait("retryDelayMs", options.retryDelayMs ?? poolDefaults.retryDelayMs),
+    retryDelayMs,
+    maxRetryDelayMs,
     probe: options.probe,
+    panicThreshold,
+    onSuspicion: options.onSuspicion,
     onRemoved: options.onRemoved ?? poolDefaults.onRemoved,
-    drainTimeoutMs: wait("drainTimeoutMs", options.drainTimeoutMs ?? poolDefaults.drainTimeoutMs),
+    onUnhealthy: options.onUnhealthy ?? poolDefaults.onUnhealthy,
+    drainTimeoutMs,
+    maxConnectionAgeMs,
+    rebalance,
+    weighted: options.weighted ?? false,
     random: options.random ?? Math.random,
     observer: options.observer,
     clock: options.clock ?? systemClock,
   });
 }
 
-function wait(option: string, ms: number): number {
-  if (ms > 0 && ms <= longestMs) return ms;
-  throw new GatewayError("invalid-option", `${option} ${ms} is not more than 0 and at most ${longestMs}`);
+interface Range {
+  readonly holds: (value: number) => boolean;
+  readonly says: string;
+}
+const aWait: Range = { holds: ms => ms > 0 && ms <= longestMs, says: `more than 0 and at most ${longestMs}` };
+const aPart: Range = { holds: part => part >= 0 && part <= 1, says: "between 0 and 1" };
+
+function check(option: string, value: number, { holds, says }: Range): void {
+  if (!holds(value)) throw invalid(`${option} ${value} is not ${says}`);
+}
+
+function invalid(detail: string): GatewayError {
+  return new GatewayError("invalid-option", detail);
 }

@@ -1,19 +1,23 @@
 import { type Clock, type Endpoint, formatAddress, GatewayError, notify, type Observer } from "@gw/interface";
+import type { BackoffSettings } from "./backoff.js";
 import type { Member } from "./member.js";
 
 /** How members that are set aside are tried again. */
-export interface RetrySettings {
-  readonly retryDelayMs: number;
+export interface RetrySettings extends BackoffSettings {
   /** Without it a member is back when the delay is over. */
   readonly probe: ((endpoint: Endpoint, signal: AbortSignal) => Promise<void>) | undefined;
   readonly observer: Observer | undefined;
   readonly clock: Clock;
 }
 
+/** While nobody is up, members are tried at least this often, in milliseconds. */
+const urgentMs = 5_000;
+
 /** Tries members again and again, until they can serve. `member.retry` gives up. */
 export class Retries {
   readonly #settings: RetrySettings;
   readonly #onSuccess: (member: Member) => void;
+  #urgent = false;
   #closed = false;
 
   constructor(settings: RetrySettings, onSuccess: (member: Member) => void) {
@@ -21,11 +25,30 @@ export class Retries {
     this.#onSuccess = onSuccess;
   }
 
-  /** Tries a member when its delay is over. */
+  /** How long `member`, which has failed now, will be left alone, in milliseconds. */
+  waitMs(member: Member): number {
+    const ms = member.backoff.failed(this.#settings);
+    return this.#urgent ? Math.min(ms, urgentMs) : ms;
+  }
+
+  /** Tries a member when it is due. */
   begin(member: Member): void {
-    if (this.#closed) return;
-    const { clock, retryDelayMs } = this.#settings;
-    member.retry.cancel = clock.after(retryDelayMs, () => this.#try(member));
+    if (this.#closed || !member.aside) return;
+    const { clock } = this.#settings;
+    member.retry.cancel = clock.after(member.aside.retryAt - clock.now(), () => this.#try(member));
+  }
+
+  /** Whether nobody is up, so that there is no time to lose: `members` wait less from now on. */
+  hurry(urgent: boolean, members: readonly Member[]): void {
+    if (this.#urgent === urgent) return;
+    this.#urgent = urgent;
+    const soonest = this.#settings.clock.now() + urgentMs;
+    for (const member of urgent ? members : []) {
+      if (!member.aside || member.aside.retryAt <= soonest) continue;
+      member.retry.cancel();
+      member.aside = { ...member.aside, retryAt: soonest };
+      this.begin(member);
+    }
   }
 
   /** Begins no more retries; those that are under way are given up by who knows the members. */
@@ -34,7 +57,7 @@ export class Retries {
   }
 
   async #try(member: Member): Promise<void> {
-    const { probe, observer, retryDelayMs } = this.#settings;
+    const { probe, observer, clock } = this.#settings;
     const cancelled = new AbortController();
     member.retry.cancel = () => cancelled.abort();
     try {
@@ -44,8 +67,9 @@ export class Retries {
       if (cancelled.signal.aborted || !member.aside) return;
       const { endpoint } = member;
       const error = GatewayError.from(cause, `probe ${formatAddress(endpoint)}`);
-      member.aside = { ...member.aside, error };
-      notify(observer, "stillAside", { endpoint, error, retryInMs: retryDelayMs });
+      const retryInMs = this.waitMs(member);
+      member.aside = { ...member.aside, error, retryAt: clock.now() + retryInMs };
+      notify(observer, "stillAside", { endpoint, error, retryInMs });
       this.begin(member);
     }
   }

@@ -1,5 +1,6 @@
 import {
   type Endpoint,
+  type EndpointStatus,
   formatAddress,
   GatewayError,
   type Lease,
@@ -8,53 +9,71 @@ import {
   type Observer,
   type Selector,
   sameEndpoint,
+  type Verdict,
 } from "@gw/interface";
-import { type FarewellSettings, type OnRemoved, sayFarewell } from "./farewell.js";
-import { lease } from "./lease.js";
-import type { Member } from "./member.js";
+import { type AgingSettings, retireOldConnections } from "./aging.js";
+import { type Farewell, type FarewellSettings, sayFarewell } from "./farewell.js";
+import { lease, type Outcomes } from "./lease.js";
+import type { Aside, Member } from "./member.js";
 import { Membership } from "./membership.js";
-import { type Offer, offerOf } from "./offer.js";
+import { Offer } from "./offer.js";
+import { Panic } from "./panic.js";
 import { Picker } from "./picker.js";
 import type { EndpointPool } from "./pool.js";
+import { type Rebalancing, type RebalancingSettings, rebalancing } from "./rebalancing.js";
 import { Retries, type RetrySettings } from "./retries.js";
+import { statusOf } from "./status.js";
 import { Switches } from "./switches.js";
+import { bestTier, type Serving, serving } from "./tiers.js";
+import { isConclusive, isDeep } from "./verdicts.js";
 
 /** What a pool works with; see the options of `createPool`. */
-export interface PoolSettings extends RetrySettings, FarewellSettings {
+export interface PoolSettings extends RetrySettings, FarewellSettings, AgingSettings, RebalancingSettings {
   readonly selector: Selector;
-  readonly onRemoved: OnRemoved;
+  readonly onRemoved: Farewell;
+  readonly onUnhealthy: Farewell;
+  readonly panicThreshold: number;
+  readonly onSuspicion: ((endpoint: Endpoint) => void) | undefined;
 }
 
 /** The pool of `createPool`: knows who is up and who is set aside, and tells what follows when that changes. */
 export class SelectingPool implements EndpointPool {
   readonly #settings: PoolSettings;
   readonly #observer: Observer | undefined;
-  readonly #membership = new Membership();
+  readonly #membership: Membership;
   readonly #picker: Picker;
   readonly #switches: Switches;
   readonly #retries: Retries;
-  /** What a client that has failed on nothing is offered; undefined when it must be worked out anew. */
-  #offer: Offer | undefined;
+  readonly #panic: Panic;
+  readonly #rebalancing: Rebalancing;
+  readonly #stopAging: () => void;
+  #serving: Serving = serving([], 1);
+  /** What a client that has failed on nothing is offered. */
+  #offer: Offer = new Offer([]);
   /** How many leases were handed out; orders them. */
   #leases = 0;
-  #lastChanceSaid = false;
 
   constructor(settings: PoolSettings) {
     this.#settings = settings;
     this.#observer = settings.observer;
+    this.#membership = new Membership(settings.clock);
     this.#picker = new Picker(settings.selector, settings.observer);
     this.#switches = new Switches(settings.observer);
     this.#retries = new Retries(settings, member => this.#takeBack(member));
+    this.#panic = new Panic(settings.observer, settings.clock);
+    this.#rebalancing = rebalancing(settings, () => ({
+      members: this.#membership.members,
+      serving: this.#offer.members,
+    }));
+    this.#stopAging = retireOldConnections(settings, () => this.#membership.members);
   }
 
   update(endpoints: readonly Endpoint[]): void {
     const { added, removed } = this.#membership.replace(endpoints);
-    this.#offer = undefined;
-    if (this.#anyUp) this.#lastChanceSaid = false;
     for (const member of removed) this.#dismiss(member);
     if (added.length + removed.length > 0)
       notify(this.#observer, "endpointsChanged", { added, removed: removed.map(toEndpoint) });
-    this.#sayLastChance();
+    this.#changed();
   }
 
   acquire(request: LeaseRequest): Lease | undefined {
@@ -64,74 +83,135 @@ export class SelectingPool implements EndpointPool {
     return lease(member, this.#leases, this.#outcomes, request);
   }
 
+  inspect(): readonly EndpointStatus[] {
+    const { members, leaving } = this.#membership;
+    return [...members, ...leaving].map(member => statusOf(member, this.#switches.current));
+  }
+
+  report(endpoint: Endpoint, verdict: Verdict, elsewhere: boolean): void {
+    const member = this.#membership.find(endpoint);
+    if (!member || member.aside?.unhealthy) return;
+    const conclusive = isConclusive(verdict, elsewhere);
+    // What a dial has set aside is tried again in its own time; but its connections may hang as well.
+    if (member.aside && !conclusive) return;
+    member.verdict = verdict;
+    if (verdict.error && conclusive)
+      this.#foundUnhealthy(member, verdict.error, isDeep(verdict.error, verdict));
+    else this.#panic.assess(this.#membership.members, this.#serving);
+  }
+
   close(): void {
     this.#retries.close();
+    this.#rebalancing.close();
+    this.#stopAging();
     this.#membership.close();
   }
 
   #offerTo(tried: readonly Endpoint[]): Offer {
-    const { members } = this.#membership;
-    if (tried.length > 0)
-      return offerOf(members.filter(({ endpoint }) => !tried.some(one => sameEndpoint(one, endpoint))));
-    this.#offer ??= offerOf(members);
-    return this.#offer;
+    if (tried.length === 0) return this.#offer;
+    const untried = this.#membership.members.filter(
+      ({ endpoint }) => !tried.some(one => sameEndpoint(one, endpoint)),
+    );
+    return new Offer(bestTier(untried, this.#serving));
   }
 
-  readonly #outcomes = {
+  readonly #outcomes: Outcomes = {
+    now: () => this.#settings.clock.now(),
     connected: (member: Member): void => {
       if (member.removed) return;
       member.provenAt = this.#leases;
-      if (member.aside) this.#takeBack(member);
+      if (member.aside && !member.aside.deep) this.#takeBack(member);
       this.#switches.connected(member);
     },
     failed: (member: Member, error: GatewayError, order: number): void => {
       // A dial that began before another succeeded tells nothing new.
       if (error.isLocal || member.removed || order <= member.provenAt) return;
-      if (member.aside) member.aside = { ...member.aside, error };
-      else this.#setAside(member, error);
+      if (member.aside) this.#failedAgain(member, member.aside, error);
+      else this.#dialFailed(member, error);
     },
-    ended: (member: Member): void => this.#membership.ended(member),
+    ended: (member: Member, failure: GatewayError | undefined): void => {
+      this.#membership.ended(member);
+      if (failure && !failure.isLocal && !member.removed) this.#settings.onSuspicion?.(member.endpoint);
+    },
   };
 
-  #setAside(member: Member, error: GatewayError): void {
-    const { clock, retryDelayMs: retryInMs } = this.#settings;
-    member.aside = { since: clock.now(), error };
-    this.#offer = undefined;
-    notify(this.#observer, "setAside", { endpoint: member.endpoint, error, retryInMs });
+  #dialFailed(member: Member, error: GatewayError): void {
+    this.#setAside(member, { error, unhealthy: false, deep: false });
+    if (member.connected.size > 0) this.#settings.onSuspicion?.(member.endpoint);
+  }
+
+  #foundUnhealthy(member: Member, error: GatewayError, deep: boolean): void {
+    const found = { error, unhealthy: true, deep };
+    if (member.aside) {
+      member.aside = { ...member.aside, ...found };
+      this.#changed();
+    } else this.#setAside(member, found);
+  }
+
+  #setAside(member: Member, found: Pick<Aside, "error" | "unhealthy" | "deep">): void {
+    const { endpoint } = member;
+    const { error } = found;
+    const now = this.#settings.clock.now();
+    member.backoff.fell(now);
+    const retryInMs = this.#retries.waitMs(member);
+    member.aside = { since: now, retryAt: now + retryInMs, ...found };
+    notify(this.#observer, "setAside", { endpoint, error, retryInMs });
     this.#retries.begin(member);
+    this.#changed();
     // Where there is no other endpoint to go to, what is being dialled may still succeed.
-    if (this.#anyUp) member.revokeDials(error);
-    this.#sayLastChance();
+    if (!this.#serving.usable.has(member)) member.revokeDials(error);
+  }
+
+  #failedAgain(member: Member, aside: Aside, error: GatewayError): void {
+    const deep = aside.deep && isDeep(error);
+    member.aside = { ...aside, error, deep };
+    if (deep !== aside.deep) this.#changed();
   }
 
   #takeBack(member: Member): void {
-    const asideMs = this.#settings.clock.now() - (member.aside?.since ?? 0);
+    const now = this.#settings.clock.now();
+    const asideMs = now - (member.aside?.since ?? 0);
     member.aside = undefined;
+    member.verdict = undefined;
+    member.since = now;
+    member.backoff.recovered(now);
     member.retry.cancel();
-    this.#offer = undefined;
-    this.#lastChanceSaid = false;
+    member.farewell.cancel();
     notify(this.#observer, "back", { endpoint: member.endpoint, asideMs });
+    this.#changed();
   }
 
   /** Ends the dials to a member that is gone, and its connections when it is time. */
   #dismiss(member: Member): void {
-    const { endpoint } = member;
-    member.revokeDials(new GatewayError("aborted", `${formatAddress(endpoint)} is no longer an endpoint`));
-    const connections = member.connected.size;
-    const withinMs = sayFarewell(member, this.#settings.onRemoved, this.#settings);
-    if (withinMs > 0) notify(this.#observer, "closing", { endpoint, connections, withinMs });
+    const error = new GatewayError("aborted", `${formatAddress(member.endpoint)} is no longer an endpoint`);
+    member.revokeDials(error);
+    // What hangs would hang all through the drain.
+    const hangs = member.aside?.unhealthy && this.#settings.onUnhealthy === "close";
+    this.#closeConnections(member, hangs ? "close" : this.#settings.onRemoved, error);
   }
 
-  get #anyUp(): boolean {
-    return this.#membership.members.some(({ aside }) => !aside);
-  }
-
-  /** Tells that nothing is up any more, once until something is. */
-  #sayLastChance(): void {
+  /** Works out what follows from a change of who is up. */
+  #changed(): void {
     const { members } = this.#membership;
-    if (this.#lastChanceSaid || members.length === 0 || this.#anyUp) return;
-    this.#lastChanceSaid = true;
-    notify(this.#observer, "lastChance", { endpoints: members.map(toEndpoint) });
+    this.#serving = serving(members, this.#settings.panicThreshold);
+    this.#offer = new Offer(bestTier(members, this.#serving));
+    this.#panic.assess(members, this.#serving);
+    this.#retries.hurry(this.#serving.panic === "all-aside", members);
+    for (const member of members) if (member.aside?.unhealthy) this.#closeOrKeep(member, member.aside.error);
+    this.#rebalancing.begin();
+  }
+
+  /** Connections of a member that is unhealthy are closed, unless there is nowhere better for them. */
+  #closeOrKeep(member: Member, error: GatewayError): void {
+    if (this.#serving.usable.has(member)) member.farewell.cancel();
+    else if (!member.farewell.said) this.#closeConnections(member, this.#settings.onUnhealthy, error);
+  }
+
+  #closeConnections(member: Member, how: Farewell, error: GatewayError): void {
+    const connections = member.connected.size;
+    const withinMs = sayFarewell(member, how, error, this.#settings);
+    const { endpoint } = member;
+    if (withinMs > 0) notify(this.#observer, "closing", { endpoint, connections, withinMs, error });
   }
 }
 

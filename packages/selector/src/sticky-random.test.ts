@@ -2,33 +2,15 @@ import { selectorCompliance } from "@gw/compliance";
 import type { Candidate, Selector } from "@gw/interface";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { candidates, chiSquare, counted } from "../test/picks.js";
 import { endpoint, rig, seededRandom, timedOut } from "../test/support.js";
 import { stickyRandom } from "./sticky-random.js";
 import { pickByWeight } from "./weighted-random.js";
 
 for (const { name, run } of selectorCompliance(() => stickyRandom())) test(name, run);
 
-/** New candidates for the hosts a, b, c, … except some. */
-function candidates(count: number, ...without: readonly (string | undefined)[]): readonly Candidate[] {
-  const hosts = [..."abcdefgh"].slice(0, count).filter(host => !without.includes(host));
-  return hosts.map(host => ({ endpoint: endpoint(host), connections: 0 }));
-}
-
 function pick(selector: Selector, from: readonly Candidate[]): string | undefined {
   return selector.pick(from)?.endpoint.host;
-}
-
-/** How far counts are from being equal: χ², which for 4 degrees of freedom exceeds 18.5 once in 1000 times. */
-function chiSquare(counts: ReadonlyMap<string | undefined, number>): number {
-  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  const expected = total / counts.size;
-  return [...counts.values()].reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
-}
-
-function counted(hosts: readonly (string | undefined)[]): ReadonlyMap<string | undefined, number> {
-  const counts = new Map<string | undefined, number>();
-  for (const host of hosts) counts.set(host, (counts.get(host) ?? 0) + 1);
-  return counts;
 }
 
 /** Sticky random in as few words as possible. */
@@ -61,7 +43,7 @@ describe("sticky random", () => {
     const hosts = Array.from({ length: 10_000 }, () => pick(stickyRandom({ random }), candidates(5)));
     const counts = counted(hosts);
     expect([...counts.keys()].sort()).toEqual([..."abcde"]);
-    expect(chiSquare(counts)).toBeLessThan(18.5);
+    expect(chiSquare([...counts.values()])).toBeLessThan(18.5);
   });
 
   test("picks every other endpoint equally often when its own is gone", () => {
@@ -74,7 +56,7 @@ describe("sticky random", () => {
     for (const host of "abcdef") {
       const counts = counted(moves.filter(({ from }) => from === host).map(({ to }) => to));
       expect([...counts.keys()].sort()).toEqual([..."abcdef"].filter(one => one !== host));
-      expect(chiSquare(counts)).toBeLessThan(18.5);
+      expect(chiSquare([...counts.values()])).toBeLessThan(18.5);
     }
   });
 

@@ -1,19 +1,16 @@
 import { type Candidate, type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
+import type { RandomOptions } from "./random.js";
 import { pickByWeight } from "./weighted-random.js";
-
-/** Options of {@link stickyRandom}. */
-export interface StickyRandomOptions {
-  /** A number in [0, 1). @default Math.random */
-  readonly random?: () => number;
-}
 
 /**
  * The policy of etcd's documentation: one endpoint, picked at random, takes all connections until it fails;
- * then another, at random, takes them. Where endpoints have SRV weights, they are the chances (RFC 2782). An endpoint that comes back pulls nothing to itself.
+ * then another, at random, takes them. Where endpoints have SRV weights, they are the chances (RFC 2782). An endpoint that
+ * comes back pulls nothing to itself.
  *
- * Use it when the members of a cluster are equals and one of them can carry all that this machine asks for.
+ * Use it when the members of a cluster are equals and one of them can carry all that this machine asks for: with a gateway
+ * on each machine the load of all machines is spread all the same.
  */
-export function stickyRandom({ random = Math.random }: StickyRandomOptions = {}): Selector {
+export function stickyRandom({ random = Math.random }: RandomOptions = {}): Selector {
   let current: Endpoint | undefined;
   /** Where it was when it was last picked: most likely it is there still, however many there are. */
   let position = 0;

@@ -11,6 +11,11 @@ export class Switches {
     this.#observer = observer;
   }
 
+  /** The member that the newest connection went to. */
+  get current(): Member | undefined {
+    return this.#current;
+  }
+
   /** A connection was made to `member`. */
   connected(member: Member): void {
     const last = this.#current;

@@ -1,9 +1,12 @@
+import { selectorCompliance } from "@gw/compliance";
 import { describe, expect, test } from "vitest";
+import { chiSquare, counted, picks, weighing } from "../test/picks.js";
 import { endpoint, seededRandom } from "../test/support.js";
 import { stickyRandom } from "./sticky-random.js";
+import { weightedRandom } from "./weighted-random.js";
 
 /** How often each of `weights` is the first pick of a fresh selector, over many seeds. */
-function picks(weights: readonly number[], rounds: number): number[] {
+function firstPicks(weights: readonly number[], rounds: number): number[] {
   const candidates = weights.map((weight, index) => ({
     endpoint: endpoint(`h${index}`, { weight }),
     connections: 0,
@@ -12,20 +15,10 @@ function picks(weights: readonly number[], rounds: number): number[] {
   const counts = weights.map(() => 0);
   for (let round = 0; round < rounds; round++) {
     const picked = stickyRandom({ random }).pick(candidates);
-    const index = candidates.findIndex(candidate => candidate === picked);
+    const index = picked ? candidates.indexOf(picked) : -1;
     counts[index] = (counts[index] ?? 0) + 1;
   }
   return counts;
-}
-
-/** Pearson's statistic of observed counts against expected shares. */
-function chiSquare(counts: readonly number[], shares: readonly number[]): number {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  const all = shares.reduce((sum, share) => sum + share, 0);
-  return counts.reduce((sum, count, index) => {
-    const expected = (total * (shares[index] ?? 0)) / all;
-    return sum + (count - expected) ** 2 / expected;
-  }, 0);
 }
 
 describe("picks by SRV weight are distributed as RFC 2782 says", () => {
@@ -40,6 +33,19 @@ describe("picks by SRV weight are distributed as RFC 2782 says", () => {
     { weights: [9, 0, 0], shares: [9, 0.5, 0.5] },
   ])("$weights", ({ weights, shares }) => {
     // The 99.99 % quantile for two degrees of freedom. The seed is fixed, so this passes always or never.
-    expect(chiSquare(picks(weights, 60_000), shares)).toBeLessThan(18.4);
+    expect(chiSquare(firstPicks(weights, 60_000), shares)).toBeLessThan(18.4);
   });
+});
+
+for (const { name, run } of selectorCompliance(() => weightedRandom())) test(name, run);
+
+test("as a policy picks by the same rule, each time anew", () => {
+  // Of the eleven numbers that may be drawn, 0 stands for whoever comes first in a random order.
+  const counts = counted(picks(weightedRandom({ random: seededRandom(5) }), weighing(1, 2, 7), 10_000));
+  expect(
+    chiSquare(
+      ["a", "b", "c"].map(host => counts.get(host) ?? 0),
+      [4, 7, 22],
+    ),
+  ).toBeLessThan(13.8);
 });

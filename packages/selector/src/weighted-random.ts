@@ -1,4 +1,5 @@
-import type { Candidate } from "@gw/interface";
+import type { Candidate, Selector } from "@gw/interface";
+import type { RandomOptions } from "./random.js";
 
 /**
  * Picks by SRV weight, to the letter of RFC 2782: the records in random order, those of weight 0 first; a running
@@ -21,4 +22,15 @@ export function pickByWeight(candidates: readonly Candidate[], random: () => num
     running += endpoint.weight;
     return running >= wanted;
   });
+}
+
+/**
+ * Each connection goes to an endpoint at random, with its SRV weight as its chance (RFC 2782). Where all weights are 0
+ * all are alike; beside others that have weights, one of weight 0 is picked rarely.
+ *
+ * Use it when endpoints differ in strength and there are many gateways: it needs no memory, and none of them is in step
+ * with another. A single gateway spreads more evenly by `weightedRoundRobin`.
+ */
+export function weightedRandom({ random = Math.random }: RandomOptions = {}): Selector {
+  return { pick: candidates => pickByWeight(candidates, random) };
 }

@@ -1,16 +1,25 @@
-import type { Endpoint, GatewayError } from "@gw/interface";
+import type { Endpoint, GatewayError, Verdict } from "@gw/interface";
 
 /** What a pool should know about an endpoint. */
 export interface ModelMember {
   endpoint: Endpoint;
   removed: boolean;
-  /** When it is tried again, if it is set aside. */
-  retryAtMs: number | undefined;
-  /** Why it is set aside. */
-  why: string;
+  /** Why it is set aside, and when it is tried again. */
+  aside: ModelAside | undefined;
+  /** The newest verdict while it is up: why it is bad, or that it is good. */
+  verdict: { readonly why: string | undefined } | undefined;
   connections: number;
   /** The newest lease when a dial last succeeded. */
   provenAt: number;
+}
+
+interface ModelAside {
+  retryAtMs: number;
+  /** Which of those that are due at the same time are tried first. */
+  turn: number;
+  why: string;
+  unhealthy: boolean;
+  deep: boolean;
 }
 
 /** What a pool should know about a lease. */
@@ -34,10 +43,11 @@ export class PoolModel {
   readonly leases: ModelLease[] = [];
   readonly events: string[] = [];
   #nowMs = 0;
+  #turns = 0;
   /** Members that are gone, some of them with connections. */
   #left: readonly ModelMember[] = [];
   #current: ModelMember | undefined;
-  #lastChanceSaid = false;
+  #panic: string | undefined;
   readonly #retryDelayMs: number;
 
   constructor(retryDelayMs: number) {
@@ -45,7 +55,7 @@ export class PoolModel {
   }
 
   get aside(): readonly ModelMember[] {
-    return this.members.filter(({ retryAtMs }) => retryAtMs !== undefined);
+    return this.members.filter(({ aside }) => aside);
   }
 
   update(endpoints: readonly Endpoint[]): void {
@@ -53,28 +63,24 @@ export class PoolModel {
     const leaving = this.#left.filter(({ connections }) => connections > 0);
     this.members = endpoints.map(endpoint => {
       const known = [...before, ...leaving].find(member => member.endpoint.host === endpoint.host);
-      if (known) Object.assign(known, { endpoint, removed: false });
-      return (
-        known ?? { endpoint, removed: false, retryAtMs: undefined, why: "", connections: 0, provenAt: 0 }
-      );
+      if (known?.removed) Object.assign(known, { removed: false, aside: undefined, verdict: undefined });
+      const fresh = { removed: false, aside: undefined, verdict: undefined, connections: 0, provenAt: 0 };
+      return Object.assign(known ?? fresh, { endpoint });
     });
     for (const gone of before.filter(member => !this.members.includes(member))) {
       gone.removed = true;
-      gone.retryAtMs = undefined;
       this.#revoke(gone);
     }
     this.#left = [...leaving, ...before].filter(member => !this.members.includes(member));
-    this.#forgetLastChance();
-    this.#sayLastChance();
+    this.#assess();
   }
 
   /** Who may be offered to a client that has tried these hosts. */
   offered(tried: readonly string[]): readonly ModelMember[] {
     const untried = this.members.filter(({ endpoint }) => !tried.includes(endpoint.host));
-    const up = untried.filter(({ retryAtMs }) => retryAtMs === undefined);
-    const some = up.length > 0 ? up : untried;
-    const best = Math.min(...some.map(({ endpoint }) => endpoint.priority));
-    return some.filter(({ endpoint }) => endpoint.priority === best);
+    const usable = untried.filter(member => this.#isUsable(member));
+    const some = usable.length > 0 ? usable : untried;
+    return some.filter(({ endpoint }) => endpoint.priority === bestOf(some));
   }
 
   acquired(tried: readonly string[], host: string, prompt: boolean): ModelLease {
@@ -98,7 +104,7 @@ export class PoolModel {
     const { member } = lease;
     if (member.removed) return;
     member.provenAt = this.leases.length;
-    if (member.retryAtMs !== undefined) this.#takeBack(member);
+    if (member.aside && !member.aside.deep) this.#takeBack(member);
     const last = this.#current;
     this.#current = member;
     const why = last && last !== member && whyLeft(last, member);
@@ -110,53 +116,95 @@ export class PoolModel {
     this.#end(lease);
     const { member } = lease;
     if (error.isLocal || member.removed || lease.order <= member.provenAt) return;
-    member.why = error.detail;
-    if (member.retryAtMs !== undefined) return;
-    member.retryAtMs = this.#nowMs + this.#retryDelayMs;
-    this.events.push(`aside ${member.endpoint.host}`);
-    if (this.aside.length < this.members.length) this.#revoke(member);
-    this.#sayLastChance();
+    const { aside } = member;
+    if (aside) {
+      aside.why = error.detail;
+      if (error.code === "refused") aside.deep = false;
+      this.#assess();
+    } else this.#setAside(member, error, false, false);
   }
 
   released(lease: ModelLease): void {
     if (lease.state !== "ended") this.#end(lease);
   }
 
+  report(host: string, { error, scope, level }: Verdict, elsewhere: boolean): void {
+    const member = this.members.find(({ endpoint }) => endpoint.host === host);
+    if (!member || member.aside?.unhealthy) return;
+    const leaves = error !== undefined && (scope === "endpoint" || elsewhere);
+    if (member.aside && !leaves) return;
+    member.verdict = { why: error?.detail };
+    if (leaves) this.#setAside(member, error, true, level !== "tcp" && error.code !== "refused");
+    else this.#assess();
+  }
+
   /** Time goes on; whoever is due is probed, and up if `isUp` says so. */
   advance(ms: number, isUp: (host: string) => boolean, why: (host: string) => string): void {
     const untilMs = this.#nowMs + ms;
     for (let due = this.#nextDue(untilMs); due; due = this.#nextDue(untilMs)) {
-      this.#nowMs = due.retryAtMs ?? untilMs;
+      this.#nowMs = due.aside?.retryAtMs ?? untilMs;
       const { host } = due.endpoint;
       if (isUp(host)) this.#takeBack(due);
       else {
-        due.retryAtMs = this.#nowMs + this.#retryDelayMs;
-        due.why = why(host);
+        Object.assign(due.aside ?? {}, { ...this.#nextRetry(), why: why(host) });
         this.events.push(`still aside ${host}`);
       }
     }
     this.#nowMs = untilMs;
   }
 
+  #isUsable(member: ModelMember): boolean {
+    const up = this.members.filter(({ aside }) => !aside);
+    if (up.length === 0 || up.includes(member)) return true;
+    return this.#distrusts(bestOf(up)) && member.endpoint.priority === bestOf(up) && !!member.aside?.deep;
+  }
+
+  /** Whether too many of a priority are set aside by health checks alone for that to be believed. */
+  #distrusts(priority: number): boolean {
+    const tier = this.members.filter(({ endpoint }) => endpoint.priority === priority);
+    return tier.filter(({ aside }) => aside?.deep).length > tier.length / 2;
+  }
+
+  #setAside(member: ModelMember, error: GatewayError, unhealthy: boolean, deep: boolean): void {
+    const known = member.aside;
+    member.aside = { ...(known ?? this.#nextRetry()), why: error.detail, unhealthy, deep };
+    if (!known) this.events.push(`aside ${member.endpoint.host}`);
+    this.#assess();
+    if (!known && !this.#isUsable(member)) this.#revoke(member);
+  }
+
+  #nextRetry(): { retryAtMs: number; turn: number } {
+    this.#turns += 1;
+    return { retryAtMs: this.#nowMs + this.#retryDelayMs, turn: this.#turns };
+  }
+
   #nextDue(untilMs: number): ModelMember | undefined {
-    const due = this.aside.filter(({ retryAtMs = untilMs }) => retryAtMs <= untilMs);
-    return due.sort((one, other) => (one.retryAtMs ?? 0) - (other.retryAtMs ?? 0))[0];
+    const due = this.aside.filter(({ aside }) => (aside?.retryAtMs ?? 0) <= untilMs);
+    const rank = ({ aside }: ModelMember): number => (aside?.retryAtMs ?? 0) * 1e6 + (aside?.turn ?? 0);
+    return due.sort((one, other) => rank(one) - rank(other))[0];
   }
 
   #takeBack(member: ModelMember): void {
-    member.retryAtMs = undefined;
+    member.aside = undefined;
+    member.verdict = undefined;
     this.events.push(`back ${member.endpoint.host}`);
-    this.#forgetLastChance();
+    this.#assess();
   }
 
-  #sayLastChance(): void {
-    if (this.#lastChanceSaid || this.members.length === 0 || this.aside.length < this.members.length) return;
-    this.#lastChanceSaid = true;
-    this.events.push("last chance");
+  #assess(): void {
+    const before = this.#panic;
+    this.#panic = this.#causeOfPanic();
+    if (this.#panic === before) return;
+    this.events.push(this.#panic ? `panic ${this.#panic}` : "panic over");
   }
 
-  #forgetLastChance(): void {
-    if (this.aside.length < this.members.length) this.#lastChanceSaid = false;
+  #causeOfPanic(): string | undefined {
+    if (this.members.length === 0) return undefined;
+    const up = this.members.filter(({ aside }) => !aside);
+    if (up.length === 0) return "all-aside";
+    if (this.#distrusts(bestOf(up))) return "most-unhealthy";
+    const known = up.flatMap(({ verdict }) => verdict ?? []);
+    return known.length > 0 && known.every(({ why }) => why !== undefined) ? "shared" : undefined;
   }
 
   #revoke(member: ModelMember): void {
@@ -173,9 +221,13 @@ export class PoolModel {
   }
 }
 
+function bestOf(members: readonly ModelMember[]): number {
+  return Math.min(...members.map(({ endpoint }) => endpoint.priority));
+}
+
 function whyLeft(from: ModelMember, to: ModelMember): string | undefined {
   if (from.removed) return `${from.endpoint.host}:2379 is no longer an endpoint`;
-  if (from.retryAtMs !== undefined) return from.why;
+  if (from.aside) return from.aside.why;
   const [before, after] = [from.endpoint.priority, to.endpoint.priority];
   return after < before ? `priority ${after} is preferred to ${before}` : undefined;
 }

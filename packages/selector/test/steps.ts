@@ -1,4 +1,4 @@
-import type { Endpoint, GatewayError } from "@gw/interface";
+import type { Endpoint, GatewayError, Verdict } from "@gw/interface";
 import fc from "fast-check";
 import { endpoint, noDescriptors, refused, timedOut } from "./support.js";
 
@@ -15,14 +15,23 @@ export type Step =
   | { readonly do: "connect" | "release"; readonly lease: number }
   | { readonly do: "fail"; readonly lease: number; readonly error: GatewayError }
   | { readonly do: "update"; readonly endpoints: readonly Endpoint[] }
+  | { readonly do: "report"; readonly host: string; readonly verdict: Verdict; readonly elsewhere: boolean }
   | { readonly do: "advance"; readonly ms: number; readonly up: readonly string[] };
 
 /** Any of the last leases, ended ones among them: what comes after the end must change nothing. */
 const lease = fc.nat(7);
 const subset = fc.subarray(hosts);
+const verdict: fc.Arbitrary<Verdict> = fc.record(
+  {
+    level: fc.constantFrom("tcp", "etcd /health"),
+    scope: fc.constantFrom("endpoint", "cluster"),
+    error: fc.constantFrom(refused, timedOut),
+  },
+  { requiredKeys: ["level", "scope"], noNullPrototype: true },
+);
 export const step: fc.Arbitrary<Step> = fc.oneof(
   {
-    weight: 8,
+    weight: 11,
     arbitrary: fc.record({
       do: fc.constant("acquire" as const),
       tried: fc.oneof(fc.constant([]), subset),
@@ -48,6 +57,15 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
         .map(([some, priorities]) =>
           some.map((host, index) => endpoint(host, { priority: priorities[index] ?? 0 })),
         ),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("report" as const),
+      host: fc.constantFrom(...hosts),
+      verdict,
+      elsewhere: fc.boolean(),
     }),
   },
   {

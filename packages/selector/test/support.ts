@@ -37,17 +37,20 @@ export interface Rig {
   hosts(clients: number): readonly string[];
 }
 
-interface TakenLease extends Lease {
+export interface TakenLease extends Lease {
   readonly revoked: readonly GatewayError[];
+  /** What its holder does when it is revoked. */
+  onRevoked: () => void;
 }
 
-/** A pool of `endpoints` that picks the first, retries after 1000 ms of its manual clock, and is listened to. */
+/** A pool of `endpoints` that picks the first, retries each 1000 ms of its manual clock, and is listened to. */
 export function rig(endpoints: readonly Endpoint[], options: PoolOptions = {}): Rig {
   const clock = manualClock();
   const log: string[] = [];
   const pool = createPool({
     selector: first,
     retryDelayMs: 1_000,
+    maxRetryDelayMs: 1_000,
     clock,
     observer: writingTo(log),
     ...options,
@@ -56,9 +59,14 @@ export function rig(endpoints: readonly Endpoint[], options: PoolOptions = {}): 
   log.length = 0;
   const take: Rig["take"] = (...tried) => {
     const revoked: GatewayError[] = [];
-    const lease = pool.acquire({ tried, onRevoked: error => revoked.push(error) });
+    const onRevoked = (error: GatewayError): void => {
+      revoked.push(error);
+      taken.onRevoked();
+    };
+    const lease = pool.acquire({ tried, onRevoked });
     if (!lease) throw new Error("no lease");
-    return Object.assign(lease, { revoked });
+    const taken = Object.assign(lease, { revoked, onRevoked() {} });
+    return taken;
   };
   const hosts: Rig["hosts"] = clients =>
     Array.from({ length: clients }, () => {
@@ -81,8 +89,11 @@ function writingTo(log: string[]): Observer {
     back: ({ endpoint, asideMs }) => log.push(`back ${endpoint.host} after ${asideMs}`),
     closing: ({ endpoint, connections, withinMs }) =>
       log.push(`closing ${connections} of ${endpoint.host} within ${withinMs}`),
+    recycling: ({ endpoint, connections, cause }) =>
+      log.push(`recycling ${connections} of ${endpoint.host} for ${cause}`),
     switched: ({ from, to, why }) => log.push(`switched ${from.host} to ${to.host}: ${why}`),
-    lastChance: ({ endpoints }) => log.push(`last chance ${names(endpoints)}`),
+    panic: ({ cause, endpoints, error }) => log.push(`panic ${cause} ${names(endpoints)}: ${error.detail}`),
+    panicOver: ({ panicMs }) => log.push(`panic over after ${panicMs}`),
     selectorFailed: ({ error }) => log.push(error.message),
   };
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import type { Network } from "./network.js";
 import { type Outcome, type Program, runProgram, startProgram } from "./program.js";
 import { freePort } from "./sockets.js";
 
@@ -14,6 +15,10 @@ export interface EtcdMember {
   crash(): Promise<void>;
   /** Starts it again with the data that it has; resolves when it serves. */
   restart(): Promise<void>;
+  /** Stops the process with SIGSTOP: connections stay open, and are made, and nothing is answered. */
+  pause(): void;
+  /** Lets it go on. */
+  resume(): void;
 }
 
 /** A real etcd cluster on loopback. `await using` ends its processes and removes its folder. */
@@ -28,6 +33,8 @@ export interface EtcdCluster extends AsyncDisposable {
    * its own, whose errors no gateway can keep from clients.
    */
   settled(): Promise<void>;
+  /** The same, asked of all but one, which hangs or cannot be reached. */
+  settledWithout(member: EtcdMember | undefined): Promise<void>;
   /** Adds a member, as a learner if asked to, and starts it; resolves when it serves. */
   add(options?: { readonly learner?: boolean }): Promise<EtcdMember>;
   /** Makes a learner a voting member. */
@@ -38,6 +45,8 @@ export interface EtcdCluster extends AsyncDisposable {
 
 /** Options of {@link startEtcd}. */
 export interface EtcdOptions {
+  /** Runs each member on a host of its own, with at least as many hosts as members. @default all on loopback */
+  readonly network?: Network;
   /** Makes clients speak TLS. Members read the files anew for each connection. @default plain text */
   readonly tls?: {
     readonly certFile: string;
@@ -48,7 +57,9 @@ export interface EtcdOptions {
 }
 
 /** Starts `size` members; resolves when all serve. Needs `etcd` on the PATH. */
-export async function startEtcd(size = 3, { tls }: EtcdOptions = {}): Promise<EtcdCluster> {
+export async function startEtcd(size = 3, { tls, network }: EtcdOptions = {}): Promise<EtcdCluster> {
+  const etcdctl = (endpoint: string, ...args: readonly string[]): Promise<Outcome> =>
+    runEtcdctl(network?.within ?? [], endpoint, args);
   const folder = await mkdtemp(join(tmpdir(), "gw-etcd-"));
   const running = new Map<string, Program>();
   const members: EtcdMember[] = [];
@@ -59,12 +70,25 @@ export async function startEtcd(size = 3, { tls }: EtcdOptions = {}): Promise<Et
   };
   let planned = 0;
   const plan = async (): Promise<Plan> => {
-    const [client, peer] = [await freePort(), await freePort()];
     planned += 1;
-    return { name: `m${planned}`, endpoint: `127.0.0.1:${client}`, peer: `http://127.0.0.1:${peer}` };
+    const host = network?.hosts[planned - 1];
+    if (host)
+      return {
+        name: `m${planned}`,
+        endpoint: `${host.client}:2379`,
+        peer: `http://${host.peer}:2380`,
+        within: host.within,
+      };
+    const [client, peer] = [await freePort(), await freePort()];
+    return {
+      name: `m${planned}`,
+      endpoint: `127.0.0.1:${client}`,
+      peer: `http://127.0.0.1:${peer}`,
+      within: [],
+    };
   };
   const memberOf = (
-    { name, endpoint, peer }: Plan,
+    { name, endpoint, peer, within }: Plan,
     clusterFlags: { readonly [flag: string]: string },
   ): EtcdMember => ({
     name,
@@ -72,6 +96,8 @@ export async function startEtcd(size = 3, { tls }: EtcdOptions = {}): Promise<Et
     async crash() {
       await running.get(name)?.[Symbol.asyncDispose]();
     },
+    pause: () => running.get(name)?.kill("SIGSTOP"),
+    resume: () => running.get(name)?.kill("SIGCONT"),
     async restart() {
       const flags = {
         name,
@@ -87,7 +113,8 @@ export async function startEtcd(size = 3, { tls }: EtcdOptions = {}): Promise<Et
         ...tlsFlags,
       };
       const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-      const program = startProgram("etcd", args, { cwd: folder });
+      const [command = "", ...rest] = [...within, "etcd", ...args];
+      const program = startProgram(command, rest, { cwd: folder });
       running.set(name, program);
       await program.printed(
         /ready to serve client requests|serving (?:insecure )?client (?:requests|traffic)/,
@@ -104,10 +131,12 @@ export async function startEtcd(size = 3, { tls }: EtcdOptions = {}): Promise<Et
       if (!found) throw new Error(`no member has the endpoint ${endpoint}`);
       return found;
     },
-    async settled() {
+    settled: () => cluster.settledWithout(undefined),
+    async settledWithout(member) {
       // etcdctl may stay with an endpoint that is down until its time is up.
-      const up = members.filter(({ name }) => running.get(name)?.running).map(({ endpoint }) => endpoint);
-      await untilOk(() => etcdctl(up.join(","), "put", "settled", "yes", "--command-timeout=5s"));
+      const up = members.filter(one => one !== member && running.get(one.name)?.running);
+      const endpoints = up.map(({ endpoint }) => endpoint).join(",");
+      await untilOk(() => etcdctl(endpoints, "put", "settled", "yes", "--command-timeout=5s"));
     },
     async add({ learner = false } = {}) {
       const planned = await plan();
@@ -125,13 +154,15 @@ export async function startEtcd(size = 3, { tls }: EtcdOptions = {}): Promise<Et
     },
     async promote({ name }) {
       // etcd refuses until the learner has caught up.
-      await untilOk(async () => etcdctl(cluster.endpoints, "member", "promote", await idOf(cluster, name)));
+      await untilOk(async () =>
+        etcdctl(cluster.endpoints, "member", "promote", await idOf(cluster, name, etcdctl)),
+      );
     },
     async remove(member) {
-      const id = await idOf(cluster, member.name);
+      const id = await idOf(cluster, member.name, etcdctl);
       members.splice(members.indexOf(member), 1);
       // Only the leader can do that; where the member is none, there is nothing to do.
-      const successor = await idOf(cluster, members[0]?.name ?? "");
+      const successor = await idOf(cluster, members[0]?.name ?? "", etcdctl);
       await etcdctl(member.endpoint, "move-leader", successor);
       await untilOk(() => etcdctl(cluster.endpoints, "member", "remove", id));
       await member.crash();
@@ -158,10 +189,12 @@ interface Plan {
   readonly name: string;
   readonly endpoint: string;
   readonly peer: string;
+  /** What runs it where it belongs. */
+  readonly within: readonly string[];
 }
 
 /** The id of a member, by the name that it has or, before it started, will have. */
-async function idOf(cluster: EtcdCluster, name: string): Promise<string> {
+async function idOf(cluster: EtcdCluster, name: string, etcdctl: Etcdctl): Promise<string> {
   const { stdout } = await untilOk(() => etcdctl(cluster.endpoints, "member", "list"));
   const line = stdout.split("\n").find(line => line.split(", ")[2] === name);
   if (!line) throw new Error(`no member is called ${name}:\n${stdout}`);
@@ -185,14 +218,35 @@ async function untilOk(run: () => Promise<Outcome>): Promise<Outcome> {
 
 const environment = { ETCDCTL_API: "3" };
 
+type Etcdctl = (endpoint: string, ...args: readonly string[]) => Promise<Outcome>;
+
 /** Runs `etcdctl` against one endpoint to its end. */
 export function etcdctl(endpoint: string, ...args: readonly string[]): Promise<Outcome> {
-  return runProgram("etcdctl", [`--endpoints=${endpoint}`, "--command-timeout=20s", ...args], {
-    env: environment,
-  });
+  return runEtcdctl([], endpoint, args);
+}
+
+/** @param within what runs it where it belongs */
+export function runEtcdctl(
+  within: readonly string[],
+  endpoint: string,
+  args: readonly string[],
+): Promise<Outcome> {
+  const flags = [`--endpoints=${endpoint}`, "--command-timeout=20s", ...args];
+  const [command = "", ...rest] = [...within, "etcdctl", ...flags];
+  return runProgram(command, rest, { env: environment });
 }
 
 /** Starts `etcdctl` against one endpoint and leaves it running, for `watch` and the like. */
 export function startEtcdctl(endpoint: string, ...args: readonly string[]): Program {
-  return startProgram("etcdctl", [`--endpoints=${endpoint}`, ...args], { env: environment });
+  return startEtcdctlWithin([], endpoint, args);
+}
+
+/** @param within what runs it where it belongs */
+export function startEtcdctlWithin(
+  within: readonly string[],
+  endpoint: string,
+  args: readonly string[],
+): Program {
+  const [command = "", ...rest] = [...within, "etcdctl", `--endpoints=${endpoint}`, ...args];
+  return startProgram(command, rest, { env: environment });
 }

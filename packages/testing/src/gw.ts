@@ -21,15 +21,22 @@ export interface Gw extends Program {
   logged(message: RegExp): Promise<LogLine>;
 }
 
+/** Options of {@link startGw}. */
+export interface GwOptions extends ProgramOptions {
+  /** What runs it on another machine of a network; goes before it and its arguments. */
+  readonly within?: readonly string[];
+}
+
 /**
  * Starts the built `gw start` on a free port, logging JSON at debug, and waits until it is ready.
  *
  * @param args further flags; `--listen-addr` among them takes the place of the free port
  */
-export async function startGw(args: readonly string[], options: ProgramOptions = {}): Promise<Gw> {
+export async function startGw(args: readonly string[], options: GwOptions = {}): Promise<Gw> {
   const listen = args.some(arg => arg.startsWith("--listen-addr")) ? [] : ["--listen-addr=127.0.0.1:0"];
   const flags = ["--log-format=json", "--log-level=debug", ...listen, ...args];
-  const program = startProgram(process.execPath, [bin, "start", ...flags], options);
+  const [command = "", ...rest] = [...(options.within ?? []), process.execPath, bin, "start", ...flags];
+  const program = startProgram(command, rest, options);
   try {
     await program.printed(/"msg":"ready to proxy client requests"/);
   } catch (error) {

@@ -11,9 +11,18 @@ export {
   createAuthority,
 } from "./certificates.js";
 export { type DnsServer, type DnsServerOptions, freeDnsPort, startDnsServer } from "./dns-server.js";
-export { type EtcdCluster, type EtcdMember, etcdctl, startEtcd, startEtcdctl } from "./etcd.js";
-export { type Gw, type LogLine, runGw, startGw } from "./gw.js";
+export {
+  type EtcdCluster,
+  type EtcdMember,
+  etcdctl,
+  runEtcdctl,
+  startEtcd,
+  startEtcdctl,
+  startEtcdctlWithin,
+} from "./etcd.js";
+export { type Gw, type GwOptions, type LogLine, runGw, startGw } from "./gw.js";
 export { type ManualClock, manualClock } from "./manual-clock.js";
+export { createNetwork, type Network, type NetworkHost, noNetworks } from "./network.js";
 export { type Outcome, type Program, type ProgramOptions, runProgram, startProgram } from "./program.js";
 export { type Queue, queue } from "./queue.js";
 export { findProgram, missing } from "./requirements.js";

@@ -38,14 +38,15 @@ export async function demo(flags: DemoFlags): Promise<void> {
     const { members } = cluster;
     log = await openLog(startDefaults.logLevel, "text");
     const use = inUse(members, logObserver(log.log), say);
+    // No longer than a member is away, or there would soon be none left.
+    const retryMs = Math.min(retryDelayMs, everyMs / 4);
     gateway = await startGateway(
       {
         listen: flags.listenAddr ?? startDefaults.listen,
         sources: () => ({
           discovery: staticEndpoints(members.map(({ address }) => ({ ...address, priority: 0, weight: 0 }))),
         }),
-        // No longer than a member is away, or there would soon be none left.
-        retryDelayMs: Math.min(retryDelayMs, everyMs / 4),
+        pool: { retryDelayMs: retryMs, maxRetryDelayMs: retryMs },
         observer: use.observer,
         onUnresolved: () => {},
       },

@@ -1,0 +1,140 @@
+import type { HealthChecks, HealthObserver } from "@gw/health";
+import { type Checked, type Endpoint, GatewayError, type Observer } from "@gw/interface";
+import { type HealthFlags, refuseHealthContradictions } from "./health-flags.js";
+import { type HealthProbe, loadProbe, type ProbeContext } from "./health-probe.js";
+
+/** The health checks of a gateway, put together as the flags say. */
+export interface Health {
+  /** Resolves when an endpoint that was set aside is well, as often in a row as it must; else rejects. */
+  rise(endpoint: Endpoint, signal: AbortSignal): Promise<void>;
+  /** Begins to look at the endpoints of `pool`. */
+  start(pool: Checked): void;
+  /** There is reason to doubt an endpoint. */
+  suspect(endpoint: Endpoint): void;
+  /** Sees what happens to the pool, so that the checks know of it at once. */
+  watching(observer: Observer): Observer;
+  /** Goes on with what the certificate files hold now. */
+  reload(): void;
+  close(): void;
+}
+
+/** What health checks need of the rest of the gateway. */
+export interface HealthContext extends Omit<ProbeContext, "tls"> {
+  readonly tls: () => ProbeContext["tls"];
+  readonly observer: HealthObserver;
+  /** What should be used and cannot be is told here. */
+  readonly onFailure: (error: GatewayError) => void;
+}
+
+/**
+ * Health checks; undefined with `--health-check off`. What looks is loaded when it is needed first: here, if the flags
+ * have something in them that can be wrong, and otherwise when the gateway serves already.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export async function createHealth(flags: HealthFlags, context: HealthContext): Promise<Health | undefined> {
+  refuseHealthContradictions(flags);
+  if (flags.healthCheck === "off") return undefined;
+  const health = new LazyHealth(flags, context);
+  const given = [flags.healthPath, flags.healthPort, flags.healthUrl, ...Object.values(context.tls())];
+  if (given.some(one => one !== undefined)) await health.load();
+  return health;
+}
+
+/** All that is loaded. */
+interface Loaded {
+  readonly health: typeof import("@gw/health");
+  readonly look: HealthProbe;
+}
+
+class LazyHealth implements Health {
+  readonly #flags: HealthFlags;
+  readonly #context: HealthContext;
+  #loading: Promise<Loaded> | undefined;
+  #checks: HealthChecks | undefined;
+  #closed = false;
+
+  constructor(flags: HealthFlags, context: HealthContext) {
+    this.#flags = flags;
+    this.#context = context;
+  }
+
+  load(): Promise<Loaded> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  async rise(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+    const { health, look } = await this.load();
+    await health.rising(look.probe, { rise: this.#flags.healthRise })(endpoint, signal);
+  }
+
+  start(pool: Checked): void {
+    this.load().then(
+      ({ health }) => {
+        if (this.#closed) return;
+        this.#checks = health.checkHealth({
+          // After a reload it is another one.
+          probe: (endpoint, signal) => this.load().then(({ look }) => look.probe(endpoint, signal)),
+          pool,
+          intervalMs: this.#flags.healthInterval,
+          fall: this.#flags.healthFall,
+          observer: this.#context.observer,
+        });
+      },
+      (error: unknown) => this.#context.onFailure(GatewayError.from(error, "health checks")),
+    );
+  }
+
+  suspect(endpoint: Endpoint): void {
+    this.#checks?.suspect(endpoint);
+  }
+
+  watching(observer: Observer): Observer {
+    const telling =
+      <Event>(tell: ((event: Event) => void) | undefined) =>
+      (event: Event): void => {
+        tell?.call(observer, event);
+        this.#checks?.update();
+      };
+    return {
+      ...observer,
+      endpointsChanged: telling(observer.endpointsChanged),
+      setAside: telling(observer.setAside),
+      back: telling(observer.back),
+      switched: telling(observer.switched),
+    };
+  }
+
+  reload(): void {
+    const before = this.#loading;
+    if (!before) return;
+    this.#loading = this.#load();
+    this.#loading.then(
+      () => before.then(({ look }) => look.close()),
+      (error: unknown) => {
+        this.#loading = before;
+        this.#context.onFailure(GatewayError.from(error, "health checks"));
+      },
+    );
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#checks?.close();
+    this.#loading?.then(
+      ({ look }) => look.close(),
+      () => {},
+    );
+  }
+
+  async #load(): Promise<Loaded> {
+    const { dial, serverNames, tls } = this.#context;
+    const [health, look] = await Promise.all([
+      import("@gw/health"),
+      loadProbe(this.#flags, { dial, serverNames, tls: tls() }),
+    ]);
+    if (!look) throw new GatewayError("invalid-option", "health checks are off");
+    return { health, look };
+  }
+}

@@ -1,0 +1,295 @@
+// Members that fail in ways that no dial can see, and what the gateway makes of them.
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  connectTo,
+  createAuthority,
+  createNetwork,
+  type EtcdCluster,
+  type EtcdMember,
+  echo,
+  etcdctl,
+  type Gw,
+  missing,
+  noNetworks,
+  outcome,
+  runEtcdctl,
+  startBackend,
+  startEtcd,
+  startEtcdctl,
+  startEtcdctlWithin,
+  startGw,
+} from "@gw/testing";
+import { describe, expect, onTestFinished, test } from "vitest";
+
+/** Looks often, so that tests need not wait long. */
+const quick = ["--health-interval=500ms", "--health-timeout=500ms", "--retry-delay=1s"];
+
+/** The member that the newest connection went to. */
+async function inUse(gw: Gw, cluster: EtcdCluster): Promise<EtcdMember> {
+  // The log comes later than what it tells.
+  while (count(gw, /^accepted$/) > count(gw, /^connected$|^client closed unserved$/))
+    await once(gw.child, "printed");
+  const connected = gw.log.filter(line => line.msg === "connected").at(-1);
+  return cluster.member(String(connected?.["endpoint"]));
+}
+
+function count(gw: Gw, message: RegExp): number {
+  return gw.log.filter(line => message.test(line.msg)).length;
+}
+
+/** A connection through the gateway to a server that echoes. */
+async function establish(gw: Gw): Promise<Socket> {
+  const client = await connectTo(gw.port);
+  client.write("hello");
+  await once(client, "data");
+  return client;
+}
+
+describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of three", () => {
+  test("a member that hangs: its connections are closed, puts and a watch go on; it comes back and pulls nothing to itself", async () => {
+    await using cluster = await startEtcd();
+    await using gw = await startGw([`--endpoints=${cluster.endpoints}`, ...quick]);
+    await using watch = startEtcdctl(gw.address, "watch", "--prefix", "k");
+    expect(await etcdctl(gw.address, "put", "k0", "before")).toMatchObject({ code: 0 });
+    while (!watch.output.includes("before")) await etcdctl(gw.address, "put", "k0", "before");
+    const hung = await inUse(gw, cluster);
+
+    hung.pause();
+    // A leader that hangs is followed by an election, whose errors are etcd's own.
+    await cluster.settledWithout(hung);
+    expect(await etcdctl(gw.address, "put", "k1", "during")).toMatchObject({ code: 0 });
+    expect(await gw.logged(/set aside/)).toMatchObject({
+      endpoint: hung.endpoint,
+      why: expect.stringMatching(/no answer within/),
+    });
+    expect(await gw.logged(/closing connections to an endpoint/)).toMatchObject({ endpoint: hung.endpoint });
+    await watch.printed(/during/);
+    const successor = await inUse(gw, cluster);
+    expect(successor).not.toBe(hung);
+    expect(await gw.logged(/switched/)).toMatchObject({ from: hung.endpoint, to: successor.endpoint });
+
+    hung.resume();
+    expect(await gw.logged(/endpoint is back/)).toMatchObject({ endpoint: hung.endpoint });
+    expect(await etcdctl(gw.address, "put", "k2", "after")).toMatchObject({ code: 0 });
+    await watch.printed(/after/);
+    expect(await inUse(gw, cluster)).toBe(successor);
+
+    // It is used again when its turn comes.
+    const others = cluster.members.filter(member => member !== hung);
+    await Promise.all(others.map(member => member.crash()));
+    await etcdctl(gw.address, "get", "k0", "--consistency=s");
+    expect(await inUse(gw, cluster)).toBe(hung);
+  });
+
+  test("without health checks nobody notices, as with a gateway that only dials", async () => {
+    await using cluster = await startEtcd();
+    await using gw = await startGw([`--endpoints=${cluster.endpoints}`, "--health-check=off"]);
+    expect(await etcdctl(gw.address, "put", "k", "v")).toMatchObject({ code: 0 });
+    const hung = await inUse(gw, cluster);
+    hung.pause();
+    expect(await etcdctl(gw.address, "get", "k", "--command-timeout=3s")).toMatchObject({ code: 1 });
+    expect(count(gw, /set aside/)).toBe(0);
+    expect(await inUse(gw, cluster)).toBe(hung);
+  });
+
+  test("without a quorum connections stay where they are, and clients see etcd's own errors", async () => {
+    await using cluster = await startEtcd();
+    await using gw = await startGw([`--endpoints=${cluster.endpoints}`, ...quick]);
+    expect(await etcdctl(gw.address, "put", "k", "v")).toMatchObject({ code: 0 });
+    const used = await inUse(gw, cluster);
+    const others = cluster.members.filter(member => member !== used);
+    await Promise.all(others.map(member => member.crash()));
+    expect(await gw.logged(/no endpoint is well/)).toMatchObject({ endpoints: [used.endpoint] });
+    const put = await etcdctl(gw.address, "put", "k", "w", "--command-timeout=4s");
+    expect(put).toMatchObject({ code: 1 });
+    expect(await etcdctl(gw.address, "get", "k", "--consistency=s", "--print-value-only")).toMatchObject({
+      stdout: "v\n",
+    });
+    expect(await inUse(gw, cluster)).toBe(used);
+    expect(count(gw, /switched/)).toBe(0);
+    await Promise.all(others.map(member => member.restart()));
+    await cluster.settled();
+    await gw.logged(/an endpoint to rely on again/);
+    expect(await etcdctl(gw.address, "put", "k", "w")).toMatchObject({ code: 0 });
+    expect(await inUse(gw, cluster)).toBe(used);
+  });
+
+  test("a member that flaps changes nothing for clients once they have left it", {
+    timeout: 120_000,
+  }, async () => {
+    await using cluster = await startEtcd();
+    await using gw = await startGw([`--endpoints=${cluster.endpoints}`, ...quick]);
+    expect(await etcdctl(gw.address, "put", "k", "v")).toMatchObject({ code: 0 });
+    const flapping = await inUse(gw, cluster);
+    flapping.pause();
+    await gw.logged(/set aside/);
+    // It hangs and goes on, each time for as long as it takes for that to be found out.
+    for (let flap = 1; flap <= 4; flap++) {
+      flapping.resume();
+      while (count(gw, /endpoint is back/) < flap) await once(gw.child, "printed");
+      flapping.pause();
+      while (count(gw, /set aside/) < flap + 1) await once(gw.child, "printed");
+      await cluster.settledWithout(flapping);
+      expect(await etcdctl(gw.address, "put", "k", `${flap}`)).toMatchObject({ code: 0 });
+    }
+    expect(count(gw, /switched/)).toBe(1);
+    flapping.resume();
+  });
+
+  test.skipIf(missing("openssl"))(
+    "a CA that is not the one of the cluster, for all members: traffic goes on, and the log says why",
+    async () => {
+      await using ca = await createAuthority();
+      await using other = await createAuthority("another CA");
+      const { certFile, keyFile } = await ca.issue();
+      await using cluster = await startEtcd(3, { tls: { certFile, keyFile } });
+      const folder = await mkdtemp(join(tmpdir(), "gw-health-"));
+      onTestFinished(() => rm(folder, { recursive: true }));
+      // What is written without https:// is not validated, so that it serves; it is looked at all the same.
+      const file = join(folder, "endpoints.json");
+      await writeFile(file, JSON.stringify(cluster.members.map(({ endpoint }) => endpoint)));
+      await using gw = await startGw([
+        `--endpoints-file=${file}`,
+        `--trusted-ca-file=${other.certFile}`,
+        ...quick,
+      ]);
+      expect(await gw.logged(/no endpoint is well/)).toMatchObject({
+        level: "warn",
+        why: expect.stringMatching(/certificate|CA|issuer/i),
+      });
+      const put = await etcdctl(gw.address, "put", "k", "v", `--cacert=${ca.certFile}`);
+      expect(put).toMatchObject({ code: 0 });
+      expect(count(gw, /set aside/)).toBe(0);
+    },
+  );
+});
+
+describe.skipIf(missing("etcd", "etcdctl") || noNetworks())("across a network", { timeout: 120_000 }, () => {
+  test("a member that is cut off from its peers is found by asking etcd, and by a connection it is not", async () => {
+    await using network = await createNetwork(3);
+    await using cluster = await startEtcd(3, { network });
+    const { within } = network;
+    const flags = [`--endpoints=${cluster.endpoints}`, "--selector=first", ...quick];
+    await using asking = await startGw(flags, { within });
+    await using connecting = await startGw([...flags, "--health-check=tcp"], { within });
+    const put = (gw: Gw, ...args: readonly string[]) =>
+      runEtcdctl(within, gw.address, ["put", "k", "v", ...args]);
+    for (const gw of [asking, connecting]) expect(await put(gw)).toMatchObject({ code: 0 });
+    const [first] = cluster.members as [EtcdMember];
+    await network.hosts[0]?.isolate();
+    expect(await asking.logged(/set aside/)).toMatchObject({
+      endpoint: first.endpoint,
+      why: expect.stringMatching(/no leader|does not agree/),
+    });
+    await cluster.settledWithout(first);
+    expect(await put(asking)).toMatchObject({ code: 0 });
+    expect(await inUse(asking, cluster)).not.toBe(first);
+    expect(await put(connecting, "--command-timeout=3s")).toMatchObject({ code: 1 });
+    expect(await inUse(connecting, cluster)).toBe(first);
+    expect(count(connecting, /set aside/)).toBe(0);
+    await network.hosts[0]?.rejoin();
+    expect(await asking.logged(/endpoint is back/)).toMatchObject({ endpoint: first.endpoint });
+  });
+
+  test("a cluster whose members are all cut off from each other is not left for itself", async () => {
+    await using network = await createNetwork(3);
+    await using cluster = await startEtcd(3, { network });
+    const { within } = network;
+    await using gw = await startGw([`--endpoints=${cluster.endpoints}`, ...quick], { within });
+    const put = (...args: readonly string[]) => runEtcdctl(within, gw.address, ["put", "k", "v", ...args]);
+    expect(await put()).toMatchObject({ code: 0 });
+    const used = await inUse(gw, cluster);
+    await Promise.all(network.hosts.map(host => host.isolate()));
+    await gw.logged(/no endpoint is well/);
+    expect(await put("--command-timeout=10s")).toMatchObject({ code: 1 });
+    expect(await inUse(gw, cluster)).toBe(used);
+    expect(count(gw, /set aside/)).toBe(0);
+    await Promise.all(network.hosts.map(host => host.rejoin()));
+    await gw.logged(/an endpoint to rely on again/);
+  });
+
+  test("connections to a host that is gone without a word are closed, though a dial found out first", async () => {
+    await using network = await createNetwork(3);
+    await using cluster = await startEtcd(3, { network });
+    const { within } = network;
+    const flags = [`--endpoints=${cluster.endpoints}`, "--selector=first", "--connect-timeout=200ms"];
+    // So seldom that a dial is first.
+    await using gw = await startGw([...flags, "--health-interval=1h", "--health-timeout=500ms"], { within });
+    await using watch = startEtcdctlWithin(within, gw.address, ["watch", "k"]);
+    expect(await runEtcdctl(within, gw.address, ["put", "k", "before"])).toMatchObject({ code: 0 });
+    while (!watch.output.includes("before")) await runEtcdctl(within, gw.address, ["put", "k", "before"]);
+    await network.hosts[0]?.vanish();
+    expect(await runEtcdctl(within, gw.address, ["get", "k"])).toMatchObject({ code: 0 });
+    expect(await gw.logged(/closing connections to an endpoint/)).toMatchObject({
+      endpoint: cluster.members[0]?.endpoint,
+      connections: 1,
+    });
+    const [first] = cluster.members as [EtcdMember];
+    await cluster.settledWithout(first);
+    expect(await runEtcdctl(within, gw.address, ["put", "k", "after"])).toMatchObject({ code: 0 });
+    await watch.printed(/after/);
+  });
+});
+
+describe("any server", () => {
+  test("whose connection is reset is looked at at once", async () => {
+    await using backend = await startBackend(echo);
+    await using gw = await startGw([
+      `--endpoints=127.0.0.1:${backend.port}`,
+      "--health-check=tcp",
+      "--health-interval=1h",
+    ]);
+    const client = await establish(gw);
+    const ended = outcome(client);
+    const served = [...backend.sockets].at(-1);
+    const before = backend.accepted;
+    served?.resetAndDestroy();
+    expect(await ended).toMatchObject({ end: "ECONNRESET" });
+    while (backend.accepted === before) await backend.next();
+  });
+
+  test.each([
+    ["close", "ECONNRESET"],
+    ["leave", "end"],
+  ])("that is set aside by health checks: its connections under --on-unhealthy=%s", async (how, end) => {
+    await using ill = await startBackend(socket => {
+      // What asks how it is gets an answer that is none; others are echoed to.
+      socket.once("data", data => (data.includes("GET ") ? socket.destroy() : socket.write(data)));
+    });
+    await using well = await startBackend(socket => {
+      socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+    });
+    await using gw = await startGw([
+      `--endpoints=127.0.0.1:${ill.port},127.0.0.1:${well.port}`,
+      "--selector=first",
+      "--health-check=http",
+      "--health-interval=500ms",
+      `--on-unhealthy=${how}`,
+    ]);
+    const client = await establish(gw);
+    await gw.logged(/set aside/);
+    const ended = outcome(client);
+    if (how === "leave") for (const socket of ill.sockets) socket.end();
+    expect(await ended).toMatchObject({ end });
+  });
+
+  test("of a hundred is looked at, at the cost of a bounded number of connections", async () => {
+    const backends = await Promise.all(Array.from({ length: 100 }, () => startBackend(echo)));
+    onTestFinished(async () => {
+      await Promise.all(backends.map(backend => backend[Symbol.asyncDispose]()));
+    });
+    const endpoints = backends.map(({ port }) => `127.0.0.1:${port}`).join(",");
+    await using gw = await startGw([`--endpoints=${endpoints}`, ...quick]);
+    await Promise.all(backends.map(backend => backend.next()));
+    const client = await establish(gw);
+    const used = backends.find(backend => [...backend.sockets].some(socket => socket.bytesRead === 5));
+    await used?.stop();
+    expect(await outcome(client)).toMatchObject({ end: "ECONNRESET" });
+    expect(await gw.logged(/set aside/)).toMatchObject({ endpoint: `127.0.0.1:${used?.port}` });
+    await establish(gw);
+  });
+});

@@ -1,0 +1,56 @@
+import { type Clock, GatewayError, notify, type Observer } from "@gw/interface";
+import { tenthsOfSeconds } from "./lease.js";
+import type { Member, Revocable } from "./member.js";
+
+/** When connections are too old. */
+export interface AgingSettings {
+  /** In milliseconds, a tenth more or less; 0 for never. */
+  readonly maxConnectionAgeMs: number;
+  readonly observer: Observer | undefined;
+  readonly clock: Clock;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+}
+
+/** The part of the age by which a connection may be closed sooner, or later. */
+const jitterPart = 0.1;
+/** How often one looks, at least that often while connections grow old: ten times, and once a second. */
+const looks = 10;
+const longestTickMs = 1_000;
+
+/**
+ * Closes connections that have grown old. They were opened in bursts, say when a gateway began, and are not to be
+ * closed so: from 90 % to 110 % of the age any moment is as likely as another.
+ *
+ * @param members those whose connections are looked at
+ * @returns ends it
+ */
+export function retireOldConnections(
+  { maxConnectionAgeMs: ageMs, observer, clock, random }: AgingSettings,
+  members: () => Iterable<Member>,
+): () => void {
+  if (ageMs === 0) return () => {};
+  const firstMs = ageMs * (1 - jitterPart);
+  const lastMs = ageMs * (1 + jitterPart);
+  const tickMs = Math.min(longestTickMs, (lastMs - firstMs) / looks);
+  const error = new GatewayError("aborted", "the connection is older than connections may become");
+  let cancel = (): void => {};
+
+  /** So that whoever is spared is as likely to be closed at any later look, and at the last one all are. */
+  const isDue = ({ connectedAt }: Revocable): boolean =>
+    random() * (lastMs - (clock.now() - connectedAt * 100)) < tickMs;
+
+  const look = (): void => {
+    const born = tenthsOfSeconds(clock.now() - firstMs);
+    for (const member of members()) {
+      // Those that may be old enough stand first.
+      const old = member.connected.itemsWhile(({ connectedAt }) => connectedAt <= born).filter(isDue);
+      const connections = old.filter(lease => lease.revoke(error)).length;
+      if (connections > 0)
+        notify(observer, "recycling", { endpoint: member.endpoint, connections, cause: "age" });
+    }
+    cancel = clock.after(tickMs, look);
+  };
+  cancel = clock.after(tickMs, look);
+  return () => cancel();
+}

@@ -1,0 +1,11 @@
+import type { Selector } from "@gw/interface";
+
+/**
+ * All connections go to the first endpoint of the order given that is up; once it is up again, new ones return to it.
+ *
+ * Use it when one endpoint is nearer or stronger than the others, and these are for when it fails. SRV priorities say
+ * the same in DNS, for any policy.
+ */
+export function first(): Selector {
+  return { pick: candidates => candidates[0] };
+}

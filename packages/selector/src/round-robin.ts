@@ -1,0 +1,35 @@
+import { type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
+import type { RandomOptions } from "./random.js";
+
+/**
+ * Endpoints take connections in turn, in the order given. Where it begins is left to chance, so that many gateways do
+ * not begin with the same one.
+ *
+ * Use it when connections are alike and the endpoints equals. Long and short connections, or endpoints that were away,
+ * leave it uneven; `leastConnections` evens that out. It takes no heed of weights; `weightedRoundRobin` does.
+ */
+export function roundRobin({ random = Math.random }: RandomOptions = {}): Selector {
+  let last: Endpoint | undefined;
+  /** Where the last one stood: most likely it is there still, and else its successor is. */
+  let position = -1;
+  return {
+    pick(candidates) {
+      if (candidates.length === 0) return undefined;
+      const previous = last;
+      if (previous === undefined) position = Math.floor(random() * candidates.length);
+      else if (isAt(position)) position += 1;
+      else {
+        const found = candidates.findIndex(({ endpoint }) => sameEndpoint(endpoint, previous));
+        if (found >= 0) position = found + 1;
+      }
+      position %= candidates.length;
+      last = candidates[position]?.endpoint;
+      return candidates[position];
+
+      function isAt(index: number): boolean {
+        const endpoint = candidates[index]?.endpoint;
+        return endpoint !== undefined && previous !== undefined && sameEndpoint(endpoint, previous);
+      }
+    },
+  };
+}
