@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { GatewayError } from "@gw/interface";
 import { Command, CommanderError, type Option } from "commander";
+import type { CheckFlags } from "./check.js";
 import { addDemoFlags, type DemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
 import { discoveryFlags } from "./discovery-flags.js";
 import { settings } from "./flag.js";
+import { probeFlags } from "./health-flags.js";
 import type { ResolveFlags } from "./resolve.js";
-import { listenFlag, type StartFlags, startFlags } from "./start-flags.js";
+import { connectTimeoutFlag, listenFlag, type StartFlags, startFlags } from "./start-flags.js";
 
 /** The process's exit codes; see also the README. */
 const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
@@ -66,6 +68,18 @@ function program(): Command {
     const flags = settings<ResolveFlags>(gw, resolveCommand, discoveryFlags());
     const { resolve } = await import("./resolve.js");
     return resolve(flags);
+  });
+  const checkCommand = gw
+    .command("check")
+    .description("look at the real endpoints: can they serve, who are they, do they belong together")
+    .option("--json", "print JSON")
+    .helpOption("-h, --help", "print this help");
+  const checkOptions = [...discoveryFlags(), connectTimeoutFlag(), ...probeFlags()];
+  addOptions(checkCommand, checkOptions);
+  checkCommand.action(async () => {
+    const flags = settings<CheckFlags>(gw, checkCommand, checkOptions);
+    const { check } = await import("./check.js");
+    return check(flags);
   });
   const demoCommand = gw
     .command("demo")

@@ -1,4 +1,5 @@
 import type { EndpointReport, ResolveReport } from "./resolve.js";
+import { table } from "./table.js";
 
 /** The report of `gw resolve` for people. */
 export function formatReport({ srv = [], endpoints, problems }: ResolveReport): string {
@@ -16,7 +17,7 @@ export function formatReport({ srv = [], endpoints, problems }: ResolveReport): 
       ...table(["ENDPOINT", "TIER", "WEIGHT", "TLS", "CERTIFICATE", "ADDRESSES"], endpoints.map(row)),
     );
   for (const problem of problems) lines.push(`! ${problem}`);
-  return lines.map(line => `${line.trimEnd()}\n`).join("");
+  return lines.map(line => `${line}\n`).join("");
 }
 
 function row({ endpoint, tier, weight, secure, certificate, addresses }: EndpointReport): readonly string[] {
@@ -29,11 +30,4 @@ function row({ endpoint, tier, weight, secure, certificate, addresses }: Endpoin
     certificate,
     addresses.join(", ") || "cannot be resolved",
   ];
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((title, column) =>
-    Math.max(title.length, ...rows.map(row => row[column]?.length ?? 0)),
-  );
-  return [head, ...rows].map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "));
 }

@@ -1,10 +1,10 @@
 import { isIP } from "node:net";
 import { lookUpSrv } from "@gw/discovery";
-import { type Endpoint, formatAddress, GatewayError, type Observer } from "@gw/interface";
-import { createDialer } from "@gw/tcpproxy";
+import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import { aborted, discover, turn } from "./discover.js";
 import type { DiscoveryFlags } from "./discovery-flags.js";
 import { formatReport } from "./resolve-format.js";
-import { createSources, type Sources } from "./sources.js";
+import type { Sources } from "./sources.js";
 import { stopSignals } from "./stop-signals.js";
 
 /** What the user said about `gw resolve`. */
@@ -54,68 +54,37 @@ export interface EndpointReport {
  */
 export async function resolve(flags: ResolveFlags): Promise<void> {
   const stop = stopSignals();
-  const problems = new Set<string>();
-  let onProblem = (): void => {};
-  const observer: Observer = {
-    lookupFailed({ source, error }) {
-      problems.add(`${source}: ${error.detail}`);
-      onProblem();
-    },
-    endpointRefused: ({ endpoint, error }) => problems.add(`${formatAddress(endpoint)}: ${error.detail}`),
-  };
-  const sources = await createSources(flags, {
-    observer,
-    dial: (endpoint, signal) => dialer.dial(endpoint, { signal }),
-  });
-  const dialer = createDialer({ lookup: sources.lookup });
   const ended = new AbortController();
   const signal = AbortSignal.any([stop.drain, ended.signal]);
-  let known: readonly Endpoint[] = [];
+  let onChange = (): void => {};
+  const discovered = await discover(flags, { signal, onChange: () => onChange() });
+  const { sources, problems } = discovered;
   let usable = false;
   let printing: Promise<void> | undefined;
   /** Prints what is known, one report after the other. */
   const print = (): void => {
     printing = Promise.resolve(printing).then(async () => {
-      const report = await look(known, flags, sources, [...problems], signal);
+      const report = await look(discovered.endpoints, flags, sources, [...problems], signal);
       if (signal.aborted) return;
       problems.clear();
       usable = report.endpoints.some(one => one.usable);
       process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : formatReport(report));
     });
   };
-  let onSet = (): void => {};
-  const followed = (async () => {
-    for await (const set of sources.unchecked.watch({ signal })) {
-      known = set;
-      onSet();
-    }
-  })();
-  // A fault of the configuration is told when what there is has been printed.
-  const fault = Promise.all([followed, sources.settled]).then(
-    () => undefined,
-    (error: unknown) => GatewayError.from(error, "discovery"),
-  );
-  await Promise.race([sources.settled.catch(() => {}), fault, aborted(stop.drain)]);
-  // The union of the sources is told a moment after they have told theirs.
-  await turn();
+  await Promise.race([discovered.settled, aborted(stop.drain)]);
   print();
   await printing;
-  const wrong = await Promise.race([fault, turn()]);
+  // A fault of the configuration is told when what there is has been printed.
+  const wrong = await Promise.race([discovered.ended, turn()]);
   if (flags.watch && !wrong) {
-    onSet = print;
-    onProblem = print;
+    onChange = print;
     await aborted(stop.drain);
   }
   ended.abort();
-  await Promise.allSettled([followed, printing]);
+  await Promise.allSettled([discovered.ended, printing]);
   if (wrong) throw wrong;
   if (!usable && !flags.watch && !stop.drain.aborted)
     throw new GatewayError("unreachable", "no usable endpoint was found");
-}
-
-/** One turn of the event loop. */
-function turn(): Promise<undefined> {
-  return new Promise(resolve => setImmediate(() => resolve(undefined)));
 }
 
 async function look(
@@ -183,11 +152,4 @@ function verdict(checked: Promise<unknown>): Promise<string> {
     () => "ok",
     (error: unknown) => GatewayError.from(error, "check").detail,
   );
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve());
-  });
 }

@@ -66,11 +66,7 @@ export function startFlags(): Option[] {
       "how long that becomes at most for an endpoint that fails again and again, each time twice as long",
       formatDuration(poolDefaults.maxRetryDelayMs),
     ),
-    durationFlag(
-      "--connect-timeout",
-      "how long an endpoint may take to accept a connection",
-      formatDuration(dialerDefaults.connectTimeoutMs),
-    ),
+    connectTimeoutFlag(),
     flag(
       "--max-connections <number>",
       "refuse more clients than this",
@@ -170,6 +166,14 @@ export function startFlags(): Option[] {
       "text on a terminal, else json",
     ).choices(["json", "text"]),
   ];
+}
+
+export function connectTimeoutFlag(): Option {
+  return durationFlag(
+    "--connect-timeout",
+    "how long an endpoint may take to accept a connection",
+    formatDuration(dialerDefaults.connectTimeoutMs),
+  );
 }
 
 const farewells = ["drain", "close", "leave"];

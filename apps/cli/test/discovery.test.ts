@@ -26,6 +26,11 @@ function srvFlags(dns: DnsServer): string[] {
   return ["--discovery-srv=example.com", `--dns-server=${host}:${port}`, "--discovery-min-refresh=1s"];
 }
 
+/** The backends are no etcd, and speak no TLS, whatever the records say: nobody shall look at that. */
+function startFlags(dns: DnsServer): string[] {
+  return [...srvFlags(dns), "--health-check=off"];
+}
+
 /** Which backend a new client gets: the number of connections that each has accepted tells. */
 async function request(gw: { readonly port: number }): Promise<void> {
   const client = await connectTo(gw.port);
@@ -46,7 +51,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     await using first = await startBackend(echo);
     await using second = await startBackend(echo);
     await using dns = await startDnsServer({ zone: record(first, "infra0") });
-    await using gw = await startGw([...srvFlags(dns), "--drain-timeout=200ms"]);
+    await using gw = await startGw([...startFlags(dns), "--drain-timeout=200ms"]);
     expect(await gw.logged(/ready/)).toMatchObject({ endpoints: [`infra0.example.com:${first.port}`] });
     const client = await establish(gw);
     await dns.update(record(second, "infra1"));
@@ -55,7 +60,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     );
     expect(changed[0]).toContain("endpoints changed");
     expect(await outcome(client)).toMatchObject({ end: "ECONNRESET" });
-    expect(await gw.logged(/closing connections to a removed endpoint/)).toMatchObject({ connections: 1 });
+    expect(await gw.logged(/closing connections to an endpoint/)).toMatchObject({ connections: 1 });
     await request(gw);
     expect([first.accepted, second.accepted]).toEqual([1, 1]);
   });
@@ -65,7 +70,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     await using worse = await startBackend(echo);
     const zone = [record(better, "infra0", "1 0"), record(worse, "infra1", "2 0")].join("\n");
     await using dns = await startDnsServer({ zone });
-    await using gw = await startGw([...srvFlags(dns), "--retry-delay=100ms"]);
+    await using gw = await startGw([...startFlags(dns), "--retry-delay=100ms"]);
     await request(gw);
     await better.stop();
     await request(gw);
@@ -80,7 +85,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
   test("without an answer at the start it asks again, and says which names it asked for", async () => {
     await using backend = await startBackend(echo);
     await using dns = await startDnsServer({ zone: "" });
-    const starting = startGw(srvFlags(dns));
+    const starting = startGw(startFlags(dns));
     const gw = await Promise.all([starting, dns.update(record(backend, "infra0"))]).then(([gw]) => gw);
     await using _ = gw;
     await request(gw);
@@ -91,7 +96,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
   test("an outage of DNS is said once, and changes nothing", async () => {
     await using backend = await startBackend(echo);
     await using dns = await startDnsServer({ zone: record(backend, "infra0") });
-    await using gw = await startGw(srvFlags(dns));
+    await using gw = await startGw(startFlags(dns));
     await dns.stop();
     expect(await gw.logged(/cannot be looked up/)).toMatchObject({
       level: "warn",
@@ -119,7 +124,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     await using second = await startBackend(echo);
     await using dns = await startDnsServer({ zone: record(first, "infra0") });
     await using gw = await startGw([
-      ...srvFlags(dns),
+      ...startFlags(dns),
       "--discovery-min-refresh=1h",
       "--discovery-max-refresh=2h",
     ]);
@@ -134,7 +139,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     await using moved = await startBackend(echo);
     await using dns = await startDnsServer({ zone: record(gone, "infra0") });
     await using gw = await startGw([
-      ...srvFlags(dns),
+      ...startFlags(dns),
       "--discovery-min-refresh=1h",
       "--discovery-max-refresh=2h",
     ]);
@@ -150,7 +155,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     await using gone = await startBackend(echo);
     await using moved = await startBackend(echo);
     await using dns = await startDnsServer({ zone: record(gone, "infra0").replaceAll(" 1 ", " 3600 ") });
-    await using gw = await startGw([...srvFlags(dns), "--discovery-max-refresh=2h"]);
+    await using gw = await startGw([...startFlags(dns), "--discovery-max-refresh=2h"]);
     await gone.stop();
     (await connectTo(gw.port)).destroy();
     await gw.logged(/all endpoints are set aside/);

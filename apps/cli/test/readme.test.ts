@@ -42,7 +42,7 @@ function fileName({ text, place }: Block): string {
 }
 
 test("there are no blocks in other languages than those that are run", () => {
-  const known = inLanguage("ts", "js", "sh", "zone", "yaml", "");
+  const known = inLanguage("ts", "js", "sh", "zone", "yaml", "console", "");
   expect(blocks.filter(block => !known.includes(block))).toEqual([]);
   for (const language of ["ts", "js", "sh"]) expect(inLanguage(language)).not.toEqual([]);
 });
@@ -158,7 +158,7 @@ function howToCheck(command: string): Check {
     name: "starts, and ends with exit code 0 on SIGTERM",
     needs: [],
     async check() {
-      const started = startCommand(directory(), command);
+      const started = startCommand(directory(), onThisMachine(command));
       await started.printed(ready);
       await terminate(started);
       expect(await started.exit).toMatchObject({ code: 0 });
@@ -166,6 +166,8 @@ function howToCheck(command: string): Check {
   });
   if (/^npx @gw\/cli .*--discovery-srv=example\.com$/.test(command))
     return { name: "works with the zone that is shown", needs: ["knotd", "knotc"], check: worksWithZone };
+  if (/^npx @gw\/cli check /.test(command))
+    return { name: "looks at the members of a cluster", needs: ["etcd"], check: looksAtMembers };
   if (/^npx @gw\/cli start .*--discovery-members$/.test(command))
     return { name: "works in front of etcd", needs: ["etcd"], check: asksMembers };
   if (/^npx @gw\/cli start /.test(command)) return starts(/"ready to proxy client requests"/);
@@ -179,12 +181,18 @@ function howToCheck(command: string): Check {
   return { name: "is a command that is known here", needs: [], check: isUnknown };
 }
 
+/** The same with addresses of this machine, since a gateway looks at its endpoints as soon as it is ready. */
+function onThisMachine(command: string): string {
+  return command.replace(/\b10(?=(?:\.\d+){3}\b)/g, "127").replace(/\binfra\d\.example\.com/g, "localhost");
+}
+
 /** The records of the README, on a DNS server of this machine. Nothing is sent to the addresses in them. */
 async function worksWithZone(command: string): Promise<void> {
   const zone = inLanguage("zone").map(({ text }) => text);
   await using dns = await startDnsServer({ zone: zone.join("\n") });
   const { host, port } = dns.address;
-  const here = `${command} --dns-server=${host}:${port}`;
+  const quiet = / resolve /.test(command) ? "" : " --health-check=off";
+  const here = `${command} --dns-server=${host}:${port}${quiet}`;
   await using started = startCommand(folder, here);
   for (const name of ["infra0", "infra1", "infra2"])
     await started.printed(new RegExp(`${name}\\.example\\.com:2379`));
@@ -192,6 +200,21 @@ async function worksWithZone(command: string): Promise<void> {
   await started.printed(/"ready to proxy client requests"/);
   await terminate(started);
   expect(await started.exit).toMatchObject({ code: 0 });
+}
+
+/** With the endpoints of a cluster here in the place of those in the README, it prints what the README shows. */
+async function looksAtMembers(command: string): Promise<void> {
+  await using etcd = await startEtcd(3);
+  const started = startCommand(folder, command.replace(/--endpoints=\S+/, `--endpoints=${etcd.endpoints}`));
+  expect(await started.exit).toMatchObject({ code: 0 });
+  const [shown] = blocks.filter(({ language, text }) => language === "console" && /CONNECT/.test(text));
+  const shapeOf = (text: string): string =>
+    text
+      .replace(/follower|leader/g, "role")
+      .replace(/\b[\da-f]{14,16}\b/g, "id")
+      .replace(/\d[\d.:]*/g, "number")
+      .replace(/ +/g, " ");
+  expect(shapeOf(started.output)).toBe(shapeOf(shown?.text ?? ""));
 }
 
 /** With the endpoints of a cluster here in the place of those in the README. */

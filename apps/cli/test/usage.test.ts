@@ -268,7 +268,8 @@ describe("--selector", () => {
     await using first = await startBackend(echo);
     await using last = await startBackend(echo);
     const endpoints = `--endpoints=127.0.0.1:${first.port},127.0.0.1:${last.port}`;
-    await using gw = await startGw([endpoints, `--selector=${selector}`], { cwd: project });
+    const flags = [endpoints, `--selector=${selector}`, "--health-check=off"];
+    await using gw = await startGw(flags, { cwd: project });
     for (const _ of [1, 2, 3]) {
       const client = await connectTo(gw.port);
       client.end("x");

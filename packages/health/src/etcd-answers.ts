@@ -1,4 +1,5 @@
 import { quote } from "@gw/interface";
+import { asObject, objectIn } from "./json.js";
 
 /**
  * What is wrong with a member.
@@ -110,18 +111,4 @@ export function statusIn({ status, text }: Reply): Status | undefined {
   });
   const { leader = "0", isLearner } = answer;
   return { leader: leader !== "0", learner: isLearner === true, alarms };
-}
-
-function objectIn(text: string): { readonly [key: string]: unknown } | undefined {
-  try {
-    return asObject(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
-
-function asObject(value: unknown): { readonly [key: string]: unknown } | undefined {
-  return typeof value === "object" && value !== null
-    ? (value as { readonly [key: string]: unknown })
-    : undefined;
 }

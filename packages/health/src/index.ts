@@ -8,6 +8,7 @@ export { type CheckOptions, checkHealth, type HealthChecks } from "./check-healt
 export { checkDefaults, probeDefaults, risingDefaults, tlsProbeDefaults } from "./defaults.js";
 export type { Dial } from "./dial-tcp.js";
 export { etcdProbe } from "./etcd-probe.js";
+export { etcdStatus, type MemberStatus, type StatusQuestion } from "./etcd-status.js";
 export type { HealthObserver } from "./health-observer.js";
 export { type HttpProbeOptions, httpProbe } from "./http-probe.js";
 export type { KeptProbe, ProbeOptions } from "./probing.js";

@@ -20,6 +20,8 @@ export interface TlsProbeOptions {
   readonly key?: string | Uint8Array | undefined;
   /** Names that a certificate may carry in place of the endpoint's host, as the discovery domain. @default none */
   readonly serverNames?: readonly string[] | undefined;
+  /** Whether the certificate must be good; if not, what it says is told all the same. @default true */
+  readonly verify?: boolean | undefined;
   /** How long everything may take, the dial included, in milliseconds. @default 5000 */
   readonly timeoutMs?: number | undefined;
   /** Connects; the socket returned belongs to the probe. @default net.connect */
@@ -49,7 +51,8 @@ export function tlsProbe(
 ): (endpoint: Endpoint, signal: AbortSignal) => Promise<TlsVerdict> {
   const { timeoutMs = tlsProbeDefaults.timeoutMs, clock = systemClock, dial = dialTcp } = options;
   if (!(timeoutMs > 0)) throw new GatewayError("invalid-option", `timeoutMs ${timeoutMs} is not positive`);
-  const demands = { context: secureContext(options), serverNames: options.serverNames ?? [] };
+  const { verify = true, serverNames = [] } = options;
+  const demands = { context: secureContext(options), serverNames, verify };
   return async (endpoint, signal) => {
     const doing = `TLS with ${formatAddress(endpoint)}`;
     const deadline = startDeadline(doing, { timeoutMs, clock, signal });

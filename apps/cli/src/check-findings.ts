@@ -1,0 +1,115 @@
+import type { EndpointCheck } from "./check-endpoint.js";
+
+/** Something that a person should know. */
+export interface Finding {
+  /** `error`: `gw check` fails for it. */
+  readonly severity: "error" | "warning" | "info";
+  readonly message: string;
+}
+
+/** What follows from what was seen at all endpoints, the worst first. */
+export function findings(checks: readonly EndpointCheck[], problems: readonly string[]): readonly Finding[] {
+  const found: readonly (readonly Finding[])[] = [
+    problems.map(message => ({ severity: "error", message })),
+    strangersAmong(checks),
+    checks.flatMap(faultsOf),
+    twinsAmong(checks),
+    checks.flatMap(expiring),
+    checks.flatMap(notesOn),
+    alarmsOf(checks),
+    mixed(checks),
+    versionsOf(checks),
+  ];
+  return found.flat();
+}
+
+/** An endpoint that cannot serve, and why. */
+function faultsOf({ endpoint, usable, addresses, health, certificate }: EndpointCheck): readonly Finding[] {
+  if (usable) return [];
+  const failed = addresses.flatMap(({ error }) => error ?? []);
+  const why = health?.error ?? certificate?.error ?? failed.join("; ");
+  return [{ severity: "error", message: `${endpoint} cannot serve: ${why}` }];
+}
+
+/** A proxy that looks at no request would hide that its endpoints are not one cluster. */
+function strangersAmong(checks: readonly EndpointCheck[]): readonly Finding[] {
+  const clusters = groups(checks, ({ member }) => member?.clusterId);
+  if (clusters.size < 2) return [];
+  const each = [...clusters].map(([id, names]) => `${id}: ${names.join(", ")}`).join("; ");
+  return [
+    {
+      severity: "error",
+      message: `the endpoints belong to ${clusters.size} different clusters, so that clients would see different data (${each})`,
+    },
+  ];
+}
+
+function twinsAmong(checks: readonly EndpointCheck[]): readonly Finding[] {
+  const members = groups(checks, ({ member }) => member?.memberId);
+  return [...members].flatMap(([id, names]) =>
+    names.length < 2
+      ? []
+      : [{ severity: "warning" as const, message: `${names.join(" and ")} are one member, ${id}` }],
+  );
+}
+
+/** A certificate that expires within this time is worth a word, in days. */
+const soonDays = 30;
+
+function expiring({ endpoint, certificate }: EndpointCheck): readonly Finding[] {
+  const days = daysLeft(certificate?.expires);
+  if (days === undefined || days > soonDays) return [];
+  const when = days < 0 ? "has expired" : `expires in ${days} days`;
+  return [{ severity: "warning", message: `${endpoint}: its certificate ${when} (${certificate?.expires})` }];
+}
+
+/** Whole days until then; undefined where nothing expires. */
+export function daysLeft(expires: string | undefined): number | undefined {
+  return expires === undefined ? undefined : Math.floor((Date.parse(expires) - Date.now()) / 86_400_000);
+}
+
+function notesOn({ endpoint, usable, health, certificate, addresses }: EndpointCheck): readonly Finding[] {
+  // Where nobody demanded a certificate, why one could not be looked at is no more than that.
+  const note = health?.note ?? (usable ? certificate?.error : undefined);
+  const lame = addresses.slice(0, -1).map(({ address, error }) => `${address}: ${error}`);
+  return [
+    ...(note === undefined ? [] : [{ severity: "warning" as const, message: `${endpoint}: ${note}` }]),
+    ...(addresses.at(-1)?.connectMs === undefined ? [] : lame).map(message => ({
+      severity: "warning" as const,
+      message: `${endpoint}: one of its addresses does not accept connections (${message})`,
+    })),
+  ];
+}
+
+function alarmsOf(checks: readonly EndpointCheck[]): readonly Finding[] {
+  const alarms = new Set(checks.flatMap(({ member }) => member?.alarms ?? []));
+  return [...alarms].map(alarm => ({ severity: "warning", message: `the alarm ${alarm} is on` }));
+}
+
+function mixed(checks: readonly EndpointCheck[]): readonly Finding[] {
+  const plain = checks.filter(({ secure }) => secure === false).map(({ endpoint }) => endpoint);
+  const some = checks.some(({ secure }) => secure);
+  if (!some || plain.length === 0) return [];
+  const message = `some endpoints speak TLS and others do not (${plain.join(", ")}): no client can use both`;
+  return [{ severity: "warning", message }];
+}
+
+function versionsOf(checks: readonly EndpointCheck[]): readonly Finding[] {
+  const versions = groups(checks, ({ member }) => member?.version);
+  if (versions.size < 2) return [];
+  const each = [...versions].map(([version, names]) => `${version}: ${names.join(", ")}`).join("; ");
+  return [{ severity: "info", message: `members have different versions (${each})` }];
+}
+
+/** The names of endpoints by what they have in common. */
+function groups(
+  checks: readonly EndpointCheck[],
+  keyOf: (check: EndpointCheck) => string | undefined,
+): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>();
+  for (const check of checks) {
+    const key = keyOf(check);
+    if (key !== undefined) names.set(key, [...(names.get(key) ?? []), check.endpoint]);
+  }
+  return names;
+}

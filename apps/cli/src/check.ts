@@ -1,0 +1,109 @@
+import { type Endpoint, GatewayError } from "@gw/interface";
+import { checkEndpoint, type EndpointCheck, type Instruments } from "./check-endpoint.js";
+import { type Finding, findings } from "./check-findings.js";
+import { formatCheck } from "./check-format.js";
+import { aborted, discover, turn } from "./discover.js";
+import type { DiscoveryFlags } from "./discovery-flags.js";
+import { type HealthFlags, healthChoices, refuseHealthContradictions } from "./health-flags.js";
+import { loadProbe } from "./health-probe.js";
+import type { Sources } from "./sources.js";
+import { stopSignals } from "./stop-signals.js";
+
+/** What the user said about `gw check`. */
+export interface CheckFlags extends DiscoveryFlags, HealthFlags {
+  readonly json?: boolean;
+  readonly connectTimeout?: number;
+}
+
+/** What `gw check --json` prints. */
+export interface CheckReport {
+  readonly endpoints: readonly EndpointCheck[];
+  readonly findings: readonly Finding[];
+  /** Whether all endpoints may serve, and belong together. */
+  readonly good: boolean;
+}
+
+/** How many endpoints are looked at at the same time; each takes a few descriptors. */
+const atOnce = 16;
+
+/**
+ * `gw check`: looks at the real endpoints as the gateway would, and further, and prints what it found.
+ *
+ * @throws {GatewayError} when some endpoint cannot serve or they do not belong together, or the flags are wrong
+ */
+export async function check(flags: CheckFlags): Promise<void> {
+  refuseHealthContradictions(flags);
+  const stop = stopSignals();
+  const ended = new AbortController();
+  const signal = AbortSignal.any([stop.drain, ended.signal]);
+  const { healthCheck: how = healthChoices[0] } = flags;
+  const discovered = await discover(flags, {
+    signal,
+    connectTimeoutMs: flags.connectTimeout,
+    healthChecked: how !== "off" && how !== "tcp",
+  });
+  await Promise.race([discovered.settled, aborted(signal)]);
+  const wrong = await Promise.race([discovered.ended, turn()]);
+  const instruments = await prepare(flags, discovered.sources, discovered.dialer);
+  try {
+    const endpoints = await checkAll(discovered.endpoints, instruments, signal);
+    if (stop.drain.aborted) return;
+    const found = findings(endpoints, [...discovered.problems]);
+    const good = endpoints.length > 0 && !found.some(({ severity }) => severity === "error");
+    const report: CheckReport = { endpoints, findings: found, good };
+    process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : formatCheck(report));
+    if (wrong) throw wrong;
+    if (endpoints.length === 0) throw new GatewayError("unreachable", "no endpoint was found");
+    if (!good) throw new GatewayError("unhealthy", verdictOn(endpoints));
+  } finally {
+    ended.abort();
+    instruments.close();
+  }
+}
+
+function verdictOn(endpoints: readonly EndpointCheck[]): string {
+  const bad = endpoints.filter(({ usable }) => !usable).length;
+  if (bad === 0) return "the endpoints do not belong together";
+  return `${bad} of ${endpoints.length} ${endpoints.length === 1 ? "endpoint" : "endpoints"} cannot serve`;
+}
+
+async function checkAll(
+  endpoints: readonly Endpoint[],
+  instruments: Instruments,
+  signal: AbortSignal,
+): Promise<readonly EndpointCheck[]> {
+  const checks: EndpointCheck[] = [];
+  for (let next = 0; next < endpoints.length && !signal.aborted; next += atOnce) {
+    const some = endpoints.slice(next, next + atOnce);
+    checks.push(...(await Promise.all(some.map(endpoint => checkEndpoint(endpoint, instruments, signal)))));
+  }
+  return checks;
+}
+
+/** All that looks, put together as the flags say. */
+async function prepare(
+  flags: CheckFlags,
+  { lookup, tls, serverNames, check }: Sources,
+  dialer: Instruments["dialer"],
+): Promise<Instruments & { close(): void }> {
+  const { etcdStatus, tlsProbe } = await import("@gw/health");
+  const dial = (endpoint: Endpoint, signal: AbortSignal) => dialer.dial(endpoint, { signal });
+  const health = await loadProbe(flags, { tls, serverNames, dial });
+  const timeoutMs = flags.healthTimeout;
+  // Who a server is, is what the certificate says; here it is asked how it is, whoever it may be.
+  const { ca: _, ...client } = tls;
+  const status = etcdStatus({ ...client, serverNames, dial, timeoutMs });
+  const certificate = tlsProbe({ ...tls, serverNames, dial, timeoutMs, verify: check !== undefined });
+  return {
+    dialer,
+    lookup,
+    status,
+    certificate,
+    certificateDemanded: check !== undefined,
+    probe: health?.probe,
+    close() {
+      status.close();
+      health?.close();
+    },
+  };
+}
