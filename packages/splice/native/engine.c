@@ -11,13 +11,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void poke(struct thread *thread) {
+void call(struct thread *thread) {
+  atomic_store(&thread->called, true);
+  /* Awake, it looks before it sleeps. */
+  if (!atomic_exchange(&thread->asleep, false)) return;
   uint64_t one = 1;
   (void)!write(thread->poke, &one, sizeof one);
 }
 
-/* Tells the owner that there is something to take, once until it has come. */
-static void wake(struct engine *engine) {
+/* Once until the owner has come. */
+void wake(struct engine *engine) {
   if (atomic_exchange(&engine->notified, true)) return;
   (void)!send(engine->wake_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -30,6 +33,7 @@ void tell(struct engine *engine, struct flow *flow, uint8_t what, int error) {
     flow->dial_error = error;
   }
   flow->events |= what;
+  struct thread *thread = flow->thread; /* asked now: when the lock is given up, the owner may free the flow */
   if (!flow->queued) {
     flow->queued = true;
     flow->next_event = NULL;
@@ -37,7 +41,12 @@ void tell(struct engine *engine, struct flow *flow, uint8_t what, int error) {
     engine->events_end = &flow->next_event;
   }
   pthread_mutex_unlock(&engine->lock);
-  wake(engine);
+  /* A client waits for what follows from these. The others are news, which can wait for the next of these. */
+  if (what == TOLD_ACCEPTED) return; /* its listener may have more of them, and wakes the owner once */
+  if (what == TOLD_FAILED || !thread) return wake(engine);
+  if (thread->untold) return;
+  thread->untold = true;
+  thread->untold_since = thread->now;
 }
 
 void tell_accept_failed(struct engine *engine, struct listener *listener, int error) {
@@ -104,7 +113,7 @@ struct engine *engine_start(unsigned threads, int wake_fd) {
 
 static void stop_thread(struct thread *thread) {
   if (thread->started) {
-    poke(thread);
+    call(thread);
     pthread_join(thread->id, NULL);
   }
   while (thread->flows) flow_end(thread, thread->flows, KILLED, 0);
@@ -152,6 +161,7 @@ static int bound_socket(const struct sockaddr *address, socklen_t length, const 
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   set_options(fd, settings);
+  set_patience(fd, settings);
   if (bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0) return fd;
   int error = errno;
   close(fd);
@@ -177,7 +187,7 @@ int engine_listen(struct engine *engine, const struct sockaddr *address, socklen
   listener->thread = &engine->threads[(unsigned)*number % engine->thread_count];
   listener->is_new = true;
   atomic_store(&engine->last_listener, listener);
-  poke(listener->thread);
+  call(listener->thread);
   return 0;
 }
 
@@ -188,7 +198,7 @@ void engine_unlisten(struct engine *engine, int number) {
   /* Ends listening at once; the thread closes the descriptor when it sees `closed`, and not before. */
   shutdown(listener->fd, SHUT_RD);
   atomic_store(&listener->closed, true);
-  poke(listener->thread);
+  call(listener->thread);
 }
 
 static bool grow(struct engine *engine) {
@@ -275,7 +285,7 @@ unsigned engine_take(struct engine *engine, struct event *out, unsigned max) {
   }
   pthread_mutex_unlock(&engine->lock);
   if (atomic_exchange(&engine->held_back, false))
-    for (unsigned index = 0; index < engine->thread_count; index++) poke(&engine->threads[index]);
+    for (unsigned index = 0; index < engine->thread_count; index++) call(&engine->threads[index]);
   return count;
 }
 
@@ -290,7 +300,7 @@ static void order(struct flow *flow, uint8_t what) {
     thread->orders_end = &flow->next_order;
   }
   pthread_mutex_unlock(&thread->lock);
-  if (first) poke(thread);
+  if (first) call(thread);
 }
 
 static struct thread *least_loaded(struct engine *engine) {

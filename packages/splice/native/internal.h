@@ -56,10 +56,12 @@ struct flow {
   uint32_t active_at;           /* when a byte was last read */
   uint32_t dial_until;
   uint32_t dialled_in; /* the turn of the thread */
+  in_port_t dial_port;
   enum { WAITING, DIALLING, RELAYING, OVER } state;
   enum reason reason; /* of a flow that is over */
   int end_error;
   bool is_ready, in_epoll;
+  bool has_patience; /* the backend's socket has what matters to long connections only */
   uint8_t dial; /* the number of the dial under way */
 
   /* Orders; under the thread's lock. */
@@ -104,6 +106,8 @@ struct thread {
   pthread_t id;
   bool started;
   int epoll, poke;
+  atomic_bool called; /* there is something to see to: orders, listeners, the end */
+  atomic_bool asleep; /* it waits for events, or is about to, and has to be poked */
   pthread_mutex_t lock;
   struct flow *orders, **orders_end; /* under the lock */
   struct flow *flows;
@@ -113,6 +117,8 @@ struct thread {
   unsigned tube_count;
   unsigned paused; /* listeners */
   uint32_t now, sweep_at, turn;
+  bool untold;           /* there is something that the owner need not be told at once, */
+  uint32_t untold_since; /* since then */
   unsigned load; /* the owner's: flows that it gave to this thread */
   uint8_t *buffer;
 };
@@ -139,14 +145,20 @@ enum { TOLD_ACCEPTED = 1, TOLD_CONNECTED = 2, TOLD_FAILED = 4, TOLD_ENDED = 8 };
 /* engine.c: what threads tell the owner. */
 void tell(struct engine *, struct flow *, uint8_t what, int error);
 void tell_accept_failed(struct engine *, struct listener *, int error);
+/* Has the owner take what it was told, now. */
+void wake(struct engine *);
+/* Has a thread see to what is new, now or when its turn is over. */
+void call(struct thread *);
 
 /* thread.c */
 void *thread_run(void *thread);
 /* Closes what is open, and puts the flow among those that are over. */
 void flow_end(struct thread *, struct flow *, enum reason, int error);
 
-/* Sets what can be set of `settings` on a socket, and TCP_NODELAY. */
+/* Sets TCP_NODELAY, and when keepalive begins. */
 void set_options(int fd, const struct settings *);
+/* Sets how long a silent peer is waited for: three system calls that a short connection can do without. */
+void set_patience(int fd, const struct settings *);
 /* Makes closing send a reset, and drop what is not sent yet. */
 void reset_on_close(int fd);
 

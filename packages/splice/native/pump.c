@@ -191,6 +191,11 @@ static enum outcome step(struct thread *thread, struct flow *flow, int from) {
   enum outcome outcome = flush(thread, way, to);
   if (outcome != MOVED) return outcome;
   if (way->eof && !way->shut) {
+    /* Where the other side has ended as well, all is closed now, which says the same. */
+    if (flow->way[!from].shut) {
+      way->shut = true;
+      return NOTHING;
+    }
     if (shutdown(to->fd, SHUT_WR) < 0) {
       errno = EPIPE; /* it was reset, and epoll has not said so yet */
       return WRITE_FAILED;

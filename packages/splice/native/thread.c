@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 enum { EVENTS = 256, ACCEPTS = 64, MOST_UNTAKEN = 16 };
-/* Milliseconds: after accepting has failed; between looks at times. */
-enum { PAUSE = 100, LEAST_TICK = 10, MOST_TICK = 1000 };
+/* Milliseconds: after accepting has failed; between looks at times; until the owner is told what can wait. */
+enum { PAUSE = 100, LEAST_TICK = 10, MOST_TICK = 1000, UNTOLD = 2 };
 
 /* What an epoll event is about is a pointer with its kind in the low bits: the client of a flow (0), its backend (1), a
  * listener (2); or NULL, which is the owner's poke. */
@@ -120,9 +120,17 @@ void set_options(int fd, const struct settings *settings) {
   set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set(fd, SOL_SOCKET, SO_KEEPALIVE, settings->keepalive_delay > 0);
   set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (settings->keepalive_delay + 999) / 1000);
+}
+
+void set_patience(int fd, const struct settings *settings) {
   set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (settings->keepalive_interval + 999) / 1000);
   set(fd, IPPROTO_TCP, TCP_KEEPCNT, settings->keepalive_probes);
   set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, settings->user_timeout);
+}
+
+/* In network order. */
+static in_port_t port_of(const union address *address) {
+  return address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port;
 }
 
 static void dial(struct thread *thread, struct flow *flow, const union address *target, uint32_t timeout) {
@@ -140,28 +148,31 @@ static void dial(struct thread *thread, struct flow *flow, const union address *
   if (fd < 0) return dial_failed(thread, flow, errno);
   flow->side[BACKEND] = (struct side){.fd = fd};
   flow->state = DIALLING;
-  flow->dialled_in = thread->turn;
   flow->dial_until = thread->now + timeout;
   set_options(fd, flow->settings);
+  flow->has_patience = false;
+  flow->dialled_in = thread->turn;
+  flow->dial_port = port_of(target);
   if (connect(fd, &target->any, length) < 0 && errno != EINPROGRESS) return dial_failed(thread, flow, errno);
   if (watch_side(thread, flow, BACKEND) < 0) return dial_failed(thread, flow, errno);
   look_at(thread, flow->dial_until);
 }
 
 /* A port of this machine that nobody listens on can be connected to itself, if the system picks it as the source. */
-static bool is_connected_to_itself(int fd) {
+static bool is_connected_to_itself(int fd, in_port_t port) {
   union address here, there;
   socklen_t length = sizeof here, other = sizeof there;
-  if (getsockname(fd, &here.any, &length) < 0 || getpeername(fd, &there.any, &other) < 0) return false;
+  if (getsockname(fd, &here.any, &length) < 0 || port_of(&here) != port) return false;
+  if (getpeername(fd, &there.any, &other) < 0) return false;
   if (here.any.sa_family == AF_INET)
     return here.v4.sin_port == there.v4.sin_port && here.v4.sin_addr.s_addr == there.v4.sin_addr.s_addr;
   return here.v6.sin6_port == there.v6.sin6_port &&
          memcmp(&here.v6.sin6_addr, &there.v6.sin6_addr, sizeof here.v6.sin6_addr) == 0;
 }
 
-static void dialled(struct thread *thread, struct flow *flow) {
-  int error = socket_error(flow->side[BACKEND].fd);
-  if (error == 0 && is_connected_to_itself(flow->side[BACKEND].fd)) error = ECONNREFUSED;
+static void dialled(struct thread *thread, struct flow *flow, uint32_t events) {
+  int error = events & (EPOLLERR | EPOLLHUP) ? socket_error(flow->side[BACKEND].fd) : 0;
+  if (error == 0 && is_connected_to_itself(flow->side[BACKEND].fd, flow->dial_port)) error = ECONNREFUSED;
   if (error != 0) return dial_failed(thread, flow, error);
   flow->state = RELAYING;
   flow->active_at = thread->now;
@@ -179,7 +190,7 @@ static void on_side(struct thread *thread, struct flow *flow, int which, uint32_
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->readable = true;
   if (events & EPOLLOUT) side->writable = true;
   if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->hung = true;
-  if (flow->state == DIALLING && which == BACKEND) return dialled(thread, flow);
+  if (flow->state == DIALLING && which == BACKEND) return dialled(thread, flow, events);
   if (flow->state == RELAYING) pump(thread, flow);
   /* What could not be read on (back-pressure), or was read to its end, can be reset all the same. */
   if (!(events & EPOLLERR) || flow->state == OVER) return;
@@ -206,34 +217,46 @@ static struct flow *new_flow(struct listener *listener, int fd, const union addr
   return flow;
 }
 
-static void on_listener(struct thread *thread, struct listener *listener) {
+/* Accepts what waits, and tells how many that were. */
+static int accept_all(struct thread *thread, struct listener *listener) {
   struct engine *engine = thread->engine;
-  if (atomic_load(&listener->closed)) return;
-  for (int count = 0; count < ACCEPTS; count++) {
+  int accepted = 0;
+  for (int tries = 0; tries < ACCEPTS; tries++) {
     /* Whoever decides is behind. The system's own queue is the place to wait: there it takes no descriptor, of which
      * there may be just enough for those that are served. */
     if (atomic_load(&engine->untaken) >= MOST_UNTAKEN) {
       atomic_store(&engine->held_back, true);
       /* Asked again, since the owner may have seen them all just before it could know that somebody waits. */
-      if (atomic_load(&engine->untaken) >= MOST_UNTAKEN) return pause_listener(thread, listener, 0);
+      if (atomic_load(&engine->untaken) >= MOST_UNTAKEN) {
+        pause_listener(thread, listener, 0);
+        break;
+      }
     }
     union address peer = {0};
     socklen_t length = sizeof peer;
     int fd = accept4(listener->fd, &peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     struct flow *flow = fd < 0 ? NULL : new_flow(listener, fd, &peer);
     if (flow) {
+      accepted++;
       atomic_fetch_add(&engine->untaken, 1);
       tell(engine, flow, TOLD_ACCEPTED, 0);
       continue;
     }
     int error = errno;
     if (fd >= 0) close(fd);
-    if (fd < 0 && error == EAGAIN) return;
+    if (fd < 0 && error == EAGAIN) break;
     if (fd < 0 && error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) continue;
     release_tubes(thread);
     if (!atomic_load(&listener->closed)) tell_accept_failed(engine, listener, error);
-    return pause_listener(thread, listener, PAUSE);
+    pause_listener(thread, listener, PAUSE);
+    break;
   }
+  return accepted;
+}
+
+static void on_listener(struct thread *thread, struct listener *listener) {
+  if (atomic_load(&listener->closed)) return;
+  if (accept_all(thread, listener) > 0) wake(thread->engine);
 }
 
 static void follow_orders(struct thread *thread, struct flow *flow) {
@@ -267,6 +290,11 @@ static void see_to_listeners(struct thread *thread);
 static void on_poke(struct thread *thread) {
   uint64_t count;
   (void)!read(thread->poke, &count, sizeof count);
+}
+
+/* Sees to what the owner has called for. */
+static void on_call(struct thread *thread) {
+  if (!atomic_exchange(&thread->called, false)) return;
   pthread_mutex_lock(&thread->lock);
   struct flow *flow = thread->orders;
   thread->orders = NULL;
@@ -306,6 +334,10 @@ static void check_times(struct thread *thread, struct flow *flow) {
   uint32_t now = thread->now;
   if (flow->state == DIALLING && is_past(now, flow->dial_until)) dial_failed(thread, flow, ETIMEDOUT);
   if (flow->state != RELAYING) return;
+  if (!flow->has_patience) {
+    flow->has_patience = true;
+    set_patience(flow->side[BACKEND].fd, settings);
+  }
   for (int from = CLIENT; from <= BACKEND; from++) {
     const struct way *way = &flow->way[from];
     bool waiting = way->rest || (way->tube && way->tube->held > 0);
@@ -373,9 +405,29 @@ static bool has_to_sweep(const struct thread *thread) { return thread->flows || 
 
 static int wait_ms(const struct thread *thread) {
   if (thread->ready) return 0;
-  if (!has_to_sweep(thread)) return -1;
+  int most = thread->untold ? UNTOLD : -1;
+  if (!has_to_sweep(thread)) return most;
   uint32_t now = clock_ms();
-  return is_past(now, thread->sweep_at) ? 0 : (int)(thread->sweep_at - now) + 1;
+  int sweep = is_past(now, thread->sweep_at) ? 0 : (int)(thread->sweep_at - now) + 1;
+  return most >= 0 && most < sweep ? most : sweep;
+}
+
+static int wait_for_events(struct thread *thread, struct epoll_event *events) {
+  int ms = wait_ms(thread);
+  atomic_store(&thread->asleep, true);
+  /* Whoever calls after this look finds it asleep, and pokes. */
+  if (atomic_load(&thread->called)) ms = 0;
+  int count = epoll_wait(thread->epoll, events, EVENTS, ms);
+  atomic_store(&thread->asleep, false);
+  return count;
+}
+
+/* Tells the owner what could wait, when it has waited or there is nothing else to do. */
+static void tell_in_time(struct thread *thread, int events) {
+  if (!thread->untold) return;
+  if (events > 0 && !is_past(thread->now, thread->untold_since + UNTOLD)) return;
+  thread->untold = false;
+  wake(thread->engine);
 }
 
 void *thread_run(void *argument) {
@@ -383,9 +435,11 @@ void *thread_run(void *argument) {
   struct epoll_event events[EVENTS];
   thread->now = thread->sweep_at = clock_ms();
   while (!atomic_load(&thread->engine->stopping)) {
-    int count = epoll_wait(thread->epoll, events, EVENTS, wait_ms(thread));
+    int count = wait_for_events(thread, events);
     thread->turn++;
     thread->now = clock_ms();
+    /* First, since what is ordered may be older than what has happened. */
+    on_call(thread);
     for (int index = 0; index < count; index++) {
       uintptr_t what = (uintptr_t)events[index].data.u64;
       void *pointer = (void *)(what & ~(uintptr_t)KIND);
@@ -396,6 +450,7 @@ void *thread_run(void *argument) {
     if (has_to_sweep(thread) && is_past(thread->now, thread->sweep_at)) sweep(thread);
     run_ready(thread);
     tell_what_is_over(thread);
+    tell_in_time(thread, count);
   }
   return NULL;
 }
