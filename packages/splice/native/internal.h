@@ -142,7 +142,7 @@ struct engine {
 enum { ORDER_DIAL = 1, ORDER_CANCEL = 2, ORDER_CLOSE = 4, ORDER_KILL = 8 };
 enum { TOLD_ACCEPTED = 1, TOLD_CONNECTED = 2, TOLD_FAILED = 4, TOLD_ENDED = 8 };
 
-/* engine.c: what threads tell the owner. */
+/* owner.c: what threads tell the owner. */
 void tell(struct engine *, struct flow *, uint8_t what, int error);
 void tell_accept_failed(struct engine *, struct listener *, int error);
 /* Has the owner take what it was told, now. */
@@ -151,16 +151,53 @@ void wake(struct engine *);
 void call(struct thread *);
 
 /* thread.c */
+/* What an epoll event is about is a pointer with its kind in the low bits: the client of a flow (0), its backend (1), a
+ * listener (2); or NULL, which is the owner's poke. */
+enum { OF_LISTENER = 2, KIND = 3 };
+int watch(struct thread *, int fd, uint32_t events, uintptr_t what);
 void *thread_run(void *thread);
-/* Closes what is open, and puts the flow among those that are over. */
-void flow_end(struct thread *, struct flow *, enum reason, int error);
 
+/* listen.c */
+void on_listener(struct thread *, struct listener *);
+/* Listeners that are new, closed, or have paused long enough. */
+void see_to_listeners(struct thread *);
+
+/* flow.c */
+/* What epoll says of one side. */
+void on_side(struct thread *, struct flow *, int which, uint32_t events);
+/* What the owner has ordered since the last time. */
+void follow_orders(struct thread *, struct flow *);
+void dial_failed(struct thread *, struct flow *, int error);
+/* Closes what is open, and puts the flow among those that are over. */
+void flow_end(struct thread *, struct flow *, enum reason reason, int error);
+/* Frees a flow that nobody else knows any more; what is open is reset. */
+void free_flow(struct flow *);
+
+/* times.c */
+uint32_t clock_ms(void);
+/* Whether `moment` has come. */
+bool is_past(uint32_t now, uint32_t moment);
+/* Looks at times no later than `moment`. */
+void look_at(struct thread *, uint32_t moment);
+/* Looks at all flows, and says when to look again. */
+void sweep(struct thread *);
+bool has_to_sweep(const struct thread *);
+
+/* socket.c */
+/* A socket that listens; -1 with errno set. */
+int bound_socket(const struct sockaddr *, socklen_t length, const struct settings *);
+/* The error that is pending on a socket, or 0. */
+int socket_error(int fd);
 /* Sets TCP_NODELAY, and when keepalive begins. */
 void set_options(int fd, const struct settings *);
 /* Sets how long a silent peer is waited for: three system calls that a short connection can do without. */
 void set_patience(int fd, const struct settings *);
 /* Makes closing send a reset, and drop what is not sent yet. */
 void reset_on_close(int fd);
+/* In network order. */
+in_port_t port_of(const union address *);
+/* Whether a socket that was dialled to `port` is its own peer. */
+bool is_connected_to_itself(int fd, in_port_t port);
 
 /* pump.c */
 /* Moves what can be moved, in both directions. Ends the flow when it is finished or has failed. */

@@ -1,0 +1,150 @@
+/* The life of a flow on its thread, from its first dial to its end: what happens to it, and what it is ordered. */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static int watch_side(struct thread *thread, struct flow *flow, int which) {
+  uint32_t events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+  return watch(thread, flow->side[which].fd, events, (uintptr_t)flow | (uintptr_t)which);
+}
+
+static void close_side(struct side *side, bool reset) {
+  if (side->fd < 0) return;
+  if (reset) reset_on_close(side->fd);
+  close(side->fd); /* nothing else refers to the socket, so epoll forgets it as well */
+  *side = (struct side){.fd = -1};
+}
+
+static void link_flow(struct thread *thread, struct flow *flow) {
+  flow->next = thread->flows;
+  if (thread->flows) thread->flows->previous = flow;
+  thread->flows = flow;
+}
+
+static void unlink_flow(struct thread *thread, struct flow *flow) {
+  if (flow->previous) flow->previous->next = flow->next;
+  else thread->flows = flow->next;
+  if (flow->next) flow->next->previous = flow->previous;
+}
+
+/* Nothing was read from either side, not even an end. */
+static bool is_untouched(const struct flow *flow) {
+  for (int from = CLIENT; from <= BACKEND; from++) {
+    const struct way *way = &flow->way[from];
+    if (way->eof || atomic_load_explicit(&way->bytes, memory_order_relaxed) > 0) return false;
+  }
+  return true;
+}
+
+void flow_end(struct thread *thread, struct flow *flow, enum reason reason, int error) {
+  /* Closing a client whose bytes nobody has read sends a reset by itself; what was read is known here alone. */
+  bool reset = reason != FINISHED && !(reason == CLOSED && is_untouched(flow));
+  drop_held(thread, flow);
+  close_side(&flow->side[CLIENT], reset);
+  close_side(&flow->side[BACKEND], reset || flow->state == DIALLING);
+  if (flow->in_epoll) unlink_flow(thread, flow);
+  flow->state = OVER;
+  flow->reason = reason;
+  flow->end_error = error;
+  /* Events of this turn may still point to it: the owner is told, and may free it, when the turn is over. */
+  flow->next = thread->over;
+  thread->over = flow;
+}
+
+void free_flow(struct flow *flow) {
+  for (int which = CLIENT; which <= BACKEND; which++) {
+    if (flow->side[which].fd < 0) continue;
+    reset_on_close(flow->side[which].fd);
+    close(flow->side[which].fd);
+  }
+  free(flow);
+}
+
+void dial_failed(struct thread *thread, struct flow *flow, int error) {
+  close_side(&flow->side[BACKEND], true);
+  flow->state = WAITING;
+  tell(thread->engine, flow, TOLD_FAILED, error);
+}
+
+static void dial(struct thread *thread, struct flow *flow, const union address *target, uint32_t timeout) {
+  socklen_t length = target->any.sa_family == AF_INET ? sizeof target->v4 : sizeof target->v6;
+  if (!flow->in_epoll) {
+    flow->in_epoll = true;
+    link_flow(thread, flow);
+    if (watch_side(thread, flow, CLIENT) < 0) return flow_end(thread, flow, CLIENT_FAILED, errno);
+  }
+  int fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0 && (errno == EMFILE || errno == ENFILE) && thread->tubes) {
+    release_tubes(thread);
+    fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  }
+  if (fd < 0) return dial_failed(thread, flow, errno);
+  flow->side[BACKEND] = (struct side){.fd = fd};
+  flow->state = DIALLING;
+  flow->dial_until = thread->now + timeout;
+  set_options(fd, flow->settings);
+  flow->has_patience = false;
+  flow->dialled_in = thread->turn;
+  flow->dial_port = port_of(target);
+  if (connect(fd, &target->any, length) < 0 && errno != EINPROGRESS) return dial_failed(thread, flow, errno);
+  if (watch_side(thread, flow, BACKEND) < 0) return dial_failed(thread, flow, errno);
+  look_at(thread, flow->dial_until);
+}
+
+static void dialled(struct thread *thread, struct flow *flow, uint32_t events) {
+  int error = events & (EPOLLERR | EPOLLHUP) ? socket_error(flow->side[BACKEND].fd) : 0;
+  if (error == 0 && is_connected_to_itself(flow->side[BACKEND].fd, flow->dial_port)) error = ECONNREFUSED;
+  if (error != 0) return dial_failed(thread, flow, error);
+  flow->state = RELAYING;
+  flow->active_at = thread->now;
+  for (int which = CLIENT; which <= BACKEND; which++)
+    flow->side[which].readable = flow->side[which].writable = true;
+  tell(thread->engine, flow, TOLD_CONNECTED, 0);
+  pump(thread, flow);
+}
+
+void on_side(struct thread *thread, struct flow *flow, int which, uint32_t events) {
+  struct side *side = &flow->side[which];
+  if (flow->state == OVER || side->fd < 0) return;
+  /* An order has closed the socket that this is about, and dialled again. */
+  if (which == BACKEND && flow->dialled_in == thread->turn) return;
+  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->readable = true;
+  if (events & EPOLLOUT) side->writable = true;
+  if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->hung = true;
+  if (flow->state == DIALLING && which == BACKEND) return dialled(thread, flow, events);
+  if (flow->state == RELAYING) pump(thread, flow);
+  /* What could not be read on (back-pressure), or was read to its end, can be reset all the same. */
+  if (!(events & EPOLLERR) || flow->state == OVER) return;
+  int error = socket_error(flow->side[which].fd);
+  if (error != 0) flow_end(thread, flow, which == CLIENT ? CLIENT_FAILED : BACKEND_FAILED, error);
+}
+
+void follow_orders(struct thread *thread, struct flow *flow) {
+  pthread_mutex_lock(&thread->lock);
+  uint8_t orders = flow->orders;
+  uint32_t timeout = flow->timeout;
+  union address target = flow->target;
+  bool freed = flow->freed, over = flow->state == OVER;
+  flow->orders = 0;
+  flow->ordered = false;
+  uint8_t dial_number = flow->dial_ordered;
+  pthread_mutex_unlock(&thread->lock);
+  if (freed) return free(flow);
+  if (over) return; /* the owner may have freed it by now */
+  if (orders & ORDER_KILL) return flow_end(thread, flow, KILLED, 0);
+  if (orders & ORDER_CLOSE) return flow_end(thread, flow, CLOSED, 0);
+  if (orders & ORDER_CANCEL) {
+    /* Too late, if bytes have come and gone: they must not go to another backend. */
+    if (flow->state == RELAYING && !is_untouched(flow)) return flow_end(thread, flow, KILLED, 0);
+    close_side(&flow->side[BACKEND], true);
+    flow->state = WAITING;
+  }
+  if (!(orders & ORDER_DIAL) || flow->state == RELAYING) return;
+  close_side(&flow->side[BACKEND], true); /* there is one only if the owner dials twice at once, which it must not */
+  flow->dial = dial_number;
+  dial(thread, flow, &target, timeout);
+}

@@ -1,0 +1,69 @@
+/* Sockets: how they are made, and what can be asked of them. */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+int socket_error(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return errno;
+  return error;
+}
+
+void reset_on_close(int fd) {
+  struct linger linger = {.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+static void set(int fd, int level, int name, uint32_t value) {
+  int option = (int)value;
+  if (value > 0) setsockopt(fd, level, name, &option, sizeof option);
+}
+
+void set_options(int fd, const struct settings *settings) {
+  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(fd, SOL_SOCKET, SO_KEEPALIVE, settings->keepalive_delay > 0);
+  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (settings->keepalive_delay + 999) / 1000);
+}
+
+void set_patience(int fd, const struct settings *settings) {
+  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (settings->keepalive_interval + 999) / 1000);
+  set(fd, IPPROTO_TCP, TCP_KEEPCNT, settings->keepalive_probes);
+  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, settings->user_timeout);
+}
+
+/* Accepted sockets inherit the options of their listener. */
+int bound_socket(const struct sockaddr *address, socklen_t length, const struct settings *settings) {
+  int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  set_options(fd, settings);
+  set_patience(fd, settings);
+  if (bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0) return fd;
+  int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+/* In network order. */
+in_port_t port_of(const union address *address) {
+  return address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port;
+}
+
+/* A port of this machine that nobody listens on can be connected to itself, if the system picks it as the source. */
+bool is_connected_to_itself(int fd, in_port_t port) {
+  union address here, there;
+  socklen_t length = sizeof here, other = sizeof there;
+  if (getsockname(fd, &here.any, &length) < 0 || port_of(&here) != port) return false;
+  if (getpeername(fd, &there.any, &other) < 0) return false;
+  if (here.any.sa_family == AF_INET)
+    return here.v4.sin_port == there.v4.sin_port && here.v4.sin_addr.s_addr == there.v4.sin_addr.s_addr;
+  return here.v6.sin6_port == there.v6.sin6_port &&
+         memcmp(&here.v6.sin6_addr, &there.v6.sin6_addr, sizeof here.v6.sin6_addr) == 0;
+}

@@ -1,0 +1,75 @@
+/* What a thread looks at from time to time: timeouts, and when to look again. */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <time.h>
+
+/* Milliseconds between looks. */
+enum { LEAST_TICK = 10, MOST_TICK = 1000 };
+
+uint32_t clock_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+/* Whether `moment` has come. The clock wraps every 49 days. */
+bool is_past(uint32_t now, uint32_t moment) { return (int32_t)(now - moment) >= 0; }
+
+static bool longer_than(uint32_t now, uint32_t since, uint32_t limit) {
+  return limit > 0 && now - since > limit;
+}
+
+/* Looks at times no later than `moment`. */
+void look_at(struct thread *thread, uint32_t moment) {
+  if (is_past(thread->sweep_at, moment)) thread->sweep_at = moment;
+}
+
+static void check_times(struct thread *thread, struct flow *flow) {
+  const struct settings *settings = flow->settings;
+  uint32_t now = thread->now;
+  if (flow->state == DIALLING && is_past(now, flow->dial_until)) dial_failed(thread, flow, ETIMEDOUT);
+  if (flow->state != RELAYING) return;
+  if (!flow->has_patience) {
+    flow->has_patience = true;
+    set_patience(flow->side[BACKEND].fd, settings);
+  }
+  for (int from = CLIENT; from <= BACKEND; from++) {
+    const struct way *way = &flow->way[from];
+    bool waiting = way->rest || (way->tube && way->tube->held > 0);
+    if (waiting && longer_than(now, way->stuck_since, settings->write_timeout))
+      return flow_end(thread, flow, STALLED, 0);
+  }
+  bool half_closed = flow->way[CLIENT].eof || flow->way[BACKEND].eof;
+  if (half_closed && longer_than(now, flow->active_at, settings->half_close_timeout))
+    return flow_end(thread, flow, HALF_CLOSED, 0);
+  if (longer_than(now, flow->active_at, settings->idle_timeout)) flow_end(thread, flow, IDLE, 0);
+}
+
+static uint32_t sooner(uint32_t tick, uint32_t timeout) {
+  uint32_t part = timeout / 8 < LEAST_TICK ? LEAST_TICK : timeout / 8;
+  return timeout > 0 && part < tick ? part : tick;
+}
+
+bool has_to_sweep(const struct thread *thread) { return thread->flows || thread->tubes || thread->paused > 0; }
+
+/* Looks at all flows, and says when to look again. Pipes that are not in use by then go back to the system. */
+void sweep(struct thread *thread) {
+  uint32_t tick = MOST_TICK;
+  release_tubes(thread);
+  see_to_listeners(thread);
+  if (thread->paused > 0) tick = LEAST_TICK;
+  for (struct flow *flow = thread->flows, *next; flow; flow = next) {
+    next = flow->next;
+    check_times(thread, flow);
+    const struct settings *settings = flow->settings;
+    tick = sooner(tick, settings->idle_timeout);
+    tick = sooner(tick, settings->half_close_timeout);
+    tick = sooner(tick, settings->write_timeout);
+    if (flow->state != DIALLING) continue;
+    uint32_t left = flow->dial_until - thread->now;
+    if (left < tick) tick = left < LEAST_TICK ? LEAST_TICK : left;
+  }
+  thread->sweep_at = thread->now + tick;
+}
