@@ -41,6 +41,9 @@ export async function createHealth(flags: HealthFlags, context: HealthContext): 
   return health;
 }
 
+/** How long the gateway serves before it loads what looks at endpoints, in milliseconds. */
+const patienceMs = 100;
+
 /** All that is loaded. */
 interface Loaded {
   readonly health: typeof import("@gw/health");
@@ -70,6 +73,12 @@ class LazyHealth implements Health {
   }
 
   start(pool: Checked): void {
+    // The first clients come first.
+    setTimeout(() => this.#begin(pool), patienceMs).unref();
+  }
+
+  #begin(pool: Checked): void {
+    if (this.#closed) return;
     this.load().then(
       ({ health }) => {
         if (this.#closed) return;

@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import net, { type Socket, type TcpNetConnectOpts } from "node:net";
-import { type GatewayError, type Observer, type Pool, systemClock } from "@gw/interface";
+import { type GatewayError, type Observer, type Pool, type RelayEnd, systemClock } from "@gw/interface";
 import { connectTo, echo, freePort, outcome, queue, startBackend, startBlackHole } from "@gw/testing";
 import { expect, test } from "vitest";
 import { createDialer, createProxy, inOrder, jsRelay, type ProxyOptions, type TcpProxy } from "./index.js";
@@ -133,6 +134,28 @@ test("a dial that its pool revokes is given up for the next endpoint", async () 
   revoke(new GatewayError("timed-out", "another client has waited long enough"));
   expect(await outcome(client)).toEqual({ received: Buffer.from("hello"), end: "end" });
   expect((await next("dialFailed")).detail).toBe("another client has waited long enough");
+});
+
+test("a connection that its pool revokes is reset, and the observer is told why", async () => {
+  await using backend = await startBackend(echo);
+  const offers = queue<(error: GatewayError) => void>();
+  const inner = inOrder([backend.address]);
+  const pool: Pool = {
+    acquire(request) {
+      offers.put(error => request.onRevoked(error));
+      return inner.acquire(request);
+    },
+  };
+  const closed = queue<RelayEnd>();
+  await using proxy = await startProxy({ pool, observer: { closed: closed.put } });
+  const client = await connectTo(proxy.port);
+  client.write("hello");
+  await once(client, "data");
+  const { GatewayError } = await import("@gw/interface");
+  const error = new GatewayError("timed-out", "the endpoint hangs");
+  (await offers.take())(error);
+  expect(await outcome(client)).toMatchObject({ end: "ECONNRESET" });
+  expect(await closed.take()).toMatchObject({ reason: "killed", error, bytesFromClient: 5 });
 });
 
 test("a pool that throws costs its client the connection, and nothing else", async () => {

@@ -53,8 +53,8 @@ export class ServedClient implements ClientEvents, LeaseRequest {
   readonly #context: ServeContext;
   #lease: Lease | undefined;
   #attempt: Attempt | undefined;
-  /** It is ending, and at whose wish makes no difference any more. */
-  #ending = false;
+  /** It is ending, and at whose wish makes no difference any more; if the pool's, this is why. */
+  #ending: boolean | GatewayError = false;
 
   constructor(id: number, client: RelayClient, context: ServeContext) {
     this.id = id;
@@ -89,6 +89,7 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     if (this.#ending) return;
     const attempt = this.#attempt;
     if (!attempt) {
+      this.#ending = error;
       this.#client.kill();
       return;
     }
@@ -127,13 +128,15 @@ export class ServedClient implements ClientEvents, LeaseRequest {
 
   ended(end: RelayEnd): void {
     const { observer, onEnd } = this.#context;
-    const [lease, attempt] = [this.#lease, this.#attempt];
+    const [lease, attempt, why] = [this.#lease, this.#attempt, this.#ending];
     this.#ending = true;
     this.#lease = undefined;
     lease?.released(attempt || end.reason !== "backend-failed" ? undefined : end.error);
     if (lease && !attempt) {
-      if (observer?.closed)
-        notify(observer, "closed", { connection: this.id, endpoint: lease.endpoint, ...end });
+      if (observer?.closed) {
+        const revoked = end.reason === "killed" && typeof why === "object" ? { error: why } : {};
+        notify(observer, "closed", { connection: this.id, endpoint: lease.endpoint, ...end, ...revoked });
+      }
     } else {
       const error = attempt?.error ?? end.error ?? new GatewayError("reset", "the client went away");
       notify(observer, "unserved", { connection: this.id, error });
