@@ -243,6 +243,8 @@ describe("any server", () => {
       "--health-check=tcp",
       "--health-interval=1h",
     ]);
+    // The first look; the next one would be in an hour.
+    await gw.logged(/health check/);
     const client = await establish(gw);
     const ended = outcome(client);
     const served = [...backend.sockets].at(-1);

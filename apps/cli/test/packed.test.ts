@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connectTo, echo, outcome, runProgram, startBackend } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -105,6 +105,84 @@ describe("installed with npm in an empty folder", () => {
   test("`npx @gw/cli` passes the exit code of bad usage on", async () => {
     const npx = startCommand(folder, "npx @gw/cli start --endpoints=h:0");
     expect(await npx.exit).toMatchObject({ code: 2, stderr: expect.stringContaining('port "0" is not') });
+  });
+});
+
+/** A policy of somebody else's: the endpoint with a certain port, while it is up; it is told which by its options. */
+const nearest = {
+  "package.json": JSON.stringify({
+    name: "@acme/nearest",
+    version: "1.2.3",
+    type: "module",
+    exports: "./nearest.js",
+    files: ["nearest.js"],
+  }),
+  "nearest.js": `
+export default function nearest({ port }) {
+  if (!/^[0-9]+$/.test(port ?? "")) throw new Error("it needs the option port");
+  return {
+    pick: candidates => candidates.find(({ endpoint }) => endpoint.port === Number(port)) ?? candidates[0],
+  };
+}
+`,
+};
+
+describe("a selector that somebody else has published", () => {
+  let folder: string;
+  beforeAll(async () => {
+    const source = join(temporary.path, "nearest");
+    await mkdir(source);
+    for (const [name, text] of Object.entries(nearest)) await writeFile(join(source, name), text);
+    const { stdout } = await succeed(runProgram("npm", ["pack", "--json"], { cwd: source }));
+    const [packed]: { readonly filename: string }[] = JSON.parse(stdout);
+    folder = join(temporary.path, "beside");
+    await install(folder, [...tarballs.values(), join(source, packed?.filename ?? "")]);
+  }, 180_000);
+
+  test("is found by its name, takes its options, and decides", async () => {
+    await using one = await startBackend(echo);
+    await using two = await startBackend(echo);
+    const endpoints = `--endpoints=127.0.0.1:${one.port},127.0.0.1:${two.port}`;
+    for (const [preferred, other] of [
+      [one, two],
+      [two, one],
+    ] as const) {
+      const before = [preferred.accepted, other.accepted] as const;
+      const selector = `--selector=@acme/nearest:port=${preferred.port}`;
+      const npx = startCommand(folder, `npx @gw/cli start ${endpoints} ${selector} --health-check=off`);
+      const [, port] = await npx.printed(
+        /"listen":\["127\.0\.0\.1:(\d+)"\].*"ready to proxy client requests"/,
+      );
+      for (const text of ["a", "b", "c"]) {
+        const client = await connectTo(Number(port));
+        client.end(text);
+        expect(await outcome(client)).toEqual({ received: Buffer.from(text), end: "end" });
+      }
+      expect([preferred.accepted, other.accepted]).toEqual([before[0] + 3, before[1]]);
+      await terminate(npx);
+      expect(await npx.exit).toMatchObject({ code: 0 });
+    }
+  });
+
+  test("says itself what is wrong with its options", async () => {
+    const npx = startCommand(folder, "npx @gw/cli start --selector=@acme/nearest:prot=1");
+    expect(await npx.exit).toMatchObject({
+      code: 2,
+      stderr: 'gw: error: selector "@acme/nearest": its factory threw: it needs the option port\n',
+    });
+  });
+
+  test("keeps the contract, as the compliance suite finds", async () => {
+    const script = `
+      import test from "node:test";
+      import { selectorCompliance } from "@gw/compliance";
+      import nearest from "@acme/nearest";
+      for (const { name, run } of selectorCompliance(() => nearest({ port: "2379" }))) test(name, run);`;
+    await writeFile(join(folder, "nearest.test.js"), script.trim());
+    await writeFile(join(folder, "package.json"), '{ "type": "module" }\n');
+    const { stdout } = await runNode(folder, "--test", "--test-reporter=tap", "nearest.test.js");
+    expect(stdout).toMatch(/^# pass (?:[5-9]|\d\d+)$/m);
+    expect(stdout).toMatch(/^# fail 0$/m);
   });
 });
 

@@ -43,6 +43,8 @@ interface Line {
  * what it has accepted may accept nothing more.
  */
 const longestMs = 60_000;
+/** How many connections are kept: of those that are asked often. Each takes a descriptor from clients. */
+const mostKept = 32;
 
 /** The client of one probe. It loads Node's HTTP with its first question. */
 export function createHttpClient(settings: {
@@ -55,7 +57,18 @@ export function createHttpClient(settings: {
     line.agent?.destroy();
     line.agent = undefined;
   };
-  const lines = remember<Line>(clock, () => ({ agent: undefined, madeAt: 0, deadline: undefined }), hangUp);
+  /** Those with a connection and nothing under way, the one that was used last at the end. */
+  const kept = new Set<Line>();
+  const forget = (line: Line): void => {
+    kept.delete(line);
+    hangUp(line);
+  };
+  const keep = (line: Line): void => {
+    if (line.agent) kept.add(line);
+    const [oldest] = kept;
+    if (oldest && kept.size > mostKept) forget(oldest);
+  };
+  const lines = remember<Line>(clock, () => ({ agent: undefined, madeAt: 0, deadline: undefined }), forget);
 
   const connect = async (endpoint: Endpoint, secure: boolean, deadline: Deadline): Promise<Socket> => {
     const { signal } = deadline;
@@ -68,6 +81,7 @@ export function createHttpClient(settings: {
       const doing = doingOf(endpoint);
       const line = lines.of(`${secure ? "https" : "http"}://${formatAddress(endpoint)}`);
       const deadline = startDeadline(doing, { timeoutMs, clock, signal });
+      kept.delete(line);
       const once = (): Promise<Answer> => {
         line.deadline = deadline;
         if (!line.agent) line.madeAt = clock.now();
@@ -86,6 +100,7 @@ export function createHttpClient(settings: {
         throw explained(error, doing, secure);
       } finally {
         deadline.cancel();
+        keep(line);
       }
     },
     close: lines.forgetAll,

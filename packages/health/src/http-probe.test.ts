@@ -51,6 +51,23 @@ describe("by HTTP", () => {
     expect(dialled).toEqual([`infra0:${port}`, `infra0:${port}`, "infra0:1"]);
   });
 
+  test("no more than 32 connections are kept, of those that were asked last", async () => {
+    await using server = await startFakeHttp(() => http(200, ""));
+    const probe = httpProbe({ dial: () => connectTo(server.port) });
+    const ask = async (number: number) => {
+      const endpoint = { ...at(1), host: `e${number}` };
+      expect(told(await look(probe, endpoint))).toBe("http");
+    };
+    for (let number = 0; number < 40; number++) await ask(number);
+    expect(server.accepted).toBe(40);
+    for (let number = 8; number < 40; number++) await ask(number);
+    expect(server.accepted).toBe(40);
+    await ask(0);
+    expect(server.accepted).toBe(41);
+    probe.close();
+    await allClosed(server);
+  });
+
   test("a dial may give sockets as a proxy needs them, paused and half-open", async () => {
     const dial = async ({ port }: { port: number }): Promise<Socket> => {
       const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).pause();

@@ -1,4 +1,4 @@
-import type { Endpoint } from "@gw/interface";
+import { type Endpoint, GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
 import { a, b, c, endpoint, inTurn, type Rig, refused, rig, type TakenLease } from "../test/support.js";
 
@@ -99,6 +99,20 @@ describe("connections of members that carry more than their share", () => {
     await one.clock.advance(600_000);
     expect(one.log.filter(line => line.startsWith("recycling"))).toEqual([]);
     expect(one.clock.pending).toBe(0);
+  });
+
+  test("are left alone in a panic, in which no place is known to be better", async () => {
+    const one = await afterOutage({ rebalance: 1, probe: async () => Promise.reject(refused) });
+    for (const host of ["b", "c"])
+      one.pool.report(
+        endpoint(host),
+        { level: "etcd /health", scope: "endpoint", error: new GatewayError("unhealthy", "ill") },
+        false,
+      );
+    one.log.length = 0;
+    await one.clock.advance(60_000);
+    expect(one.log.filter(line => line.startsWith("recycling"))).toEqual([]);
+    one.pool.close();
   });
 
   test("of an endpoint that is set aside are not closed", async () => {

@@ -14,7 +14,7 @@ export interface RebalancingSettings {
 /** Members, and who of them takes new connections. */
 export interface Balance {
   readonly members: readonly Member[];
-  /** Of one priority, and up. */
+  /** Of one priority, and up; none if connections are better left where they are. */
   readonly serving: readonly Member[];
 }
 

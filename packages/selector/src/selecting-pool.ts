@@ -1,8 +1,7 @@
 import {
   type Endpoint,
   type EndpointStatus,
-  formatAddress,
-  GatewayError,
+  type GatewayError,
   type Lease,
   type LeaseRequest,
   notify,
@@ -12,7 +11,7 @@ import {
   type Verdict,
 } from "@gw/interface";
 import { type AgingSettings, retireOldConnections } from "./aging.js";
-import { type Farewell, type FarewellSettings, sayFarewell } from "./farewell.js";
+import { type ClosingSettings, Closings } from "./closings.js";
 import { lease, type Outcomes } from "./lease.js";
 import type { Aside, Member } from "./member.js";
 import { Membership } from "./membership.js";
@@ -28,10 +27,8 @@ import { bestTier, type Serving, serving } from "./tiers.js";
 import { isConclusive, isDeep } from "./verdicts.js";
 
 /** What a pool works with; see the options of `createPool`. */
-export interface PoolSettings extends RetrySettings, FarewellSettings, AgingSettings, RebalancingSettings {
+export interface PoolSettings extends RetrySettings, ClosingSettings, AgingSettings, RebalancingSettings {
   readonly selector: Selector;
-  readonly onRemoved: Farewell;
-  readonly onUnhealthy: Farewell;
   readonly panicThreshold: number;
   readonly onSuspicion: ((endpoint: Endpoint) => void) | undefined;
 }
@@ -45,6 +42,7 @@ export class SelectingPool implements EndpointPool {
   readonly #switches: Switches;
   readonly #retries: Retries;
   readonly #panic: Panic;
+  readonly #closings: Closings;
   readonly #rebalancing: Rebalancing;
   readonly #stopAging: () => void;
   #serving: Serving = serving([], 1);
@@ -61,16 +59,18 @@ export class SelectingPool implements EndpointPool {
     this.#switches = new Switches(settings.observer);
     this.#retries = new Retries(settings, member => this.#takeBack(member));
     this.#panic = new Panic(settings.observer, settings.clock);
+    this.#closings = new Closings(settings);
     this.#rebalancing = rebalancing(settings, () => ({
       members: this.#membership.members,
-      serving: this.#offer.members,
+      // In a panic nobody is known to be a better place.
+      serving: this.#serving.panic ? [] : this.#offer.members,
     }));
     this.#stopAging = retireOldConnections(settings, () => this.#membership.members);
   }
 
   update(endpoints: readonly Endpoint[]): void {
     const { added, removed } = this.#membership.replace(endpoints);
-    for (const member of removed) this.#dismiss(member);
+    for (const member of removed) this.#closings.removed(member);
     if (added.length + removed.length > 0)
       notify(this.#observer, "endpointsChanged", { added, removed: removed.map(toEndpoint) });
     this.#changed();
@@ -181,15 +181,6 @@ export class SelectingPool implements EndpointPool {
     this.#changed();
   }
 
-  /** Ends the dials to a member that is gone, and its connections when it is time. */
-  #dismiss(member: Member): void {
-    const error = new GatewayError("aborted", `${formatAddress(member.endpoint)} is no longer an endpoint`);
-    member.revokeDials(error);
-    // What hangs would hang all through the drain.
-    const hangs = member.aside?.unhealthy && this.#settings.onUnhealthy === "close";
-    this.#closeConnections(member, hangs ? "close" : this.#settings.onRemoved, error);
-  }
-
   /** Works out what follows from a change of who is up. */
   #changed(): void {
     const { members } = this.#membership;
@@ -197,21 +188,8 @@ export class SelectingPool implements EndpointPool {
     this.#offer = new Offer(bestTier(members, this.#serving));
     this.#panic.assess(members, this.#serving);
     this.#retries.hurry(this.#serving.panic === "all-aside", members);
-    for (const member of members) if (member.aside?.unhealthy) this.#closeOrKeep(member, member.aside.error);
+    for (const member of members) this.#closings.assess(member, this.#serving.usable.has(member));
     this.#rebalancing.begin();
-  }
-
-  /** Connections of a member that is unhealthy are closed, unless there is nowhere better for them. */
-  #closeOrKeep(member: Member, error: GatewayError): void {
-    if (this.#serving.usable.has(member)) member.farewell.cancel();
-    else if (!member.farewell.said) this.#closeConnections(member, this.#settings.onUnhealthy, error);
-  }
-
-  #closeConnections(member: Member, how: Farewell, error: GatewayError): void {
-    const connections = member.connected.size;
-    const withinMs = sayFarewell(member, how, error, this.#settings);
-    const { endpoint } = member;
-    if (withinMs > 0) notify(this.#observer, "closing", { endpoint, connections, withinMs, error });
   }
 }
 
