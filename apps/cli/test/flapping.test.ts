@@ -23,6 +23,7 @@ async function minute(selector: Selector, retryDelayMs: number) {
     selector,
     retryDelayMs,
     clock,
+    random: () => 0.5,
     probe: async (endpoint, signal) => {
       const { error } = await probe(endpoint, signal);
       if (error) throw error;
@@ -34,7 +35,7 @@ async function minute(selector: Selector, retryDelayMs: number) {
     },
   });
   pool.update([flapping, ...others]);
-  const checks = checkHealth({ probe, pool, clock, intervalMs: 1_000, fall: 1 });
+  const checks = checkHealth({ probe, pool, clock, intervalMs: 1_000, fall: 1, random: () => 0.5 });
   let hung = 0;
   for (let client = 0; client < 600; client++) {
     const lease = pool.acquire({ tried: [], onRevoked: () => lease?.released() });

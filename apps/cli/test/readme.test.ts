@@ -211,7 +211,7 @@ async function looksAtMembers(command: string): Promise<void> {
   const shapeOf = (text: string): string =>
     text
       .replace(/follower|leader/g, "role")
-      .replace(/\b[\da-f]{14,16}\b/g, "id")
+      .replace(/\b[\da-f]{10,16}\b/g, "id")
       .replace(/\d[\d.:]*/g, "number")
       .replace(/ +/g, " ");
   expect(shapeOf(started.output)).toBe(shapeOf(shown?.text ?? ""));

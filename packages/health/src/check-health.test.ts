@@ -135,7 +135,9 @@ describe("a cause that others may have", () => {
     at.checks.suspect(one);
     await at.clock.advance(300);
     expect(taken(at.looks)).toEqual(["6000 e1", "6100 e2", "6100 e3"]);
-    expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy alone"]);
+    expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
+    await at.clock.advance(1_000);
+    expect(at.reports).toContain("7100 e1 unhealthy alone");
     at.checks.close();
   });
 
@@ -154,6 +156,25 @@ describe("a cause that others may have", () => {
     at.finds.set(2, good);
     await at.clock.advance(6_000);
     expect(at.reports.map(report => report.replace(/^\d+ /, ""))).toContain("e1 unhealthy alone");
+    at.checks.close();
+  });
+
+  test("that is over meanwhile, as an election is, is no fault of whoever was looked at too early", async () => {
+    const at = startChecking([one, two, three], { fall: 1 });
+    at.use(1);
+    at.tookMs = 100;
+    await at.clock.advance(6_000);
+    taken(at.reports);
+    for (const number of [1, 2, 3]) at.finds.set(number, shared);
+    at.checks.suspect(one);
+    await at.clock.advance(150);
+    // The looks at the others end when there is a leader again.
+    for (const number of [2, 3]) at.finds.set(number, good);
+    await at.clock.advance(100);
+    expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
+    // One that is ill still when others have been well before is ill by itself, which is found out soon.
+    await at.clock.advance(1_100);
+    expect(at.reports).toContain("7100 e1 unhealthy alone");
     at.checks.close();
   });
 

@@ -55,8 +55,9 @@ const jitterPart = 0.2;
  * in a row on, up to which looks follow each other within a second. So a failure of the endpoint in use is reported
  * within `fall` × `intervalMs` + the probe's timeout, if that is no longer than the interval.
  *
- * Where the cause may be the cluster's, the others are looked at first, so that the pool can tell. An error of this
- * machine's own is no verdict. There is at most one look at an endpoint at a time.
+ * Where the cause may be the cluster's, the others are looked at first, so that the pool can tell; then it takes a look
+ * that fails after another was found to be well. An error of this machine's own is no verdict. There is at most one look
+ * at an endpoint at a time.
  *
  * @throws {GatewayError} `invalid-option`
  */
@@ -122,10 +123,12 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     if (!verdict.error) {
       watch.failures = 0;
       watch.wellAt = startedAt;
+      watch.wellSince = Math.min(watch.wellSince, startedAt);
       levels.say(endpoint, verdict);
       return pool.report(endpoint, verdict, true);
     }
     watch.failures += 1;
+    watch.wellSince = Infinity;
     const shared = verdict.scope === "cluster";
     // What others were found to be before this look began tells nothing about a cause that all may have.
     const since = shared && watch.failures <= fall ? startedAt : clock.now() - intervalMs;
@@ -136,7 +139,13 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     }
     if (shared) await Promise.all(others.map(({ running }) => running));
     if (watch.failures < fall || watch.ending.signal.aborted) return;
-    const elsewhere = others.some(other => other.up && other.failures === 0 && other.wellAt >= since);
+    const well = others.filter(other => other.up && other.failures === 0 && other.wellAt >= since);
+    // It may be over by now, as an election is: this one must have failed again after another was found to be well.
+    const elsewhere = watch.failures > 1 && well.some(other => other.wellSince <= startedAt);
+    if (shared && well.length > 0 && !elsewhere) {
+      watch.soonAt = startedAt + cadence.fastMs;
+      update();
+    }
     pool.report(endpoint, verdict, elsewhere);
   };
 

@@ -57,7 +57,17 @@ export interface EtcdOptions {
 }
 
 /** Starts `size` members; resolves when all serve. Needs `etcd` on the PATH. */
-export async function startEtcd(size = 3, { tls, network }: EtcdOptions = {}): Promise<EtcdCluster> {
+export async function startEtcd(size = 3, options: EtcdOptions = {}): Promise<EtcdCluster> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await startOnce(size, options);
+    } catch (error) {
+      // A port that was free may be so no longer.
+      if (tries === 3 || !/address already in use/.test(String(error))) throw error;
+    }
+}
+
+async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<EtcdCluster> {
   const etcdctl = (endpoint: string, ...args: readonly string[]): Promise<Outcome> =>
     runEtcdctl(network?.within ?? [], endpoint, args);
   const folder = await mkdtemp(join(tmpdir(), "gw-etcd-"));

@@ -95,12 +95,18 @@ function wasReset(socket: Socket): boolean {
   return !socket.writableEnded && handle !== undefined && handle?.getpeername({}) !== 0;
 }
 
+/** Each worker of vitest has ports of its own, so that none takes what another has just found to be free. */
+const ownPorts = {
+  first: 10_000 + (Number(process.env["VITEST_POOL_ID"] ?? 0) % 4) * 5_500,
+  count: 5_500,
+};
+
 /**
  * A port of 127.0.0.1 on which nothing listened a moment ago. It is below the range that the kernel takes for
  * outgoing connections, so that it stays free for a while.
  */
 export async function freePort(): Promise<number> {
-  const port = randomInt(10_000, 32_000);
+  const port = randomInt(ownPorts.first, ownPorts.first + ownPorts.count);
   const server = createServer();
   try {
     await listen(server, port);
