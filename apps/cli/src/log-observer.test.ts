@@ -32,3 +32,16 @@ test("an endpoint that fails again and again is said ten times a minute, and tha
   expect(lines[0]?.msg).toBe("endpoint set aside");
   expect(lines.at(-1)?.msg).toBe("endpoint is back");
 });
+
+test("how deep an endpoint is looked at does not take the place of the line's own level", () => {
+  const raw: string[] = [];
+  const log = pino({ level: "trace" }, { write: line => raw.push(line) });
+  const observer = logObserver(log, manualClock());
+  observer.healthLevel?.({ endpoint, level: "etcd /health", note: "shallow" });
+  observer.probed?.({ endpoint, verdict: { level: "tcp", scope: "endpoint", error }, tookMs: 1.234 });
+  for (const line of raw) expect(line.match(/"level":/g)).toHaveLength(1);
+  expect(raw.map(line => JSON.parse(line))).toMatchObject([
+    { level: 30, msg: "health check", by: "etcd /health", note: "shallow" },
+    { level: 10, msg: "probed", by: "tcp", why: "connection refused", tookMs: 1.2 },
+  ]);
+});

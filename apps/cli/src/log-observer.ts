@@ -85,14 +85,14 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
     healthLevel({ endpoint, level, note }) {
       const { name, say } = ofEndpoint("healthLevel", endpoint);
       const noted = note === undefined ? {} : { note };
-      say(before => log.info({ endpoint: name, level, ...noted, ...before }, "health check"));
+      say(before => log.info({ endpoint: name, by: level, ...noted, ...before }, "health check"));
     },
     ...(log.isLevelEnabled("trace") &&
       ({
         probed({ endpoint, verdict: { level, error, note }, tookMs }) {
           const why = error && { why: error.detail };
           log.trace(
-            { endpoint: formatAddress(endpoint), level, note, ...why, tookMs: round(tookMs) },
+            { endpoint: formatAddress(endpoint), by: level, note, ...why, tookMs: round(tookMs) },
             "probed",
           );
         },
