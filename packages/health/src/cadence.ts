@@ -11,10 +11,10 @@ export interface Watch {
   running: Promise<void> | undefined;
   /** Gives up the look that is under way, when the endpoint is no longer looked at. */
   readonly ending: AbortController;
-  /** When the newest look began that found nothing wrong, */
+  /** When the newest look began that found nothing wrong. */
   wellAt: number;
-  /** and the first one of those that have followed each other since something was wrong. */
-  wellSince: number;
+  /** When another was found to be well while this one was not, since when that has been so; Infinity if it is not. */
+  aloneSince: number;
   /** Looks in a row that found something wrong. */
   failures: number;
   /** When to look at the latest, whatever the cadence says. */
@@ -84,7 +84,7 @@ export function beginWatch(endpoint: Endpoint, soonAt: number): Watch {
     up: true,
     startedAt: undefined,
     wellAt: -Infinity,
-    wellSince: Infinity,
+    aloneSince: Infinity,
     running: undefined,
     ending: new AbortController(),
     failures: 0,

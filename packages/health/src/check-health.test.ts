@@ -137,7 +137,7 @@ describe("a cause that others may have", () => {
     expect(taken(at.looks)).toEqual(["6000 e1", "6100 e2", "6100 e3"]);
     expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
     await at.clock.advance(1_000);
-    expect(at.reports).toContain("7100 e1 unhealthy alone");
+    expect(at.reports).toContain("7200 e1 unhealthy alone");
     at.checks.close();
   });
 
@@ -174,9 +174,34 @@ describe("a cause that others may have", () => {
     expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
     // One that is ill still when others have been well before is ill by itself, which is found out soon.
     await at.clock.advance(1_100);
-    expect(at.reports).toContain("7100 e1 unhealthy alone");
+    expect(at.reports).toContain("7200 e1 unhealthy alone");
     at.checks.close();
   });
+
+  test.each([1, 2, 3])(
+    "is nobody's own who hears a little later than others that it is over: fall %i",
+    async fall => {
+      // The looks at one of them and at the others fall together in each way there is.
+      for (let beginsAt = 10_000; beginsAt < 20_000; beginsAt += 130) {
+        const at = startChecking([one, two, three], { fall });
+        at.use(1);
+        at.tookMs = 30;
+        await at.clock.advance(beginsAt);
+        for (const number of [1, 2, 3]) at.finds.set(number, shared);
+        await at.clock.advance(1_700);
+        at.finds.set(2, good);
+        at.checks.suspect(one);
+        at.checks.suspect(two);
+        await at.clock.advance(200);
+        at.finds.set(3, good);
+        await at.clock.advance(200);
+        at.finds.set(1, good);
+        await at.clock.advance(20_000);
+        expect(at.reports.filter(report => report.endsWith("alone"))).toEqual([]);
+        at.checks.close();
+      }
+    },
+  );
 
   test("is no reason to look at all of them again and again", async () => {
     const at = startChecking([one, two, three]);

@@ -56,7 +56,7 @@ const jitterPart = 0.2;
  * within `fall` × `intervalMs` + the probe's timeout, if that is no longer than the interval.
  *
  * Where the cause may be the cluster's, the others are looked at first, so that the pool can tell; then it takes a look
- * that fails after another was found to be well. An error of this machine's own is no verdict. There is at most one look
+ * that fails some time after another was found to be well. An error of this machine's own is no verdict. There is at most one look
  * at an endpoint at a time.
  *
  * @throws {GatewayError} `invalid-option`
@@ -121,32 +121,37 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     const { endpoint } = watch;
     if (verdict.error?.isLocal) return;
     if (!verdict.error) {
-      watch.failures = 0;
-      watch.wellAt = startedAt;
-      watch.wellSince = Math.min(watch.wellSince, startedAt);
+      Object.assign(watch, { failures: 0, wellAt: startedAt, aloneSince: Infinity });
       levels.say(endpoint, verdict);
       return pool.report(endpoint, verdict, true);
     }
     watch.failures += 1;
-    watch.wellSince = Infinity;
+    const { failures } = watch;
+    if (failures < fall) watch.soonAt = startedAt + cadence.fastMs;
     const shared = verdict.scope === "cluster";
     // What others were found to be before this look began tells nothing about a cause that all may have.
-    const since = shared && watch.failures <= fall ? startedAt : clock.now() - intervalMs;
+    const fresh = shared && (failures <= fall || watch.aloneSince < Infinity);
+    const since = fresh ? startedAt : clock.now() - intervalMs;
     const others = lookAround(watch, since);
-    if (watch.failures < fall) {
-      watch.soonAt = startedAt + cadence.fastMs;
-      return;
-    }
     if (shared) await Promise.all(others.map(({ running }) => running));
-    if (watch.failures < fall || watch.ending.signal.aborted) return;
-    const well = others.filter(other => other.up && other.failures === 0 && other.wellAt >= since);
-    // It may be over by now, as an election is: this one must have failed again after another was found to be well.
-    const elsewhere = watch.failures > 1 && well.some(other => other.wellSince <= startedAt);
-    if (shared && well.length > 0 && !elsewhere) {
-      watch.soonAt = startedAt + cadence.fastMs;
-      update();
-    }
-    pool.report(endpoint, verdict, elsewhere);
+    // It was well meanwhile, or is no longer looked at.
+    if (watch.failures < failures || watch.ending.signal.aborted) return;
+    const alone = shared && isAlone(watch, startedAt, others, since);
+    if (failures >= fall) pool.report(endpoint, verdict, alone);
+  };
+
+  /**
+   * Whether a cause that all may have is the watched endpoint's own, as the look that began at `startedAt` found it still
+   * some time after another was found to be well: an election is over for one member before it is for the next.
+   */
+  const isAlone = (watch: Watch, startedAt: number, others: readonly Watch[], since: number): boolean => {
+    if (others.every(other => other.failures > 0)) watch.aloneSince = Infinity;
+    if (!others.some(other => other.up && other.failures === 0 && other.wellAt >= since)) return false;
+    if (watch.aloneSince + cadence.fastMs / 2 <= startedAt) return true;
+    watch.aloneSince = Math.min(watch.aloneSince, clock.now());
+    watch.soonAt = (watch.startedAt ?? startedAt) + cadence.fastMs;
+    update();
+    return false;
   };
 
   /** Looks at others at which nobody has looked since then; returns them. */

@@ -30,7 +30,7 @@ export interface Checked {
    * A verdict that holds: a good one, or one that was bad often enough. On an endpoint that is no longer known, or is
    * set aside as unhealthy already, it changes nothing.
    *
-   * @param elsewhere whether another endpoint was well before the look that this is the verdict of, and still is
+   * @param elsewhere whether another endpoint was well some time before the look that this is the verdict of, and still is
    */
   report(endpoint: Endpoint, verdict: Verdict, elsewhere: boolean): void;
 }
