@@ -6,8 +6,8 @@ import {
   missing,
   runProgram,
   startEtcd,
-  startEtcdctl,
   startGw,
+  startWatch,
 } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 
@@ -52,7 +52,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
   test("when the member in use is killed, the next command succeeds and a watch goes on", async () => {
     await using cluster = await startEtcd();
     await using gw = await startQuickGw(cluster);
-    await using watch = startEtcdctl(gw.address, "watch", "watched");
+    await using watch = startWatch(gw.address, "watched");
     await putAndGet(gw, "warm-up");
     while (!/first/.test(watch.output)) await etcdctl(gw.address, "put", "watched", "first");
     const killed = inUse(gw, cluster);

@@ -19,9 +19,8 @@ import {
   runEtcdctl,
   startBackend,
   startEtcd,
-  startEtcdctl,
-  startEtcdctlWithin,
   startGw,
+  startWatch,
 } from "@gw/testing";
 import { describe, expect, onTestFinished, test } from "vitest";
 
@@ -70,7 +69,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
   test("a member that hangs: its connections are closed, puts and a watch go on; it comes back and pulls nothing to itself", async () => {
     await using cluster = await startEtcd();
     await using gw = await startGw([`--endpoints=${cluster.endpoints}`, ...quick]);
-    await using watch = startEtcdctl(gw.address, "watch", "--prefix", "k");
+    await using watch = startWatch(gw.address, "k");
     expect(await etcdctl(gw.address, "put", "k0", "before")).toMatchObject({ code: 0 });
     while (!watch.output.includes("before")) await etcdctl(gw.address, "put", "k0", "before");
     const hung = await inUse(gw, cluster);
@@ -229,7 +228,7 @@ describe.skipIf(missing("etcd", "etcdctl") || noNetworks())("across a network", 
     const flags = [`--endpoints=${cluster.endpoints}`, "--selector=first", "--connect-timeout=200ms"];
     // So seldom that a dial is first.
     await using gw = await startGw([...flags, "--health-interval=1h", "--health-timeout=500ms"], { within });
-    await using watch = startEtcdctlWithin(within, gw.address, ["watch", "k"]);
+    await using watch = startWatch(gw.address, "k", within);
     expect(await runEtcdctl(within, gw.address, ["put", "k", "before"])).toMatchObject({ code: 0 });
     while (!watch.output.includes("before")) await runEtcdctl(within, gw.address, ["put", "k", "before"]);
     await network.hosts[0]?.vanish();

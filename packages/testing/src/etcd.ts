@@ -246,17 +246,14 @@ export function runEtcdctl(
   return runProgram(command, rest, { env: environment });
 }
 
-/** Starts `etcdctl` against one endpoint and leaves it running, for `watch` and the like. */
-export function startEtcdctl(endpoint: string, ...args: readonly string[]): Program {
-  return startEtcdctlWithin([], endpoint, args);
-}
-
-/** @param within what runs it where it belongs */
-export function startEtcdctlWithin(
-  within: readonly string[],
-  endpoint: string,
-  args: readonly string[],
-): Program {
-  const [command = "", ...rest] = [...within, "etcdctl", `--endpoints=${endpoint}`, ...args];
-  return startProgram(command, rest, { env: environment });
+/**
+ * Watches the keys that begin with `prefix`, from the first revision on, and does so again whenever the watch ends, as
+ * clients do: etcd ends those of a member that has been without a leader for long.
+ *
+ * @param within what runs it where it belongs
+ */
+export function startWatch(endpoint: string, prefix: string, within: readonly string[] = []): Program {
+  const watch = ["etcdctl", `--endpoints=${endpoint}`, "watch", "--prefix", prefix, "--rev=1"];
+  const [command = "", ...rest] = [...within, "sh", "-c", 'while :; do "$@"; done', "sh", ...watch];
+  return startProgram(command, rest, { env: environment, detached: true });
 }

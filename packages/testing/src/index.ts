@@ -17,8 +17,7 @@ export {
   etcdctl,
   runEtcdctl,
   startEtcd,
-  startEtcdctl,
-  startEtcdctlWithin,
+  startWatch,
 } from "./etcd.js";
 export { type Gw, type GwOptions, type LogLine, runGw, startGw } from "./gw.js";
 export { type ManualClock, manualClock } from "./manual-clock.js";
