@@ -10,16 +10,11 @@ import {
   startWatch,
 } from "@gw/testing";
 import { describe, expect, test } from "vitest";
+import { inUse } from "./in-use.js";
 
 /** A gateway that finds out soon what has changed. */
 function startQuickGw(cluster: EtcdCluster): Promise<Gw> {
   return startGw([`--endpoints=${cluster.endpoints}`, "--retry-delay=300ms", "--connect-timeout=2s"]);
-}
-
-/** The member that the newest connection went to. */
-function inUse(gw: Gw, cluster: EtcdCluster): EtcdMember {
-  const connected = gw.log.filter(line => line.msg === "connected").at(-1);
-  return cluster.member(String(connected?.["endpoint"]));
 }
 
 /** Puts and gets a key through the gateway, and expects both to work. */
@@ -45,6 +40,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     expect(await etcdctl(gw.address, "put", "leased", "x", `--lease=${lease}`)).toMatchObject({ code: 0 });
     const left = await etcdctl(gw.address, "lease", "timetolive", lease, "--keys");
     expect(left.stdout).toContain("leased");
+    await inUse(gw, cluster);
     const used = gw.log.filter(line => line.msg === "connected").map(line => line["endpoint"]);
     expect(new Set(used).size).toBe(1);
   });
@@ -55,24 +51,24 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     await using watch = startWatch(gw.address, "watched");
     await putAndGet(gw, "warm-up");
     while (!/first/.test(watch.output)) await etcdctl(gw.address, "put", "watched", "first");
-    const killed = inUse(gw, cluster);
+    const killed = await inUse(gw, cluster);
     await killed.crash();
     const next = await etcdctl(gw.address, "get", "warm-up", "--consistency=s", "--print-value-only");
     expect(next).toMatchObject({ code: 0, stdout: "value of warm-up\n" });
     await cluster.settled();
     await putAndGet(gw, "after");
-    expect(inUse(gw, cluster)).not.toBe(killed);
+    expect(await inUse(gw, cluster)).not.toBe(killed);
     const switched = await gw.logged(/switched endpoint/);
-    expect(switched).toMatchObject({ from: killed.endpoint, to: inUse(gw, cluster).endpoint });
+    expect(switched).toMatchObject({ from: killed.endpoint, to: (await inUse(gw, cluster)).endpoint });
     expect(await gw.logged(/endpoint set aside/)).toMatchObject({ endpoint: killed.endpoint });
     expect(await etcdctl(gw.address, "put", "watched", "second")).toMatchObject({ code: 0 });
     await watch.printed(/second/);
 
-    const successor = inUse(gw, cluster);
+    const successor = await inUse(gw, cluster);
     await killed.restart();
     expect(await gw.logged(/endpoint is back/)).toMatchObject({ endpoint: killed.endpoint });
     await putAndGet(gw, "after its return");
-    expect(inUse(gw, cluster)).toBe(successor);
+    expect(await inUse(gw, cluster)).toBe(successor);
   });
 
   test("two of three down and one back, then all down and up: service returns each time", async () => {
@@ -86,7 +82,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     expect(await etcdctl(gw.address, "put", "no quorum", "x", "--command-timeout=2s")).toMatchObject({
       code: 1,
     });
-    expect(inUse(gw, cluster)).toBe(third);
+    expect(await inUse(gw, cluster)).toBe(third);
     await first.restart();
     await cluster.settled();
     await putAndGet(gw, "quorum again");

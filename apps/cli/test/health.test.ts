@@ -8,7 +8,6 @@ import {
   connectTo,
   createAuthority,
   createNetwork,
-  type EtcdCluster,
   type EtcdMember,
   echo,
   etcdctl,
@@ -23,18 +22,10 @@ import {
   startWatch,
 } from "@gw/testing";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { count, inUse } from "./in-use.js";
 
 /** Looks often, so that tests need not wait long. */
 const quick = ["--health-interval=500ms", "--health-timeout=1s", "--retry-delay=1s"];
-
-/** The member that the newest connection went to. */
-async function inUse(gw: Gw, cluster: EtcdCluster): Promise<EtcdMember> {
-  // The log comes later than what it tells.
-  while (count(gw, /^accepted$/) > count(gw, /^connected$|^client closed unserved$/))
-    await once(gw.child, "printed");
-  const connected = gw.log.filter(line => line.msg === "connected").at(-1);
-  return cluster.member(String(connected?.["endpoint"]));
-}
 
 /** Puts until it works: what is in flight when a connection is closed may be lost, and clients ask again. */
 async function put(gw: Gw, key: string, value: string, within: readonly string[] = []): Promise<void> {
@@ -51,10 +42,6 @@ async function setAside(gw: Gw, { endpoint }: EtcdMember, why: string): Promise<
 /** Waits until the log says that `member` is used again. Others may have been away as well meanwhile. */
 async function back(gw: Gw, { endpoint }: EtcdMember): Promise<void> {
   await gw.printed(new RegExp(`"endpoint":"${endpoint}",[^\\n]*"msg":"endpoint is back"`));
-}
-
-function count(gw: Gw, message: RegExp): number {
-  return gw.log.filter(line => message.test(line.msg)).length;
 }
 
 /** A connection through the gateway to a server that echoes. */

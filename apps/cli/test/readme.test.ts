@@ -260,5 +260,5 @@ async function worksWithEtcd(command: string): Promise<void> {
   await using gw = await startGw([`--endpoints=${etcd.endpoints}`]);
   const here = command.replace("127.0.0.1:23790", gw.address);
   await succeed(runProgram("sh", ["-c", here], { env: { ETCDCTL_API: "3" } }));
-  expect(gw.log.map(({ msg }) => msg)).toContain("connected");
+  await gw.logged(/^connected$/);
 }

@@ -322,6 +322,7 @@ describe("--selector", () => {
       client.end("served all the same");
       expect(await outcome(client)).toMatchObject({ received: Buffer.from("served all the same") });
     }
+    await gw.logged(/selector failed/);
     expect(gw.log.filter(line => line.msg.includes("selector failed"))).toHaveLength(1);
   });
 });
