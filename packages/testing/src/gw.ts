@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type Outcome, type Program, type ProgramOptions, runProgram, startProgram } from "./program.js";
 
@@ -43,12 +44,17 @@ export async function startGw(args: readonly string[], options: GwOptions = {}):
     await program[Symbol.asyncDispose]();
     throw error;
   }
-  const log = (): LogLine[] =>
-    program.output
-      .split("\n")
-      .slice(0, -1)
-      .filter(line => line.startsWith("{"))
-      .map(line => JSON.parse(line));
+  const lines: LogLine[] = [];
+  let readTo = 0;
+  const log = (): readonly LogLine[] => {
+    const { output } = program;
+    for (let end = output.indexOf("\n", readTo); end >= 0; end = output.indexOf("\n", readTo)) {
+      const line = output.slice(readTo, end);
+      if (line.startsWith("{")) lines.push(JSON.parse(line));
+      readTo = end + 1;
+    }
+    return lines;
+  };
   const ready = log().find(line => line.msg === "ready to proxy client requests");
   const [address = ""] = (ready?.["listen"] ?? []) as string[];
   return Object.defineProperties(program as Gw, {
@@ -57,8 +63,15 @@ export async function startGw(args: readonly string[], options: GwOptions = {}):
     log: { get: log },
     logged: {
       value: async (message: RegExp) => {
-        await program.printed(new RegExp(`"msg":"[^"\\n]*${message.source}[^\\n]*\\n`));
-        return log().find(line => message.test(line.msg));
+        for (;;) {
+          const { running } = program;
+          // What it printed last comes later than its end.
+          if (!running) await program.exit;
+          const found = log().find(line => message.test(line.msg));
+          if (found) return found;
+          if (!running) throw new Error(`gw ended without logging ${message}:\n${program.output}`);
+          await once(program.child, "printed");
+        }
       },
     },
   });
