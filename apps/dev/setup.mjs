@@ -2,11 +2,8 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { buildNative } from "../../packages/splice/build.mjs";
-
-/** The folder of the repository. */
-export const root = fileURLToPath(new URL("../..", import.meta.url));
+import { root } from "./root.mjs";
 
 /** What the checkout was last installed from; lives and dies with node_modules. */
 const stamp = join(root, "node_modules", ".gw-installed");
@@ -25,6 +22,7 @@ export function setUp() {
     writeFileSync(stamp, wanted);
   }
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b"]);
+  run(process.execPath, [join(root, "apps/dev/bundle.mjs")]);
   const outcome = buildNative();
   if (outcome !== "up-to-date") console.error(`native relay: ${outcome}`);
 }

@@ -26,8 +26,8 @@ const heavy = {
   "import-meta-resolve": "/import-meta-resolve/",
   pino: "/pino/",
   "pino-pretty": "/pino-pretty/",
-  demo: "/dist/demo/demo.js",
-  resolve: "/dist/resolve.js",
+  demo: "/dist/demo-",
+  resolve: "/dist/resolve-",
 };
 
 /** What of the heavy a program loads that `run` starts and ends. */

@@ -51,14 +51,18 @@ describe.each(published)("the tarball of $name", ({ name, folder }) => {
       .trim()
       .split("\n")
       .map(file => file.replace(/^package\//, ""));
-    const compiled = (await sources(folder)).flatMap(file => [`dist/${file}.js`, `dist/${file}.d.ts`]);
+    const declared = (await sources(folder)).map(file => `dist/${file}.d.ts`);
     const native = name === "@gw/splice" ? await nativeFiles(folder) : [];
-    const further =
-      { "@gw/cli": ["bin/gw.js"], "@gw/discovery": ["schema/endpoints.schema.json"] }[name] ?? native;
-    const wanted = ["LICENSE", "README.md", "package.json", ...compiled, ...further];
-    // What an earlier build has left behind is not on a machine that releases.
-    const leftOver = /^dist\/(?!.*\.test\.)[\w/-]+(\.d\.ts|\.js)$/;
-    expect(files.filter(file => !wanted.includes(file) && !leftOver.test(file))).toEqual([]);
+    const further = {
+      "@gw/cli": ["bin/gw.js", "dist/main.js", "dist/etcd-keeper.js"],
+      "@gw/discovery": ["dist/index.js", "schema/endpoints.schema.json"],
+      "@gw/health": ["dist/index.js", "dist/defaults.js"],
+    }[name] ?? ["dist/index.js", ...native];
+    const wanted = ["LICENSE", "README.md", "package.json", ...declared, ...further];
+    // What an entry loads later, or shares with another; and what an earlier build has left behind, which is not on a
+    // machine that releases.
+    const allowed = /^dist\/([\w-]+-[A-Z\d]{8}\.js|(?!.*\.test\.)[\w/-]+\.d\.ts)$/;
+    expect(files.filter(file => !wanted.includes(file) && !allowed.test(file))).toEqual([]);
     expect(files).toEqual(expect.arrayContaining(wanted));
   });
 
