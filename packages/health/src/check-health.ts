@@ -51,13 +51,14 @@ const suspicionMs = 1_000;
 const jitterPart = 0.2;
 
 /**
- * Looks at the endpoints of `pool` that are up, or that a dial has set aside with connections open, and reports to it: a good verdict at once; a bad one from the `fall`th
- * in a row on, up to which looks follow each other within a second. So a failure of the endpoint in use is reported
- * within `fall` × `intervalMs` + the probe's timeout, if that is no longer than the interval.
+ * Looks at the endpoints of `pool` that are up, or that a dial has set aside with connections open, and reports to it:
+ * a good verdict at once; a bad one from the `fall`th in a row on, up to which looks follow each other within a second.
+ * So a failure of the endpoint in use is reported within `fall` × `intervalMs` + the probe's timeout, if that is no
+ * longer than the interval.
  *
  * Where the cause may be the cluster's, the others are looked at first, so that the pool can tell; then it takes a look
- * that fails some time after another was found to be well. An error of this machine's own is no verdict. There is at most one look
- * at an endpoint at a time.
+ * that fails some time after another was found to be well. An error of this machine's own is no verdict. There is at
+ * most one look at an endpoint at a time.
  *
  * @throws {GatewayError} `invalid-option`
  */
@@ -142,7 +143,8 @@ export function checkHealth(options: CheckOptions): HealthChecks {
 
   /**
    * Whether a cause that all may have is the watched endpoint's own, as the look that began at `startedAt` found it still
-   * some time after another was found to be well: an election is over for one member before it is for the next.
+   * some time after another was found to be well: an election is over for one member before it is for the next. Where
+   * that time has yet to pass, it is looked at again soon.
    */
   const isAlone = (watch: Watch, startedAt: number, others: readonly Watch[], since: number): boolean => {
     if (others.every(other => other.failures > 0)) watch.aloneSince = Infinity;
