@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "./clock.js";
 
 test("the system's clock never goes backwards", () => {
@@ -33,4 +33,48 @@ test("waits keep no process alive", () => {
   const cancel = systemClock.after(60_000, () => {});
   expect(process.getActiveResourcesInfo()).toEqual(before);
   cancel();
+});
+
+test("waits of any length warn of nothing and do not run at once", async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", onWarning);
+  const ran: number[] = [];
+  const waits = [2 ** 31 - 1, 2 ** 31, 2.2 * 2 ** 31, 1e15, Number.MAX_VALUE, Infinity];
+  const cancels = waits.map(ms => systemClock.after(ms, () => ran.push(ms)));
+  await new Promise<void>(resolve => systemClock.after(5, resolve));
+  for (const cancel of cancels) cancel();
+  await new Promise<void>(resolve => systemClock.after(1, resolve));
+  process.off("warning", onWarning);
+  expect({ ran, warnings }).toEqual({ ran: [], warnings: [] });
+});
+
+test("a negative wait runs soon, and one of NaN is refused", async () => {
+  await new Promise<void>(resolve => systemClock.after(-1e12, resolve));
+  await new Promise<void>(resolve => systemClock.after(-Infinity, resolve));
+  expect(() => systemClock.after(Number.NaN, () => {})).toThrow(RangeError);
+});
+
+describe("a long wait", () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  test("lasts exactly as long as it was asked to", () => {
+    const ms = 100 * 24 * 3_600_000;
+    const ran = vi.fn();
+    systemClock.after(ms, ran);
+    vi.advanceTimersByTime(ms - 1);
+    expect(ran).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(ran).toHaveBeenCalledOnce();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("can be cancelled at any time", () => {
+    const ran = vi.fn();
+    const cancel = systemClock.after(2 ** 32, ran);
+    vi.advanceTimersByTime(2 ** 31);
+    cancel();
+    expect(vi.getTimerCount()).toBe(0);
+  });
 });

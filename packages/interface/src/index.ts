@@ -21,3 +21,4 @@ export type {
   RelaySettings,
 } from "./relay.js";
 export type { Candidate, Selector, SelectorFactory } from "./selector.js";
+export { type PauseTracker, startTimeout, trackPauses } from "./timeout.js";
