@@ -2,6 +2,7 @@ import { discoveryCompliance } from "@gw/compliance";
 import { type Discovery, type Endpoint, GatewayError } from "@gw/interface";
 import { queue } from "@gw/testing";
 import { expect, test } from "vitest";
+import { busy, leftBehind, quiet } from "../test/left-behind.js";
 import { merge, parseEndpoint, staticEndpoints } from "./index.js";
 
 const [a, b, c] = ["a", "b", "c"].map(parseEndpoint) as [Endpoint, Endpoint, Endpoint];
@@ -99,3 +100,8 @@ for (const { name, run } of discoveryCompliance({
   make: () => merge([staticEndpoints([a, b]), staticEndpoints([b, c])]),
 }))
   test(name, run);
+
+test("changes of one source leave nothing behind while another is quiet", async () => {
+  // A reaction on a promise takes several hundred bytes.
+  expect(await leftBehind(merge([busy, quiet]))).toBeLessThan(50);
+});

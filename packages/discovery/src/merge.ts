@@ -36,22 +36,11 @@ async function* watchAll(
   if (signal.aborted) stop.abort();
   const request = { signal: stop.signal, onRefresh };
   const sets: (readonly Endpoint[])[] = sources.map(() => []);
-  const followed = sources.map(source => follow(source, observer, request));
-  const step = async (index: number): Promise<Step> => ({
-    index,
-    result: (await followed[index]?.next()) ?? { done: true, value: undefined },
-  });
-  const pending = new Map(sources.map((_, index) => [index, step(index)]));
+  const steps = createSteps(sources.map(source => follow(source, observer, request)));
   let known: readonly Endpoint[] | undefined;
   try {
-    while (pending.size > 0) {
-      const { index, result } = await Promise.race(pending.values());
-      if (result.done) {
-        pending.delete(index);
-        continue;
-      }
-      pending.set(index, step(index));
-      sets[index] = result.value;
+    for (let step = await steps.next(); step; step = await steps.next()) {
+      sets[step.index] = step.set;
       const all = union(sets);
       if (known && sameSet(known, all)) continue;
       known = all;
@@ -60,13 +49,59 @@ async function* watchAll(
   } finally {
     stop.abort();
     signal.removeEventListener("abort", onAbort);
-    await Promise.allSettled(pending.values());
+    await steps.ended();
   }
 }
 
+/** A new set of the source at `index`. */
 interface Step {
   readonly index: number;
-  readonly result: IteratorResult<readonly Endpoint[], void>;
+  readonly set: readonly Endpoint[];
+}
+
+/**
+ * The sets of several sources in the order in which they come. Of each source at most one set waits to be taken.
+ *
+ * To race the sources anew for each set would leave something on the promise of each that is quiet, for as long as it is.
+ */
+function createSteps(sources: readonly AsyncIterator<readonly Endpoint[], void>[]): {
+  /** Undefined when all sources have ended. Rejects when one does. */
+  next(): Promise<Step | undefined>;
+  /** Resolves when nothing is asked of a source any more. */
+  ended(): Promise<unknown>;
+} {
+  const arrived: (Step | { readonly index: number; readonly error: unknown })[] = [];
+  let open = sources.length;
+  let wake = (): void => {};
+  const asked: Promise<void>[] = [];
+  const ask = (index: number): void => {
+    asked[index] = (sources[index] as AsyncIterator<readonly Endpoint[], void>).next().then(
+      ({ done, value }) => {
+        if (done) open -= 1;
+        else arrived.push({ index, set: value });
+        wake();
+      },
+      (error: unknown) => {
+        open -= 1;
+        arrived.push({ index, error });
+        wake();
+      },
+    );
+  };
+  for (const index of sources.keys()) ask(index);
+  return {
+    async next() {
+      while (arrived.length === 0 && open > 0)
+        await new Promise<void>(resolve => {
+          wake = resolve;
+        });
+      const step = arrived.shift();
+      if (step && "error" in step) throw step.error;
+      if (step) ask(step.index);
+      return step;
+    },
+    ended: () => Promise.all(asked),
+  };
 }
 
 /** One source, again and again: when it throws, it is begun anew at the next refresh. */

@@ -1,6 +1,7 @@
 import { discoveryCompliance } from "@gw/compliance";
 import { type Discovery, type Endpoint, GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
+import { busy, leftBehind } from "../test/left-behind.js";
 import { down, secure, untrusted, vetted } from "../test/vetted.js";
 import { staticEndpoints } from "./static.js";
 import { validated } from "./validated.js";
@@ -142,4 +143,9 @@ test.each([
   expect(make).toThrow(
     expect.objectContaining({ code: "invalid-option", detail: expect.stringMatching(detail) }),
   );
+});
+
+test("changes of the source leave nothing behind", async () => {
+  const checked = validated(busy, async () => {}, { demands: () => false });
+  expect(await leftBehind(checked)).toBeLessThan(50);
 });
