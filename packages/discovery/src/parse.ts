@@ -18,13 +18,13 @@ export function parseEndpoint(text: string): Endpoint {
     return Object.freeze({ ...address, priority: 0, weight: 0, ...(secure === undefined ? {} : { secure }) });
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    throw new GatewayError(
-      "invalid-endpoint",
-      `endpoint ${quote(withoutPassword(trimmed))}: ${error.detail}`,
-      {
-        cause: error,
-      },
-    );
+    // Of what stands before an @, neither the detail nor the cause may show a part: it may be a password.
+    const secret = trimmed.includes("@");
+    const detail = secret ? faultBehindUser(trimmed, error) : error.detail;
+    const shown = quote(secret ? `${schemeOf(trimmed)}…@${behindUser(trimmed)}` : trimmed);
+    throw new GatewayError("invalid-endpoint", `endpoint ${shown}: ${detail}`, {
+      ...(!secret && { cause: error }),
+    });
   }
 }
 
@@ -46,19 +46,45 @@ export function parseEndpoints(list: string): ParsedEndpoints {
   if (list.trim() === "") throw new GatewayError("invalid-endpoint", "the list of endpoints is empty");
   const endpoints: Endpoint[] = [];
   const duplicates: string[] = [];
-  for (const item of list.split(",")) {
+  const items = list.split(",");
+  for (const [index, item] of items.entries()) {
     if (item.trim() === "")
       throw new GatewayError("invalid-endpoint", `the list of endpoints ${quote(list)} has an empty item`);
-    const endpoint = parseEndpoint(item);
+    const endpoint = parseItem(item, index, items);
     if (endpoints.some(known => sameEndpoint(known, endpoint))) duplicates.push(formatAddress(endpoint));
     else endpoints.push(endpoint);
   }
   return { endpoints, duplicates };
 }
 
-/** A password is not used, and must not get into a log either. */
-function withoutPassword(text: string): string {
-  return text.replace(/(\/\/[^/?#:@]*:)[^/?#]*@/, "$1…@");
+/** One item of a list. Where a comma may have cut a password in two, an error shows nothing of it. */
+function parseItem(item: string, index: number, items: readonly string[]): Endpoint {
+  const mayBeCut = !item.includes("@") && items.slice(index + 1).some(later => later.includes("@"));
+  try {
+    return parseEndpoint(item);
+  } catch (error) {
+    if (!mayBeCut) throw error;
+    throw new GatewayError(
+      "invalid-endpoint",
+      `endpoint ${index + 1} of the list cannot be read; in a user or password, write , as %2C`,
+    );
+  }
+}
+
+/** What is wrong with an endpoint that has an `@` in it, told without what stands before that. */
+function faultBehindUser(text: string, error: GatewayError): string {
+  if (schemeOf(text) === "") return "a user and password need http:// or https:// in front of them";
+  if (/[/?#].*@/s.test(text.slice(schemeOf(text).length)))
+    return "in a user or password, write / as %2F, ? as %3F and # as %23";
+  return error.detail;
+}
+
+function behindUser(text: string): string {
+  return text.slice(text.lastIndexOf("@") + 1);
+}
+
+function schemeOf(text: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? "";
 }
 
 function stripScheme(text: string): { readonly authority: string; readonly secure?: boolean } {

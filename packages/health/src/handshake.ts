@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { type Endpoint, GatewayError } from "@gw/interface";
+import { type Endpoint, GatewayError, serverNameOf } from "@gw/interface";
 import { nodeTls } from "./lazily.js";
-import { nameToSend } from "./names.js";
+
 import { handshakeFailure, serverFault } from "./tls-failure.js";
 import type { TlsSide } from "./tls-side.js";
 
@@ -29,7 +29,7 @@ export function handshake(
       secureContext: tls.context(),
       minVersion: "TLSv1.2",
       ALPNProtocols: ["http/1.1"],
-      servername: nameToSend(endpoint, tls.serverNames),
+      servername: serverNameOf([endpoint.host, ...tls.serverNames]),
       // Judged below, where the certificate can still be looked at. Nothing is sent before.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,

@@ -1,9 +1,9 @@
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
-import { type Endpoint, GatewayError } from "@gw/interface";
+import { type Endpoint, GatewayError, serverNameOf } from "@gw/interface";
 import { nodeTls } from "./lazily.js";
-import { nameToSend } from "./names.js";
+
 import { handshakeFailure, oneLine, serverFault } from "./tls-failure.js";
 
 /** What a server showed that passed. The strings are the certificate's: quote them before they are printed. */
@@ -51,7 +51,7 @@ export function converse(tcp: Socket, conversation: Conversation): Promise<TlsVe
       secureContext: context,
       minVersion: "TLSv1.2",
       ALPNProtocols: ["h2", "http/1.1"],
-      servername: nameToSend(endpoint, serverNames),
+      servername: serverNameOf([endpoint.host, ...serverNames]),
       // Judged below, where the certificate can still be looked at. Nothing is sent before.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,

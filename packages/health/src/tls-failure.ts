@@ -1,7 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import { type Endpoint, GatewayError, messageOf, quote } from "@gw/interface";
-import { nameFault } from "./names.js";
+import { certificateNameFault, type Endpoint, GatewayError, messageOf, quote } from "@gw/interface";
 
 /** Why a server's certificate is not good; undefined if it is. */
 export function serverFault(
@@ -11,7 +10,7 @@ export function serverFault(
 ): string | undefined {
   if (!certificate) return "the server showed no certificate";
   if (!socket.authorized) return certificateFault(String(socket.authorizationError), certificate);
-  return nameFault(certificate, endpoint, serverNames);
+  return certificateNameFault(certificate.subjectAltName, [endpoint.host, ...serverNames]);
 }
 
 /** What is wrong with a certificate, in words, from the name that OpenSSL has for it (`X509_V_ERR_…`). */

@@ -1,8 +1,9 @@
 import { isIPv6 } from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Address, formatAddress, parseAddress, quote } from "./address.js";
+import { type Address, formatAddress, parseAddress } from "./address.js";
 import { GatewayError } from "./error.js";
+import { quote } from "./quote.js";
 
 /** What parseAddress has against `text`. */
 function complaintAbout(text: string, options?: Parameters<typeof parseAddress>[1]): string {
@@ -196,49 +197,4 @@ test("formatAddress puts IPv6, and nothing else, in brackets", () => {
     }),
     { seed: 3 },
   );
-});
-
-describe("quote", () => {
-  const unsafe = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
-
-  test("lets no control character, line break or change of direction through", () => {
-    const character = fc.oneof(
-      fc.constantFrom(
-        "\n",
-        "\r",
-        "\t",
-        "\u0000",
-        "\u001b",
-        "\u007f",
-        "\u0085",
-        "\u2028",
-        "\u2029",
-        "\u202e",
-        "\u200f",
-      ),
-      fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
-    );
-    fc.assert(
-      fc.property(fc.array(character, { maxLength: 150 }), characters => {
-        expect(quote(characters.join(""))).not.toMatch(unsafe);
-      }),
-      { seed: 4, numRuns: 2_000 },
-    );
-    for (let code = 0; code <= 0xffff; code++)
-      expect(unsafe.test(quote(String.fromCharCode(code)))).toBe(false);
-  });
-
-  test("keeps every character of up to 100, so that the value can be told", () => {
-    fc.assert(
-      fc.property(fc.string({ unit: "binary", maxLength: 50 }), value => {
-        expect(JSON.parse(quote(value))).toBe(value);
-      }),
-      { seed: 5, numRuns: 1_000 },
-    );
-  });
-
-  test("cuts what is longer than 100 characters", () => {
-    expect(quote("x".repeat(100))).toBe(`"${"x".repeat(100)}"`);
-    expect(quote("x".repeat(101))).toBe(`"${"x".repeat(100)}…"`);
-  });
 });

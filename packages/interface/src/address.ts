@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6, SocketAddress } from "node:net";
 import { GatewayError } from "./error.js";
+import { quote } from "./quote.js";
 
 /** Where a TCP connection can be made to or accepted at. */
 export interface Address {
@@ -41,16 +42,6 @@ export function parseAddress(
     return { host, port: options.defaultPort };
   }
   return { host, port: parsePort(port, options.allowPortZero ? 0 : 1) };
-}
-
-/** `value` quoted for a message: one line, no control characters, not endless. */
-export function quote(value: string): string {
-  const short = value.length > 100 ? `${value.slice(0, 100)}…` : value;
-  return JSON.stringify(short).replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, unprintable);
-}
-
-function unprintable(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 function parsePort(text: string, lowest: 0 | 1): number {

@@ -3,7 +3,8 @@
  *
  * @packageDocumentation
  */
-export { type Address, formatAddress, parseAddress, quote } from "./address.js";
+export { type Address, formatAddress, parseAddress } from "./address.js";
+export { certificateNameFault, serverNameOf } from "./certificate-names.js";
 export { type Clock, systemClock } from "./clock.js";
 export type { Discovery, WatchOptions } from "./discovery.js";
 export { type Endpoint, sameEndpoint } from "./endpoint.js";
@@ -11,6 +12,7 @@ export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
 export type { Checked, EndpointStatus, Probe, Verdict } from "./health.js";
 export { notify, type Observer } from "./observer.js";
 export type { Lease, LeaseRequest, Pool } from "./pool.js";
+export { quote, withoutCredentials } from "./quote.js";
 export type {
   ClientEvents,
   Listener,

@@ -1,8 +1,14 @@
 import { type ClientRequest, type IncomingMessage, request as plainRequest } from "node:http";
 import { type RequestOptions, request as secureRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { checkServerIdentity, type PeerCertificate } from "node:tls";
-import { type Endpoint, formatAddress, GatewayError, messageOf } from "@gw/interface";
+import {
+  certificateNameFault,
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  messageOf,
+  serverNameOf,
+} from "@gw/interface";
 import { type Limits, within } from "../dns/within.js";
 import { isLoopback } from "./loopback.js";
 
@@ -68,7 +74,7 @@ function begin(
   { tls, serverNames, lookup }: PostOptions,
   headers: NonNullable<RequestOptions["headers"]>,
 ): ClientRequest {
-  const name = host.replace(/\.$/, "");
+  const names = [host, ...serverNames];
   const options: RequestOptions = {
     method: "POST",
     host,
@@ -86,14 +92,15 @@ function begin(
     key: tls.key,
     rejectUnauthorized: true,
     minVersion: "TLSv1.2",
-    servername: [name, ...serverNames].find(one => !isIP(one)) ?? "",
-    checkServerIdentity: (_, certificate) => nameFault([name, ...serverNames], certificate),
+    // As in Go, a CA that is given may be an intermediate one, or the server's own certificate.
+    allowPartialTrustChain: tls.ca !== undefined,
+    servername: serverNameOf(names),
+    // Called before the request, and so the credentials in it, is sent. Node's own takes common names and `h*`.
+    checkServerIdentity(_, { subjectaltname }) {
+      const fault = certificateNameFault(subjectaltname, names);
+      return fault === undefined ? undefined : new GatewayError("untrusted", fault);
+    },
   });
-}
-
-function nameFault(names: readonly string[], certificate: PeerCertificate): Error | undefined {
-  const faults = names.map(name => checkServerIdentity(name.replace(/\.$/, ""), certificate));
-  return faults.every(Boolean) ? faults[0] : undefined;
 }
 
 function nodeLookup(lookup: PostOptions["lookup"]): LookupFunction {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { type Certificate, type CertificateAuthority, createAuthority, missing } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { json, startFakeCluster } from "../../test/fake-etcd.js";
@@ -74,6 +75,41 @@ describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
     expect(await looked(server.url, { tls })).toContain(untrusted);
     expect(await looked(server.url, { tls, serverNames: ["example.org"] })).toContain(untrusted);
     expect(await looked(server.url, { tls, serverNames: ["example.org", "example.com."] })).toBe(known);
+  });
+
+  // As Go's clients, and gw's checks of endpoints, see it; Node's own check lets the first two pass.
+  test.each([
+    ["by its common name alone", { names: [], commonName: "host.example.com" }],
+    ["by a wildcard for a part of a label", { names: ["h*.example.com"] }],
+    ["by a wildcard for two labels", { names: ["*.com"] }],
+    ["by another name", { names: ["example.com"] }],
+  ])("and is for the host %s gets no password and no token", async (_, content) => {
+    let received = 0;
+    const { cert, key } = await authority.issue(content);
+    const server = createTlsServer({ cert, key }, socket =>
+      socket
+        .on("error", () => {})
+        .on("data", chunk => {
+          received += chunk.length;
+        }),
+    );
+    server.on("tlsClientError", () => {}).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `https://host.example.com:${(server.address() as AddressInfo).port}`;
+    const options = { tls: { ca: authority.cert }, lookup: async () => ["127.0.0.1"] };
+    try {
+      for (const auth of [{ user: "root", password: "secret" }, { token: "secret" }])
+        expect(await looked(url, { ...options, auth })).toContain("certificate");
+      expect(received).toBe(0);
+    } finally {
+      server.close();
+    }
+  });
+
+  test("is asked with a certificate that is trusted itself, as with Go", async () => {
+    const own = await authority.issue();
+    await using server = await startSecure(own);
+    expect(await looked(server.url, { tls: { ca: own.cert } })).toBe(known);
   });
 
   test("is not asked when its certificate has expired", async () => {

@@ -1,0 +1,68 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { quote } from "./quote.js";
+
+describe("quote", () => {
+  const unsafe = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
+
+  test("lets no control character, line break or change of direction through", () => {
+    const character = fc.oneof(
+      fc.constantFrom(
+        "\n",
+        "\r",
+        "\t",
+        "\u0000",
+        "\u001b",
+        "\u007f",
+        "\u0085",
+        "\u2028",
+        "\u2029",
+        "\u202e",
+        "\u200f",
+      ),
+      fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+    );
+    fc.assert(
+      fc.property(fc.array(character, { maxLength: 150 }), characters => {
+        expect(quote(characters.join(""))).not.toMatch(unsafe);
+      }),
+      { seed: 4, numRuns: 2_000 },
+    );
+    for (let code = 0; code <= 0xffff; code++)
+      expect(unsafe.test(quote(String.fromCharCode(code)))).toBe(false);
+  });
+
+  test("keeps every character of up to 100, so that the value can be told", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 50 }), value => {
+        expect(JSON.parse(quote(value))).toBe(value);
+      }),
+      { seed: 5, numRuns: 1_000 },
+    );
+  });
+
+  test("cuts what is longer than 100 characters", () => {
+    expect(quote("x".repeat(100))).toBe(`"${"x".repeat(100)}"`);
+    expect(quote("x".repeat(101))).toBe(`"${"x".repeat(100)}…"`);
+  });
+
+  test("shows no user and no password of a URL", () => {
+    expect(quote("https://root:secret@10.0.0.1:2379")).toBe('"https://…@10.0.0.1:2379"');
+    expect(quote("https://token@h")).toBe('"https://…@h"');
+    expect(quote("http://a:1,https://u:p/w?@#s@h:2,http://b")).toBe('"http://…@h:2,http://b"');
+    expect(quote("http://h/path, user@example.com".slice(0, 13))).toBe('"http://h/path"');
+    expect(quote("user@example.com")).toBe('"user@example.com"');
+  });
+
+  test("shows no part of a password, whatever characters it is of", () => {
+    const secret = fc
+      .string({ unit: fc.constantFrom(...'aZ09:/?#@,. %"\\\n'), minLength: 1, maxLength: 30 })
+      .map(text => `SECRET${text}SECRET`);
+    fc.assert(
+      fc.property(secret, fc.constantFrom("http://", "https://", "//", "x,https://"), (password, before) => {
+        expect(quote(`${before}user:${password}@host:1`)).not.toContain("SECRET");
+      }),
+      { seed: 6, numRuns: 1_000 },
+    );
+  });
+});
