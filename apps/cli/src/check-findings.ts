@@ -8,11 +8,16 @@ export interface Finding {
 }
 
 /** What follows from what was seen at all endpoints, the worst first. */
-export function findings(checks: readonly EndpointCheck[], problems: readonly string[]): readonly Finding[] {
+export function findings(
+  checks: readonly EndpointCheck[],
+  problems: readonly string[],
+  warnings: readonly string[] = [],
+): readonly Finding[] {
   const found: readonly (readonly Finding[])[] = [
     problems.map(message => ({ severity: "error", message })),
     strangersAmong(checks),
     checks.flatMap(faultsOf),
+    warnings.map(message => ({ severity: "warning", message })),
     twinsAmong(checks),
     checks.flatMap(expiring),
     checks.flatMap(notesOn),

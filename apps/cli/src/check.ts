@@ -48,7 +48,7 @@ export async function check(flags: CheckFlags): Promise<void> {
   try {
     const endpoints = await checkAll(discovered.endpoints, instruments, signal);
     if (stop.drain.aborted) return;
-    const found = findings(endpoints, [...discovered.problems]);
+    const found = findings(endpoints, [...discovered.problems], [...discovered.warnings]);
     const good = endpoints.length > 0 && !found.some(({ severity }) => severity === "error");
     const report: CheckReport = { endpoints, findings: found, good };
     process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : formatCheck(report));

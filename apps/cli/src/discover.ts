@@ -11,6 +11,8 @@ export interface Discovered {
   readonly endpoints: readonly Endpoint[];
   /** What went wrong, a sentence each; it is for the caller to take them out. */
   readonly problems: Set<string>;
+  /** What is used and should not be relied on, a sentence each. */
+  readonly warnings: ReadonlySet<string>;
   /** Resolves when each source has told something, or cannot. */
   readonly settled: Promise<void>;
   /** Resolves when nothing can change any more: with the fault of the configuration, if there is one. */
@@ -30,7 +32,9 @@ export async function discover(
 ): Promise<Discovered> {
   const { signal, onChange, healthChecked, ...dialing } = options;
   const problems = new Set<string>();
+  const warnings = new Set<string>();
   const observer: Observer = {
+    unsecured: ({ source, why }) => warnings.add(`${source}: ${why}`),
     lookupFailed({ source, error }) {
       problems.add(`${source}: ${error.detail}`);
       onChange?.();
@@ -63,6 +67,7 @@ export async function discover(
       return endpoints;
     },
     problems,
+    warnings,
     settled: settled.then(() => {}),
     ended,
   };

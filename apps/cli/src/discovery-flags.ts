@@ -38,7 +38,11 @@ export function discoveryFlags(): Option[] {
     flag("--endpoints-file <file>", "JSON or YAML file that lists endpoints, watched").argParser(text),
     flag("--discovery-srv <domain>", "DNS domain whose SRV records name the endpoints").argParser(text),
     flag("--discovery-srv-name <name>", "suffix of the SRV service names").argParser(text),
-    booleanFlag("--insecure-discovery", "use SRV records without TLS (_etcd-client) as well"),
+    booleanFlag(
+      "--insecure-discovery",
+      "use SRV records without TLS (_etcd-client) as well; false: never",
+      "only while there are none with TLS and no CA is given",
+    ),
     flag(
       "--dns-server <address>",
       "DNS server for SRV records and the hosts that they name, repeatable",

@@ -28,8 +28,8 @@ export function orZero(text: string): number {
 }
 
 /** A flag that stands for yes, and takes `true` or `false` as flags of Go programs do. */
-export function booleanFlag(name: string, description: string): Option {
-  return flag(`${name} [boolean]`, description, "false").preset("true").argParser(parsing(parseBoolean));
+export function booleanFlag(name: string, description: string, byDefault = "false"): Option {
+  return flag(`${name} [boolean]`, description, byDefault).preset("true").argParser(parsing(parseBoolean));
 }
 
 /** The environment variable that goes with a flag: `GW_RETRY_DELAY` with `--retry-delay`. */

@@ -58,6 +58,9 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
         log.warn({ source, endpoint: name, why: error.detail, ...before }, "endpoint refused"),
       );
     },
+    unsecured({ source, why }) {
+      log.warn({ source, why }, "SRV records are not secured");
+    },
     endpointUnreachable({ source, endpoint, error }) {
       log.warn(
         { source, endpoint: formatAddress(endpoint), why: error.detail },

@@ -17,7 +17,9 @@ export async function main(args: readonly string[]): Promise<number> {
   // The waits of the packages do not keep a process alive; a command that waits (for DNS, say) has to.
   const alive = setInterval(() => {}, 2 ** 30);
   try {
-    await program().parseAsync(args, { from: "user" });
+    // So that `etcd` may be an alias of gw, and the examples of etcd's documents run as they are written.
+    const own = args[0] === "gateway" ? args.slice(1) : args;
+    await program().parseAsync(own, { from: "user" });
     return exitCode.requestedStop;
   } catch (error) {
     // Commander has printed its message already; help and version are not errors.

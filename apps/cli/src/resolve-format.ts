@@ -2,7 +2,7 @@ import type { EndpointReport, ResolveReport } from "./resolve.js";
 import { table } from "./table.js";
 
 /** The report of `gw resolve` for people. */
-export function formatReport({ srv = [], endpoints, problems }: ResolveReport): string {
+export function formatReport({ srv = [], endpoints, warnings, problems }: ResolveReport): string {
   const lines: string[] = [];
   for (const { name, server, error, records } of srv) {
     const count = records.length === 1 ? "1 record" : `${records.length} records`;
@@ -16,6 +16,7 @@ export function formatReport({ srv = [], endpoints, problems }: ResolveReport): 
     lines.push(
       ...table(["ENDPOINT", "TIER", "WEIGHT", "TLS", "CERTIFICATE", "ADDRESSES"], endpoints.map(row)),
     );
+  for (const warning of warnings) lines.push(`warning: ${warning}`);
   for (const problem of problems) lines.push(`! ${problem}`);
   return lines.map(line => `${line}\n`).join("");
 }

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { lookUpSrv } from "@gw/discovery";
 import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
-import { aborted, discover, turn } from "./discover.js";
+import { aborted, type Discovered, discover, turn } from "./discover.js";
 import type { DiscoveryFlags } from "./discovery-flags.js";
 import { formatReport } from "./resolve-format.js";
 import type { Sources } from "./sources.js";
@@ -29,6 +29,8 @@ export interface ResolveReport {
     }[];
   }[];
   readonly endpoints: readonly EndpointReport[];
+  /** What is used and should not be relied on, a sentence each. */
+  readonly warnings: readonly string[];
   /** What went wrong, a sentence each. */
   readonly problems: readonly string[];
 }
@@ -58,13 +60,13 @@ export async function resolve(flags: ResolveFlags): Promise<void> {
   const signal = AbortSignal.any([stop.drain, ended.signal]);
   let onChange = (): void => {};
   const discovered = await discover(flags, { signal, onChange: () => onChange() });
-  const { sources, problems } = discovered;
+  const { problems } = discovered;
   let usable = false;
   let printing: Promise<void> | undefined;
   /** Prints what is known, one report after the other. */
   const print = (): void => {
     printing = Promise.resolve(printing).then(async () => {
-      const report = await look(discovered.endpoints, flags, sources, [...problems], signal);
+      const report = await look(discovered, flags, signal);
       if (signal.aborted) return;
       problems.clear();
       usable = report.endpoints.some(one => one.usable);
@@ -88,17 +90,16 @@ export async function resolve(flags: ResolveFlags): Promise<void> {
 }
 
 async function look(
-  endpoints: readonly Endpoint[],
+  { endpoints, sources, problems, warnings }: Discovered,
   flags: ResolveFlags,
-  sources: Sources,
-  problems: readonly string[],
   signal: AbortSignal,
 ): Promise<ResolveReport> {
+  const noted = { warnings: [...warnings], problems: [...problems] };
   const [srv, reports] = await Promise.all([
     flags.discoverySrv === undefined ? undefined : lookAtSrv(flags.discoverySrv, flags, sources, signal),
     Promise.all(endpoints.map(endpoint => lookAt(endpoint, sources, signal))),
   ]);
-  return { ...(srv && { srv }), endpoints: reports, problems };
+  return { ...(srv && { srv }), endpoints: reports, ...noted };
 }
 
 async function lookAtSrv(

@@ -98,7 +98,8 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
       srv({
         domain: flags.discoverySrv,
         serviceName: flags.discoverySrvName,
-        insecure: flags.insecureDiscovery,
+        // Who names a CA wants TLS.
+        insecure: flags.insecureDiscovery ?? (flags.trustedCaFile === undefined ? undefined : false),
         dns,
         ...refresh,
       }),

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   connectTo,
+  createAuthority,
   type DnsServer,
   echo,
   type Gw,
@@ -108,15 +109,45 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     expect(gw.log.filter(line => line.msg === "endpoints cannot be looked up")).toHaveLength(1);
   });
 
-  test("records that are all without TLS stop the start, which says how to allow them", async () => {
+  test("records that are all without TLS stop the start where they are refused, which says how to allow them", async () => {
     await using dns = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 infra0" });
-    const result = await runGw([...srvFlags(dns), "--listen-addr=127.0.0.1:0"]);
-    expect(result).toMatchObject({ code: 2, stdout: "" });
-    expect(result.stderr.split("\n").filter(line => line.startsWith("gw: error:"))).toEqual([
-      expect.stringMatching(
-        /all SRV records of "example\.com" are without TLS.*--insecure-discovery allows them/,
-      ),
-    ]);
+    await using ca = await createAuthority();
+    for (const refusal of ["--insecure-discovery=false", `--trusted-ca-file=${ca.certFile}`]) {
+      const result = await runGw([...srvFlags(dns), refusal, "--listen-addr=127.0.0.1:0"]);
+      expect(result).toMatchObject({ code: 2, stdout: "" });
+      expect(result.stderr.split("\n").filter(line => line.startsWith("gw: error:"))).toEqual([
+        expect.stringMatching(
+          /all SRV records of "example\.com" are without TLS.*--insecure-discovery allows them/,
+        ),
+      ]);
+    }
+  });
+
+  test("records without TLS serve where there are no others, and resolve and check warn of them as well", async () => {
+    await using backend = await startBackend(echo);
+    const zone = `_etcd-client._tcp 1 SRV 0 0 ${backend.port} infra0\ninfra0 1 A 127.0.0.1`;
+    await using dns = await startDnsServer({ zone });
+    await using gw = await startGw(startFlags(dns));
+    await request(gw);
+    const warning = /anybody on the network could have answered/;
+    expect(await gw.logged(/not secured/)).toMatchObject({
+      level: "warn",
+      why: expect.stringMatching(warning),
+    });
+    const resolved = await runGw(["resolve", ...srvFlags(dns)]);
+    expect(resolved).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^warning: .*anybody on the network/m),
+    });
+    const json = JSON.parse((await runGw(["resolve", "--json", ...srvFlags(dns)])).stdout);
+    expect(json).toMatchObject({ problems: [], warnings: [expect.stringMatching(warning)] });
+    const checked = await runGw(["check", ...startFlags(dns)]);
+    expect(checked).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^warning: .*anybody on the network/m),
+    });
+    const refused = await runGw(["resolve", ...srvFlags(dns), "--insecure-discovery=false"]);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/all SRV records/) });
   });
 
   test("SIGHUP looks everything up at once", async () => {
@@ -182,7 +213,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     await using backend = await startBackend(echo);
     await using dns = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 infra0" });
     const listed = [`--endpoints=127.0.0.1:${backend.port}`, "--listen-addr=127.0.0.1:0"];
-    const plain = await runGw([...listed, ...srvFlags(dns)]);
+    const plain = await runGw([...listed, ...srvFlags(dns), "--insecure-discovery=false"]);
     expect(plain).toMatchObject({ code: 2, stderr: expect.stringMatching(/gw: error: all SRV records/) });
     const file = await runGw([...listed, "--endpoints-file=/no/such/file"]);
     expect(file).toMatchObject({ code: 2, stderr: expect.stringMatching(/gw: error: .*\/no\/such\/file/) });
@@ -191,7 +222,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
   test("gw resolve shows what it refuses, ends with exit code 2 then, and bears a reader that has enough", async () => {
     await using dns = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 infra0" });
     const flags = srvFlags(dns).slice(0, 2);
-    const result = await runGw(["resolve", ...flags]);
+    const result = await runGw(["resolve", ...flags, "--insecure-discovery=false"]);
     expect(result).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/^gw: error: all SRV records [^\n]*\n$/),

@@ -1,46 +1,11 @@
 import { discoveryCompliance } from "@gw/compliance";
-import { type Endpoint, formatAddress, type Observer } from "@gw/interface";
-import { type DnsServer, missing, queue, startDnsServer } from "@gw/testing";
+import { type Endpoint, formatAddress } from "@gw/interface";
+import { type DnsServer, missing, startDnsServer } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDnsClient, type SrvOptions, srv } from "./index.js";
+import { dnsOf, watchSrv as watch } from "../test/srv.js";
+import { srv } from "./index.js";
 
 const secureOnly = "_etcd-client-ssl._tcp 1 SRV 0 0 2379 infra0\ninfra0 A 127.0.0.1";
-
-function dnsOf(server: DnsServer) {
-  return createDnsClient({ servers: [server.address], timeoutMs: 500, attempts: 1 });
-}
-
-/** Watches a source, and hands out what it yields and reports. */
-function watch(server: DnsServer, options: Partial<SrvOptions> = {}) {
-  const sets = queue<readonly Endpoint[]>();
-  const told = queue<string>();
-  const observer: Observer = {
-    lookupFailed: ({ error }) => told.put(`failed: ${error.detail}`),
-    lookupRecovered: () => told.put("recovered"),
-    endpointRefused: ({ endpoint, error }) => told.put(`refused ${formatAddress(endpoint)}: ${error.detail}`),
-  };
-  const stop = new AbortController();
-  const discovery = srv({
-    domain: "example.com.",
-    dns: dnsOf(server),
-    minRefreshMs: 20,
-    maxRefreshMs: 2_000,
-    observer,
-    ...options,
-  });
-  const ended = (async () => {
-    for await (const set of discovery.watch({ signal: stop.signal })) sets.put(set);
-  })();
-  return {
-    next: sets.take,
-    told: told.take,
-    ended,
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await ended.catch(() => {});
-    },
-  };
-}
 
 describe.skipIf(missing("knotd", "knotc"))("SRV records of a real DNS server", () => {
   test("become endpoints with priority, weight and port, by priority; the service with TLS is asked for", async () => {
@@ -71,9 +36,9 @@ describe.skipIf(missing("knotd", "knotc"))("SRV records of a real DNS server", (
     expect(await insecure.next()).toHaveLength(2);
   });
 
-  test("without TLS alone are a fault of the configuration, which says how to allow them", async () => {
+  test("without TLS alone are a fault of the configuration where it refuses them, and it says how to allow them", async () => {
     await using server = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 plain" });
-    await using watched = watch(server);
+    await using watched = watch(server, { insecure: false });
     await expect(watched.ended).rejects.toMatchObject({ code: "invalid-option" });
     await expect(watched.ended).rejects.toThrow(/_etcd-client.*--insecure-discovery/);
   });

@@ -17,7 +17,10 @@ export interface SrvOptions extends RefreshOptions {
   readonly domain: string;
   /** Suffix of the service names: `_etcd-client-ssl-NAME`, `_etcd-client-NAME`. @default none */
   readonly serviceName?: string | undefined;
-  /** Whether records without TLS (`_etcd-client`) are used. @default false */
+  /**
+   * Whether records without TLS (`_etcd-client`) are used: `true` always, `false` never.
+   * @default only while no record with TLS has been seen; the observer is told (`unsecured`)
+   */
   readonly insecure?: boolean | undefined;
   /** Asks the servers. @default createDnsClient() */
   readonly dns?: DnsClient | undefined;
@@ -35,8 +38,11 @@ export interface SrvService {
 
 /**
  * Endpoints from DNS SRV records (RFC 2782), under the service names of etcd: those with TLS,
- * `_etcd-client-ssl._tcp.DOMAIN`, and those without, `_etcd-client._tcp.DOMAIN`, which are refused unless
- * `insecure` says otherwise. Read again when the records' TTL runs out.
+ * `_etcd-client-ssl._tcp.DOMAIN`, and those without, `_etcd-client._tcp.DOMAIN`. Read again when the records' TTL
+ * runs out.
+ *
+ * Without `insecure`, records without TLS are used only if DNS says that there are none with TLS, and never again once
+ * some were seen: neither an outage nor a forged answer takes TLS away.
  *
  * Hosts keep their trailing dot, since they are absolute names. A target of `.` means that the service is not
  * offered here. Where nothing is found, the error names what was asked for.
@@ -44,7 +50,7 @@ export interface SrvService {
  * @throws {GatewayError} `invalid-option` if the domain or the service name cannot be part of a DNS name
  */
 export function srv(options: SrvOptions): Discovery {
-  const { domain, insecure = false, observer } = options;
+  const { domain, insecure, observer } = options;
   const source = `srv ${domain}`;
   const dns = options.dns ?? createDnsClient();
   const names = serviceNames(options);
@@ -52,10 +58,14 @@ export function srv(options: SrvOptions): Discovery {
   /** Service names whose records are in use: a failure to look them up must not take these away. */
   const productive = new Set<string>();
   let everUsable = false;
+  let secureSeen = false;
+  let toldUnsecured = false;
   const isUsable = (endpoint: Endpoint): boolean =>
-    isHostName(endpoint.host) && (endpoint.secure === true || insecure);
+    isHostName(endpoint.host) && (endpoint.secure === true || (insecure ?? !secureSeen));
   const read = async (signal: AbortSignal): Promise<Reading> => {
     const services = await lookUp(dns, names, signal);
+    secureSeen ||= services.some(offersTls);
+    if (insecure === undefined) refuseUnknown(services);
     const answers = services.flatMap(({ name, secure, answer }) => {
       if (answer instanceof GatewayError) return [];
       const endpoints = endpointsOf(answer, secure);
@@ -63,8 +73,11 @@ export function srv(options: SrvOptions): Discovery {
     });
     const found = union(answers.map(({ endpoints }) => endpoints));
     const usable = found.filter(isUsable);
-    for (const { name, answer } of services)
-      if (answer instanceof GatewayError && (usable.length === 0 || productive.has(name))) throw answer;
+    for (const { name, secure, answer } of services) {
+      const needed = secure || (insecure ?? !secureSeen);
+      if (answer instanceof GatewayError && (usable.length === 0 || (needed && productive.has(name))))
+        throw answer;
+    }
     tellRefused(found.filter(endpoint => !isUsable(endpoint)));
     for (const { name, used } of answers) {
       if (used) productive.add(name);
@@ -72,13 +85,21 @@ export function srv(options: SrvOptions): Discovery {
     }
     if (usable.length > 0) {
       everUsable = true;
+      if (insecure === undefined && !secureSeen) tellUnsecured(services);
       const ttlMs = Math.min(...answers.flatMap(({ used, ttlMs }) => (used ? ttlMs : [])));
       return { endpoints: usable, ttlMs, why: "the SRV records changed" };
     }
-    const empty = whyNothing(domain, found, services);
-    // Without the flag this never serves. Later on it may be an operator's slip, which must not cut anybody off.
+    const empty = whyNothing(domain, found, services, insecure === false);
+    // Refused by the configuration, this never serves. Later it may be an operator's slip, which must not cut clients off.
     if (empty.code === "invalid-option" && !everUsable) throw empty;
     return { endpoints: [], ttlMs: 0, empty };
+  };
+  const tellUnsecured = (services: readonly SrvService[]): void => {
+    if (toldUnsecured) return;
+    toldUnsecured = true;
+    const [secure, plain] = services.map(({ name }) => name);
+    const why = `there are no SRV records at ${secure}, and those at ${plain} are not secured: anybody on the network could have answered; --trusted-ca-file or --insecure-discovery=false refuses them`;
+    notify(observer, "unsecured", { source, why });
   };
   const tellRefused = (endpoints: readonly Endpoint[]): void => {
     const before = refused;
@@ -158,11 +179,32 @@ function isHostName(host: string): boolean {
   }
 }
 
-/** Why none of `found` can be used. */
+/** Whether the service with TLS has records. The target "." is DNS's word for "there is no such service". */
+function offersTls({ secure, answer }: SrvService): boolean {
+  return secure && !(answer instanceof GatewayError) && answer.records.some(({ target }) => target !== ".");
+}
+
+/**
+ * A look-up of the service with TLS that fails does not say that there is none.
+ *
+ * @throws {GatewayError} the failure, with the name of the service that is not used meanwhile
+ */
+function refuseUnknown([secure, plain]: readonly SrvService[]): void {
+  if (!(secure?.answer instanceof GatewayError)) return;
+  const { code, detail } = secure.answer;
+  const rest =
+    plain?.answer instanceof GatewayError
+      ? plain.answer.detail
+      : `${plain?.name} is not used while that is not known`;
+  throw new GatewayError(code, `${detail}; ${rest}`, { cause: secure.answer });
+}
+
+/** Why none of `found` can be used. @param configured whether the configuration refuses records without TLS */
 function whyNothing(
   domain: string,
   found: readonly Endpoint[],
   services: readonly SrvService[],
+  configured: boolean,
 ): GatewayError {
   if (found.length === 0) return nothingFound(services);
   const hosts = found.filter(({ host }) => isHostName(host));
@@ -171,9 +213,10 @@ function whyNothing(
       "name-not-resolved",
       `no SRV record of ${quote(domain)} has a host name as its target`,
     );
+  const [secure, plain] = services.map(({ name }) => name);
   return new GatewayError(
-    "invalid-option",
-    `all SRV records of ${quote(domain)} are without TLS (_etcd-client), which anybody on the network could answer for; --insecure-discovery allows them`,
+    configured ? "invalid-option" : "name-not-resolved",
+    `all SRV records of ${quote(domain)} are without TLS (at ${plain}, not at ${secure}), so that anybody on the network could have answered; --insecure-discovery allows them`,
   );
 }
 

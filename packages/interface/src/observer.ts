@@ -32,6 +32,8 @@ export interface Observer {
   }): void;
   /** A source that could not be read for `failedMs` can be read again. */
   lookupRecovered?(event: { readonly source: string; readonly failedMs: number }): void;
+  /** A source uses what is not secured, because there is nothing else; `why` says so in a sentence. Reported once. */
+  unsecured?(event: { readonly source: string; readonly why: string }): void;
   /** A source names an endpoint that accepts no connection from here; it is used all the same. Said once while so. */
   endpointUnreachable?(event: {
     readonly source: string;

@@ -1,0 +1,111 @@
+// Records without TLS, where the configuration says nothing about them.
+import { formatAddress } from "@gw/interface";
+import { missing, startDnsServer } from "@gw/testing";
+import { describe, expect, test } from "vitest";
+import { srv as srvRecord, startFakeDns } from "../test/fake-dns.js";
+import { watchSrv } from "../test/srv.js";
+
+const plain = "_etcd-client._tcp 1 SRV 0 0 2379 plain";
+const secure = "_etcd-client-ssl._tcp 1 SRV 0 0 2379 infra0";
+
+describe.skipIf(missing("knotd", "knotc"))("records without TLS, of a real DNS server", () => {
+  test("are used where there are none with TLS, and one warning says that they are not secured", async () => {
+    await using server = await startDnsServer({ zone: plain });
+    await using watched = watchSrv(server);
+    expect(await watched.next()).toMatchObject([{ host: "plain.example.com.", secure: false }]);
+    expect(await watched.told()).toMatch(
+      /^unsecured: .*_etcd-client-ssl\._tcp\.example\.com.*_etcd-client\._tcp\.example\.com.*anybody on the network could have answered/,
+    );
+    await server.update(`${plain}\n_etcd-client._tcp 1 SRV 0 0 2379 other`);
+    expect(await watched.next()).toHaveLength(2);
+    // The next that is reported is an outage: the warning is not repeated.
+    await server.stop();
+    expect(await watched.told()).toMatch(/^failed: /);
+  });
+
+  test("are used where the service with TLS is said not to be offered", async () => {
+    await using server = await startDnsServer({ zone: `_etcd-client-ssl._tcp SRV 0 0 0 .\n${plain}` });
+    await using watched = watchSrv(server);
+    expect((await watched.next()).map(formatAddress)).toEqual(["plain.example.com:2379"]);
+    expect(await watched.told()).toMatch(/^unsecured/);
+  });
+
+  test("are left when records with TLS appear, and not used again when those are gone", async () => {
+    await using server = await startDnsServer({ zone: plain });
+    await using watched = watchSrv(server);
+    await watched.next();
+    expect(await watched.told()).toMatch(/^unsecured/);
+    await server.update(`${plain}\n${secure}`);
+    expect((await watched.next()).map(formatAddress)).toEqual(["infra0.example.com:2379"]);
+    expect(await watched.told()).toMatch(/^refused plain\.example\.com:2379/);
+    await server.update(plain);
+    expect(await watched.told()).toMatch(
+      /^failed: all SRV records.*_etcd-client\._tcp\.example\.com.*_etcd-client-ssl/,
+    );
+    await server.update("");
+    expect(await watched.told()).toMatch(/^failed: no SRV records/);
+    await server.update(`${plain}\n${secure}\n_etcd-client-ssl._tcp 1 SRV 0 0 2379 infra1`);
+    expect((await watched.next()).map(formatAddress).toSorted()).toEqual([
+      "infra0.example.com:2379",
+      "infra1.example.com:2379",
+    ]);
+  });
+
+  test("are left out beside records with TLS of which none can be used", async () => {
+    await using server = await startDnsServer({ zone: `_etcd-client-ssl._tcp 1 SRV 0 0 2379 *\n${plain}` });
+    await using watched = watchSrv(server);
+    await watched.told();
+    await watched.told();
+    expect(await watched.told()).toMatch(/^failed: all SRV records/);
+    await server.update(secure);
+    expect((await watched.next()).map(formatAddress)).toEqual(["infra0.example.com:2379"]);
+  });
+});
+
+describe("records without TLS, while nobody answers for those with TLS", () => {
+  test.each([
+    ["fails (SERVFAIL)", 2],
+    ["refuses (REFUSED)", 5],
+    ["is silent", undefined],
+  ])("are not used: a server that %s does not say that there are none", async (_, rcode) => {
+    let answersForTls = false;
+    await using server = await startFakeDns(({ name, reply }) => {
+      if (!name.includes("-ssl")) reply({ answers: [srvRecord(name, "plain.example.com", 1)] });
+      else if (answersForTls) reply({ flags: 0x83 });
+      else if (rcode !== undefined) reply({ flags: 0x80 | rcode });
+    });
+    await using watched = watchSrv(server);
+    expect(await watched.told()).toMatch(
+      /^failed: .*_etcd-client-ssl\._tcp\.example\.com.*_etcd-client\._tcp\.example\.com\.? is not used/,
+    );
+    answersForTls = true;
+    expect((await watched.next()).map(formatAddress)).toEqual(["plain.example.com:2379"]);
+  });
+
+  test("hold where they are in use, but no new ones are taken", async () => {
+    let fails = false;
+    let target = "plain.example.com";
+    await using server = await startFakeDns(({ name, reply }) => {
+      if (!name.includes("-ssl")) reply({ answers: [srvRecord(name, target, 1)] });
+      else reply({ flags: fails ? 0x82 : 0x83 });
+    });
+    await using watched = watchSrv(server);
+    await watched.next();
+    expect(await watched.told()).toMatch(/^unsecured/);
+    fails = true;
+    target = "evil.example.com";
+    expect(await watched.told()).toMatch(/^failed: /);
+    target = "infra1.example.com";
+    fails = false;
+    expect((await watched.next()).map(formatAddress)).toEqual(["infra1.example.com:2379"]);
+  });
+
+  test("are used where the configuration allows them", async () => {
+    await using server = await startFakeDns(({ name, reply }) => {
+      if (name.includes("-ssl")) reply({ flags: 0x82 });
+      else reply({ answers: [srvRecord(name, "plain.example.com", 1)] });
+    });
+    await using watched = watchSrv(server, { insecure: true });
+    expect((await watched.next()).map(formatAddress)).toEqual(["plain.example.com:2379"]);
+  });
+});

@@ -1,0 +1,41 @@
+import { type Endpoint, formatAddress, type Observer } from "@gw/interface";
+import { type DnsServer, queue } from "@gw/testing";
+import { createDnsClient, type DnsClient, type SrvOptions, srv } from "../src/index.js";
+
+/** Asks this server alone, and gives up soon. */
+export function dnsOf(server: Pick<DnsServer, "address">): DnsClient {
+  return createDnsClient({ servers: [server.address], timeoutMs: 500, attempts: 1 });
+}
+
+/** Watches a source, and hands out what it yields and reports. */
+export function watchSrv(server: Pick<DnsServer, "address">, options: Partial<SrvOptions> = {}) {
+  const sets = queue<readonly Endpoint[]>();
+  const told = queue<string>();
+  const observer: Observer = {
+    lookupFailed: ({ error }) => told.put(`failed: ${error.detail}`),
+    lookupRecovered: () => told.put("recovered"),
+    unsecured: ({ why }) => told.put(`unsecured: ${why}`),
+    endpointRefused: ({ endpoint, error }) => told.put(`refused ${formatAddress(endpoint)}: ${error.detail}`),
+  };
+  const stop = new AbortController();
+  const discovery = srv({
+    domain: "example.com.",
+    dns: dnsOf(server),
+    minRefreshMs: 20,
+    maxRefreshMs: 2_000,
+    observer,
+    ...options,
+  });
+  const ended = (async () => {
+    for await (const set of discovery.watch({ signal: stop.signal })) sets.put(set);
+  })();
+  return {
+    next: sets.take,
+    told: told.take,
+    ended,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended.catch(() => {});
+    },
+  };
+}
