@@ -15,6 +15,7 @@ const maxNames = 10_000;
 export function logObserver(log: Logger, clock: Clock = systemClock): Observer & HealthObserver {
   const refused = sometimes(clock);
   const unserved = sometimes(clock);
+  const acceptFailures = sometimes(clock, fewTimes);
   const loops = sometimes(clock);
   const selectorFailures = sometimes(clock);
   const panics = sometimes(clock, fewTimes);
@@ -141,7 +142,7 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
       refused(before => log.warn({ limit, ...before }, "connection limit reached: refusing new clients"));
     },
     acceptFailed({ error }) {
-      log.error({ why: error.detail }, "cannot accept clients");
+      acceptFailures(before => log.error({ why: error.detail, ...before }, "cannot accept clients"));
     },
     unserved({ connection, error }) {
       log.debug({ connection, why: error.detail }, "client closed unserved");

@@ -106,7 +106,7 @@ export interface RelayEnd {
    * - `client-failed`, `backend-failed`: that side was reset or lost, the other was reset; see `error`
    * - `timed-out`: one of the timeouts of {@link RelaySettings} passed, both sides were reset; see `error`
    * - `closed`: by `close`, without a backend
-   * - `killed`: by `kill`
+   * - `killed`: by `kill`, or because of an error of this machine; see `error`
    */
   readonly reason: "finished" | "client-failed" | "backend-failed" | "timed-out" | "closed" | "killed";
   readonly error?: GatewayError;

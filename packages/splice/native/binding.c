@@ -90,9 +90,9 @@ static void set_address(napi_env env, napi_value array, uint32_t at, const struc
 static void stop_relay(void *data) {
   struct relay *relay = data;
   if (!relay->engine) return;
-  engine_stop(relay->engine);
+  /* A thread that hangs may still write to it. */
+  if (engine_stop(relay->engine)) close(relay->wake_fd);
   relay->engine = NULL;
-  close(relay->wake_fd);
 }
 
 static void finalize(napi_env env, void *data, void *hint) {
@@ -141,6 +141,13 @@ static napi_value stop(napi_env env, napi_callback_info info) {
   if (relay->engine) napi_remove_env_cleanup_hook(env, stop_relay, relay);
   stop_relay(relay);
   return NULL;
+}
+
+/* check(relay): how many threads hang; to be called once a second */
+static napi_value check(napi_env env, napi_callback_info info) {
+  napi_value values[MOST_ARGUMENTS];
+  arguments(env, info, values);
+  return number(env, engine_check(to_relay(env, values[0])->engine));
 }
 
 /* listen(relay, host, port, settings: Uint32Array): [listener, host, port], or an errno */
@@ -254,6 +261,7 @@ NAPI_MODULE_INIT() {
       {"selfTest", self_test}, {"start", start},   {"stop", stop},   {"listen", do_listen},
       {"unlisten", unlisten},  {"take", take},     {"dial", dial},   {"cancelDial", cancel_dial},
       {"close", do_close},     {"kill", do_kill},  {"bytes", bytes}, {"peer", peer},
+      {"check", check},
   };
   for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
     napi_value function;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool start_thread(struct engine *engine, struct thread *thread) {
@@ -15,7 +16,8 @@ static bool start_thread(struct engine *engine, struct thread *thread) {
   thread->epoll = epoll_create1(EPOLL_CLOEXEC);
   thread->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   thread->buffer = malloc(BUFFER);
-  struct epoll_event event = {.events = EPOLLIN};
+  /* Edge-triggered: each poke is one event, and nobody has to read the counter. */
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET};
   if (thread->epoll < 0 || thread->poke < 0 || !thread->buffer) return false;
   if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, thread->poke, &event) < 0) return false;
   /* The process's signals, and the SIGPIPE of a splice, are not for these threads. */
@@ -54,11 +56,37 @@ struct engine *engine_start(unsigned threads, int wake_fd) {
   return NULL;
 }
 
-static void stop_thread(struct thread *thread) {
-  if (thread->started) {
-    call(thread);
-    pthread_join(thread->id, NULL);
+/* The moment on the system's clock, which is what pthread_timedjoin_np wants, at which threads are waited for no more. */
+static struct timespec stop_deadline(void) {
+  struct timespec deadline;
+  clock_gettime(CLOCK_REALTIME, &deadline);
+  deadline.tv_sec += STOP_MS / 1000;
+  return deadline;
+}
+
+/* What a thread that hangs still has open is closed by the system with the process, which must not look like an end. */
+static void reset_with_process(struct engine *engine) {
+  for (uint32_t slot = 0; slot < engine->slot_count; slot++)
+    for (int which = CLIENT; engine->slots[slot] && which <= BACKEND; which++)
+      if (engine->slots[slot]->side[which].fd >= 0) reset_on_close(engine->slots[slot]->side[which].fd);
+}
+
+static bool join_threads(struct engine *engine) {
+  bool ended = true;
+  struct timespec deadline = stop_deadline();
+  for (unsigned index = 0; index < engine->thread_count; index++)
+    if (engine->threads[index].started) call(&engine->threads[index]);
+  for (unsigned index = 0; index < engine->thread_count; index++) {
+    struct thread *thread = &engine->threads[index];
+    if (!thread->started) continue;
+    int error = pthread_timedjoin_np(thread->id, NULL, &deadline);
+    if (error == 0) thread->started = false;
+    else ended = false;
   }
+  return ended;
+}
+
+static void end_flows(struct thread *thread) {
   while (thread->flows) flow_end(thread, thread->flows, KILLED, 0);
   for (struct flow *flow = thread->orders, *next; flow; flow = next) {
     next = flow->next_order;
@@ -74,9 +102,13 @@ static void destroy_thread(struct thread *thread) {
   pthread_mutex_destroy(&thread->lock);
 }
 
-void engine_stop(struct engine *engine) {
+bool engine_stop(struct engine *engine) {
   atomic_store(&engine->stopping, true);
-  for (unsigned index = 0; index < engine->thread_count; index++) stop_thread(&engine->threads[index]);
+  if (!join_threads(engine)) {
+    reset_with_process(engine);
+    return false;
+  }
+  for (unsigned index = 0; index < engine->thread_count; index++) end_flows(&engine->threads[index]);
   /* Each flow that is left is with one of these: among the events, if the owner never saw it, or in its slot. */
   for (struct flow *flow = engine->events, *next; flow; flow = next) {
     next = flow->next_event;
@@ -95,4 +127,5 @@ void engine_stop(struct engine *engine) {
   free(engine->threads);
   pthread_mutex_destroy(&engine->lock);
   free(engine);
+  return true;
 }

@@ -3,7 +3,7 @@
  * an epoll of its own. One thread outside, the owner, decides: it takes events and gives orders. It has no
  * knowledge of Node.
  *
- * Everything here is called by the owner alone, and nothing blocks, but for engine_stop, which joins.
+ * Everything here is called by the owner alone, and nothing blocks, but for engine_stop, which waits for the threads.
  */
 #ifndef GW_ENGINE_H
 #define GW_ENGINE_H
@@ -29,7 +29,7 @@ struct event {
   uint32_t slot; /* which connection, from ACCEPTED to ENDED; another's at the earliest when events are taken again */
   enum event_kind kind;
   int listener;     /* ACCEPTED, ACCEPT_FAILED: its number */
-  int error;        /* an errno: DIAL_FAILED, ACCEPT_FAILED, ENDED with *_FAILED; else 0 */
+  int error;        /* an errno: DIAL_FAILED, ACCEPT_FAILED, ENDED with *_FAILED, or KILLED by this machine; else 0 */
   enum reason reason; /* ENDED */
   uint64_t bytes[2]; /* ENDED: read from the client, read from the backend */
 };
@@ -38,8 +38,19 @@ struct event {
  * something to take. NULL with errno set if the system refuses. */
 struct engine *engine_start(unsigned threads, int wake_fd);
 
-/* Ends the threads and resets all connections. */
-void engine_stop(struct engine *);
+/*
+ * Ends the threads and resets all connections. False if a thread has not ended within STOP_MS: what belongs to the engine
+ * then stays as it is, with wake_fd, and the sockets are reset when the process ends.
+ */
+enum { STOP_MS = 1000 };
+bool engine_stop(struct engine *);
+
+/*
+ * To be called once a second: wakes all threads, in case they or the owner missed something. Tells how many threads have
+ * done nothing since the last STUCK_CHECKS calls.
+ */
+enum { STUCK_CHECKS = 5 };
+unsigned engine_check(struct engine *);
 
 /* Listens. 0, or an errno. The number of the listener and the address that was bound are told. */
 int engine_listen(struct engine *, const struct sockaddr *, socklen_t, const struct settings *, int *listener,

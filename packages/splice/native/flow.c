@@ -55,6 +55,11 @@ void flow_end(struct thread *thread, struct flow *flow, enum reason reason, int 
   thread->over = flow;
 }
 
+void flow_fail(struct thread *thread, struct flow *flow, int side, int error) {
+  enum reason reason = side == CLIENT ? CLIENT_FAILED : BACKEND_FAILED;
+  flow_end(thread, flow, is_local_error(error) ? KILLED : reason, error);
+}
+
 void free_flow(struct flow *flow) {
   for (int which = CLIENT; which <= BACKEND; which++) {
     if (flow->side[which].fd < 0) continue;
@@ -75,7 +80,7 @@ static void dial(struct thread *thread, struct flow *flow, const union address *
   if (!flow->in_epoll) {
     flow->in_epoll = true;
     link_flow(thread, flow);
-    if (watch_side(thread, flow, CLIENT) < 0) return flow_end(thread, flow, CLIENT_FAILED, errno);
+    if (watch_side(thread, flow, CLIENT) < 0) return flow_end(thread, flow, KILLED, errno);
   }
   int fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 && (errno == EMFILE || errno == ENFILE) && thread->tubes) {
@@ -90,7 +95,9 @@ static void dial(struct thread *thread, struct flow *flow, const union address *
   flow->has_patience = false;
   flow->dialled_in = thread->turn;
   flow->dial_port = port_of(target);
-  if (connect(fd, &target->any, length) < 0 && errno != EINPROGRESS) return dial_failed(thread, flow, errno);
+  /* A connect that was interrupted goes on by itself: connect(2). */
+  if (connect(fd, &target->any, length) < 0 && errno != EINPROGRESS && errno != EINTR)
+    return dial_failed(thread, flow, errno);
   if (watch_side(thread, flow, BACKEND) < 0) return dial_failed(thread, flow, errno);
   look_at(thread, flow->dial_until);
 }
@@ -120,7 +127,7 @@ void on_side(struct thread *thread, struct flow *flow, int which, uint32_t event
   /* What could not be read on (back-pressure), or was read to its end, can be reset all the same. */
   if (!(events & EPOLLERR) || flow->state == OVER) return;
   int error = socket_error(flow->side[which].fd);
-  if (error != 0) flow_end(thread, flow, which == CLIENT ? CLIENT_FAILED : BACKEND_FAILED, error);
+  if (error != 0) flow_fail(thread, flow, which, error);
 }
 
 void follow_orders(struct thread *thread, struct flow *flow) {

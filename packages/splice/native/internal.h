@@ -4,9 +4,23 @@
 
 #include "engine.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+
+/*
+ * A system call, made again when a signal interrupts it. One that is interrupted each time has failed: nothing here may
+ * spin.
+ */
+#define RETRIED(call)                                                       \
+  ({                                                                        \
+    int retries_left = 16;                                                  \
+    __typeof__(call) call_result;                                           \
+    do call_result = (call);                                                \
+    while (call_result < 0 && errno == EINTR && --retries_left > 0);        \
+    call_result;                                                            \
+  })
 
 enum { CLIENT, BACKEND };
 enum { BACKLOG = 4096, BUFFER = 64 * 1024 };
@@ -99,6 +113,8 @@ struct listener {
   bool paused;  /* not in the epoll set for a while; the thread's own */
   uint32_t paused_until;
   int error; /* to be told as ACCEPT_FAILED; under the engine's lock */
+  int reported;         /* the error that was reported last, 0 since a client was accepted; the thread's own */
+  uint32_t reported_at;
 };
 
 struct thread {
@@ -116,7 +132,10 @@ struct thread {
   struct tube *tubes; /* unused ones */
   unsigned tube_count;
   unsigned paused; /* listeners */
-  uint32_t now, sweep_at, turn;
+  uint32_t now, sweep_at;
+  atomic_uint turn; /* counts the runs of the loop */
+  unsigned wait_failures; /* of epoll_wait, in a row */
+  unsigned last_turn, missed; /* the owner's: `turn` when it last checked, and how many checks have seen no other */
   bool untold;           /* there is something that the owner need not be told at once, */
   uint32_t untold_since; /* since then */
   unsigned load; /* the owner's: flows that it gave to this thread */
@@ -128,6 +147,7 @@ struct engine {
   struct thread *threads;
   int wake_fd;
   atomic_bool stopping, notified;
+  atomic_bool wake_failed; /* the owner could not be woken, and has to be woken again */
   atomic_uint untaken; /* accepted clients that the owner has not seen */
   atomic_bool held_back; /* a listener waits until the owner has seen them */
   pthread_mutex_t lock;
@@ -147,6 +167,8 @@ void tell(struct engine *, struct flow *, uint8_t what, int error);
 void tell_accept_failed(struct engine *, struct listener *, int error);
 /* Has the owner take what it was told, now. */
 void wake(struct engine *);
+/* Wakes the owner again if that has failed before. */
+void wake_again(struct engine *);
 /* Has a thread see to what is new, now or when its turn is over. */
 void call(struct thread *);
 
@@ -162,12 +184,17 @@ void on_listener(struct thread *, struct listener *);
 /* Listeners that are new, closed, or have paused long enough. */
 void see_to_listeners(struct thread *);
 
+/* Has the owner report that `error` is in the way of new clients, once in a while for the same error. */
+void report_error(struct thread *, struct listener *, int error);
+
 /* flow.c */
 /* What epoll says of one side. */
 void on_side(struct thread *, struct flow *, int which, uint32_t events);
 /* What the owner has ordered since the last time. */
 void follow_orders(struct thread *, struct flow *);
 void dial_failed(struct thread *, struct flow *, int error);
+/* Ends a flow because of one side, or of this machine where the error is its own. */
+void flow_fail(struct thread *, struct flow *, int side, int error);
 /* Closes what is open, and puts the flow among those that are over. */
 void flow_end(struct thread *, struct flow *, enum reason reason, int error);
 /* Frees a flow that nobody else knows any more; what is open is reset. */
@@ -186,6 +213,8 @@ bool has_to_sweep(const struct thread *);
 /* socket.c */
 /* A socket that listens; -1 with errno set. */
 int bound_socket(const struct sockaddr *, socklen_t length, const struct settings *);
+/* Whether an error is this machine's (memory, descriptors, a sandbox), so that no peer is to blame. */
+bool is_local_error(int error);
 /* The error that is pending on a socket, or 0. */
 int socket_error(int fd);
 /* Sets TCP_NODELAY, and when keepalive begins. */

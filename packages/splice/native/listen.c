@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 enum { ACCEPTS = 64, MOST_UNTAKEN = 16 };
-/* Milliseconds after accepting has failed. */
-enum { PAUSE = 100 };
+/* Clients in a row that were gone before they were accepted, until the listener pauses. */
+enum { MOST_GONE = 16 };
+/* Milliseconds after accepting has failed; until the same error is reported again. */
+enum { PAUSE = 100, REPORT_AGAIN = 10000 };
 
 static void pause_listener(struct thread *thread, struct listener *listener, uint32_t ms) {
   epoll_ctl(thread->epoll, EPOLL_CTL_DEL, listener->fd, NULL);
@@ -30,10 +32,38 @@ static struct flow *new_flow(struct listener *listener, int fd, const union addr
   return flow;
 }
 
+void report_error(struct thread *thread, struct listener *listener, int error) {
+  bool repeated = listener->reported == error && !is_past(thread->now, listener->reported_at + REPORT_AGAIN);
+  if (repeated || atomic_load(&listener->closed)) return;
+  listener->reported = error;
+  listener->reported_at = thread->now;
+  tell_accept_failed(thread->engine, listener, error);
+}
+
+/* Whether accept4 says what was wrong with one client, and the next may be fine: accept(2). */
+static bool is_about_client(int error) {
+  switch (error) {
+  case EINTR:
+  case ECONNABORTED:
+  case ENETDOWN:
+  case EPROTO:
+  case ENOPROTOOPT:
+  case EHOSTDOWN:
+  case ENONET:
+  case EHOSTUNREACH:
+  case EOPNOTSUPP:
+  case ENETUNREACH:
+  case ETIMEDOUT:
+    return true;
+  default:
+    return false;
+  }
+}
+
 /* Accepts what waits, and tells how many that were. */
 static int accept_all(struct thread *thread, struct listener *listener) {
   struct engine *engine = thread->engine;
-  int accepted = 0;
+  int accepted = 0, gone = 0;
   for (int tries = 0; tries < ACCEPTS; tries++) {
     /* Whoever decides is behind. The system's own queue is the place to wait: there it takes no descriptor, of which
      * there may be just enough for those that are served. */
@@ -51,6 +81,8 @@ static int accept_all(struct thread *thread, struct listener *listener) {
     struct flow *flow = fd < 0 ? NULL : new_flow(listener, fd, &peer);
     if (flow) {
       accepted++;
+      gone = 0;
+      if (listener->reported != 0) listener->reported = 0;
       atomic_fetch_add(&engine->untaken, 1);
       tell(engine, flow, TOLD_ACCEPTED, 0);
       continue;
@@ -58,9 +90,9 @@ static int accept_all(struct thread *thread, struct listener *listener) {
     int error = errno;
     if (fd >= 0) close(fd);
     if (fd < 0 && error == EAGAIN) break;
-    if (fd < 0 && error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) continue;
+    if (fd < 0 && is_about_client(error) && ++gone < MOST_GONE) continue;
     release_tubes(thread);
-    if (!atomic_load(&listener->closed)) tell_accept_failed(engine, listener, error);
+    report_error(thread, listener, error);
     pause_listener(thread, listener, PAUSE);
     break;
   }
@@ -87,7 +119,7 @@ void see_to_listeners(struct thread *thread) {
       close(listener->fd);
       listener->fd = -1;
     } else if (watch(thread, listener->fd, EPOLLIN, (uintptr_t)listener | OF_LISTENER) < 0) {
-      tell_accept_failed(engine, listener, errno);
+      report_error(thread, listener, errno);
       pause_listener(thread, listener, PAUSE);
     }
   }

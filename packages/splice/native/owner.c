@@ -12,13 +12,35 @@ void call(struct thread *thread) {
   /* Awake, it looks before it sleeps. */
   if (!atomic_exchange(&thread->asleep, false)) return;
   uint64_t one = 1;
-  (void)!write(thread->poke, &one, sizeof one);
+  /* It still sleeps then, and the next call or check has to wake it. */
+  if (RETRIED(write(thread->poke, &one, sizeof one)) < 0) atomic_store(&thread->asleep, true);
 }
 
 /* Once until the owner has come. */
 void wake(struct engine *engine) {
   if (atomic_exchange(&engine->notified, true)) return;
-  (void)!send(engine->wake_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (RETRIED(send(engine->wake_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL)) == 1) return;
+  atomic_store(&engine->notified, false);
+  atomic_store(&engine->wake_failed, true);
+}
+
+void wake_again(struct engine *engine) {
+  if (!atomic_load(&engine->wake_failed) || !atomic_exchange(&engine->wake_failed, false)) return;
+  wake(engine);
+}
+
+unsigned engine_check(struct engine *engine) {
+  unsigned stuck = 0;
+  wake_again(engine);
+  for (unsigned index = 0; index < engine->thread_count; index++) {
+    struct thread *thread = &engine->threads[index];
+    unsigned turn = atomic_load(&thread->turn);
+    thread->missed = turn == thread->last_turn ? thread->missed + 1 : 0;
+    thread->last_turn = turn;
+    if (thread->missed >= STUCK_CHECKS) stuck++;
+    call(thread);
+  }
+  return stuck;
 }
 
 void tell(struct engine *engine, struct flow *flow, uint8_t what, int error) {

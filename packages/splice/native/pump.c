@@ -101,8 +101,8 @@ static enum outcome keep(struct thread *thread, struct way *way, const uint8_t *
 
 /* Sends, and tells how many bytes were taken; -1 if the connection is lost. */
 static ssize_t send_some(struct side *to, const uint8_t *bytes, size_t length) {
-  ssize_t sent = send(to->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) return -1;
+  ssize_t sent = RETRIED(send(to->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT));
+  if (sent < 0 && errno != EAGAIN) return -1;
   if (sent < 0) sent = 0;
   if ((size_t)sent < length) to->writable = false;
   return sent;
@@ -122,8 +122,8 @@ static enum outcome flush(struct thread *thread, struct way *way, struct side *t
   }
   while (way->tube && way->tube->held > 0) {
     if (!to->writable) return NOTHING;
-    ssize_t sent = splice(way->tube->out, NULL, to->fd, NULL, way->tube->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (sent < 0 && errno == EINTR) continue;
+    ssize_t sent =
+        RETRIED(splice(way->tube->out, NULL, to->fd, NULL, way->tube->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
     if (sent < 0 && errno != EAGAIN) return WRITE_FAILED;
     if (sent <= 0) {
       to->writable = false;
@@ -138,8 +138,7 @@ static enum outcome flush(struct thread *thread, struct way *way, struct side *t
 static enum outcome copy(struct thread *thread, struct flow *flow, int from) {
   struct way *way = &flow->way[from];
   struct side *source = &flow->side[from], *to = &flow->side[!from];
-  ssize_t got = recv(source->fd, thread->buffer, BUFFER, MSG_DONTWAIT);
-  if (got < 0 && errno == EINTR) return MOVED;
+  ssize_t got = RETRIED(recv(source->fd, thread->buffer, BUFFER, MSG_DONTWAIT));
   if (got < 0) {
     source->readable = false;
     return errno == EAGAIN ? NOTHING : READ_FAILED;
@@ -166,15 +165,15 @@ static enum outcome splice_in(struct thread *thread, struct flow *flow, int from
   struct way *way = &flow->way[from];
   struct side *source = &flow->side[from];
   /* The pipe is empty, so EAGAIN speaks of the socket. SPLICE_F_MORE would hold small ends back for 200 ms. */
-  ssize_t got = splice(source->fd, NULL, way->tube->in, NULL, TUBE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  if (got < 0 && errno == EINTR) return MOVED;
+  ssize_t got =
+      RETRIED(splice(source->fd, NULL, way->tube->in, NULL, TUBE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
   if (got <= 0) {
     give_back_tube(thread, way);
+    bool no_more = got == 0 || errno == EAGAIN;
+    if (!no_more && !is_local_error(errno)) return READ_FAILED; /* which only one call is told */
+    if (!no_more) way->bulk = 0; /* this socket cannot be spliced, or a sandbox forbids it */
     /* Before urgent data splice says the same as at the end of what there is; recv knows better. */
-    if (got == 0 || errno == EAGAIN) return copy(thread, flow, from);
-    if (errno != EINVAL && errno != ENOSYS && errno != EPERM) return READ_FAILED;
-    way->bulk = 0; /* this socket cannot be spliced, or a sandbox forbids it */
-    return MOVED;
+    return copy(thread, flow, from);
   }
   count(way, flow, thread, (size_t)got);
   way->tube->held = (uint32_t)got;
@@ -216,8 +215,7 @@ static bool pump_way(struct thread *thread, struct flow *flow, int from) {
     enum outcome outcome = step(thread, flow, from);
     if (outcome == NOTHING) return true;
     if (outcome == MOVED) continue;
-    int failed = outcome == READ_FAILED ? from : !from;
-    flow_end(thread, flow, failed == CLIENT ? CLIENT_FAILED : BACKEND_FAILED, errno);
+    flow_fail(thread, flow, outcome == READ_FAILED ? from : !from, errno);
     return false;
   }
   if (!flow->is_ready) {

@@ -7,6 +7,27 @@
 #include <string.h>
 #include <unistd.h>
 
+bool is_local_error(int error) {
+  switch (error) {
+  case EPIPE:
+  case ECONNRESET:
+  case ECONNREFUSED:
+  case ECONNABORTED:
+  case ETIMEDOUT:
+  case EHOSTUNREACH:
+  case EHOSTDOWN:
+  case ENETUNREACH:
+  case ENETDOWN:
+  case ENETRESET:
+  case ENONET:
+  case ENOPROTOOPT: /* an ICMP message */
+  case EPROTO:
+    return false;
+  default:
+    return true;
+  }
+}
+
 int socket_error(int fd) {
   int error = 0;
   socklen_t length = sizeof error;

@@ -9,6 +9,8 @@ export interface Binding {
   selfTest(): number;
   start(threads: number): [engine: Engine, wakeFd: number] | number;
   stop(engine: Engine): void;
+  /** How many threads hang; to be called once a second. */
+  check(engine: Engine): number;
   listen(
     engine: Engine,
     host: string,

@@ -34,6 +34,12 @@ export function endOf(events: Float64Array, at: number, settings: RelaySettings)
       const error = new GatewayError("timed-out", timeouts[reason](settings));
       return { reason: "timed-out", error, bytesFromClient, bytesFromBackend };
     }
+    case "killed": {
+      const errno = events[at + 3] as number;
+      const error =
+        errno === 0 ? {} : { error: GatewayError.from(systemError(errno, "relay"), "this machine") };
+      return { reason, ...error, bytesFromClient, bytesFromBackend };
+    }
     default:
       return { reason, bytesFromClient, bytesFromBackend };
   }

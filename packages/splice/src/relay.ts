@@ -38,6 +38,8 @@ export function splice({
 }
 
 const mostThreads = 64;
+/** Between two checks of the engine's threads, in milliseconds. */
+const checkMs = 1_000;
 /** Taken from the engine at a time. */
 const eventsAtOnce = 256;
 
@@ -59,6 +61,10 @@ class NativeRelay implements Relay {
   readonly #takes = { count: 0 };
   #engine: Engine | undefined;
   #wake: Socket | undefined;
+  /** Calls `#check`, while the engine runs. */
+  #watchdog: NodeJS.Timeout | undefined;
+  /** Threads that hung at the last check. */
+  #stuck = 0;
   /** Listeners and connections that are open; at none the engine stops. */
   #inUse = 0;
 
@@ -96,7 +102,27 @@ class NativeRelay implements Relay {
     const [engine, wakeFd] = started;
     this.#engine = engine;
     this.#wake = wakeSocket(wakeFd, () => this.#takeAll());
+    this.#watchdog = setInterval(() => this.#check(), checkMs).unref();
+    // What the system closes with the process would look like an end; the engine resets it.
+    process.once("exit", this.#stop);
     return engine;
+  }
+
+  readonly #stop = (): void => {
+    if (this.#engine) this.#binding.stop(this.#engine);
+  };
+
+  /** Notices threads that hang, and makes up for a wake-up that was lost. */
+  #check(): void {
+    if (!this.#engine) return;
+    const before = this.#stuck;
+    this.#stuck = this.#binding.check(this.#engine);
+    if (this.#stuck > before) {
+      const what = `${this.#stuck} of ${this.#threads} threads of the native relay hang`;
+      const error = new GatewayError("unavailable", `${what}: their connections stand still`);
+      for (const listening of this.#listening) listening?.handlers.onError(error);
+    }
+    this.#takeAll();
   }
 
   #release(): void {
@@ -107,8 +133,11 @@ class NativeRelay implements Relay {
 
   #stopUnlessInUse(): void {
     if (this.#inUse > 0 || !this.#engine) return;
-    this.#binding.stop(this.#engine);
+    process.off("exit", this.#stop);
+    this.#stop();
     this.#wake?.destroy();
+    clearInterval(this.#watchdog);
+    this.#stuck = 0;
     this.#engine = undefined;
     this.#wake = undefined;
     this.#clients = [];

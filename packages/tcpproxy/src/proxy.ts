@@ -81,8 +81,8 @@ export interface TcpProxy {
   readonly maxConnections: number;
   /**
    * Stops accepting, waits up to `graceMs` for connections to end by themselves, then resets the rest.
-   * Resolves when all are closed, with the number of those that were cut. Called again, a shorter grace
-   * overrides the one before.
+   * Resolves when all are closed, at the latest half a second after the grace, with the number of those that were cut.
+   * Called again, a shorter grace overrides the one before.
    */
   close(options: { readonly graceMs: number }): Promise<{ readonly cut: number }>;
 }
@@ -160,7 +160,10 @@ class ListeningProxy implements TcpProxy {
     this.#closed = true;
     for (const listener of this.#listeners) listener.close();
     this.#addresses = [];
-    const cancel = this.#clock.after(graceMs, () => this.#cutAll());
+    let cancel = this.#clock.after(graceMs, () => {
+      this.#cutAll();
+      cancel = this.#clock.after(resetLimitMs, () => this.#settle());
+    });
     await this.#idle();
     cancel();
     return { cut: this.#cut };
@@ -188,13 +191,20 @@ class ListeningProxy implements TcpProxy {
 
   #ended(client: ServedClient): void {
     this.#open.delete(client);
-    if (this.#open.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.#open.size === 0) this.#settle();
+  }
+
+  #settle(): void {
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   #cutAll(): void {
     for (const client of [...this.#open]) if (client.kill()) this.#cut += 1;
   }
 }
+
+/** How long a relay may take to reset what is cut, in milliseconds. One that hangs must not hold up the exit. */
+const resetLimitMs = 500;
 
 /** The options that are the relay's, with the defaults. */
 function settingsOf(options: ProxyOptions): RelaySettings {
