@@ -108,6 +108,7 @@ struct listener {
   struct settings settings;
   int fd, number;
   struct thread *thread;
+  atomic_bool closing; /* its errors are of no interest any more */
   atomic_bool closed;
   bool is_new;  /* set before the thread knows of it */
   bool paused;  /* not in the epoll set for a while; the thread's own */

@@ -34,7 +34,7 @@ static struct flow *new_flow(struct listener *listener, int fd, const union addr
 
 void report_error(struct thread *thread, struct listener *listener, int error) {
   bool repeated = listener->reported == error && !is_past(thread->now, listener->reported_at + REPORT_AGAIN);
-  if (repeated || atomic_load(&listener->closed)) return;
+  if (repeated || atomic_load(&listener->closing)) return;
   listener->reported = error;
   listener->reported_at = thread->now;
   tell_accept_failed(thread->engine, listener, error);
@@ -151,6 +151,7 @@ void engine_unlisten(struct engine *engine, int number) {
   struct listener *listener = atomic_load(&engine->last_listener);
   while (listener->number != number) listener = listener->before;
   if (atomic_load(&listener->closed)) return;
+  atomic_store(&listener->closing, true);
   /* Ends listening at once; the thread closes the descriptor when it sees `closed`, and not before. */
   shutdown(listener->fd, SHUT_RD);
   atomic_store(&listener->closed, true);
