@@ -29,6 +29,8 @@ describe("an endpoint", () => {
     ["[::1]:7001", endpoint("::1", 7001)],
     ["[2001:DB8:0::1]:7001", endpoint("2001:db8::1", 7001)],
     ["[fe80::1%eth0]:7001", endpoint("fe80::1%eth0", 7001)],
+    ["http://[fe80::1%25eth0]:7001", endpoint("fe80::1%eth0", 7001, false)],
+    ["https://[fe80::1%eth0]/", endpoint("fe80::1%eth0", 2379, true)],
     ["http://10.0.0.1", endpoint("10.0.0.1", 2379, false)],
     ["http://10.0.0.1:7001", endpoint("10.0.0.1", 7001, false)],
     ["http://10.0.0.1/", endpoint("10.0.0.1", 2379, false)],

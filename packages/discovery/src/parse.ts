@@ -6,7 +6,7 @@ const defaultPort = 2379;
 /**
  * Reads one endpoint as people write it: `host`, `host:port`, `[v6]`, `[v6]:port`, or an `http(s)` URL of
  * which user-info, path and query are left out, as `etcd gateway` does. The port is 2379 where none is given,
- * also in URLs. Spaces around it are trimmed.
+ * also in URLs. A zone is written `[fe80::1%eth0]`, in URLs `[fe80::1%25eth0]` (RFC 6874). Spaces around it are trimmed.
  *
  * @throws {GatewayError} `invalid-endpoint`, naming the value and what is wrong with it
  */
@@ -14,7 +14,7 @@ export function parseEndpoint(text: string): Endpoint {
   const trimmed = text.trim();
   try {
     const { authority, secure } = stripScheme(trimmed);
-    const address = parseAddress(authority, { defaultPort });
+    const address = parseAddress(authority, { defaultPort, url: secure !== undefined });
     return Object.freeze({ ...address, priority: 0, weight: 0, ...(secure === undefined ? {} : { secure }) });
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;

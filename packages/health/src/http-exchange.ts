@@ -41,7 +41,8 @@ export function exchange(
       path,
       maxHeaderSize: mostHeaderBytes,
       headers: {
-        host: formatAddress(endpoint),
+        // A zone means nothing to others (RFC 6874, 1).
+        host: formatAddress({ ...endpoint, host: endpoint.host.replace(/%.*$/s, "") }),
         ...(body !== undefined && {
           "content-type": "application/json",
           "content-length": Buffer.byteLength(body),

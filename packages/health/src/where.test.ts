@@ -19,6 +19,10 @@ describe("an endpoint is asked", () => {
     [{ url: "http://{host}:1", path: "/p" }, { path: "/p" }],
     [{ url: "http://{host}:1/a" }, { endpoint: { ...v6, port: 1, secure: false } }, v6],
     [
+      { url: "http://[fe80::1%25eth0]:{port}/" },
+      { endpoint: { ...endpoint, host: "fe80::1%eth0", secure: false } },
+    ],
+    [
       { url: "http://[::1]:9000/of?host={host}&port={port}" },
       {
         endpoint: { ...v6, host: "::1", port: 9000, secure: false },

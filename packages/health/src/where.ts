@@ -41,7 +41,7 @@ export function whereToAsk({ path, port, url }: WhereOptions): (endpoint: Endpoi
 }
 
 const form =
-  /^(?<scheme>https?):\/\/(?<host>\{host\}|\[[\d:a-f.]+\]|[^{}[\]:/?#@\s]+)(?::(?<port>\{port\}|\d+))?(?<path>\/[!"$-~]{0,2047})?$/i;
+  /^(?<scheme>https?):\/\/(?<host>\{host\}|\[[\d:a-f.]+(?:%[\w%.:~-]+)?\]|[^{}[\]:/?#@\s]+)(?::(?<port>\{port\}|\d+))?(?<path>\/[!"$-~]{0,2047})?$/i;
 
 function byTemplate(url: string, path: string | undefined): (endpoint: Endpoint) => Where {
   const parts = form.exec(url)?.groups;
@@ -77,7 +77,9 @@ function addressOf(
   about: string,
 ): { readonly host: string; readonly port: number } {
   try {
-    return parseAddress(`${host === "{host}" ? "localhost" : host}:${port === "{port}" ? "1" : port}`);
+    return parseAddress(`${host === "{host}" ? "localhost" : host}:${port === "{port}" ? "1" : port}`, {
+      url: true,
+    });
   } catch (error) {
     throw invalid(`${about}: ${GatewayError.from(error, "it").detail}`);
   }

@@ -94,11 +94,39 @@ describe("parseAddress", () => {
     ["[2001:DB8:0:0::00A1]:2379", "2001:db8::a1", 2379],
     ["[::FFFF:10.0.0.1]:2379", "::ffff:10.0.0.1", 2379],
     ["[FE80::1%eth0]:2379", "fe80::1%eth0", 2379],
+    ["[fe80::1%2]:2379", "fe80::1%2", 2379],
+    ["[fe80::1%25]:2379", "fe80::1%25", 2379],
+    ["[fe80::1%25eth0]:2379", "fe80::1%eth0", 2379],
     [`${"a".repeat(63)}:2379`, "a".repeat(63), 2379],
     [`${"a.".repeat(126)}a:1`, `${"a.".repeat(126)}a`, 1],
     [`${"a.".repeat(126)}a.:1`, `${"a.".repeat(126)}a.`, 1],
   ])("reads %s", (text, host, port) => {
     expect(parseAddress(text)).toEqual({ host, port });
+  });
+
+  test.each([
+    ["[fe80::1%25eth0]:1", "fe80::1%eth0"],
+    ["[fe80::1%25en%2e1]:1", "fe80::1%en.1"],
+    ["[fe80::1%253]:1", "fe80::1%3"],
+    ["[fe80::1%eth0]:1", "fe80::1%eth0"],
+    ["[fe80::1%25]:1", "fe80::1%25"],
+  ])("reads the zone of %s in a URL", (text, host) => {
+    expect(parseAddress(text, { url: true })).toEqual({ host, port: 1 });
+  });
+
+  test.each([
+    ["[fe80::1]:2379", "a link-local address needs its interface, as in [fe80::1%eth0]"],
+    ["[febf:0::1]:2379", "a link-local address needs its interface, as in [febf::1%eth0]"],
+    [
+      "[2001:db8::1%eth0]:2379",
+      '"2001:db8::1%eth0" has a zone, which only link-local addresses (fe80::/10) have',
+    ],
+    ["[::1%lo]:2379", '"::1%lo" has a zone, which only link-local addresses (fe80::/10) have'],
+    ["[fe80::1%]:2379", 'zone "" is not the name of an interface; its number can be used as well'],
+    ["[fe80::1%a b]:2379", 'zone "a b" is not the name of an interface; its number can be used as well'],
+    ["[fe80::1%25%0a]:2379", 'zone "25%0a" is not the name of an interface; its number can be used as well'],
+  ])("refuses %s", (text, complaint) => {
+    expect(complaintAbout(text)).toBe(complaint);
   });
 
   test.each(["localhost", "10.0.0.1", "[::1]"])("gives %s the default port", text => {
@@ -178,7 +206,7 @@ describe("parseAddress", () => {
     ["[]:1", '"" in brackets is not an IPv6 address'],
     ["[localhost]:1", '"localhost" in brackets is not an IPv6 address'],
     ["[127.0.0.1]:1", '"127.0.0.1" in brackets is not an IPv6 address'],
-    ["[::1%]:1", '"::1%" in brackets is not an IPv6 address'],
+    ["[::1%]:1", '"::1%" has a zone, which only link-local addresses (fe80::/10) have'],
     ["[::1", "is not of the form host:port or [IPv6]:port"],
     ["[[::1]]:1", "is not of the form host:port or [IPv6]:port"],
     ["[::1]1", "is not of the form host:port or [IPv6]:port"],

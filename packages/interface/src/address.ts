@@ -4,7 +4,7 @@ import { quote } from "./quote.js";
 
 /** Where a TCP connection can be made to or accepted at. */
 export interface Address {
-  /** A host name or an IP literal; IPv6 stands without brackets. */
+  /** A host name or an IP literal; IPv6 stands without brackets, link-local with its zone: `fe80::1%eth0`. */
   readonly host: string;
   /** 1 to 65535; 0 only where a free port may be chosen (listening). */
   readonly port: number;
@@ -22,13 +22,17 @@ export function formatAddress({ host, port }: Address): string {
  * Reads `host`, `host:port`, `[v6]` or `[v6]:port`. Names become lower case and IPv6 its canonical form, so
  * that equal addresses are equal strings.
  *
+ * A link-local IPv6 address has a zone, the interface that it is on by name or number: `[fe80::1%eth0]`. Other
+ * addresses have none. Whether the interface exists is not checked: it may come later.
+ *
  * @param options.defaultPort the port where `text` has none; without it a missing port is an error
  * @param options.allowPortZero whether port 0 ("any free port") is an answer
+ * @param options.url `text` is a part of a URL, where a zone is written `%25eth0` (RFC 6874); `%eth0` is read as well
  * @throws {GatewayError} `invalid-address`; its detail is a clause that explains, without naming the whole
  */
 export function parseAddress(
   text: string,
-  options: { readonly defaultPort?: number; readonly allowPortZero?: boolean } = {},
+  options: { readonly defaultPort?: number; readonly allowPortZero?: boolean; readonly url?: boolean } = {},
 ): Address {
   if (text === "") throw invalid("is empty");
   // Node compiles a large expression to answer that, so it is asked only where it may be one.
@@ -36,12 +40,17 @@ export function parseAddress(
   const match = /^(?:\[(?<v6>[^[\]]*)\]|(?<name>[^:[\]]*))(?<colon>:(?<port>.*))?$/s.exec(text)?.groups;
   if (!match) throw invalid("is not of the form host:port or [IPv6]:port");
   const { v6, name = "", colon, port = "" } = match;
-  const host = v6 === undefined ? parseHost(name) : parseBracketed(v6);
+  const host = v6 === undefined ? parseHost(name) : parseBracketed(v6, options.url ?? false);
   if (colon === undefined) {
     if (options.defaultPort === undefined) throw invalid("has no port");
     return { host, port: options.defaultPort };
   }
   return { host, port: parsePort(port, options.allowPortZero ? 0 : 1) };
+}
+
+/** Whether `host` is an IPv6 address of one link (fe80::/10), which means nothing without an interface. */
+export function isLinkLocal(host: string): boolean {
+  return /^fe[89ab][0-9a-f]:/i.test(host);
 }
 
 function parsePort(text: string, lowest: 0 | 1): number {
@@ -50,11 +59,38 @@ function parsePort(text: string, lowest: 0 | 1): number {
   throw invalid(`port ${quote(text)} is not a number from ${lowest} to 65535`);
 }
 
-function parseBracketed(text: string): string {
-  if (!isIPv6(text)) throw invalid(`${quote(text)} in brackets is not an IPv6 address`);
-  // A zone ("fe80::1%eth0") is the operating system's business, and SocketAddress does not keep it.
-  const [address = "", ...zone] = text.split(/(?=%)/);
-  return [new SocketAddress({ address, family: "ipv6" }).address, ...zone].join("");
+function parseBracketed(text: string, url: boolean): string {
+  const [address = "", ...rest] = text.split("%");
+  if (!isIPv6(address)) throw invalid(`${quote(text)} in brackets is not an IPv6 address`);
+  const host = new SocketAddress({ address, family: "ipv6" }).address;
+  const linkLocal = isLinkLocal(host);
+  if (rest.length > 0 && !linkLocal)
+    throw invalid(`${quote(text)} has a zone, which only link-local addresses (fe80::/10) have`);
+  if (rest.length > 0) return `${host}%${parseZone(rest.join("%"), url)}`;
+  if (linkLocal) throw invalid(`a link-local address needs its interface, as in [${host}%eth0]`);
+  return host;
+}
+
+/**
+ * The name or number of an interface. Node.js takes no other characters in an address; such an interface has a number
+ * as well.
+ */
+const zoneForm = /^[0-9a-z.:-]{1,64}$/i;
+
+/** In a URL the percent sign before a zone is `%25`. That form is copied to other places, where no interface is called so. */
+function parseZone(text: string, url: boolean): string {
+  const encoded = url ? /^25(?=.)/ : /^25(?=[a-z])/i;
+  const zone = encoded.test(text) ? unescaped(text.replace(encoded, "")) : text;
+  if (zoneForm.test(zone)) return zone;
+  throw invalid(`zone ${quote(zone)} is not the name of an interface; its number can be used as well`);
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** A label of a host name: letters, digits, hyphens inside, and underscores, which occur in practice. */

@@ -92,6 +92,9 @@ const codes: { readonly [errno: string]: GatewayErrorCode } = {
   ENETUNREACH: "unreachable",
   EHOSTDOWN: "unreachable",
   ENETDOWN: "unreachable",
+  // No interface of that number or name; no IPv6 on this machine.
+  ENODEV: "unreachable",
+  EAFNOSUPPORT: "unreachable",
   ETIMEDOUT: "timed-out",
   ECONNRESET: "reset",
   ECONNABORTED: "reset",

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { type Address, formatAddress, parseAddress } from "./address.js";
+export { type Address, formatAddress, isLinkLocal, parseAddress } from "./address.js";
 export { certificateNameFault, serverNameOf } from "./certificate-names.js";
 export { type Clock, systemClock } from "./clock.js";
 export type { Discovery, WatchOptions } from "./discovery.js";
@@ -24,3 +24,4 @@ export type {
 } from "./relay.js";
 export type { Candidate, Selector, SelectorFactory } from "./selector.js";
 export { type PauseTracker, startTimeout, trackPauses } from "./timeout.js";
+export { withLocalZone } from "./zone.js";

@@ -43,10 +43,19 @@ static struct relay *to_relay(napi_env env, napi_value value) {
   return relay;
 }
 
-/* An IP literal, with a zone where it has one, and a port. */
-static bool to_address(napi_env env, napi_value host, napi_value port, struct sockaddr_storage *out, socklen_t *length) {
+/* An interface by its name or, for want of one, by its number; 0 where there is none. */
+static unsigned to_scope(const char *zone) {
+  char name[IF_NAMESIZE], *end;
+  unsigned scope = if_nametoindex(zone);
+  if (scope != 0) return scope;
+  unsigned long number = strtoul(zone, &end, 10);
+  return *end == '\0' && number <= INT32_MAX && if_indextoname((unsigned)number, name) ? (unsigned)number : 0;
+}
+
+/* An IP literal, with a zone where it has one, and a port. 0, or an errno. */
+static int to_address(napi_env env, napi_value host, napi_value port, struct sockaddr_storage *out, socklen_t *length) {
   char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
-  if (napi_get_value_string_utf8(env, host, text, sizeof text, NULL) != napi_ok) return false;
+  if (napi_get_value_string_utf8(env, host, text, sizeof text, NULL) != napi_ok) return EINVAL;
   memset(out, 0, sizeof *out);
   struct sockaddr_in *v4 = (struct sockaddr_in *)out;
   struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
@@ -55,17 +64,18 @@ static bool to_address(napi_env env, napi_value host, napi_value port, struct so
     v4->sin_family = AF_INET;
     v4->sin_port = wire_port;
     *length = sizeof *v4;
-    return true;
+    return 0;
   }
   char *zone = strchr(text, '%');
   if (zone) {
     *zone++ = '\0';
-    v6->sin6_scope_id = if_nametoindex(zone);
+    v6->sin6_scope_id = to_scope(zone);
+    if (v6->sin6_scope_id == 0) return ENODEV;
   }
   v6->sin6_family = AF_INET6;
   v6->sin6_port = wire_port;
   *length = sizeof *v6;
-  return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1;
+  return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1 ? 0 : EINVAL;
 }
 
 /* [host, port] */
@@ -159,10 +169,11 @@ static napi_value do_listen(napi_env env, napi_callback_info info) {
   struct settings settings;
   void *data;
   int listener;
-  if (!to_address(env, values[1], values[2], &address, &length)) return number(env, EINVAL);
+  int error = to_address(env, values[1], values[2], &address, &length);
+  if (error != 0) return number(env, error);
   napi_get_typedarray_info(env, values[3], NULL, NULL, &data, NULL, NULL);
   memcpy(&settings, data, sizeof settings);
-  int error = engine_listen(to_relay(env, values[0])->engine, (struct sockaddr *)&address, length, &settings,
+  error = engine_listen(to_relay(env, values[0])->engine, (struct sockaddr *)&address, length, &settings,
                             &listener, &bound);
   if (error != 0) return number(env, error);
   napi_create_array_with_length(env, 3, &result);
@@ -208,7 +219,8 @@ static napi_value dial(napi_env env, napi_callback_info info) {
   arguments(env, info, values);
   struct sockaddr_storage address;
   socklen_t length;
-  if (!to_address(env, values[2], values[3], &address, &length)) return number(env, EINVAL);
+  int error = to_address(env, values[2], values[3], &address, &length);
+  if (error != 0) return number(env, error);
   engine_dial(to_relay(env, values[0])->engine, to_uint32(env, values[1]), (struct sockaddr *)&address, length,
               to_uint32(env, values[4]));
   return number(env, 0);

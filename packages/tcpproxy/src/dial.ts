@@ -6,6 +6,7 @@ import {
   formatAddress,
   GatewayError,
   systemClock,
+  withLocalZone,
 } from "@gw/interface";
 import { type Lookup, Resolver, systemLookup } from "./resolver.js";
 import { LiteralRoute, NamedRoute, type Route } from "./route.js";
@@ -47,7 +48,8 @@ export interface Dialer {
   /**
    * The IP addresses of a host, remembered ones included.
    *
-   * @throws {GatewayError} `name-not-resolved`, or `timed-out` after `connectTimeoutMs`
+   * @throws {GatewayError} `name-not-resolved`, or `timed-out` after `connectTimeoutMs`; `unreachable` for an address
+   *   whose zone is no interface of this machine
    */
   resolve(host: string): Promise<readonly string[]>;
   /** Makes the next dial to each name wait for a new look-up, as after a change that one knows of. */
@@ -99,8 +101,8 @@ class TcpDialer implements Dialer {
     }
   }
 
-  resolve(host: string): Promise<readonly string[]> {
-    if (isIP(host)) return Promise.resolve([host]);
+  async resolve(host: string): Promise<readonly string[]> {
+    if (isIP(host)) return [withLocalZone(host)];
     return this.#resolver.within(host, this.connectTimeoutMs);
   }
 

@@ -1,4 +1,4 @@
-import { type Address, type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import { type Address, type Endpoint, formatAddress, GatewayError, withLocalZone } from "@gw/interface";
 import { leadsBack } from "./loop.js";
 import type { Resolver } from "./resolver.js";
 
@@ -33,8 +33,9 @@ export class LiteralRoute implements Route {
   next(): Address | undefined {
     if (this.#told) return undefined;
     this.#told = true;
-    if (!leadsBack(this.#address, this.#listening)) return this.#address;
-    this.#error = selfLoop(this.#address);
+    if (leadsBack(this.#address, this.#listening)) this.#error = selfLoop(this.#address);
+    else if (!this.#address.host.includes("%")) return this.#address;
+    else return this.#onItsInterface();
     return undefined;
   }
 
@@ -43,6 +44,15 @@ export class LiteralRoute implements Route {
   }
 
   accepted(): void {}
+
+  #onItsInterface(): Address | undefined {
+    try {
+      return { host: withLocalZone(this.#address.host), port: this.#address.port };
+    } catch (error) {
+      this.#error = GatewayError.from(error, "dial");
+      return undefined;
+    }
+  }
 
   get error(): GatewayError {
     return this.#error ?? new GatewayError("unreachable", "it was not dialled");

@@ -20,6 +20,7 @@ export {
   startWatch,
 } from "./etcd.js";
 export { type Gw, type GwOptions, type LogLine, runGw, startGw } from "./gw.js";
+export { createIsolation, type Isolation, type IsolationOptions, noIsolation } from "./isolation.js";
 export { type ManualClock, manualClock } from "./manual-clock.js";
 export { createNetwork, type Network, type NetworkHost, noNetworks } from "./network.js";
 export { type Outcome, type Program, type ProgramOptions, runProgram, startProgram } from "./program.js";

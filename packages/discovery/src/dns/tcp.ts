@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { type Address, GatewayError } from "@gw/interface";
+import { type Address, GatewayError, withLocalZone } from "@gw/interface";
 import { decodeReply, encodeQuery, type Query, type Reply } from "./message.js";
 import { type Limits, within } from "./within.js";
 
@@ -19,7 +19,7 @@ export function askOverTcp(server: Address, query: Query, limits: Limits): Promi
       const reply = decodeReply(packet, query);
       if (reply) resolve(reply);
     });
-    const socket = connect({ ...server, noDelay: true });
+    const socket = connect({ host: withLocalZone(server.host), port: server.port, noDelay: true });
     socket.on("error", reject);
     socket.on("data", readMessages);
     socket.on("close", () => reject(new GatewayError("reset", "the connection ended before the answer")));

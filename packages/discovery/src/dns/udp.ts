@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import type { Address } from "@gw/interface";
+import { type Address, withLocalZone } from "@gw/interface";
 import { decodeReply, encodeQuery, type Query, type Reply } from "./message.js";
 import { type Limits, within } from "./within.js";
 
@@ -13,6 +13,7 @@ import { type Limits, within } from "./within.js";
  */
 export function askOverUdp(server: Address, query: Query, limits: Limits): Promise<Reply> {
   return within<Reply>(limits, (resolve, reject) => {
+    const host = withLocalZone(server.host);
     const socket = createSocket(isIPv6(server.host) ? "udp6" : "udp4");
     socket.on("error", reject);
     socket.on("message", packet => {
@@ -20,7 +21,7 @@ export function askOverUdp(server: Address, query: Query, limits: Limits): Promi
       if (reply) resolve(reply);
     });
     socket.on("connect", () => socket.send(encodeQuery(query), error => error && reject(error)));
-    socket.connect(server.port, server.host);
+    socket.connect(server.port, host);
     return () => {
       socket.removeAllListeners().on("error", () => {});
       socket.close();

@@ -8,6 +8,7 @@ import {
   GatewayError,
   messageOf,
   serverNameOf,
+  withLocalZone,
 } from "@gw/interface";
 import { type Limits, within } from "../dns/within.js";
 import { isLoopback } from "./loopback.js";
@@ -77,11 +78,12 @@ function begin(
   const names = [host, ...serverNames];
   const options: RequestOptions = {
     method: "POST",
-    host,
+    host: withLocalZone(host),
     port,
     path,
     agent: false,
-    headers: { host: formatAddress({ host, port }), ...headers },
+    // A zone means nothing to others (RFC 6874, 1).
+    headers: { host: formatAddress({ host: host.replace(/%.*$/s, ""), port }), ...headers },
     lookup: nodeLookup(lookup),
   };
   if (!secure) return plainRequest(options);
