@@ -1,6 +1,6 @@
-import { type Clock, GatewayError } from "@gw/interface";
+import { type Clock, GatewayError, startTimeout } from "@gw/interface";
 
-/** A signal that is aborted when the time is up, or by another signal. */
+/** A signal that is aborted when the time is up, not counting pauses of this process, or by another signal. */
 export interface Deadline {
   /** Its reason is a GatewayError, `timed-out` or `aborted`. */
   readonly signal: AbortSignal;
@@ -19,7 +19,7 @@ export function startDeadline(
   const controller = new AbortController();
   const onAbort = (): void =>
     controller.abort(new GatewayError("aborted", `${doing}: given up`, { cause: signal.reason }));
-  const stopTimer = clock.after(timeoutMs, () =>
+  const stopTimer = startTimeout(clock, timeoutMs, () =>
     controller.abort(new GatewayError("timed-out", `${doing}: no answer within ${timeoutMs} ms`)),
   );
   signal.addEventListener("abort", onAbort);

@@ -1,4 +1,4 @@
-import type { Clock, GatewayError } from "@gw/interface";
+import { type Clock, type GatewayError, startTimeout } from "@gw/interface";
 import type { Member } from "./member.js";
 
 /**
@@ -41,7 +41,7 @@ export function sayFarewell(
   const noSoonerMs = how === "drain" ? drainTimeoutMs / 2 : 0;
   let left = open.length;
   const waits = open.map(lease =>
-    clock.after(noSoonerMs + spreadMs * random(), () => {
+    startTimeout(clock, noSoonerMs + spreadMs * random(), () => {
       left -= 1;
       if (left === 0) member.farewell.said = false;
       lease.revoke(error);

@@ -210,6 +210,9 @@ void look_at(struct thread *, uint32_t moment);
 /* Looks at all flows, and says when to look again. */
 void sweep(struct thread *);
 bool has_to_sweep(const struct thread *);
+bool is_time_to_sweep(const struct thread *, bool has_more_events);
+/* Adds the time in which this process did not run to all timeouts. */
+void forgive_pause(struct thread *);
 
 /* socket.c */
 /* A socket that listens; -1 with errno set. */

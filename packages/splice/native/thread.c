@@ -119,6 +119,7 @@ void *thread_run(void *argument) {
     int count = wait_for_events(thread, events);
     atomic_fetch_add_explicit(&thread->turn, 1, memory_order_relaxed);
     thread->now = clock_ms();
+    forgive_pause(thread);
     /* First, since what is ordered may be older than what has happened. */
     on_call(thread);
     for (int index = 0; index < count; index++) {
@@ -128,7 +129,7 @@ void *thread_run(void *argument) {
       if (what & OF_LISTENER) on_listener(thread, pointer);
       else on_side(thread, pointer, (int)(what & KIND), events[index].events);
     }
-    if (has_to_sweep(thread) && is_past(thread->now, thread->sweep_at)) sweep(thread);
+    if (is_time_to_sweep(thread, count == EVENTS)) sweep(thread);
     run_ready(thread);
     tell_what_is_over(thread);
     tell_in_time(thread, count);

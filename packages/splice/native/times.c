@@ -7,6 +7,8 @@
 
 /* Milliseconds between looks. */
 enum { LEAST_TICK = 10, MOST_TICK = 1000 };
+/* A sweep that is due for longer than this was held up: the process was stopped, or had no processor. Milliseconds. */
+enum { PAUSE_TOLERANCE = 100 };
 
 uint32_t clock_ms(void) {
   struct timespec now;
@@ -50,6 +52,25 @@ static void check_times(struct thread *thread, struct flow *flow) {
 static uint32_t sooner(uint32_t tick, uint32_t timeout) {
   uint32_t part = timeout / 8 < LEAST_TICK ? LEAST_TICK : timeout / 8;
   return timeout > 0 && part < tick ? part : tick;
+}
+
+/* Input comes before timeouts: a thread that has more events to handle sweeps a little later. */
+bool is_time_to_sweep(const struct thread *thread, bool has_more_events) {
+  uint32_t grace = has_more_events ? PAUSE_TOLERANCE / 2 : 0;
+  return has_to_sweep(thread) && is_past(thread->now, thread->sweep_at + grace);
+}
+
+/* Called before a turn's events are handled. Nobody is blamed for the time in which this process did not run: it is
+ * added to all timeouts, and the input that has come meanwhile is read before the next sweep. */
+void forgive_pause(struct thread *thread) {
+  if (!has_to_sweep(thread) || !is_past(thread->now, thread->sweep_at + PAUSE_TOLERANCE)) return;
+  uint32_t paused = thread->now - thread->sweep_at;
+  for (struct flow *flow = thread->flows; flow; flow = flow->next) {
+    flow->active_at += paused;
+    flow->dial_until += paused;
+    for (int from = CLIENT; from <= BACKEND; from++) flow->way[from].stuck_since += paused;
+  }
+  thread->sweep_at = thread->now + LEAST_TICK;
 }
 
 bool has_to_sweep(const struct thread *thread) { return thread->flows || thread->tubes || thread->paused > 0; }

@@ -25,6 +25,11 @@ interface Dial {
   readonly timeoutMs: number;
 }
 
+/** A time as the engine takes it: whole milliseconds, at most 2³¹ − 1. What is more than 0 stays so. */
+function engineMs(ms: number): number {
+  return Math.min(Math.ceil(ms), 2 ** 31 - 1);
+}
+
 /** A client of the engine. There is one for each open connection, so there is little of it. */
 export class NativeClient implements RelayClient {
   /** Who follows it; undefined if it was refused. */
@@ -62,7 +67,7 @@ export class NativeClient implements RelayClient {
     const { binding, engine } = this.#shared;
     const dial = { address, timeoutMs };
     this.#ordered(dial);
-    const error = binding.dial(engine, this.#slot, address.host, address.port, timeoutMs);
+    const error = binding.dial(engine, this.#slot, address.host, address.port, engineMs(timeoutMs));
     if (error !== 0) process.nextTick(() => this.#last === dial && this.#failed(dial, error));
   }
 

@@ -5,6 +5,7 @@ import {
   type Endpoint,
   formatAddress,
   GatewayError,
+  startTimeout,
   systemClock,
   withLocalZone,
 } from "@gw/interface";
@@ -128,7 +129,7 @@ class TcpDialer implements Dialer {
       };
       const onAbort = (): void => fail(signal?.reason);
       const onError = (error: unknown): void => fail(GatewayError.from(error, doing));
-      const cancel = this.#clock.after(this.connectTimeoutMs, () =>
+      const cancel = startTimeout(this.#clock, this.connectTimeoutMs, () =>
         fail(new GatewayError("timed-out", `${doing}: no answer within ${this.connectTimeoutMs} ms`)),
       );
       signal?.addEventListener("abort", onAbort);

@@ -11,6 +11,7 @@ import {
   type Relay,
   type RelayClient,
   type RelaySettings,
+  startTimeout,
   systemClock,
 } from "@gw/interface";
 import { connectionLimit } from "./descriptors.js";
@@ -160,7 +161,7 @@ class ListeningProxy implements TcpProxy {
     this.#closed = true;
     for (const listener of this.#listeners) listener.close();
     this.#addresses = [];
-    let cancel = this.#clock.after(graceMs, () => {
+    let cancel = startTimeout(this.#clock, graceMs, () => {
       this.#cutAll();
       cancel = this.#clock.after(resetLimitMs, () => this.#settle());
     });

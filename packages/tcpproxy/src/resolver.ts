@@ -1,5 +1,5 @@
 import { lookup as getaddrinfo } from "node:dns/promises";
-import { type Clock, GatewayError, quote } from "@gw/interface";
+import { type Clock, GatewayError, quote, startTimeout } from "@gw/interface";
 
 /** Resolves a host name to IP addresses, best first, and tells for how long they hold, if it knows. */
 export type Lookup = (host: string) => Promise<{
@@ -68,7 +68,7 @@ export class Resolver {
    */
   within(host: string, timeoutMs: number): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#clock.after(timeoutMs, () => {
+      const cancel = startTimeout(this.#clock, timeoutMs, () => {
         reject(new GatewayError("timed-out", `look up ${quote(host)}: no answer within ${timeoutMs} ms`));
       });
       this.addresses(host).then(resolve, reject).finally(cancel);

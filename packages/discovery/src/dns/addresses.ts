@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import type { Clock } from "@gw/interface";
+import { type Clock, startTimeout } from "@gw/interface";
 import type { Asking } from "./ask.js";
 import type { ResourceRecord } from "./message.js";
 import { type Resolved, resolve } from "./resolve.js";
@@ -103,7 +103,7 @@ export function addressBook(clock: Clock, preferIPv6: () => boolean): AddressBoo
     const cancels: (() => void)[] = [];
     const family = async (type: Family): Promise<Known> => {
       const known = remembered(name, type) ?? (await ask(name, type, either));
-      if (known.addresses.length > 0) cancels.push(clock.after(graceMs, () => late.abort()));
+      if (known.addresses.length > 0) cancels.push(startTimeout(clock, graceMs, () => late.abort()));
       return known;
     };
     const [v4, v6] = await Promise.allSettled([family("A"), family("AAAA")]);

@@ -1,4 +1,4 @@
-import { type Clock, GatewayError } from "@gw/interface";
+import { type Clock, GatewayError, startTimeout } from "@gw/interface";
 
 /** What bounds a piece of work. */
 export interface Limits {
@@ -31,7 +31,7 @@ export function within<T>(
         value => settle(() => resolve(value)),
         error => settle(() => reject(error)),
       ),
-      clock.after(timeoutMs, () =>
+      startTimeout(clock, timeoutMs, () =>
         settle(() => reject(new GatewayError("timed-out", `no answer within ${timeoutMs} ms`))),
       ),
       () => signal?.removeEventListener("abort", abort),

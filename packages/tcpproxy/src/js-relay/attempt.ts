@@ -20,7 +20,7 @@ export class Attempt implements Follower, Swept {
   #socket: Socket | undefined;
   #over = false;
 
-  /** @param nowMs the time, as {@link sweep} will be told it */
+  /** @param nowMs the time, as {@link sweep} will be told it: a pause of this process does not count */
   constructor(address: Address, timeoutMs: number, owner: AttemptOwner, nowMs: number) {
     this.#address = address;
     this.#timeoutMs = timeoutMs;

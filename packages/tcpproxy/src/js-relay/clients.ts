@@ -21,7 +21,6 @@ export interface Tools {
 /** The clients of one listener. */
 export class Clients implements Surroundings {
   readonly settings: RelaySettings;
-  readonly clock: Clock;
   readonly staging: Staging;
   readonly dials: Sweep;
   readonly connections: Sweep;
@@ -36,7 +35,6 @@ export class Clients implements Surroundings {
     this.#handlers = handlers;
     this.#tools = tools;
     this.settings = settings;
-    this.clock = tools.clock;
     this.staging = tools.staging;
     this.dials = tools.dials;
     this.connections = new Sweep(tools.clock);

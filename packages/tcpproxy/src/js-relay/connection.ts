@@ -2,7 +2,6 @@ import type { Socket } from "node:net";
 import {
   type Address,
   type ClientEvents,
-  type Clock,
   GatewayError,
   type RelayClient,
   type RelayEnd,
@@ -17,7 +16,6 @@ import type { Sweep, Swept } from "./sweep.js";
 /** What the connections of one listener share. */
 export interface Surroundings {
   readonly settings: RelaySettings;
-  readonly clock: Clock;
   readonly staging: Staging;
   /** Of dials that are under way. */
   readonly dials: Sweep;
@@ -72,8 +70,8 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
     if (this.#cut || this.#open === 0) return;
     if (this.#attempt || this.#down)
       throw new GatewayError("invalid-option", "a client is dialled for once at a time");
-    const { clock, dials } = this.#around;
-    this.#attempt = new Attempt(address, timeoutMs, this, clock.now());
+    const { dials } = this.#around;
+    this.#attempt = new Attempt(address, timeoutMs, this, dials.nowMs);
     this.#attempt.start(this.#around);
     dials.add(this.#attempt, timeoutMs / 8);
   }
@@ -98,10 +96,11 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
   onDialled(backend: Socket): void {
     this.#endAttempt();
     this.#around.keepAlive(backend);
-    const { clock, settings, staging } = this.#around;
+    const { connections, settings, staging } = this.#around;
     this.#open += 1;
     this.#down = new Flow(backend, this, staging);
-    if (hasTimeouts(settings)) this.#patience = new Patience(this.#up, this.#down, settings, clock.now());
+    if (hasTimeouts(settings))
+      this.#patience = new Patience(this.#up, this.#down, settings, connections.nowMs);
     this.#up.start(backend);
     this.#down.start(this.#up.from);
     this.#events?.connected();

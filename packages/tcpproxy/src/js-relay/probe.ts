@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { startTimeout, systemClock } from "@gw/interface";
 import { type Follower, setFollower } from "./follower.js";
 import { type Intake, SharedIntake, streamIntake } from "./intake.js";
 import type { Staging } from "./staging.js";
@@ -20,7 +21,7 @@ class Probe {
   readonly #intake: SharedIntake;
   readonly #server: Server = createServer({ pauseOnConnect: true });
   readonly #sockets: Socket[] = [];
-  readonly #timer = setTimeout(() => this.#found(false), limitMs);
+  readonly #stopTimer = startTimeout(systemClock, limitMs, () => this.#found(false));
   readonly #onFound: (works: boolean) => void;
 
   constructor(staging: Staging, onFound: (works: boolean) => void) {
@@ -63,7 +64,7 @@ class Probe {
   }
 
   #found(works: boolean): void {
-    clearTimeout(this.#timer);
+    this.#stopTimer();
     for (const socket of this.#sockets) {
       setFollower(socket, undefined);
       socket.destroy();

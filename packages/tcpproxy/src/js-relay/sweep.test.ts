@@ -1,5 +1,5 @@
 import { manualClock } from "@gw/testing";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Sweep, type Swept } from "./sweep.js";
 
 /** Keeps the times at which it was swept. */
@@ -49,6 +49,27 @@ test("what throws does not end the sweep", async () => {
     },
     10,
   );
-  await expect(clock.advance(10)).rejects.toThrow("no");
+  vi.useFakeTimers({ toFake: ["setImmediate"] });
+  await clock.advance(10);
+  expect(() => vi.runAllTimers()).toThrow("no");
+  vi.useRealTimers();
   expect(clock.pending).toBe(1);
+});
+
+test("the time of a pause does not count", async () => {
+  let pausedMs = 0;
+  const steady = manualClock();
+  const clock = { now: () => steady.now() + pausedMs, after: steady.after };
+  const sweep = new Sweep(clock);
+  const record = new Record();
+  sweep.add(record, 10);
+  await steady.advance(10);
+  pausedMs = 60_000;
+  await steady.advance(10);
+  expect(sweep.nowMs).toBe(20);
+  pausedMs += 60_000;
+  sweep.add(new Record(), 5);
+  await steady.advance(5);
+  // Up to when a sweep was due is not part of a pause.
+  expect(record.times).toEqual([10, 20, 35]);
 });
