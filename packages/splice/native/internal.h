@@ -39,6 +39,17 @@ struct tube {
   uint32_t held;
 };
 
+/* What was written and is not acknowledged, as far as it was asked for: pending.c. */
+struct pending {
+  uint32_t since;            /* when some of it was last acknowledged */
+  uint32_t acked;            /* bytes that were acknowledged by then, modulo 2^32 */
+  uint32_t unanswered_since; /* of window probes: since when there is one without an answer, */
+  uint32_t probed_at;        /* and when their number last changed */
+  uint8_t probes;            /* so many have no answer */
+  bool exists;
+  bool exempt; /* from the user timeout, while the peer has no room */
+};
+
 /* One direction of a flow: what is read from one side and written to the other. */
 struct way {
   _Atomic uint64_t bytes; /* read so far */
@@ -46,9 +57,12 @@ struct way {
   uint32_t rest_at, rest_end;
   struct tube *tube;      /* set while bytes are spliced */
   uint32_t stuck_since;   /* when the writing side last took something of what waits for it */
+  uint32_t swept_bytes;   /* `bytes` at the last sweep, modulo 2^32 */
+  struct pending pending;
   uint8_t bulk;           /* how much this looks like bulk; from BULK on it is spliced */
   bool eof;               /* the reading side has ended its output */
   bool shut;              /* and the writing side knows */
+  bool settled;           /* nothing is pending since the last byte was read */
 };
 
 /* What epoll last said about a side. Edge-triggered: it holds until a system call says EAGAIN. */
@@ -225,6 +239,8 @@ int socket_error(int fd);
 void set_options(int fd, const struct settings *);
 /* Sets how long a silent peer is waited for: three system calls that a short connection can do without. */
 void set_patience(int fd, const struct settings *);
+/* False if the system refuses it. 0: as the system does. */
+bool set_user_timeout(int fd, uint32_t ms);
 /* Makes closing send a reset, and drop what is not sent yet. */
 void reset_on_close(int fd);
 /* In network order. */
@@ -232,7 +248,16 @@ in_port_t port_of(const union address *);
 /* Whether a socket that was dialled to `port` is its own peer. */
 bool is_connected_to_itself(int fd, in_port_t port);
 
+/* pending.c */
+/* Whether the peer has yet to acknowledge something, also an end. */
+enum { TCP_INFO_OPTION = 11 }; /* TCP_INFO */
+bool has_pending(int fd);
+/* Sees to a direction in which something may be pending. False when the flow has ended. */
+bool check_pending(struct thread *, struct flow *, int from);
+
 /* pump.c */
+/* Whether there is something that the writing side has not taken. */
+static inline bool holds_bytes(const struct way *way) { return way->rest || (way->tube && way->tube->held > 0); }
 /* Moves what can be moved, in both directions. Ends the flow when it is finished or has failed. */
 void pump(struct thread *, struct flow *);
 /* Forgets the bytes that a flow holds. */

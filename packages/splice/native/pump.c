@@ -190,16 +190,12 @@ static enum outcome step(struct thread *thread, struct flow *flow, int from) {
   enum outcome outcome = flush(thread, way, to);
   if (outcome != MOVED) return outcome;
   if (way->eof && !way->shut) {
-    /* Where the other side has ended as well, all is closed now, which says the same. */
-    if (flow->way[!from].shut) {
-      way->shut = true;
-      return NOTHING;
-    }
     if (shutdown(to->fd, SHUT_WR) < 0) {
-      errno = EPIPE; /* it was reset, and epoll has not said so yet */
+      if (errno == ENOTCONN) errno = EPIPE; /* it was reset, and epoll has not said so yet */
       return WRITE_FAILED;
     }
     way->shut = true;
+    way->settled = false;
   }
   bool more = !way->eof && source->readable && to->writable;
   bool bulk = more && way->bulk >= BULK;
@@ -226,7 +222,17 @@ static bool pump_way(struct thread *thread, struct flow *flow, int from) {
   return true;
 }
 
+/*
+ * Both have ended their output, and have acknowledged all that was sent to them. Closed before that, the kernel may throw
+ * away what it still has (tcp_mem, tcp_max_orphans), or find that the peer is gone, and nobody would know. The last
+ * acknowledgement closes the connection, which is an event.
+ */
+static bool is_finished(const struct flow *flow) {
+  if (!flow->way[CLIENT].shut || !flow->way[BACKEND].shut) return false;
+  return !has_pending(flow->side[CLIENT].fd) && !has_pending(flow->side[BACKEND].fd);
+}
+
 void pump(struct thread *thread, struct flow *flow) {
   if (!pump_way(thread, flow, CLIENT) || !pump_way(thread, flow, BACKEND)) return;
-  if (flow->way[CLIENT].shut && flow->way[BACKEND].shut) flow_end(thread, flow, FINISHED, 0);
+  if (is_finished(flow)) flow_end(thread, flow, FINISHED, 0);
 }

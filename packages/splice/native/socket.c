@@ -57,6 +57,11 @@ void set_patience(int fd, const struct settings *settings) {
   set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, settings->user_timeout);
 }
 
+bool set_user_timeout(int fd, uint32_t ms) {
+  unsigned value = ms;
+  return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value) == 0;
+}
+
 /* Accepted sockets inherit the options of their listener. */
 int bound_socket(const struct sockaddr *address, socklen_t length, const struct settings *settings) {
   int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

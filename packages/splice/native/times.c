@@ -28,6 +28,32 @@ void look_at(struct thread *thread, uint32_t moment) {
   if (is_past(thread->sweep_at, moment)) thread->sweep_at = moment;
 }
 
+/*
+ * Sees to a direction in which nothing has moved since the last sweep: whether its bytes are stuck, or an event was missed.
+ * Asks the kernel once after the last byte, and again only while something is pending. False when the flow has ended.
+ */
+static bool check_way(struct thread *thread, struct flow *flow, int from) {
+  struct way *way = &flow->way[from];
+  uint32_t bytes = (uint32_t)atomic_load_explicit(&way->bytes, memory_order_relaxed);
+  bool moved = bytes != way->swept_bytes, holds = holds_bytes(way);
+  way->swept_bytes = bytes;
+  if (moved) way->settled = false;
+  if (!holds && !way->pending.exempt && (moved || way->settled)) return true;
+  if (!check_pending(thread, flow, from)) return false;
+  bool exists = way->pending.exists;
+  uint32_t since = !holds || (exists && is_past(way->pending.since, way->stuck_since)) ? way->pending.since : way->stuck_since;
+  if ((holds || exists) && longer_than(thread->now, since, flow->settings->write_timeout)) {
+    flow_end(thread, flow, STALLED, 0);
+    return false;
+  }
+  way->settled = !holds && !exists;
+  /* The system says EAGAIN also for want of memory, after which no event comes. */
+  if (holds) flow->side[!from].writable = true;
+  if (!way->eof) flow->side[from].readable = true;
+  pump(thread, flow);
+  return flow->state == RELAYING;
+}
+
 static void check_times(struct thread *thread, struct flow *flow) {
   const struct settings *settings = flow->settings;
   uint32_t now = thread->now;
@@ -37,12 +63,7 @@ static void check_times(struct thread *thread, struct flow *flow) {
     flow->has_patience = true;
     set_patience(flow->side[BACKEND].fd, settings);
   }
-  for (int from = CLIENT; from <= BACKEND; from++) {
-    const struct way *way = &flow->way[from];
-    bool waiting = way->rest || (way->tube && way->tube->held > 0);
-    if (waiting && longer_than(now, way->stuck_since, settings->write_timeout))
-      return flow_end(thread, flow, STALLED, 0);
-  }
+  if (!check_way(thread, flow, CLIENT) || !check_way(thread, flow, BACKEND)) return;
   bool half_closed = flow->way[CLIENT].eof || flow->way[BACKEND].eof;
   if (half_closed && longer_than(now, flow->active_at, settings->half_close_timeout))
     return flow_end(thread, flow, HALF_CLOSED, 0);
@@ -88,6 +109,7 @@ void sweep(struct thread *thread) {
     tick = sooner(tick, settings->idle_timeout);
     tick = sooner(tick, settings->half_close_timeout);
     tick = sooner(tick, settings->write_timeout);
+    tick = sooner(tick, settings->user_timeout);
     if (flow->state != DIALLING) continue;
     uint32_t left = flow->dial_until - thread->now;
     if (left < tick) tick = left < LEAST_TICK ? LEAST_TICK : left;

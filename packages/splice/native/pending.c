@@ -1,0 +1,86 @@
+/*
+ * What was written to a side and its peer has not acknowledged, which only the kernel knows. It is asked from time to time,
+ * and only about directions in which nothing was read since it was asked last.
+ *
+ * TCP_USER_TIMEOUT is for a peer that has vanished. But Linux also ends a connection by it whose peer acknowledges every
+ * probe and has no room (its window is closed), and for how long that may last is the write timeout's to say. So it is
+ * switched off while the window is closed; a peer that vanishes then is known by the probes that it does not answer.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <stddef.h>
+#include <sys/ioctl.h>
+
+/* Milliseconds that a peer has to answer a window probe, at the least. */
+enum { ANSWER = 1000 };
+
+/* As in linux/tcp.h, as far as it is asked for here. That of the C library may be older. */
+struct tcp_state {
+  uint8_t state, ca_state, retransmits, probes, backoff, options, scale, flags;
+  uint32_t rto, ato, snd_mss, rcv_mss, unacked, sacked, lost, retrans, fackets, last_data_sent, last_ack_sent,
+      last_data_recv, last_ack_recv, pmtu, rcv_ssthresh, rtt, rttvar, snd_ssthresh, snd_cwnd, advmss, reordering, rcv_rtt,
+      rcv_space, total_retrans;
+  uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+  uint32_t segs_out, segs_in, notsent_bytes, min_rtt, data_segs_in, data_segs_out;
+  uint64_t delivery_rate, busy_time, rwnd_limited, sndbuf_limited;
+  uint32_t delivered, delivered_ce;
+  uint64_t bytes_sent, bytes_retrans;
+  uint32_t dsack_dups, reord_seen, rcv_ooopack, snd_wnd;
+};
+
+/* False where the kernel is too old, or does not say. */
+static bool ask(int fd, struct tcp_state *state, bool *window_closed) {
+  socklen_t length = sizeof *state;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO_OPTION, state, &length) < 0) return false;
+  if (length < offsetof(struct tcp_state, min_rtt)) return false;
+  bool knows_window = length >= sizeof *state;
+  *window_closed = (state->unacked == 0 && state->notsent_bytes > 0) || (knows_window && state->snd_wnd == 0);
+  return true;
+}
+
+bool has_pending(int fd) {
+  int unacknowledged;
+  return ioctl(fd, TIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0; /* which is SIOCOUTQ */
+}
+
+static void set_exemption(struct flow *flow, int side, struct pending *pending, bool exempt) {
+  if (pending->exempt == exempt || flow->settings->user_timeout == 0) return;
+  if (set_user_timeout(flow->side[side].fd, exempt ? 0 : flow->settings->user_timeout)) pending->exempt = exempt;
+}
+
+/* Whether the peer has left two probes unanswered, and has had the time of the user timeout. */
+static bool has_vanished(struct pending *pending, uint8_t probes, uint32_t now, uint32_t user_timeout) {
+  if (probes != pending->probes) {
+    if (pending->probes == 0) pending->unanswered_since = now;
+    pending->probes = probes;
+    pending->probed_at = now;
+  }
+  uint32_t answer = user_timeout < ANSWER ? user_timeout : ANSWER;
+  return pending->exempt && probes >= 2 && now - pending->unanswered_since >= user_timeout &&
+         now - pending->probed_at >= answer;
+}
+
+bool check_pending(struct thread *thread, struct flow *flow, int from) {
+  struct way *way = &flow->way[from];
+  struct pending *pending = &way->pending;
+  struct tcp_state state;
+  bool window_closed;
+  if (!ask(flow->side[!from].fd, &state, &window_closed)) return true;
+  if (state.unacked == 0 && state.notsent_bytes == 0) {
+    set_exemption(flow, !from, pending, false);
+    pending->exists = false;
+    pending->probes = 0;
+    return true;
+  }
+  if (!pending->exists || pending->acked != (uint32_t)state.bytes_acked) {
+    if (pending->exists) flow->active_at = thread->now;
+    pending->since = thread->now;
+    pending->acked = (uint32_t)state.bytes_acked;
+  }
+  pending->exists = true;
+  set_exemption(flow, !from, pending, window_closed);
+  if (!has_vanished(pending, state.probes, thread->now, flow->settings->user_timeout)) return true;
+  flow_fail(thread, flow, !from, ETIMEDOUT);
+  return false;
+}

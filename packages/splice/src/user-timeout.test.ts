@@ -1,0 +1,93 @@
+// The user timeout is for peers that have vanished; how long one that is there may take nothing is the write timeout's.
+import type { RelayEnd } from "@gw/interface";
+import { createNetwork, noNetworks, startBackend, startProgram } from "@gw/testing";
+import { describe, expect } from "vitest";
+import { test } from "../test/available.js";
+import { scriptWith } from "../test/script.js";
+import { connectTo, settings, until } from "../test/serving.js";
+import { splice } from "./index.js";
+
+const userTimeoutMs = 500;
+const writeTimeoutMs = 2_000;
+
+/** How a connection ends of which one side takes nothing of `bytes`. */
+async function endOf(stuck: "client" | "backend", bytes: number): Promise<RelayEnd> {
+  const data = Buffer.alloc(bytes);
+  await using backend = await startBackend(socket => stuck === "client" && socket.write(data));
+  const ends: RelayEnd[] = [];
+  const listener = await splice({ threads: 1 }).listen(
+    { host: "127.0.0.1", port: 0 },
+    {
+      onClient(client) {
+        client.dial(backend.address, 10_000);
+        return { connected() {}, dialFailed() {}, ended: end => ends.push(end) };
+      },
+      onError() {},
+    },
+    { ...settings, userTimeoutMs, writeTimeoutMs },
+  );
+  const socket = connectTo(listener);
+  if (stuck === "backend") socket.write(data);
+  await until(() => ends.length === 1);
+  listener.close();
+  socket.destroy();
+  return ends[0] as RelayEnd;
+}
+
+const cases = [
+  // So much that the relay has to hold some of it, and so little that the kernel takes all.
+  ["client", 32 * 1024 * 1024],
+  ["backend", 32 * 1024 * 1024],
+  ["client", 400_000],
+  ["backend", 400_000],
+] as const;
+
+describe.concurrent("a peer that acknowledges and takes nothing", () => {
+  test.for(cases)("is given the write timeout: the %s, with %d bytes", async ([stuck, bytes], context) => {
+    const since = performance.now();
+    const { reason, error } = await endOf(stuck, bytes);
+    context.expect([reason, error?.code]).toEqual(["timed-out", "timed-out"]);
+    context.expect(performance.now() - since).toBeGreaterThan(writeTimeoutMs);
+  });
+});
+
+/**
+ * Relays a client of another machine that reads nothing, without a write timeout. Prints when it has connected, when
+ * another connection, which is idle, is over after four times the user timeout, and how the client's connection ends.
+ */
+const relayScript = scriptWith(`
+  const { connect, createServer } = require("node:net");
+  const userTimeoutMs = ${userTimeoutMs};
+  const backend = createServer(socket => socket.on("error", () => {}).write(Buffer.alloc(400_000)));
+  backend.listen(0, "127.0.0.1", async () => {
+    const { port } = backend.address();
+    const start = (host, extra, ended) =>
+      splice({ threads: 1 }).listen({ host, port: 0 }, { onError() {}, onClient(client) {
+        client.dial({ host: "127.0.0.1", port }, 10_000);
+        return { ...nobody, connected: () => console.log("connected"), ended };
+      } }, { ...settings, ...extra });
+    const { address } = await start("10.66.1.1", { userTimeoutMs }, ({ reason, error }) =>
+      console.log("ended:", reason, error?.code));
+    const idle = await start("127.0.0.1", { idleTimeoutMs: 4 * userTimeoutMs }, () => console.log("waited"));
+    console.log("port " + address.port);
+    connect(idle.address).on("error", () => {}).resume();
+  });`);
+
+describe.concurrent.skipIf(noNetworks())("a peer that vanishes", () => {
+  test("is found by the user timeout, also after it has taken nothing for longer", async () => {
+    await using network = await createNetwork(1);
+    const [host] = network.hosts;
+    const [command = "", ...rest] = network.within;
+    await using relay = startProgram(command, [...rest, process.execPath, "--eval", relayScript]);
+    const [, port] = await relay.printed(/port (\d+)/);
+    // What is not read from does not keep a process alive.
+    const client = `setInterval(() => {}, 1e6); require("node:net").connect(${port}, "10.66.1.1")`;
+    const [within = "", ...args] = host?.within ?? [];
+    await using _ = startProgram(within, [...args, process.execPath, "--eval", client]);
+    await relay.printed(/waited/);
+    expect(relay.output).not.toMatch(/ended:/);
+    await host?.vanish();
+    expect((await relay.printed(/ended: (.*)/))[1]).toBe("client-failed timed-out");
+    // The system probes at longer and longer intervals, and the second probe has to be unanswered as well.
+  }, 60_000);
+});
