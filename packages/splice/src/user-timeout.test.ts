@@ -73,7 +73,7 @@ const relayScript = scriptWith(`
     connect(idle.address).on("error", () => {}).resume();
   });`);
 
-describe.concurrent.skipIf(noNetworks())("a peer that vanishes", () => {
+describe.skipIf(noNetworks())("a peer that vanishes", () => {
   test("is found by the user timeout, also after it has taken nothing for longer", async () => {
     await using network = await createNetwork(1);
     const [host] = network.hosts;
