@@ -1,4 +1,4 @@
-import { type Endpoint, formatAddress, GatewayError, parseAddress, quote, sameEndpoint } from "@gw/interface";
+import { type Endpoint, formatAddress, GatewayError, parseAddress, quote } from "@gw/interface";
 
 /** etcd's client port, IANA's `etcd-client`; meant where an endpoint names none. */
 const defaultPort = 2379;
@@ -44,22 +44,24 @@ export interface ParsedEndpoints {
  */
 export function parseEndpoints(list: string): ParsedEndpoints {
   if (list.trim() === "") throw new GatewayError("invalid-endpoint", "the list of endpoints is empty");
-  const endpoints: Endpoint[] = [];
+  const endpoints = new Map<string, Endpoint>();
   const duplicates: string[] = [];
   const items = list.split(",");
+  const lastWithUser = items.findLastIndex(item => item.includes("@"));
   for (const [index, item] of items.entries()) {
     if (item.trim() === "")
       throw new GatewayError("invalid-endpoint", `the list of endpoints ${quote(list)} has an empty item`);
-    const endpoint = parseItem(item, index, items);
-    if (endpoints.some(known => sameEndpoint(known, endpoint))) duplicates.push(formatAddress(endpoint));
-    else endpoints.push(endpoint);
+    const endpoint = parseItem(item, index, lastWithUser);
+    const name = formatAddress(endpoint);
+    if (endpoints.has(name)) duplicates.push(name);
+    else endpoints.set(name, endpoint);
   }
-  return { endpoints, duplicates };
+  return { endpoints: [...endpoints.values()], duplicates };
 }
 
 /** One item of a list. Where a comma may have cut a password in two, an error shows nothing of it. */
-function parseItem(item: string, index: number, items: readonly string[]): Endpoint {
-  const mayBeCut = !item.includes("@") && items.slice(index + 1).some(later => later.includes("@"));
+function parseItem(item: string, index: number, lastWithUser: number): Endpoint {
+  const mayBeCut = !item.includes("@") && index < lastWithUser;
   try {
     return parseEndpoint(item);
   } catch (error) {

@@ -37,8 +37,8 @@ export function refusals(
     const refused = checked.flatMap(({ endpoint, verdict }) =>
       verdict?.error && !verdict.usable ? [{ endpoint, error: verdict.error }] : [],
     );
-    for (const name of told.keys())
-      if (!refused.some(({ endpoint }) => formatAddress(endpoint) === name)) told.delete(name);
+    const names = new Set(refused.map(({ endpoint }) => formatAddress(endpoint)));
+    for (const name of told.keys()) if (!names.has(name)) told.delete(name);
     for (const { endpoint, error } of refused) tellOf(endpoint, error);
 
     if (checked.some(({ verdict }) => !verdict || verdict.usable)) return recovered();

@@ -1,4 +1,5 @@
-import { type Discovery, type Endpoint, GatewayError, sameEndpoint } from "@gw/interface";
+import { type Discovery, type Endpoint, GatewayError } from "@gw/interface";
+import { union } from "./sets.js";
 
 /**
  * The endpoints that the user listed. The set never changes: `watch` yields it once and ends. Of endpoints
@@ -8,11 +9,7 @@ import { type Discovery, type Endpoint, GatewayError, sameEndpoint } from "@gw/i
  */
 export function staticEndpoints(endpoints: readonly Endpoint[]): Discovery {
   if (endpoints.length === 0) throw new GatewayError("invalid-endpoint", "the list of endpoints is empty");
-  const set = Object.freeze(
-    endpoints
-      .filter((one, index) => endpoints.findIndex(first => sameEndpoint(first, one)) === index)
-      .map(endpoint => Object.freeze({ ...endpoint })),
-  );
+  const set = Object.freeze(union([endpoints]).map(endpoint => Object.freeze({ ...endpoint })));
   return {
     async *watch({ signal }) {
       if (!signal.aborted) yield set;

@@ -104,6 +104,7 @@ const codes: { readonly [errno: string]: GatewayErrorCode } = {
   EAI_FAIL: "name-not-resolved",
   EAI_NODATA: "name-not-resolved",
   EAI_NONAME: "name-not-resolved",
+  EAGAIN: "out-of-resources",
   EMFILE: "out-of-resources",
   ENFILE: "out-of-resources",
   ENOBUFS: "out-of-resources",

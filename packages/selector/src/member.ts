@@ -23,9 +23,44 @@ export interface Revocable extends Link {
   revoke(error: GatewayError): boolean;
 }
 
+/** What selectors see of a member: always current, and nothing that they could change. */
+class MemberCandidate implements Candidate {
+  readonly #member: Member;
+
+  constructor(member: Member) {
+    this.#member = member;
+    Object.freeze(this);
+  }
+
+  /** The member whose candidate `choice` is; undefined if it is none of ours. */
+  static memberOf(choice: unknown): Member | undefined {
+    return typeof choice === "object" && choice !== null && #member in choice ? choice.#member : undefined;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#member.endpoint;
+  }
+
+  get connections(): number {
+    return this.#member.connections;
+  }
+}
+
+/** The member whose candidate `choice` is; undefined if it is no candidate of a pool's. */
+export const memberOf: (choice: unknown) => Member | undefined = MemberCandidate.memberOf;
+
+const byEndpoint = new WeakMap<Endpoint, Member>();
+
+/** The member that has, or had, this very endpoint object; undefined if there is none. */
+export function memberAt(endpoint: Endpoint): Member | undefined {
+  return byEndpoint.get(endpoint);
+}
+
 /** One endpoint and all that a pool knows about it. */
 export class Member {
-  endpoint: Endpoint;
+  #endpoint: Endpoint;
+  /** Where it is in the set of endpoints; orders members. */
+  position = 0;
   aside: Aside | undefined;
   removed = false;
   /** Since when it is up, or removed, on the pool's clock. */
@@ -43,21 +78,21 @@ export class Member {
   readonly retry: { cancel: () => void } = { cancel: () => {} };
   /** Ends the waits after which connections are closed; `said` while there are such. */
   readonly farewell: { cancel: () => void; said: boolean } = { cancel: () => {}, said: false };
-  /** What selectors see of this member: always current, and nothing that they could change. */
-  readonly candidate: Candidate;
+  readonly candidate: Candidate = new MemberCandidate(this);
 
   constructor(endpoint: Endpoint, since: number) {
-    this.endpoint = endpoint;
+    this.#endpoint = endpoint;
+    byEndpoint.set(endpoint, this);
     this.since = since;
-    const member = this;
-    this.candidate = Object.freeze({
-      get endpoint() {
-        return member.endpoint;
-      },
-      get connections() {
-        return member.connections;
-      },
-    });
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint;
+  }
+
+  set endpoint(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
+    byEndpoint.set(endpoint, this);
   }
 
   /** Leases that have not ended. */

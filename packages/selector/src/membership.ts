@@ -1,5 +1,5 @@
 import { type Clock, type Endpoint, formatAddress } from "@gw/interface";
-import { Member } from "./member.js";
+import { Member, memberAt } from "./member.js";
 
 /** Who belongs to a pool, and who did and still has connections. */
 export class Membership {
@@ -24,6 +24,9 @@ export class Membership {
 
   /** The member of that host and port, unless it is gone. */
   find(endpoint: Endpoint): Member | undefined {
+    const member = memberAt(endpoint);
+    // It may be another pool's.
+    if (member && this.#members[member.position] === member) return member;
     return this.#byAddress.get(formatAddress(endpoint));
   }
 
@@ -32,7 +35,8 @@ export class Membership {
     const before = new Map(this.#byAddress);
     const leaving = byAddress(this.#leaving);
     const added: Endpoint[] = [];
-    this.#members = endpoints.map(given => {
+    const members = new Map<string, Member>();
+    endpoints.forEach((given, position) => {
       // A selector sees it, and must have nothing to change.
       const endpoint = Object.freeze({ ...given });
       const address = formatAddress(endpoint);
@@ -41,10 +45,12 @@ export class Membership {
       before.delete(address);
       const member = known ?? leaving.get(address) ?? new Member(endpoint, this.#clock.now());
       member.endpoint = endpoint;
+      member.position = position;
       if (member.removed) this.#welcome(member);
-      return member;
+      members.set(address, member);
     });
-    this.#byAddress = byAddress(this.#members);
+    this.#members = [...members.values()];
+    this.#byAddress = members;
     const removed = [...before.values()];
     for (const member of removed) this.#dismiss(member);
     return { added, removed };

@@ -1,8 +1,9 @@
-import type { Candidate, Selector } from "@gw/interface";
+import { type Candidate, type Selector, sameEndpoint } from "@gw/interface";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hosts } from "../test/steps.js";
 import { endpoint, refused, rig } from "../test/support.js";
+import { viewing } from "./candidate-view.js";
 
 /** Chooses among all candidates that it has ever seen. */
 class Hoarder implements Selector {
@@ -21,10 +22,24 @@ class Hoarder implements Selector {
   }
 }
 
+/** The same, for policies that need no array. What it is told of candidates is what it would see in one. */
+function viewingHoarder(hoarder: Hoarder): Selector {
+  return viewing(view => {
+    const candidates = Array.from({ length: view.length }, (_, index) => view.at(index) as Candidate);
+    const chosen = hoarder.pick(candidates);
+    for (const { endpoint } of hoarder.seen)
+      expect(view.indexOf(endpoint)).toBe(candidates.findIndex(one => sameEndpoint(one.endpoint, endpoint)));
+    expect(view.weight).toBe(candidates.reduce((sum, { endpoint }) => sum + endpoint.weight, 0));
+    return chosen;
+  });
+}
+
 const endpoints = fc
   .tuple(fc.shuffledSubarray(hosts, { minLength: 1 }), fc.array(fc.nat(1), { minLength: 5, maxLength: 5 }))
   .map(([some, priorities]) =>
-    some.map((host, index) => endpoint(host, { priority: priorities[index] ?? 0 })),
+    some.map((host, index) =>
+      endpoint(host, { priority: priorities[index] ?? 0, weight: host.charCodeAt(0) % 3 }),
+    ),
   );
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ choice: fc.nat(20), tried: fc.subarray(hosts), fails: fc.boolean() }) },
@@ -32,41 +47,47 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ waitMs: fc.constantFrom(1, 1_000) }) },
 );
 
-test("a choice counts exactly if it is among what is offered now, whatever was offered before", async () => {
-  const counts = { good: 0, bad: 0 };
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60, size: "max" }), async steps => {
-      const selector = new Hoarder();
-      const { pool, clock, log } = rig(
-        hosts.map(host => endpoint(host)),
-        { selector },
-      );
-      let failing = false;
-      for (const step of steps) {
-        if ("endpoints" in step) pool.update(step.endpoints);
-        else if ("waitMs" in step) await clock.advance(step.waitMs);
-        else {
-          log.length = 0;
-          selector.choice = step.choice;
-          selector.offered = [];
-          const tried = step.tried.map(host => endpoint(host));
-          const lease = pool.acquire({ tried, onRevoked() {} });
-          if (!lease) continue;
-          const { offered, chosen } = selector;
-          const good = offered.includes(chosen);
-          counts[good ? "good" : "bad"] += 1;
-          if (good) expect(lease.endpoint).toBe(chosen.endpoint);
-          expect(offered.map(one => one.endpoint)).toContain(lease.endpoint);
-          expect(log.length).toBe(!good && !failing ? 1 : 0);
-          failing = !good;
-          if (step.fails) lease.failed(refused);
+test.each<[string, (hoarder: Hoarder) => Selector]>([
+  ["an array", hoarder => hoarder],
+  ["a view", viewingHoarder],
+])(
+  "a choice from %s counts exactly if it is offered now, whatever was offered before",
+  async (_, selecting) => {
+    const counts = { good: 0, bad: 0 };
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60, size: "max" }), async steps => {
+        const selector = new Hoarder();
+        const { pool, clock, log } = rig(
+          hosts.map(host => endpoint(host)),
+          { selector: selecting(selector) },
+        );
+        let failing = false;
+        for (const step of steps) {
+          if ("endpoints" in step) pool.update(step.endpoints);
+          else if ("waitMs" in step) await clock.advance(step.waitMs);
+          else {
+            log.length = 0;
+            selector.choice = step.choice;
+            selector.offered = [];
+            const tried = step.tried.map(host => endpoint(host));
+            const lease = pool.acquire({ tried, onRevoked() {} });
+            if (!lease) continue;
+            const { offered, chosen } = selector;
+            const good = offered.includes(chosen);
+            counts[good ? "good" : "bad"] += 1;
+            if (good) expect(lease.endpoint).toBe(chosen.endpoint);
+            expect(offered.map(one => one.endpoint)).toContain(lease.endpoint);
+            expect(log.length).toBe(!good && !failing ? 1 : 0);
+            failing = !good;
+            if (step.fails) lease.failed(refused);
+          }
         }
-      }
-    }),
-    { seed: 2379, numRuns: 200 },
-  );
-  expect(Math.min(counts.good, counts.bad)).toBeGreaterThan(500);
-});
+      }),
+      { seed: 2379, numRuns: 200 },
+    );
+    expect(Math.min(counts.good, counts.bad)).toBeGreaterThan(500);
+  },
+);
 
 test("is the same array for every client while nothing changes, and another one after that", () => {
   const selector = new Hoarder();

@@ -1,6 +1,6 @@
 import { type Clock, GatewayError, notify, type Observer } from "@gw/interface";
 import type { Member } from "./member.js";
-import type { Serving } from "./tiers.js";
+import type { Tiers } from "./tiers.js";
 
 /** Tells when a pool begins and ceases to ignore what was found out about its members. */
 export class Panic {
@@ -15,16 +15,16 @@ export class Panic {
   }
 
   /** To be called whenever something was found out, or the members have changed. */
-  assess(members: readonly Member[], serving: Serving): void {
+  assess(members: readonly Member[], tiers: Tiers): void {
     const before = this.#cause;
-    this.#cause = causeOf(members, serving);
+    this.#cause = causeOf(tiers);
     if (this.#cause === before) return;
     if (before === undefined) this.#since = this.#clock.now();
     if (this.#cause === undefined) {
       notify(this.#observer, "panicOver", { panicMs: this.#clock.now() - this.#since });
       return;
     }
-    const used = members.filter(member => serving.usable.has(member) && faultOf(member));
+    const used = members.filter(member => tiers.isUsable(member) && faultOf(member));
     const error = faultOf(newest(used)) ?? new GatewayError("unknown", "nothing is known of it");
     notify(this.#observer, "panic", {
       cause: this.#cause,
@@ -34,16 +34,9 @@ export class Panic {
   }
 }
 
-function causeOf(
-  members: readonly Member[],
-  { usable, panic }: Serving,
-): "all-aside" | "most-unhealthy" | "shared" | undefined {
-  if (panic) return panic;
-  const verdicts = members.flatMap(({ aside, verdict }) => (aside || !verdict ? [] : [verdict]));
-  // Whoever is up in spite of a bad verdict is so because nobody was better.
-  const shared =
-    usable.size > 0 && verdicts.some(({ error }) => error) && verdicts.every(({ error }) => error);
-  return shared ? "shared" : undefined;
+function causeOf(tiers: Tiers): "all-aside" | "most-unhealthy" | "shared" | undefined {
+  // A member is up in spite of a bad verdict only if none is healthier.
+  return tiers.panic ?? (tiers.allJudgedUnhealthy ? "shared" : undefined);
 }
 
 function faultOf(member: Member | undefined): GatewayError | undefined {
@@ -51,5 +44,9 @@ function faultOf(member: Member | undefined): GatewayError | undefined {
 }
 
 function newest(members: readonly Member[]): Member | undefined {
-  return members.toSorted((one, other) => (one.aside?.since ?? 0) - (other.aside?.since ?? 0)).at(-1);
+  const since = (member: Member | undefined): number => member?.aside?.since ?? 0;
+  return members.reduce<Member | undefined>(
+    (last, member) => (last === undefined || since(member) >= since(last) ? member : last),
+    undefined,
+  );
 }

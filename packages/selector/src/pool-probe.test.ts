@@ -1,6 +1,6 @@
 import type { Endpoint } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { a, b, c, refused, rig, timedOut } from "../test/support.js";
+import { a, b, c, endpoint, noDescriptors, refused, rig, timedOut } from "../test/support.js";
 
 /** A probe that tests answer by hand. */
 function manualProbe() {
@@ -114,4 +114,59 @@ describe("a pool that is closed", () => {
     take(b).connected();
     expect(log).toEqual(["aside a for 1000: connection refused", "back a after 0"]);
   });
+});
+
+describe("probes of many endpoints", () => {
+  const many = Array.from({ length: 100 }, (_, index) => endpoint(`e${index}`));
+
+  test("are 16 at the same time", async () => {
+    const { running, probe } = manualProbe();
+    const { take, clock } = rig(many, { probe });
+    for (const _ of many) take().failed(refused);
+    await clock.advance(60_000);
+    expect(running.length).toBe(16);
+    running[0]?.up();
+    running[1]?.down(refused);
+    await clock.advance(0);
+    expect(running.length).toBe(18);
+    expect(new Set(running.map(({ endpoint }) => endpoint.host)).size).toBe(18);
+  });
+
+  test("of those that hang do not hold up the others", async () => {
+    const probed: string[] = [];
+    const { take, clock, log } = rig(many, {
+      probe: ({ host }, signal) => {
+        probed.push(host);
+        if (host === "e99") return Promise.resolve();
+        return new Promise((_, reject) => signal.addEventListener("abort", reject));
+      },
+    });
+    for (const { host } of many) take().failed(host === "e99" ? refused : timedOut);
+    await clock.advance(60_000);
+    expect(probed.length).toBe(13);
+    expect(log.filter(line => line.startsWith("back"))).toEqual(["back e99 after 1000"]);
+  });
+
+  test("that are given up before their turn are not made", async () => {
+    const { running, probe } = manualProbe();
+    const { take, pool, clock } = rig(many, { probe });
+    for (const _ of many) take().failed(refused);
+    await clock.advance(60_000);
+    pool.close();
+    for (const { down } of running.slice()) down(refused);
+    await clock.advance(0);
+    expect(running.length).toBe(16);
+  });
+});
+
+test("a probe that fails for want of this machine's resources is no failure of the endpoint, and made again", async () => {
+  let lacking = true;
+  const { take, log, clock } = rig([a, b], {
+    probe: () => (lacking ? Promise.reject(noDescriptors) : Promise.resolve()),
+  });
+  take().failed(refused);
+  await clock.advance(6_000);
+  lacking = false;
+  await clock.advance(5_000);
+  expect(log).toEqual(["aside a for 1000: connection refused", "back a after 11000"]);
 });

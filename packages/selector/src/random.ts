@@ -1,4 +1,5 @@
 import type { Selector } from "@gw/interface";
+import { viewing } from "./candidate-view.js";
 
 /** What policies that draw lots can be told. */
 export interface RandomOptions {
@@ -13,5 +14,5 @@ export interface RandomOptions {
  * ones better at nearly the same cost. It takes no heed of weights; `weightedRandom` does.
  */
 export function random({ random = Math.random }: RandomOptions = {}): Selector {
-  return { pick: candidates => candidates[Math.floor(random() * candidates.length)] };
+  return viewing(candidates => candidates.at(Math.floor(random() * candidates.length)));
 }

@@ -1,4 +1,12 @@
-import { type Clock, type Endpoint, formatAddress, GatewayError, notify, type Observer } from "@gw/interface";
+import {
+  type Clock,
+  createLimiter,
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  notify,
+  type Observer,
+} from "@gw/interface";
 import type { BackoffSettings } from "./backoff.js";
 import type { Member } from "./member.js";
 
@@ -13,10 +21,16 @@ export interface RetrySettings extends BackoffSettings {
 /** While nobody is up, members are tried at least this often, in milliseconds. */
 const urgentMs = 5_000;
 
+/** How many members are tried at the same time; each takes a descriptor or two. */
+const atOnce = 16;
+/** How many of these are kept for members that did not hang when they were last tried. */
+const reserved = 4;
+
 /** Tries members again and again, until they can serve. `member.retry` gives up. */
 export class Retries {
   readonly #settings: RetrySettings;
   readonly #onSuccess: (member: Member) => void;
+  readonly #limited = createLimiter({ limit: atOnce, reserved });
   #urgent = false;
   #closed = false;
 
@@ -59,14 +73,25 @@ export class Retries {
   async #try(member: Member): Promise<void> {
     const { probe, observer, clock } = this.#settings;
     const cancelled = new AbortController();
+    const { signal } = cancelled;
     member.retry.cancel = () => cancelled.abort();
     try {
-      await probe?.(member.endpoint, cancelled.signal);
-      if (!cancelled.signal.aborted) this.#onSuccess(member);
+      if (probe)
+        await this.#limited(
+          async () => (signal.aborted ? undefined : probe(member.endpoint, signal)),
+          member.aside?.error.code === "timed-out",
+        );
+      if (!signal.aborted) this.#onSuccess(member);
     } catch (cause) {
-      if (cancelled.signal.aborted || !member.aside) return;
+      if (signal.aborted || !member.aside) return;
       const { endpoint } = member;
       const error = GatewayError.from(cause, `probe ${formatAddress(endpoint)}`);
+      if (error.isLocal) {
+        // It was not tried at all.
+        member.aside = { ...member.aside, retryAt: clock.now() + urgentMs };
+        this.begin(member);
+        return;
+      }
       const retryInMs = this.waitMs(member);
       member.aside = { ...member.aside, error, retryAt: clock.now() + retryInMs };
       notify(observer, "stillAside", { endpoint, error, retryInMs });

@@ -1,4 +1,5 @@
 import { type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
+import { viewing } from "./candidate-view.js";
 import type { RandomOptions } from "./random.js";
 
 /**
@@ -12,24 +13,20 @@ export function roundRobin({ random = Math.random }: RandomOptions = {}): Select
   let last: Endpoint | undefined;
   /** Where the last one stood: most likely it is there still, and else its successor is. */
   let position = -1;
-  return {
-    pick(candidates) {
-      if (candidates.length === 0) return undefined;
-      const previous = last;
-      if (previous === undefined) position = Math.floor(random() * candidates.length);
-      else if (isAt(position)) position += 1;
-      else {
-        const found = candidates.findIndex(({ endpoint }) => sameEndpoint(endpoint, previous));
-        if (found >= 0) position = found + 1;
-      }
-      position %= candidates.length;
-      last = candidates[position]?.endpoint;
-      return candidates[position];
-
-      function isAt(index: number): boolean {
-        const endpoint = candidates[index]?.endpoint;
-        return endpoint !== undefined && previous !== undefined && sameEndpoint(endpoint, previous);
-      }
-    },
-  };
+  return viewing(candidates => {
+    const { length } = candidates;
+    if (length === 0) return undefined;
+    const previous = last;
+    const here = candidates.at(position);
+    if (previous === undefined) position = Math.floor(random() * length);
+    else if (here && sameEndpoint(here.endpoint, previous)) position += 1;
+    else {
+      const found = candidates.indexOf(previous);
+      if (found >= 0) position = found + 1;
+    }
+    position %= length;
+    const picked = candidates.at(position);
+    last = picked?.endpoint;
+    return picked;
+  });
 }

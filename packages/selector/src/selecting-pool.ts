@@ -7,7 +7,6 @@ import {
   notify,
   type Observer,
   type Selector,
-  sameEndpoint,
   type Verdict,
 } from "@gw/interface";
 import { type AgingSettings, retireOldConnections } from "./aging.js";
@@ -15,7 +14,6 @@ import { type ClosingSettings, Closings } from "./closings.js";
 import { lease, type Outcomes } from "./lease.js";
 import type { Aside, Member } from "./member.js";
 import { Membership } from "./membership.js";
-import { Offer } from "./offer.js";
 import { Panic } from "./panic.js";
 import { Picker } from "./picker.js";
 import type { EndpointPool } from "./pool.js";
@@ -23,7 +21,7 @@ import { type Rebalancing, type RebalancingSettings, rebalancing } from "./rebal
 import { Retries, type RetrySettings } from "./retries.js";
 import { statusOf } from "./status.js";
 import { Switches } from "./switches.js";
-import { bestTier, type Serving, serving } from "./tiers.js";
+import { Tiers } from "./tiers.js";
 import { isConclusive, isDeep } from "./verdicts.js";
 
 /** What a pool works with; see the options of `createPool`. */
@@ -45,9 +43,9 @@ export class SelectingPool implements EndpointPool {
   readonly #closings: Closings;
   readonly #rebalancing: Rebalancing;
   readonly #stopAging: () => void;
-  #serving: Serving = serving([], 1);
-  /** What a client that has failed on nothing is offered. */
-  #offer: Offer = new Offer([]);
+  readonly #tiers: Tiers;
+  /** How members were used when connections were last closed, or left, for the reason that others are down. */
+  #mode = "";
   /** How many leases were handed out; orders them. */
   #leases = 0;
 
@@ -55,6 +53,7 @@ export class SelectingPool implements EndpointPool {
     this.#settings = settings;
     this.#observer = settings.observer;
     this.#membership = new Membership(settings.clock);
+    this.#tiers = new Tiers(settings.panicThreshold);
     this.#picker = new Picker(settings.selector, settings.observer);
     this.#switches = new Switches(settings.observer);
     this.#retries = new Retries(settings, member => this.#takeBack(member));
@@ -63,7 +62,7 @@ export class SelectingPool implements EndpointPool {
     this.#rebalancing = rebalancing(settings, () => ({
       members: this.#membership.members,
       // In a panic nobody is known to be a better place.
-      serving: this.#serving.panic ? [] : this.#offer.members,
+      serving: this.#tiers.panic ? [] : this.#tiers.offered,
     }));
     this.#stopAging = retireOldConnections(settings, () => this.#membership.members);
   }
@@ -73,11 +72,13 @@ export class SelectingPool implements EndpointPool {
     for (const member of removed) this.#closings.removed(member);
     if (added.length + removed.length > 0)
       notify(this.#observer, "endpointsChanged", { added, removed: removed.map(toEndpoint) });
-    this.#changed();
+    this.#tiers.replace(this.#membership.members);
+    this.#assess(this.#tiers.unhealthy);
   }
 
   acquire(request: LeaseRequest): Lease | undefined {
-    const member = this.#picker.pick(this.#offerTo(request.tried));
+    const tried = request.tried.flatMap(endpoint => this.#membership.find(endpoint) ?? []);
+    const member = this.#picker.pick(this.#tiers.offer(tried));
     if (!member) return undefined;
     this.#leases += 1;
     return lease(member, this.#leases, this.#outcomes, request);
@@ -97,7 +98,10 @@ export class SelectingPool implements EndpointPool {
     member.verdict = verdict;
     if (verdict.error && conclusive)
       this.#foundUnhealthy(member, verdict.error, isDeep(verdict.error, verdict));
-    else this.#panic.assess(this.#membership.members, this.#serving);
+    else {
+      this.#tiers.note(member);
+      this.#panic.assess(this.#membership.members, this.#tiers);
+    }
   }
 
   close(): void {
@@ -107,20 +111,14 @@ export class SelectingPool implements EndpointPool {
     this.#membership.close();
   }
 
-  #offerTo(tried: readonly Endpoint[]): Offer {
-    if (tried.length === 0) return this.#offer;
-    const untried = this.#membership.members.filter(
-      ({ endpoint }) => !tried.some(one => sameEndpoint(one, endpoint)),
-    );
-    return new Offer(bestTier(untried, this.#serving));
-  }
-
   readonly #outcomes: Outcomes = {
     now: () => this.#settings.clock.now(),
     connected: (member: Member): void => {
       if (member.removed) return;
       member.provenAt = this.#leases;
       if (member.aside && !member.aside.deep) this.#takeBack(member);
+      // It was dialled before it was found to be unhealthy.
+      else if (member.aside) this.#closings.assess(member, this.#tiers.isUsable(member));
       this.#switches.connected(member);
     },
     failed: (member: Member, error: GatewayError, order: number): void => {
@@ -144,7 +142,7 @@ export class SelectingPool implements EndpointPool {
     const found = { error, unhealthy: true, deep };
     if (member.aside) {
       member.aside = { ...member.aside, ...found };
-      this.#changed();
+      this.#changed(member);
     } else this.#setAside(member, found);
   }
 
@@ -157,15 +155,15 @@ export class SelectingPool implements EndpointPool {
     member.aside = { since: now, retryAt: now + retryInMs, ...found };
     notify(this.#observer, "setAside", { endpoint, error, retryInMs });
     this.#retries.begin(member);
-    this.#changed();
+    this.#changed(member);
     // Where there is no other endpoint to go to, what is being dialled may still succeed.
-    if (!this.#serving.usable.has(member)) member.revokeDials(error);
+    if (!this.#tiers.isUsable(member)) member.revokeDials(error);
   }
 
   #failedAgain(member: Member, aside: Aside, error: GatewayError): void {
     const deep = aside.deep && isDeep(error);
     member.aside = { ...aside, error, deep };
-    if (deep !== aside.deep) this.#changed();
+    if (deep !== aside.deep) this.#changed(member);
   }
 
   #takeBack(member: Member): void {
@@ -178,17 +176,24 @@ export class SelectingPool implements EndpointPool {
     member.retry.cancel();
     member.farewell.cancel();
     notify(this.#observer, "back", { endpoint: member.endpoint, asideMs });
-    this.#changed();
+    this.#changed(member);
   }
 
-  /** Works out what follows from a change of who is up. */
-  #changed(): void {
-    const { members } = this.#membership;
-    this.#serving = serving(members, this.#settings.panicThreshold);
-    this.#offer = new Offer(bestTier(members, this.#serving));
-    this.#panic.assess(members, this.#serving);
-    this.#retries.hurry(this.#serving.panic === "all-aside", members);
-    for (const member of members) this.#closings.assess(member, this.#serving.usable.has(member));
+  /** `member` was marked up or down, or for another reason. */
+  #changed(member: Member): void {
+    this.#tiers.note(member);
+    this.#assess([member]);
+  }
+
+  /** Works out what follows from a change of `members`; of the others, only where they are used otherwise than before. */
+  #assess(members: readonly Member[]): void {
+    const tiers = this.#tiers;
+    const before = this.#mode;
+    this.#mode = tiers.mode;
+    this.#panic.assess(this.#membership.members, tiers);
+    this.#retries.hurry(tiers.panic === "all-aside", this.#membership.members);
+    for (const member of this.#mode === before ? members : tiers.unhealthy)
+      this.#closings.assess(member, tiers.isUsable(member));
     this.#rebalancing.begin();
   }
 }

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { candidates, chiSquare, counted } from "../test/picks.js";
 import { endpoint, rig, seededRandom, timedOut } from "../test/support.js";
+import { viewOf } from "./candidate-view.js";
 import { stickyRandom } from "./sticky-random.js";
 import { pickByWeight } from "./weighted-random.js";
 
@@ -19,7 +20,7 @@ function searchingRandom(random: () => number): Selector {
   return {
     pick(candidates) {
       const same = candidates.find(one => one.endpoint.host === current);
-      const picked = same ?? pickByWeight(candidates, random);
+      const picked = same ?? pickByWeight(viewOf(candidates), random);
       current = picked?.endpoint.host ?? current;
       return picked;
     },

@@ -1,4 +1,5 @@
-import { type Candidate, type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
+import { type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
+import { viewing } from "./candidate-view.js";
 import type { RandomOptions } from "./random.js";
 import { pickByWeight } from "./weighted-random.js";
 
@@ -14,19 +15,19 @@ export function stickyRandom({ random = Math.random }: RandomOptions = {}): Sele
   let current: Endpoint | undefined;
   /** Where it was when it was last picked: most likely it is there still, however many there are. */
   let position = 0;
-  return {
-    pick(candidates) {
-      const remembered = current;
-      const isSame = (one: Candidate | undefined): boolean =>
-        one !== undefined && remembered !== undefined && sameEndpoint(one.endpoint, remembered);
-      if (isSame(candidates[position])) return candidates[position];
-      const same = candidates.find(isSame);
-      const picked = same ?? pickByWeight(candidates, random);
-      if (picked) {
-        current = picked.endpoint;
-        position = candidates.indexOf(picked);
-      }
-      return picked;
-    },
-  };
+  return viewing(candidates => {
+    const remembered = current;
+    if (remembered) {
+      const here = candidates.at(position);
+      if (here && sameEndpoint(here.endpoint, remembered)) return here;
+      position = candidates.indexOf(remembered);
+      if (position >= 0) return candidates.at(position);
+    }
+    const picked = pickByWeight(candidates, random);
+    if (picked) {
+      current = picked.endpoint;
+      position = candidates.indexOf(picked.endpoint);
+    }
+    return picked;
+  });
 }

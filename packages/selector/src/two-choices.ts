@@ -1,4 +1,5 @@
 import { type Candidate, GatewayError, type Selector } from "@gw/interface";
+import { viewing } from "./candidate-view.js";
 import { compareLoad } from "./load.js";
 import type { RandomOptions } from "./random.js";
 
@@ -24,16 +25,14 @@ export function twoChoices(options: TwoChoicesOptions = {}): Selector {
   const { random = Math.random, choices = twoChoicesDefaults.choices } = options;
   if (!(Number.isInteger(choices) && choices >= 2 && choices <= 100))
     throw new GatewayError("invalid-option", `choices ${choices} is not a whole number from 2 to 100`);
-  return {
-    pick(candidates) {
-      let best: Candidate | undefined;
-      for (const index of draw(Math.min(choices, candidates.length), candidates.length, random)) {
-        const candidate = candidates[index];
-        if (candidate && (!best || compareLoad(candidate, best) < 0)) best = candidate;
-      }
-      return best;
-    },
-  };
+  return viewing(candidates => {
+    let best: Candidate | undefined;
+    for (const index of draw(Math.min(choices, candidates.length), candidates.length, random)) {
+      const candidate = candidates.at(index);
+      if (candidate && (!best || compareLoad(candidate, best) < 0)) best = candidate;
+    }
+    return best;
+  });
 }
 
 /** `count` different whole numbers below `limit`: the beginning of a shuffle (Fisher and Yates), of which no more is done. */

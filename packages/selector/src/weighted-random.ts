@@ -1,4 +1,5 @@
 import type { Candidate, Selector } from "@gw/interface";
+import { type CandidateView, viewing } from "./candidate-view.js";
 import type { RandomOptions } from "./random.js";
 
 /**
@@ -8,20 +9,24 @@ import type { RandomOptions } from "./random.js";
  *
  * @param random a number in [0, 1)
  */
-export function pickByWeight(candidates: readonly Candidate[], random: () => number): Candidate | undefined {
-  const sum = candidates.reduce((total, { endpoint }) => total + endpoint.weight, 0);
+export function pickByWeight(candidates: CandidateView, random: () => number): Candidate | undefined {
+  const sum = candidates.weight;
   const wanted = Math.floor(random() * (sum + 1));
+  if (sum === 0) return candidates.at(Math.floor(random() * candidates.length));
   if (wanted === 0) {
-    // Whoever comes first in the random order. For all other numbers the order makes no difference.
-    const weightless = candidates.filter(({ endpoint }) => endpoint.weight === 0);
-    const first = weightless.length > 0 ? weightless : candidates;
+    // The first one of the random order. For all other numbers the order makes no difference.
+    const all = Array.from({ length: candidates.length }, (_, index) => candidates.at(index));
+    const weightless = all.filter(one => one?.endpoint.weight === 0);
+    const first = weightless.length > 0 ? weightless : all;
     return first[Math.floor(random() * first.length)];
   }
   let running = 0;
-  return candidates.find(({ endpoint }) => {
-    running += endpoint.weight;
-    return running >= wanted;
-  });
+  for (let index = 0; index < candidates.length; index++) {
+    const candidate = candidates.at(index);
+    running += candidate?.endpoint.weight ?? 0;
+    if (running >= wanted) return candidate;
+  }
+  return undefined;
 }
 
 /**
@@ -32,5 +37,5 @@ export function pickByWeight(candidates: readonly Candidate[], random: () => num
  * with another. A single gateway spreads more evenly by `weightedRoundRobin`.
  */
 export function weightedRandom({ random = Math.random }: RandomOptions = {}): Selector {
-  return { pick: candidates => pickByWeight(candidates, random) };
+  return viewing(candidates => pickByWeight(candidates, random));
 }

@@ -1,0 +1,124 @@
+import { type Candidate, type Endpoint, sameEndpoint } from "@gw/interface";
+import type { CandidateView } from "./candidate-view.js";
+import { type Member, memberAt } from "./member.js";
+
+/** What a selector chooses from: as a view, which costs nothing, and as an array. */
+export interface Choice {
+  readonly view: CandidateView;
+  /** Frozen, since others may be offered the same. */
+  candidates(): readonly Candidate[];
+}
+
+/**
+ * Some members of one priority in the order of their set. A change takes time that grows with the logarithm of their
+ * number, and that of moving pointers.
+ */
+export class Roster implements Choice, CandidateView {
+  readonly #members: Member[] = [];
+  #weight = 0;
+  /** Made when it is asked for; others are offered the same until something changes. */
+  #candidates: readonly Candidate[] | undefined;
+
+  get view(): CandidateView {
+    return this;
+  }
+
+  get length(): number {
+    return this.#members.length;
+  }
+
+  get weight(): number {
+    return this.#weight;
+  }
+
+  get members(): readonly Member[] {
+    return this.#members;
+  }
+
+  at(index: number): Candidate | undefined {
+    return this.#members[index]?.candidate;
+  }
+
+  indexOf(endpoint: Endpoint): number {
+    const member = memberAt(endpoint);
+    if (!member || member.removed)
+      return this.#members.findIndex(one => sameEndpoint(one.endpoint, endpoint));
+    const place = this.placeOf(member);
+    return this.#members[place] === member ? place : -1;
+  }
+
+  candidates(): readonly Candidate[] {
+    this.#candidates ??= Object.freeze(this.#members.map(({ candidate }) => candidate));
+    return this.#candidates;
+  }
+
+  /** All but `members`, which are in this roster. */
+  without(members: readonly Member[]): Choice {
+    return members.length === 0 ? this : new Remainder(this, members);
+  }
+
+  /** Adds a member that is not in this roster. */
+  add(member: Member): void {
+    this.#members.splice(this.placeOf(member), 0, member);
+    this.#weight += member.endpoint.weight;
+    this.#candidates = undefined;
+  }
+
+  /** Takes out a member that is in this roster. */
+  remove(member: Member): void {
+    this.#members.splice(this.placeOf(member), 1);
+    this.#weight -= member.endpoint.weight;
+    this.#candidates = undefined;
+  }
+
+  /** Where `member` is, or would be. */
+  placeOf({ position }: Member): number {
+    let [low, high] = [0, this.#members.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#members[middle] as Member).position < position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** A roster without the few members that a client has tried. Not to be used when the roster has changed. */
+class Remainder implements Choice, CandidateView {
+  readonly #roster: Roster;
+  /** What is left out, in ascending order. */
+  readonly #places: readonly number[];
+  readonly weight: number;
+
+  constructor(roster: Roster, members: readonly Member[]) {
+    this.#roster = roster;
+    this.#places = members.map(member => roster.placeOf(member)).sort((one, other) => one - other);
+    this.weight = members.reduce((rest, { endpoint }) => rest - endpoint.weight, roster.weight);
+  }
+
+  get view(): CandidateView {
+    return this;
+  }
+
+  get length(): number {
+    return this.#roster.length - this.#places.length;
+  }
+
+  at(index: number): Candidate | undefined {
+    let place = index;
+    for (const other of this.#places) if (other <= place) place += 1;
+    return this.#roster.at(place);
+  }
+
+  indexOf(endpoint: Endpoint): number {
+    const place = this.#roster.indexOf(endpoint);
+    if (place < 0 || this.#places.includes(place)) return -1;
+    return place - this.#places.filter(other => other < place).length;
+  }
+
+  candidates(): readonly Candidate[] {
+    const rest = [...this.#roster.candidates()];
+    for (const place of this.#places.toReversed()) rest.splice(place, 1);
+    return Object.freeze(rest);
+  }
+}
