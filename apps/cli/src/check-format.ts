@@ -1,17 +1,17 @@
 import type { CheckReport } from "./check.js";
 import type { EndpointCheck } from "./check-endpoint.js";
 import { daysLeft } from "./check-findings.js";
-import { table } from "./table.js";
+import { table } from "./output/table.js";
 
 /** The report of `gw check` for people. */
-export function formatCheck({ endpoints, findings, good }: CheckReport): string {
+export function formatCheck({ endpoints, findings, good }: CheckReport): readonly string[] {
   const lines: string[] = [];
   const titles = ["ENDPOINT", "CONNECT", "HEALTH", "CERTIFICATE", "ETCD", "MEMBER", "ROLE"];
   if (endpoints.length > 0) lines.push(...table(titles, endpoints.map(row)), "");
   for (const [id, members] of clustersOf(endpoints)) lines.push(`cluster ${id}: ${members} of the endpoints`);
   for (const { severity, message } of findings) lines.push(`${severity}: ${message}`);
   if (good) lines.push("all endpoints can serve");
-  return lines.map(line => `${line.replace(/\p{Cc}/gu, "?")}\n`).join("");
+  return lines;
 }
 
 function row(check: EndpointCheck): readonly string[] {

@@ -6,6 +6,7 @@ import { aborted, discover, turn } from "./discover.js";
 import type { DiscoveryFlags } from "./discovery-flags.js";
 import { type HealthFlags, healthChoices, refuseHealthContradictions } from "./health-flags.js";
 import { loadProbe } from "./health-probe.js";
+import { printJson, printLines } from "./output/stdio.js";
 import type { Sources } from "./sources.js";
 import { stopSignals } from "./stop-signals.js";
 
@@ -51,7 +52,8 @@ export async function check(flags: CheckFlags): Promise<void> {
     const found = findings(endpoints, [...discovered.problems], [...discovered.warnings]);
     const good = endpoints.length > 0 && !found.some(({ severity }) => severity === "error");
     const report: CheckReport = { endpoints, findings: found, good };
-    process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : formatCheck(report));
+    if (flags.json) printJson(report);
+    else printLines(formatCheck(report));
     if (wrong) throw wrong;
     if (endpoints.length === 0) throw new GatewayError("unreachable", "no endpoint was found");
     if (!good) throw new GatewayError("unhealthy", verdictOn(endpoints));

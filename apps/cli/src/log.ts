@@ -1,5 +1,8 @@
-import { createWriteStream, type WriteStream } from "node:fs";
-import type { Logger } from "pino";
+import { isatty } from "node:tty";
+import { printable } from "@gw/interface";
+import type { Logger, LoggerOptions } from "pino";
+import { bounded, cut } from "./output/bounded.js";
+import { flushErrors, stderr } from "./output/stdio.js";
 
 /** `json` for machines, `text` for a person at a terminal. */
 export type LogFormat = "json" | "text";
@@ -14,64 +17,71 @@ export interface Log {
   flushed(): Promise<void>;
 }
 
-/** Makes a log that writes in the background, so that nothing ever waits for whoever reads it. */
-export async function openLog(level: string, format: LogFormat): Promise<Log> {
+/**
+ * Makes a log that writes in the background, so that nothing ever waits for whoever reads it. Whatever its lines hold,
+ * and wherever that comes from: each is one line, not endless, and does nothing to a terminal.
+ *
+ * @param format @default `text` on a terminal
+ */
+export async function openLog(level: string, format?: LogFormat): Promise<Log> {
   const { pino, stdTimeFunctions } = await import("pino");
-  const output = openStderr();
-  const options = {
-    level,
-    base: null,
-    timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
+  const output = stderr();
+  const terminal = isatty(2);
+  const render =
+    (format ?? (terminal ? "text" : "json")) === "json" ? jsonFormat : await textFormat(terminal);
+  output.droppedNotice = dropped => {
+    const time = new Date().toISOString();
+    return render(JSON.stringify({ level: "warn", time, dropped, msg: "log lines were dropped" }));
   };
-  const render = format === "json" ? (line: string) => line : await textFormat();
-  const log = pino(options, { write: line => output.write(render(line)) });
-  return { log, flushed: output.flushed };
+  const log = pino(
+    {
+      level,
+      timestamp: stdTimeFunctions.isoTime,
+      ...lineOptions,
+    },
+    { write: line => output.write(render(line)) },
+  );
+  return { log, flushed: flushErrors };
 }
 
-async function textFormat(): Promise<(line: string) => string> {
+/** What keeps a line from becoming endless, and the same in both formats. */
+export const lineOptions: LoggerOptions = {
+  base: null,
+  formatters: { level: (label: string) => ({ level: label }), log: (fields: object) => bounded(fields) },
+  hooks: {
+    logMethod(args, method) {
+      const short = args.map(arg => (typeof arg === "string" ? cut(arg) : arg));
+      method.apply(this, short as typeof args);
+    },
+  },
+};
+
+/** Makes of pino's line the one that is written. */
+export async function renderer(format: LogFormat, colours: boolean): Promise<(line: string) => string> {
+  return format === "json" ? jsonFormat : textFormat(colours);
+}
+
+function jsonFormat(line: string): string {
+  return `${printable(line.trimEnd())}\n`;
+}
+
+async function textFormat(terminal: boolean): Promise<(line: string) => string> {
   const { prettyFactory } = await import("pino-pretty");
-  return prettyFactory({
-    colorize: process.stderr.isTTY && !process.env["NO_COLOR"],
+  const pretty = prettyFactory({
+    colorize: terminal && !process.env["NO_COLOR"],
     translateTime: "SYS:yyyy-mm-dd HH:MM:ss.l",
     singleLine: true,
+    errorLikeObjectKeys: [],
+    messageFormat: (fields, key) => printable(String(fields[key])),
   });
+  // The message is safe already, and the rest is JSON: of the characters below a space only the colours are left.
+  return line => `${pretty(line).trimEnd().split(colour).map(keep).join("")}\n`;
 }
 
-/** Lines beyond this many bytes that nobody reads are dropped, and counted. */
-const maxUnread = 1024 * 1024;
-/** How long a program that ends waits for its log to be read, in milliseconds. */
-const patienceMs = 1_000;
+/** What pino-pretty sets a colour with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is one
+const colour = /(\u001b\[\d+m)/;
 
-function openStderr(): { write(line: string): void; flushed(): Promise<void> } {
-  let stream = open();
-  let dropped = 0;
-  function open(): WriteStream {
-    return createWriteStream("", { fd: 2, autoClose: false }).on("error", (error: NodeJS.ErrnoException) => {
-      // A pipe that is full for long, where it does not block. What else fails (EPIPE) fails for good, and a log
-      // that nobody reads any more is no reason to stop.
-      if (error.code === "EAGAIN") stream = open();
-    });
-  }
-  return {
-    write(line) {
-      if (stream.writableLength > maxUnread) {
-        dropped += 1;
-        return;
-      }
-      if (dropped > 0)
-        stream.write(`${JSON.stringify({ level: "warn", dropped, msg: "log lines were dropped" })}\n`);
-      dropped = 0;
-      stream.write(line);
-    },
-    flushed: () =>
-      new Promise(resolve => {
-        const timer = setTimeout(resolve, patienceMs);
-        stream.end(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-        if (stream.destroyed) resolve();
-      }),
-  };
+function keep(part: string, index: number): string {
+  return index % 2 === 1 ? part : printable(part);
 }

@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
-import { GatewayError } from "@gw/interface";
+import { GatewayError, messageOf, withoutCredentials } from "@gw/interface";
 import { Command, CommanderError, type Option } from "commander";
 import type { CheckFlags } from "./check.js";
 import { addDemoFlags, type DemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
 import { discoveryFlags } from "./discovery-flags.js";
 import { settings } from "./flag.js";
 import { probeFlags } from "./health-flags.js";
+import { finishPrinting, flushErrors, printError, printLines } from "./output/stdio.js";
 import type { ResolveFlags } from "./resolve.js";
 import { connectTimeoutFlag, listenFlag, type StartFlags, startFlags } from "./start-flags.js";
+import { stopRequested } from "./stop-signals.js";
 
 /** The process's exit codes; see also the README. */
 const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
@@ -16,6 +18,19 @@ const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
 export async function main(args: readonly string[]): Promise<number> {
   // The waits of the packages do not keep a process alive; a command that waits (for DNS, say) has to.
   const alive = setInterval(() => {}, 2 ** 30);
+  let code = await run(args);
+  try {
+    await finishPrinting(stopRequested);
+  } catch (error) {
+    if (code === exitCode.requestedStop) printError(GatewayError.from(error, "print").detail);
+    code ||= exitCode.failure;
+  }
+  await flushErrors();
+  clearInterval(alive);
+  return code;
+}
+
+async function run(args: readonly string[]): Promise<number> {
   try {
     // So that `etcd` may be an alias of gw, and the examples of etcd's documents run as they are written.
     const own = args[0] === "gateway" ? args.slice(1) : args;
@@ -25,10 +40,8 @@ export async function main(args: readonly string[]): Promise<number> {
     // Commander has printed its message already; help and version are not errors.
     if (error instanceof CommanderError)
       return error.exitCode === 0 ? exitCode.requestedStop : exitCode.badUsage;
-    printError(error instanceof GatewayError ? error.detail : `unexpected: ${error}`);
+    printError(error instanceof GatewayError ? error.detail : `unexpected: ${messageOf(error)}`);
     return isConfiguration(error) ? exitCode.badUsage : exitCode.failure;
-  } finally {
-    clearInterval(alive);
   }
 }
 
@@ -45,11 +58,14 @@ function program(): Command {
     .enablePositionalOptions()
     .exitOverride()
     .addHelpText("after", `\n${environmentHelp}`)
-    .configureOutput({ outputError: printError });
+    .configureOutput({
+      writeOut: text => printLines(text.trimEnd().split("\n")),
+      outputError: message => printError(oneLine(message)),
+    });
   addOptions(gw, startFlags());
   gw.argument("[command]").action((name: string | undefined) => {
     if (name !== undefined) gw.error(`unknown command '${name}'`);
-    return run(settings<StartFlags>(gw, gw, startFlags()));
+    return runGateway(settings<StartFlags>(gw, gw, startFlags()));
   });
   const startCommand = gw
     .command("start")
@@ -58,7 +74,7 @@ function program(): Command {
     .helpOption("-h, --help", "print this help");
   addOptions(startCommand, startFlags());
   // Flags may stand before `start` as well, as with `etcd gateway`.
-  startCommand.action(() => run(settings<StartFlags>(gw, startCommand, startFlags())));
+  startCommand.action(() => runGateway(settings<StartFlags>(gw, startCommand, startFlags())));
   const resolveCommand = gw
     .command("resolve")
     .description("print what discovery sees, and check it: records, addresses, certificates")
@@ -97,7 +113,7 @@ function program(): Command {
   return gw;
 }
 
-async function run(flags: StartFlags): Promise<void> {
+async function runGateway(flags: StartFlags): Promise<void> {
   const { start } = await import("./start.js");
   return start(flags);
 }
@@ -106,12 +122,14 @@ function addOptions(command: Command, options: readonly Option[]): void {
   for (const option of options) command.addOption(option);
 }
 
-function printError(message: string): void {
-  const oneLine = message
+/** Commander's message, which names what was given, even where there is a password in it. */
+function oneLine(message: string): string {
+  const text = message
     .replace(/^error: /, "")
     .trim()
     .replace(/\n\s*/g, " ");
-  process.stderr.write(`gw: error: ${oneLine.replace(/\p{Cc}/gu, "?")}\n`);
+  const [before, value, after] = text.split(/(?<= argument ')(.*?)(?=' is invalid\. )/s);
+  return value === undefined ? withoutCredentials(text) : `${before}${withoutCredentials(value)}${after}`;
 }
 
 function isConfiguration(error: unknown): boolean {

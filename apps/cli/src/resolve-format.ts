@@ -1,8 +1,8 @@
+import { table } from "./output/table.js";
 import type { EndpointReport, ResolveReport } from "./resolve.js";
-import { table } from "./table.js";
 
 /** The report of `gw resolve` for people. */
-export function formatReport({ srv = [], endpoints, warnings, problems }: ResolveReport): string {
+export function formatReport({ srv = [], endpoints, warnings, problems }: ResolveReport): readonly string[] {
   const lines: string[] = [];
   for (const { name, server, error, records } of srv) {
     const count = records.length === 1 ? "1 record" : `${records.length} records`;
@@ -18,7 +18,7 @@ export function formatReport({ srv = [], endpoints, warnings, problems }: Resolv
     );
   for (const warning of warnings) lines.push(`warning: ${warning}`);
   for (const problem of problems) lines.push(`! ${problem}`);
-  return lines.map(line => `${line}\n`).join("");
+  return lines;
 }
 
 function row({ endpoint, tier, weight, secure, certificate, addresses }: EndpointReport): readonly string[] {

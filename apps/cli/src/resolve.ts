@@ -3,6 +3,7 @@ import { lookUpSrv } from "@gw/discovery";
 import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
 import { aborted, type Discovered, discover, turn } from "./discover.js";
 import type { DiscoveryFlags } from "./discovery-flags.js";
+import { printed, printJson, printLines, stdoutClosed } from "./output/stdio.js";
 import { formatReport } from "./resolve-format.js";
 import type { Sources } from "./sources.js";
 import { stopSignals } from "./stop-signals.js";
@@ -57,7 +58,8 @@ export interface EndpointReport {
 export async function resolve(flags: ResolveFlags): Promise<void> {
   const stop = stopSignals();
   const ended = new AbortController();
-  const signal = AbortSignal.any([stop.drain, ended.signal]);
+  const over = AbortSignal.any([stop.drain, stdoutClosed]);
+  const signal = AbortSignal.any([over, ended.signal]);
   let onChange = (): void => {};
   const discovered = await discover(flags, { signal, onChange: () => onChange() });
   const { problems } = discovered;
@@ -70,22 +72,25 @@ export async function resolve(flags: ResolveFlags): Promise<void> {
       if (signal.aborted) return;
       problems.clear();
       usable = report.endpoints.some(one => one.usable);
-      process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : formatReport(report));
+      if (flags.json) printJson(report);
+      else printLines(formatReport(report));
+      // Whoever watches slowly gets fewer reports, not more and more old ones.
+      if (flags.watch) await printed(signal);
     });
   };
-  await Promise.race([discovered.settled, aborted(stop.drain)]);
+  await Promise.race([discovered.settled, aborted(over)]);
   print();
   await printing;
   // A fault of the configuration is told when what there is has been printed.
   const wrong = await Promise.race([discovered.ended, turn()]);
   if (flags.watch && !wrong) {
     onChange = print;
-    await aborted(stop.drain);
+    await aborted(over);
   }
   ended.abort();
   await Promise.allSettled([discovered.ended, printing]);
   if (wrong) throw wrong;
-  if (!usable && !flags.watch && !stop.drain.aborted)
+  if (!usable && !flags.watch && !over.aborted)
     throw new GatewayError("unreachable", "no usable endpoint was found");
 }
 

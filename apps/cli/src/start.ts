@@ -21,10 +21,7 @@ import { notifySystemd } from "./systemd.js";
  */
 export async function start(flags: StartFlags): Promise<void> {
   const stop = stopSignals();
-  const { log, flushed } = await openLog(
-    flags.logLevel ?? startDefaults.logLevel,
-    flags.logFormat ?? (process.stderr.isTTY ? "text" : "json"),
-  );
+  const { log, flushed } = await openLog(flags.logLevel ?? startDefaults.logLevel, flags.logFormat);
   // What others' code (a selector) leaves behind must not end the service.
   process.on("unhandledRejection", error => log.error({ why: messageOf(error) }, "unexpected"));
   try {

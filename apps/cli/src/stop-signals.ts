@@ -7,6 +7,10 @@ const signals = ["SIGINT", "SIGTERM"] as const;
  */
 const sameRequestMs = 100;
 
+const requested = new AbortController();
+/** Aborted once somebody has asked the process to stop, whoever listens. */
+export const stopRequested: AbortSignal = requested.signal;
+
 /** Aborted by requests to stop: `drain` by the first, `atOnce` by the second. */
 export interface StopSignals {
   readonly drain: AbortSignal;
@@ -21,6 +25,7 @@ export function stopSignals(): StopSignals {
   const atOnce = new AbortController();
   let first = 0;
   const onSignal = (name: string): void => {
+    requested.abort(name);
     if (!drain.signal.aborted) {
       first = performance.now();
       drain.abort(name);

@@ -17,6 +17,8 @@ import {
 } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 
+const bin = new URL("../bin/gw.js", import.meta.url).pathname;
+
 /** An SRV record of the service with TLS, which nobody checks here, for a backend on this machine. */
 function record(backend: { readonly port: number }, host: string, rest = "0 0"): string {
   return `_etcd-client-ssl._tcp 1 SRV ${rest} ${backend.port} ${host}\n${host} 1 A 127.0.0.1`;
@@ -229,12 +231,42 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     });
     expect(result.stdout).toMatch(/^_etcd-client\._tcp\.example\.com: 1 record from/m);
     await dns.update(record({ port: 1 }, "infra0"));
-    const bin = new URL("../bin/gw.js", import.meta.url).pathname;
     const watch = `${process.execPath} ${bin} resolve --watch --json ${srvFlags(dns).join(" ")} | head -n 1`;
     await using reading = startProgram("sh", ["-c", watch]);
     await reading.printed(/"usable":true/);
     await dns.update(record({ port: 2 }, "infra0"));
     expect(await reading.exit).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  test("what DNS says is printed and logged so that a terminal shows it and obeys nothing", async () => {
+    const zone =
+      "_etcd-client-ssl._tcp SRV 0 0 2379 e\\027\\0912J\\155\\010vil\n_etcd-client-ssl._tcp SRV 1 0 2379 infra0";
+    await using dns = await startDnsServer({ zone });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
+    const active = /[\0-\x09\x0b-\x1f\x7f-\x9f]/;
+    for (const args of [["resolve"], ["resolve", "--json"], ["check"]]) {
+      const { stdout, stderr } = await runGw([...args, ...srvFlags(dns).slice(0, 2)]);
+      expect(stdout).toContain("\\u001b[2j");
+      expect(stdout + stderr).not.toMatch(active);
+    }
+    for (const format of ["json", "text"]) {
+      const flags = [...startFlags(dns), "--listen-addr=127.0.0.1:0", `--log-format=${format}`];
+      await using gw = startProgram(process.execPath, [bin, ...flags]);
+      await gw.printed(/ready to proxy/);
+      expect(gw.output).toContain("\\u001b[2j");
+      expect(gw.output).not.toMatch(active);
+    }
+  });
+
+  test("a report that cannot be written is an error", async () => {
+    for (const args of ["resolve --endpoints=127.0.0.1", "resolve --json --endpoints=127.0.0.1", "--help"]) {
+      const full = startProgram("sh", ["-c", `exec ${process.execPath} ${bin} ${args} > /dev/full`]);
+      await using _ = full;
+      expect(await full.exit).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^gw: error: write to standard output: .*ENOSPC.*\n$/),
+      });
+    }
   });
 
   test("gw resolve prints what DNS says, and fails when nothing is usable", async () => {

@@ -13,7 +13,7 @@ export type { Checked, EndpointStatus, Probe, Verdict } from "./health.js";
 export { createLimiter, type Limiter, type LimiterOptions } from "./limiter.js";
 export { notify, type Observer } from "./observer.js";
 export type { Lease, LeaseRequest, Pool } from "./pool.js";
-export { quote, withoutCredentials } from "./quote.js";
+export { printable, quote, withoutCredentials } from "./quote.js";
 export type {
   ClientEvents,
   Listener,

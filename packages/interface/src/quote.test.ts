@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { quote } from "./quote.js";
+import { printable, quote } from "./quote.js";
 
 describe("quote", () => {
   const unsafe = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
@@ -63,6 +63,42 @@ describe("quote", () => {
         expect(quote(`${before}user:${password}@host:1`)).not.toContain("SECRET");
       }),
       { seed: 6, numRuns: 1_000 },
+    );
+  });
+});
+
+describe("printable", () => {
+  const hostile = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 30 }),
+    fc.string({
+      unit: fc.constantFrom(...'\u001b[31m\u0007\u009b\u200b\u202e\u2028\ud800\udfffé日\ufeff\\"\n'),
+    }),
+  );
+
+  test("leaves what shows as it is, in any script", () => {
+    for (const text of ["", "plain 'text' \"\\", "Škoda, 日本語, ¿qué?", "👍"])
+      expect(printable(text)).toBe(text);
+  });
+
+  test.each([
+    ["\u001b[2J\u0007", "\\u001b[2J\\u0007"],
+    ["\u007f\u009b31m", "\\u007f\\u009b31m"],
+    ["a\r\nb\u2028c", "a\\u000d\\u000ab\\u2028c"],
+    ["\u202egnp.exe", "\\u202egnp.exe"],
+    ["\ud800 alone", "\\ud800 alone"],
+    ["zero\u200bwidth\ufeff", "zero\\u200bwidth\\ufeff"],
+    ["\u{e0041}", "\\udb40\\udc41"],
+  ])("escapes %j", (text, shown) => {
+    expect(printable(text)).toBe(shown);
+  });
+
+  test("lets nothing through that a terminal obeys or hides, and keeps JSON the same", () => {
+    fc.assert(
+      fc.property(hostile, text => {
+        expect(printable(text)).toMatch(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u);
+        expect(JSON.parse(printable(JSON.stringify({ [text]: text })))).toEqual({ [text]: text });
+      }),
+      { seed: 7, numRuns: 2_000 },
     );
   });
 });

@@ -2,7 +2,7 @@
 export function quote(value: string): string {
   const safe = withoutCredentials(value);
   const short = safe.length > 100 ? `${safe.slice(0, 100)}…` : safe;
-  return JSON.stringify(short).replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, unprintable);
+  return printable(JSON.stringify(short));
 }
 
 /**
@@ -15,6 +15,21 @@ export function withoutCredentials(text: string): string {
   return from >= 2 && to >= from ? `${text.slice(0, from)}…${text.slice(to)}` : text;
 }
 
-function unprintable(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+/**
+ * The text in one line that shows as it is: `\uXXXX` in place of each character that controls a terminal, ends a line,
+ * changes the direction of writing or has no shape, and of what is no character at all. JSON stays the same JSON, except
+ * for white space between its values.
+ */
+export function printable(text: string): string {
+  return plainAscii.test(text) ? text : text.replace(unprintable, escaped);
+}
+
+/** What needs no closer look, which is nearly everything. */
+const plainAscii = /^[ -~]*$/;
+
+const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+function escaped(character: string): string {
+  const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
+  return units.map(unit => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
 }

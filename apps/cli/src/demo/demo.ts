@@ -3,6 +3,7 @@ import type { Address } from "@gw/interface";
 import { type Gateway, startGateway } from "../gateway.js";
 import { type Log, openLog } from "../log.js";
 import { logObserver } from "../log-observer.js";
+import { printLines } from "../output/stdio.js";
 import { startDefaults } from "../start-flags.js";
 import { banner, reachable } from "./banner.js";
 import type { Cluster } from "./cluster.js";
@@ -54,7 +55,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
     );
     const address = reachable(gateway.proxy.addresses[0] as Address);
     const ownPaceMs = Math.min(paceMs, everyMs / 10);
-    print(banner(cluster, address, everyMs, ownPaceMs));
+    printLines(banner(cluster, address, everyMs, ownPaceMs).split("\n"));
     await Promise.all([
       sendRequests(address, ownPaceMs, say, signal),
       causeOutages({ members, inUse: () => use.member, everyMs, say }, signal),
@@ -80,9 +81,5 @@ async function startCluster({ standIn }: DemoFlags, signal: AbortSignal): Promis
 }
 
 function say(line: string): void {
-  print(`demo: ${line}\n`);
-}
-
-function print(text: string): void {
-  process.stdout.write(text);
+  printLines([`demo: ${line}`]);
 }

@@ -1,0 +1,99 @@
+import { GatewayError, printable } from "@gw/interface";
+import { cut } from "./bounded.js";
+import { nonBlocking } from "./descriptor.js";
+import { type Output, openOutput } from "./output.js";
+
+/** Longer lines are cut, in characters. */
+const maxLine = 4_000;
+/** How long a program that ends waits for its output to be read, in milliseconds. */
+const lastWordsMs = 1_000;
+
+const opened: { stdout?: Output; stderr?: Output } = {};
+const closed = new AbortController();
+let failed = (_: NodeJS.ErrnoException): void => {};
+
+/** Standard error: one for the whole process, so that lines keep their order. */
+export function stderr(): Output {
+  opened.stderr ??= openOutput(nonBlocking(2));
+  return opened.stderr;
+}
+
+function stdout(): Output {
+  opened.stdout ??= openOutput(nonBlocking(1), error => {
+    if (error.code === "EPIPE") closed.abort("nobody reads standard output");
+    else failed(error);
+  });
+  return opened.stdout;
+}
+
+/** Aborted when nobody reads standard output any more, as behind `| head`. */
+export const stdoutClosed: AbortSignal = closed.signal;
+
+/** Prints lines for people on standard output. What they hold may come from anywhere: it shows, and does nothing. */
+export function printLines(lines: readonly string[]): void {
+  stdout().write(textOf(lines));
+}
+
+/** Prints a line of JSON on standard output. */
+export function printJson(value: unknown): void {
+  stdout().write(jsonOf(value));
+}
+
+/** Lines as {@link printLines} prints them. */
+export function textOf(lines: readonly string[]): string {
+  return lines.map(line => `${printable(cut(line, maxLine))}\n`).join("");
+}
+
+/** A value as {@link printJson} prints it. */
+export function jsonOf(value: unknown): string {
+  const json = JSON.stringify(value, (_, one) => (typeof one === "string" ? cut(one, maxLine) : one));
+  return `${printable(json)}\n`;
+}
+
+/** Prints the one line that says why a command fails, on standard error. */
+export function printError(message: string): void {
+  stderr().write(`gw: error: ${printable(cut(message, maxLine))}\n`);
+}
+
+/** Resolves when all that was printed on standard output is out, or `signal` is aborted, or nobody reads it. */
+export async function printed(signal: AbortSignal): Promise<void> {
+  if (opened.stdout)
+    await Promise.race([opened.stdout.written(), abortedBy(closed.signal), abortedBy(signal)]);
+}
+
+/**
+ * The same at the end of a command.
+ *
+ * @param stopped aborted when somebody wants the program to end, which then does not wait for a reader for long
+ * @throws {GatewayError} when it cannot be written
+ */
+export async function finishPrinting(stopped: AbortSignal): Promise<void> {
+  const output = opened.stdout;
+  if (!output) return;
+  const failure = new Promise<never>((_, reject) => {
+    failed = reject;
+    if (output.error && !closed.signal.aborted) reject(output.error);
+  });
+  const stop = abortedBy(stopped).then(lastWords);
+  try {
+    await Promise.race([output.written(), failure, abortedBy(closed.signal), stop]);
+  } catch (error) {
+    throw GatewayError.from(error, "write to standard output");
+  }
+}
+
+/** Resolves when standard error is written, or after a second: a reader that does not read must not keep us. */
+export async function flushErrors(): Promise<void> {
+  if (opened.stderr) await Promise.race([opened.stderr.written(), lastWords()]);
+}
+
+function lastWords(): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, lastWordsMs).unref());
+}
+
+function abortedBy(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
