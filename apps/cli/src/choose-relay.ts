@@ -1,36 +1,79 @@
-import { GatewayError, messageOf, type Relay } from "@gw/interface";
+import { stat } from "node:fs/promises";
+import {
+  type Address,
+  GatewayError,
+  type Listener,
+  type ListenHandlers,
+  messageOf,
+  type Relay,
+  type RelaySettings,
+} from "@gw/interface";
 import { jsRelay } from "@gw/tcpproxy";
 
 /** What `--relay` takes; the first is the default. */
 export const relayChoices = ["auto", "native", "js"] as const;
 export type RelayChoice = (typeof relayChoices)[number];
 
-/** A relay, and for `auto` why it is not the native one. */
-export interface ChosenRelay {
-  readonly relay: Relay;
-  readonly why?: string;
+/** Options of {@link chooseRelay}. */
+export interface RelayOptions {
+  /** Of the native relay. @default its own default */
+  readonly threads?: number | undefined;
+  /** Called, with `auto`, when the native relay cannot run here, before another is used in its place. */
+  readonly onFallback: (why: string) => void;
 }
 
 /**
  * The native relay where it can run, else the TypeScript one.
  *
- * @param threads of the native relay; undefined: its default
  * @throws {GatewayError} `unavailable` if `native` is asked for by name and cannot run; `invalid-option`
  */
 export async function chooseRelay(
   choice: RelayChoice = relayChoices[0],
-  threads?: number,
-): Promise<ChosenRelay> {
-  if (choice === "js") return { relay: jsRelay() };
+  { threads, onFallback }: RelayOptions,
+): Promise<Relay> {
+  if (choice === "js") return jsRelay();
   try {
+    // libuv ends the process if its own threads cannot be started: they come first where threads are limited.
+    await stat("/").catch(() => {});
     const { splice } = await import("@gw/splice");
-    return { relay: splice({ threads }) };
+    const native = splice({ threads });
+    return choice === "native" ? native : new FallbackRelay(native, onFallback);
   } catch (cause) {
     const error =
       cause instanceof GatewayError
         ? cause
         : new GatewayError("unavailable", `native relay: ${messageOf(cause)}`);
     if (choice === "native" || error.code !== "unavailable") throw error;
-    return { relay: jsRelay(), why: error.detail };
+    onFallback(error.detail);
+    return jsRelay();
+  }
+}
+
+/** The native relay as long as it can start, and the TypeScript one from then on. */
+class FallbackRelay implements Relay {
+  #relay: Relay;
+  readonly #onFallback: (why: string) => void;
+
+  constructor(native: Relay, onFallback: (why: string) => void) {
+    this.#relay = native;
+    this.#onFallback = onFallback;
+  }
+
+  get name(): string {
+    return this.#relay.name;
+  }
+
+  async listen(address: Address, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {
+    const relay = this.#relay;
+    try {
+      return await relay.listen(address, handlers, settings);
+    } catch (error) {
+      if (!(error instanceof GatewayError && error.code === "unavailable")) throw error;
+      if (this.#relay === relay) {
+        this.#relay = jsRelay();
+        this.#onFallback(error.detail);
+      }
+      return this.#relay.listen(address, handlers, settings);
+    }
   }
 }

@@ -17,10 +17,10 @@ export interface LoadedSelector extends Omit<BuiltInSelector, "make"> {
  *
  * @param text `NAME[:key=value,…]`: a built-in name; a package installed in `folder` or above; or a path that starts
  *   with `.` or `/`
- * @param folder where packages and relative paths are looked up
+ * @param folder where packages and relative paths are looked up; by default the working folder
  * @throws {GatewayError} `invalid-selector` if there is no such thing or it is not of the right shape
  */
-export async function loadSelector(text: string, folder: string): Promise<LoadedSelector> {
+export async function loadSelector(text: string, folder?: string): Promise<LoadedSelector> {
   const asked = parseSelector(text);
   const { name } = asked;
   const builtIn = Object.hasOwn(builtInSelectors, name) ? builtInSelectors[name] : undefined;
@@ -28,7 +28,7 @@ export async function loadSelector(text: string, folder: string): Promise<Loaded
     const { make: factory, ...known } = builtIn;
     return { ...known, name, selector: make(asked, factory) };
   }
-  const factory = await importFactory(name, folder);
+  const factory = await importFactory(name, folder ?? workingFolder(name));
   if (typeof factory !== "function")
     throw invalid(name, `its default export is ${kind(factory)}, not a function that makes a selector`);
   return { name, selector: make(asked, factory as SelectorFactory) };
@@ -44,6 +44,16 @@ function make({ name, options }: SelectorText, factory: SelectorFactory): Select
   }
   if (isSelector(selector)) return selector;
   throw invalid(name, `its factory returned ${kind(selector)}, not an object with a pick function`);
+}
+
+/** The working folder can be removed while a program runs in it; built-in selectors do without. */
+function workingFolder(name: string): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    if (isAbsolute(name)) return "/";
+    throw invalid(name, "the working folder, where it is looked up, does not exist any more", cause);
+  }
 }
 
 async function importFactory(name: string, folder: string): Promise<unknown> {

@@ -48,10 +48,12 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
   refusePoolContradictions(flags);
   const observer = logObserver(log);
   const selector = flags.selector ?? defaultSelector;
-  const policy = await loadSelector(selector, process.cwd());
+  const policy = await loadSelector(selector);
   if (flags.rebalance !== undefined && flags.rebalance > 0) refuseInVain(policy);
-  const { relay, why } = await chooseRelay(flags.relay, flags.relayThreads);
-  if (why !== undefined) log.warn({ relay: relay.name, why }, "the native relay cannot be used");
+  const relay = await chooseRelay(flags.relay, {
+    threads: flags.relayThreads,
+    onFallback: why => log.warn({ relay: "js", why }, "the native relay cannot be used"),
+  });
   const made: { sources?: Sources } = {};
   const gateway = await startGateway(
     {

@@ -10,6 +10,7 @@ export type { Discovery, WatchOptions } from "./discovery.js";
 export { type Endpoint, sameEndpoint } from "./endpoint.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
 export type { Checked, EndpointStatus, Probe, Verdict } from "./health.js";
+export { interfaceAddresses } from "./interfaces.js";
 export { createLimiter, type Limiter, type LimiterOptions } from "./limiter.js";
 export { notify, type Observer } from "./observer.js";
 export type { Lease, LeaseRequest, Pool } from "./pool.js";

@@ -1,5 +1,5 @@
-import { networkInterfaces } from "node:os";
 import { GatewayError } from "./error.js";
+import { interfaceAddresses } from "./interfaces.js";
 import { quote } from "./quote.js";
 
 /**
@@ -31,12 +31,10 @@ interface Interface {
 
 /** Undefined where they cannot be listed, as in a sandbox without AF_NETLINK. */
 function linkLocalInterfaces(): readonly Interface[] | undefined {
-  try {
-    return Object.entries(networkInterfaces()).flatMap(([name, addresses]) => {
-      const number = addresses?.find(one => one.family === "IPv6" && one.scopeid > 0);
-      return number?.family === "IPv6" ? { name, number: number.scopeid } : [];
-    });
-  } catch {
-    return undefined;
-  }
+  const numbers = new Map<string, number>();
+  const addresses = interfaceAddresses();
+  for (const one of addresses ?? [])
+    if (one.family === "IPv6" && one.scopeid > 0 && !numbers.has(one.interface))
+      numbers.set(one.interface, one.scopeid);
+  return addresses && [...numbers].map(([name, number]) => ({ name, number }));
 }

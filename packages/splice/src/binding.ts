@@ -78,6 +78,7 @@ export function systemError(errno: number, syscall: string): Error {
   return Object.assign(new Error(`${syscall} ${code}`), { code, errno: -errno, syscall });
 }
 
-function errnoName(errno: number): string {
+/** `EAGAIN`. */
+export function errnoName(errno: number): string {
   return getSystemErrorName(-errno);
 }

@@ -10,7 +10,14 @@ import {
   type Relay,
   type RelaySettings,
 } from "@gw/interface";
-import { type Binding, type Engine, loadBinding, numbersPerEvent, systemError } from "./binding.js";
+import {
+  type Binding,
+  type Engine,
+  errnoName,
+  loadBinding,
+  numbersPerEvent,
+  systemError,
+} from "./binding.js";
 import { NativeClient, type Shared } from "./client.js";
 import { kinds } from "./ends.js";
 
@@ -98,7 +105,11 @@ class NativeRelay implements Relay {
   #started(): Engine {
     if (this.#engine) return this.#engine;
     const started = this.#binding.start(this.#threads);
-    if (typeof started === "number") throw GatewayError.from(systemError(started, "start"), "native relay");
+    if (typeof started === "number")
+      throw new GatewayError(
+        "unavailable",
+        `native relay: its ${this.#threads} threads cannot be started: ${errnoName(started)}`,
+      );
     const [engine, wakeFd] = started;
     this.#engine = engine;
     this.#wake = wakeSocket(wakeFd, () => this.#takeAll());

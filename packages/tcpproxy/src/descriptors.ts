@@ -26,11 +26,15 @@ function openFilesLimit(): number {
     const soft = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
     if (soft) return soft === "unlimited" ? Infinity : Number(soft);
   } catch {
-    // Not Linux.
+    // Not Linux, or /proc is not mounted.
   }
-  const report = process.report?.getReport() as
-    | { userLimits?: { open_files?: { soft?: unknown } } }
-    | undefined;
-  const soft = report?.userLimits?.open_files?.soft;
-  return typeof soft === "number" ? soft : Infinity;
+  try {
+    const report = process.report?.getReport() as
+      | { userLimits?: { open_files?: { soft?: unknown } } }
+      | undefined;
+    const soft = report?.userLimits?.open_files?.soft;
+    return typeof soft === "number" ? soft : Infinity;
+  } catch {
+    return Infinity;
+  }
 }

@@ -1,10 +1,9 @@
 import { BlockList, isIPv4 } from "node:net";
-import { networkInterfaces } from "node:os";
-import type { Address } from "@gw/interface";
+import { type Address, interfaceAddresses } from "@gw/interface";
 
 /**
  * Whether a connection to `target` would come back to a socket that listens on one of `listening`, also when
- * that is a wildcard address. Both are IP literals.
+ * that is a wildcard address. Both are IP literals. Where interfaces cannot be listed, loopback alone is known.
  */
 export function leadsBack(target: Address, listening: readonly Address[]): boolean {
   return listening.some(({ host, port }) => port === target.port && reaches(plain(target.host), plain(host)));
@@ -21,7 +20,7 @@ function reaches(target: string, listener: string): boolean {
 function isLocal(address: string): boolean {
   const local = new BlockList();
   local.addSubnet("127.0.0.0", 8, "ipv4");
-  for (const one of Object.values(networkInterfaces()).flatMap(list => list ?? []))
+  for (const one of interfaceAddresses() ?? [])
     local.addAddress(withoutZone(one.address), one.family === "IPv4" ? "ipv4" : "ipv6");
   local.addAddress("::1", "ipv6");
   return local.check(address, isIPv4(address) ? "ipv4" : "ipv6");

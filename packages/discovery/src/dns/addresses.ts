@@ -1,5 +1,4 @@
-import { networkInterfaces } from "node:os";
-import { type Clock, startTimeout } from "@gw/interface";
+import { type Clock, interfaceAddresses, startTimeout } from "@gw/interface";
 import type { Asking } from "./ask.js";
 import type { ResourceRecord } from "./message.js";
 import { type Resolved, resolve } from "./resolve.js";
@@ -166,11 +165,10 @@ function suffices({ addresses, exists }: Known): boolean {
   return addresses.length > 0 || !exists;
 }
 
-/** Whether this machine has an IPv6 address that reaches beyond itself and its link. */
+/** Whether this machine is known to have an IPv6 address that reaches beyond itself and its link. */
 export function hasIPv6(): boolean {
-  return Object.values(networkInterfaces()).some(list =>
-    list?.some(
-      ({ family, internal, address }) => family === "IPv6" && !internal && !/^fe[89ab]/i.test(address),
-    ),
+  const addresses = interfaceAddresses() ?? [];
+  return addresses.some(
+    ({ family, internal, address }) => family === "IPv6" && !internal && !/^fe[89ab]/i.test(address),
   );
 }

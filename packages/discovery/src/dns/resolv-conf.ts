@@ -53,7 +53,7 @@ export function followResolvConf(path: string): () => Promise<ResolverConfigurat
  *
  * @param host this machine's name: where neither `search` nor `domain` is given, its domain is searched
  */
-export function parseResolvConf(text: string, host: string = hostname()): ResolverConfiguration {
+export function parseResolvConf(text: string, host: string = hostName()): ResolverConfiguration {
   const servers: Address[] = [];
   let search = host.includes(".") ? [host.slice(host.indexOf(".") + 1)] : [];
   let options: Omit<ResolverConfiguration, "servers" | "search"> = { ndots: 1 };
@@ -70,6 +70,15 @@ export function parseResolvConf(text: string, host: string = hostname()): Resolv
     search: search.map(domain => (domain === "." ? domain : domain.replace(/\.$/, ""))),
     ...options,
   };
+}
+
+/** Empty where a sandbox does not tell it: the rest of the configuration holds all the same. */
+function hostName(): string {
+  try {
+    return hostname();
+  } catch {
+    return "";
+  }
 }
 
 /** The words before a comment. */
