@@ -1,6 +1,6 @@
 import { GatewayError, quote } from "@gw/interface";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { parseDuration } from "./duration.js";
+import { formatDuration, parseDuration } from "./duration.js";
 
 /** A flag, with what holds where it is not given; `undefined` where nothing does. */
 export function flag(syntax: string, description: string, byDefault?: string): Option {
@@ -25,6 +25,19 @@ export function durationFlag(
 /** A duration, or 0 for none. */
 export function orZero(text: string): number {
   return /^0(?:ms|s|m|h)?$/.test(text) ? 0 : parseDuration(text);
+}
+
+/** Makes a parser of durations that refuses those above `mostMs`. */
+export function atMost(mostMs: number, parse: (text: string) => number): (text: string) => number {
+  return text => {
+    const ms = parse(text);
+    if (ms <= mostMs) return ms;
+    const most = formatDuration(mostMs);
+    throw new GatewayError(
+      "invalid-option",
+      `${quote(text)} is more than ${most}, the most that systems take`,
+    );
+  };
 }
 
 /** A flag that stands for yes, and takes `true` or `false` as flags of Go programs do. */

@@ -1,12 +1,12 @@
 import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
 import { type Farewell, poolDefaults } from "@gw/selector";
-import { dialerDefaults, proxyDefaults } from "@gw/tcpproxy";
+import { dialerDefaults, keepAliveLimits, proxyDefaults } from "@gw/tcpproxy";
 import type { Option } from "commander";
 import { builtInSelectors, defaultSelector } from "./built-in-selectors.js";
 import { type RelayChoice, relayChoices } from "./choose-relay.js";
 import { type DiscoveryFlags, discoveryFlags } from "./discovery-flags.js";
-import { formatDuration } from "./duration.js";
-import { durationFlag, flag, number, orZero, repeatable, share, variable } from "./flag.js";
+import { formatDuration, parseDuration } from "./duration.js";
+import { atMost, durationFlag, flag, number, orZero, repeatable, share, variable } from "./flag.js";
 import { type HealthFlags, healthFlags } from "./health-flags.js";
 import { logLevels } from "./log.js";
 
@@ -137,22 +137,23 @@ export function startFlags(): Option[] {
       "--keepalive-delay",
       "send TCP keepalive probes after this time without traffic, 0 for never",
       formatDuration(proxyDefaults.keepAliveDelayMs),
-      orZero,
+      atMost(keepAliveLimits.keepAliveDelayMs ?? Infinity, orZero),
     ),
     durationFlag(
       "--keepalive-interval",
       "time between two probes (native relay)",
       formatDuration(proxyDefaults.keepAliveIntervalMs),
+      atMost(keepAliveLimits.keepAliveIntervalMs ?? Infinity, parseDuration),
     ),
     flag(
       "--keepalive-probes <number>",
       "how many probes may go unanswered (native relay)",
       String(proxyDefaults.keepAliveProbes),
-    ).argParser(number(127)),
+    ).argParser(number(keepAliveLimits.keepAliveProbes ?? 127)),
     durationFlag(
       "--user-timeout",
       "for how long sent bytes may go unacknowledged, 0 as the system does (native relay)",
-      formatDuration(proxyDefaults.userTimeoutMs),
+      `${formatDuration(proxyDefaults.userTimeoutMs)}, or as long as keepalive takes`,
       orZero,
     ),
     flag("--relay <which>", "what moves the bytes: in C, or in TypeScript", relayChoices[0]).choices(

@@ -1,4 +1,5 @@
 import { formatAddress, GatewayError, messageOf } from "@gw/interface";
+import { keepAliveMs } from "@gw/tcpproxy";
 import type { Logger } from "pino";
 import { defaultSelector } from "./built-in-selectors.js";
 import { chooseRelay } from "./choose-relay.js";
@@ -122,6 +123,7 @@ async function serve(
       "ulimit -n allows fewer connections",
     );
   warnOfOpenCredentials(flags, log);
+  warnOfShortUserTimeout(flags, log);
   log.info(
     {
       endpoints: gateway.endpoints.map(formatAddress),
@@ -169,6 +171,21 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+/** TCP_USER_TIMEOUT takes precedence over the number of keepalive probes: tcp(7). */
+function warnOfShortUserTimeout(flags: StartFlags, log: Logger): void {
+  const { userTimeout = 0, keepaliveDelay, keepaliveInterval, keepaliveProbes } = flags;
+  const takesMs = keepAliveMs({
+    keepAliveDelayMs: keepaliveDelay,
+    keepAliveIntervalMs: keepaliveInterval,
+    keepAliveProbes: keepaliveProbes,
+  });
+  if (userTimeout > 0 && userTimeout < takesMs)
+    log.warn(
+      { userTimeout: formatDuration(userTimeout), keepalive: formatDuration(takesMs) },
+      "--user-timeout is shorter than keepalive takes: silent peers are given up after fewer probes",
+    );
 }
 
 function warnOfOpenCredentials({ etcdUser, etcdToken, trustedCaFile }: StartFlags, log: Logger): void {

@@ -18,6 +18,10 @@ describe("bad usage is one line on stderr and exit code 2", () => {
   test.each<[string[], RegExp]>([
     [["--endpoints="], /the list of endpoints is empty/],
     [["--endpoints=a,,b"], /"a,,b" has an empty item/],
+    [["--keepalive-delay=10h"], /--keepalive-delay .*"10h" is more than 9h6m7s, the most that systems take/],
+    [["--keepalive-interval=10h"], /--keepalive-interval .*"10h" is more than 9h6m7s/],
+    [["--keepalive-probes=128"], /--keepalive-probes .*"128" is not a whole number from 1 to 127/],
+    [["--user-timeout=597h"], /--user-timeout /],
     [["--endpoints=h:7001abc"], /"h:7001abc": port "7001abc" is not a number from 1 to 65535/],
     [["--endpoints=h:"], /port "" is not/],
     [["--endpoints=h:0"], /port "0" is not/],
@@ -226,6 +230,14 @@ describe("settings", () => {
       client.end("served");
       expect(await outcome(client)).toEqual({ received: Buffer.from("served"), end: "end" });
     }
+  });
+
+  test("a user timeout that is shorter than keepalive takes is warned of", async () => {
+    await using gw = await startGw(["--user-timeout=10s", "--keepalive-delay=1m"]);
+    expect(await gw.logged(/--user-timeout is shorter/)).toMatchObject({
+      userTimeout: "10s",
+      keepalive: "1m30s",
+    });
   });
 
   test("more connections than the descriptors allow are warned of", async () => {

@@ -11,6 +11,8 @@ import type { GatewayError } from "./error.js";
 export interface Relay {
   /** For logs: `native`, `js`. */
   readonly name: string;
+  /** How many file descriptors it may have besides two for each connection and one for each listener. @default 0 */
+  readonly extraDescriptors?: number;
   /**
    * Starts to accept clients. While a listener or a connection is open, the relay keeps the process alive.
    *

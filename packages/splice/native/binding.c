@@ -153,6 +153,13 @@ static napi_value stop(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* pipeLimit(threads): how many pipes there may be */
+static napi_value pipe_limit(napi_env env, napi_callback_info info) {
+  napi_value values[MOST_ARGUMENTS];
+  arguments(env, info, values);
+  return number(env, engine_pipe_limit(to_uint32(env, values[0])));
+}
+
 /* check(relay): how many threads hang; to be called once a second */
 static napi_value check(napi_env env, napi_callback_info info) {
   napi_value values[MOST_ARGUMENTS];
@@ -273,7 +280,7 @@ NAPI_MODULE_INIT() {
       {"selfTest", self_test}, {"start", start},   {"stop", stop},   {"listen", do_listen},
       {"unlisten", unlisten},  {"take", take},     {"dial", dial},   {"cancelDial", cancel_dial},
       {"close", do_close},     {"kill", do_kill},  {"bytes", bytes}, {"peer", peer},
-      {"check", check},
+      {"check", check},        {"pipeLimit", pipe_limit},
   };
   for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
     napi_value function;

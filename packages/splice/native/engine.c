@@ -38,6 +38,8 @@ struct engine *engine_start(unsigned threads, int wake_fd) {
   struct engine *engine = calloc(1, sizeof *engine);
   if (!engine) return NULL;
   engine->wake_fd = wake_fd;
+  engine->pipes_left = (int)engine_pipe_limit(threads);
+  engine->highest_pipe = highest_pipe();
   engine->events_end = &engine->events;
   pthread_mutex_init(&engine->lock, NULL);
   engine->threads = calloc(threads, sizeof *engine->threads);

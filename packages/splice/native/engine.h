@@ -34,6 +34,9 @@ struct event {
   uint64_t bytes[2]; /* ENDED: read from the client, read from the backend */
 };
 
+/* How many pipes the engine has at most, as `ulimit -n` is. Two descriptors each. */
+unsigned engine_pipe_limit(unsigned threads);
+
 /* Starts the threads. A byte is written to wake_fd, which the owner keeps open until engine_stop, when there is
  * something to take. NULL with errno set if the system refuses. */
 struct engine *engine_start(unsigned threads, int wake_fd);

@@ -91,7 +91,8 @@ static void dial(struct thread *thread, struct flow *flow, const union address *
   flow->side[BACKEND] = (struct side){.fd = fd};
   flow->state = DIALLING;
   flow->dial_until = thread->now + timeout;
-  set_options(fd, flow->settings);
+  int error = set_options(fd, flow->settings);
+  if (error != 0) return dial_failed(thread, flow, error);
   flow->has_patience = false;
   flow->dialled_in = thread->turn;
   flow->dial_port = port_of(target);

@@ -36,7 +36,7 @@ union address {
 struct tube {
   struct tube *next;
   int in, out;
-  uint32_t held;
+  uint32_t held, size;
 };
 
 /* What was written and is not acknowledged, as far as it was asked for: pending.c. */
@@ -146,6 +146,7 @@ struct thread {
   struct flow *over;  /* the owner is told of them when the turn is over */
   struct tube *tubes; /* unused ones */
   unsigned tube_count;
+  bool lacks_tubes; /* none could be made since the last sweep */
   unsigned paused; /* listeners */
   uint32_t now, sweep_at;
   atomic_uint turn; /* counts the runs of the loop */
@@ -164,6 +165,8 @@ struct engine {
   atomic_bool stopping, notified;
   atomic_bool wake_failed; /* the owner could not be woken, and has to be woken again */
   atomic_uint untaken; /* accepted clients that the owner has not seen */
+  atomic_int pipes_left; /* that may still be made, of engine_pipe_limit */
+  int highest_pipe;      /* above this descriptor there are too few left for pipes */
   atomic_bool held_back; /* a listener waits until the owner has seen them */
   pthread_mutex_t lock;
   struct flow *events, **events_end; /* under the lock */
@@ -235,10 +238,10 @@ int bound_socket(const struct sockaddr *, socklen_t length, const struct setting
 bool is_local_error(int error);
 /* The error that is pending on a socket, or 0. */
 int socket_error(int fd);
-/* Sets TCP_NODELAY, and when keepalive begins. */
-void set_options(int fd, const struct settings *);
+/* Sets TCP_NODELAY, and when keepalive begins. 0, or an errno. */
+int set_options(int fd, const struct settings *);
 /* Sets how long a silent peer is waited for: three system calls that a short connection can do without. */
-void set_patience(int fd, const struct settings *);
+int set_patience(int fd, const struct settings *);
 /* False if the system refuses it. 0: as the system does. */
 bool set_user_timeout(int fd, uint32_t ms);
 /* Makes closing send a reset, and drop what is not sent yet. */
@@ -260,6 +263,9 @@ bool check_pending(struct thread *, struct flow *, int from);
 static inline bool holds_bytes(const struct way *way) { return way->rest || (way->tube && way->tube->held > 0); }
 /* Moves what can be moved, in both directions. Ends the flow when it is finished or has failed. */
 void pump(struct thread *, struct flow *);
+/* Descriptors that are kept for all but connections and pipes: as in descriptors.ts of @gw/tcpproxy. */
+enum { KEPT_DESCRIPTORS = 64 };
+int highest_pipe(void);
 /* Forgets the bytes that a flow holds. */
 void drop_held(struct thread *, struct flow *);
 /* Closes the pipes that are not in use. */

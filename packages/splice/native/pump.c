@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,11 +20,53 @@ enum {
   BULK = 4, MOST_BULK = 8, /* full reads until splicing starts; how many are remembered */
   SMALL = BUFFER / 4,      /* a splice of less than this is no bulk */
   TUBES = 64,              /* pipes of a thread; without one, bytes are copied */
-  TUBE_SIZE = 256 * 1024,
+  TUBE_SIZE = 256 * 1024, LEAST_TUBE_SIZE = BUFFER, /* one that takes less is worse than copying */
 };
+
+/* A sixteenth of the descriptors that are not kept for other things, so that there are enough for connections. */
+unsigned engine_pipe_limit(unsigned threads) {
+  struct rlimit descriptors;
+  unsigned most = threads * TUBES;
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0 || descriptors.rlim_cur == RLIM_INFINITY) return most;
+  rlim_t kept = descriptors.rlim_cur / 2 < KEPT_DESCRIPTORS ? descriptors.rlim_cur / 2 : KEPT_DESCRIPTORS;
+  rlim_t share = (descriptors.rlim_cur - kept) / 32;
+  return share < most ? (unsigned)share : most;
+}
+
+int highest_pipe(void) {
+  struct rlimit descriptors;
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0 || descriptors.rlim_cur > INT_MAX) return INT_MAX;
+  int limit = (int)descriptors.rlim_cur, kept = KEPT_DESCRIPTORS / 2;
+  return limit - (limit / 4 < kept ? limit / 4 : kept);
+}
 
 /* What became of an attempt to move something. */
 enum outcome { MOVED, NOTHING, READ_FAILED, WRITE_FAILED };
+
+/* What fits into a pipe, made as large as the system allows: there is a limit for each user (pipe-user-pages-soft). */
+static int enlarge(int pipe) {
+  int size = fcntl(pipe, F_SETPIPE_SZ, TUBE_SIZE);
+  if (size < 0) size = fcntl(pipe, F_GETPIPE_SZ);
+  return size;
+}
+
+static struct tube *new_tube(struct thread *thread) {
+  struct engine *engine = thread->engine;
+  int fds[2] = {-1, -1}, size = 0;
+  if (atomic_fetch_sub(&engine->pipes_left, 1) > 0 && pipe2(fds, O_NONBLOCK | O_CLOEXEC) == 0) {
+    bool near_limit = fds[0] > engine->highest_pipe || fds[1] > engine->highest_pipe;
+    if (!near_limit) size = enlarge(fds[1]);
+    struct tube *tube = size >= LEAST_TUBE_SIZE ? malloc(sizeof *tube) : NULL;
+    if (tube) {
+      *tube = (struct tube){.in = fds[1], .out = fds[0], .size = size < TUBE_SIZE ? (uint32_t)size : TUBE_SIZE};
+      return tube;
+    }
+    close(fds[0]);
+    close(fds[1]);
+  }
+  atomic_fetch_add(&engine->pipes_left, 1);
+  return NULL;
+}
 
 static struct tube *take_tube(struct thread *thread) {
   struct tube *tube = thread->tubes;
@@ -30,18 +74,10 @@ static struct tube *take_tube(struct thread *thread) {
     thread->tubes = tube->next;
     return tube;
   }
-  if (thread->tube_count == TUBES) return NULL;
-  int fds[2];
-  if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0) return NULL;
-  tube = malloc(sizeof *tube);
-  if (!tube) {
-    close(fds[0]);
-    close(fds[1]);
-    return NULL;
-  }
-  (void)fcntl(fds[1], F_SETPIPE_SZ, TUBE_SIZE); /* what the system allows is enough */
-  *tube = (struct tube){.in = fds[1], .out = fds[0]};
-  thread->tube_count++;
+  if (thread->lacks_tubes || thread->tube_count == TUBES) return NULL;
+  tube = new_tube(thread);
+  if (tube) thread->tube_count++;
+  else thread->lacks_tubes = true; /* not tried again at each read */
   return tube;
 }
 
@@ -50,6 +86,7 @@ static void destroy_tube(struct thread *thread, struct tube *tube) {
   close(tube->out);
   free(tube);
   thread->tube_count--;
+  atomic_fetch_add(&thread->engine->pipes_left, 1);
 }
 
 static void give_back_tube(struct thread *thread, struct way *way) {
@@ -60,6 +97,7 @@ static void give_back_tube(struct thread *thread, struct way *way) {
 }
 
 void release_tubes(struct thread *thread) {
+  thread->lacks_tubes = false;
   while (thread->tubes) {
     struct tube *tube = thread->tubes;
     thread->tubes = tube->next;
@@ -166,7 +204,7 @@ static enum outcome splice_in(struct thread *thread, struct flow *flow, int from
   struct side *source = &flow->side[from];
   /* The pipe is empty, so EAGAIN speaks of the socket. SPLICE_F_MORE would hold small ends back for 200 ms. */
   ssize_t got =
-      RETRIED(splice(source->fd, NULL, way->tube->in, NULL, TUBE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+      RETRIED(splice(source->fd, NULL, way->tube->in, NULL, way->tube->size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
   if (got <= 0) {
     give_back_tube(thread, way);
     bool no_more = got == 0 || errno == EAGAIN;

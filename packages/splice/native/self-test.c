@@ -84,7 +84,8 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
   struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct sockaddr_in target = any;
   struct sockaddr_storage bound;
-  struct settings settings = {.keepalive_delay = 1000};
+  /* All options of sockets are tried, whether they are used or not. */
+  struct settings settings = {1000, 1000, 1, PATIENCE_MS, 0, 0, 0};
   socklen_t length = sizeof target;
   int listener;
   if (bind(backend, (struct sockaddr *)&any, sizeof any) < 0 || listen(backend, 1) < 0) return false;

@@ -37,24 +37,33 @@ int socket_error(int fd) {
 
 void reset_on_close(int fd) {
   struct linger linger = {.l_onoff = 1, .l_linger = 0};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0) return;
+  /* To dissolve a connection resets it as well: connect(2). */
+  struct sockaddr none = {.sa_family = AF_UNSPEC};
+  (void)connect(fd, &none, sizeof none);
 }
 
-static void set(int fd, int level, int name, uint32_t value) {
+/* Whether it is set. 0 leaves it as the system has it. */
+static bool set(int fd, int level, int name, uint32_t value) {
   int option = (int)value;
-  if (value > 0) setsockopt(fd, level, name, &option, sizeof option);
+  return value == 0 || setsockopt(fd, level, name, &option, sizeof option) == 0;
 }
 
-void set_options(int fd, const struct settings *settings) {
-  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  set(fd, SOL_SOCKET, SO_KEEPALIVE, settings->keepalive_delay > 0);
-  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (settings->keepalive_delay + 999) / 1000);
+/* The system counts in whole seconds. */
+static uint32_t seconds(uint32_t ms) { return ms / 1000 + (ms % 1000 > 0); }
+
+int set_options(int fd, const struct settings *settings) {
+  bool all = set(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
+             set(fd, SOL_SOCKET, SO_KEEPALIVE, settings->keepalive_delay > 0) &&
+             set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds(settings->keepalive_delay));
+  return all ? 0 : errno;
 }
 
-void set_patience(int fd, const struct settings *settings) {
-  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (settings->keepalive_interval + 999) / 1000);
-  set(fd, IPPROTO_TCP, TCP_KEEPCNT, settings->keepalive_probes);
-  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, settings->user_timeout);
+int set_patience(int fd, const struct settings *settings) {
+  bool all = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds(settings->keepalive_interval)) &&
+             set(fd, IPPROTO_TCP, TCP_KEEPCNT, settings->keepalive_probes) &&
+             set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, settings->user_timeout);
+  return all ? 0 : errno;
 }
 
 bool set_user_timeout(int fd, uint32_t ms) {
@@ -66,12 +75,11 @@ bool set_user_timeout(int fd, uint32_t ms) {
 int bound_socket(const struct sockaddr *address, socklen_t length, const struct settings *settings) {
   int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  set_options(fd, settings);
-  set_patience(fd, settings);
-  if (bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0) return fd;
-  int error = errno;
+  int error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1) ? 0 : errno;
+  if (error == 0) error = set_options(fd, settings);
+  if (error == 0) error = set_patience(fd, settings);
+  if (error == 0 && bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0) return fd;
+  if (error == 0) error = errno;
   close(fd);
   errno = error;
   return -1;

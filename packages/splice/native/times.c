@@ -60,8 +60,7 @@ static void check_times(struct thread *thread, struct flow *flow) {
   if (flow->state == DIALLING && is_past(now, flow->dial_until)) dial_failed(thread, flow, ETIMEDOUT);
   if (flow->state != RELAYING) return;
   if (!flow->has_patience) {
-    flow->has_patience = true;
-    set_patience(flow->side[BACKEND].fd, settings);
+    flow->has_patience = set_patience(flow->side[BACKEND].fd, settings) == 0;
   }
   if (!check_way(thread, flow, CLIENT) || !check_way(thread, flow, BACKEND)) return;
   bool half_closed = flow->way[CLIENT].eof || flow->way[BACKEND].eof;
@@ -89,7 +88,13 @@ void forgive_pause(struct thread *thread) {
   for (struct flow *flow = thread->flows; flow; flow = flow->next) {
     flow->active_at += paused;
     flow->dial_until += paused;
-    for (int from = CLIENT; from <= BACKEND; from++) flow->way[from].stuck_since += paused;
+    for (int from = CLIENT; from <= BACKEND; from++) {
+      struct way *way = &flow->way[from];
+      way->stuck_since += paused;
+      way->pending.since += paused;
+      way->pending.unanswered_since += paused;
+      way->pending.probed_at += paused;
+    }
   }
   thread->sweep_at = thread->now + LEAST_TICK;
 }

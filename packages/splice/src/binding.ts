@@ -9,6 +9,8 @@ export interface Binding {
   selfTest(): number;
   start(threads: number): [engine: Engine, wakeFd: number] | number;
   stop(engine: Engine): void;
+  /** How many pipes an engine with so many threads may have; each takes two descriptors. */
+  pipeLimit(threads: number): number;
   /** How many threads hang; to be called once a second. */
   check(engine: Engine): number;
   listen(

@@ -58,6 +58,7 @@ interface Listening {
 
 class NativeRelay implements Relay {
   readonly name = "native";
+  readonly extraDescriptors: number;
   readonly #binding: Binding;
   readonly #threads: number;
   readonly #events = new Float64Array(eventsAtOnce * numbersPerEvent);
@@ -78,6 +79,7 @@ class NativeRelay implements Relay {
   constructor(binding: Binding, threads: number) {
     this.#binding = binding;
     this.#threads = threads;
+    this.extraDescriptors = 2 * binding.pipeLimit(threads);
   }
 
   async listen(address: Address, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {

@@ -14,6 +14,11 @@ test.each([
   expect(limitFor(descriptors)).toBe(connections);
 });
 
+test("what the relay takes besides is not there for connections", () => {
+  expect(limitFor(1024, 60)).toBe(450);
+  expect(limitFor(64, 100)).toBe(1);
+});
+
 test("the limit of this process is known where the system has one", () => {
   const limit = connectionLimit();
   expect(limit).toBeGreaterThan(0);

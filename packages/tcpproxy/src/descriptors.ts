@@ -10,14 +10,17 @@ const reserved = 64;
  * for each, with some kept free. `Infinity` where the system has no such limit (Windows).
  *
  * Beyond the limit libuv would accept and close clients without a word, so a proxy has to know it.
+ *
+ * @param extra what the relay may have besides: {@link Relay.extraDescriptors}
  */
-export function connectionLimit(): number {
-  return limitFor(openFilesLimit());
+export function connectionLimit(extra = 0): number {
+  return limitFor(openFilesLimit(), extra);
 }
 
 /** At least one connection; where descriptors are scarce, half of them are kept free. */
-export function limitFor(openFiles: number): number {
-  return Math.max(1, Math.floor((openFiles - Math.min(reserved, openFiles / 2)) / perConnection));
+export function limitFor(openFiles: number, extra = 0): number {
+  const kept = Math.min(reserved, openFiles / 2);
+  return Math.max(1, Math.floor((openFiles - kept - extra) / perConnection));
 }
 
 /** The soft limit, which Node raises to the hard limit when it starts. */

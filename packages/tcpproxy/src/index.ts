@@ -8,6 +8,13 @@ export { createDialer, type Dialer, type DialerOptions, type DialOptions, dialer
 export { inOrder } from "./in-order.js";
 export { type JsRelayOptions, jsRelay } from "./js-relay/index.js";
 export { leadsBack } from "./loop.js";
-export { createProxy, type ProxyOptions, proxyDefaults, type TcpProxy } from "./proxy.js";
+export {
+  createProxy,
+  keepAliveLimits,
+  keepAliveMs,
+  type ProxyOptions,
+  proxyDefaults,
+  type TcpProxy,
+} from "./proxy.js";
 export { type Lookup, systemLookup } from "./resolver.js";
 export type { Route } from "./route.js";

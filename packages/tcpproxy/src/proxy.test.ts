@@ -1,6 +1,14 @@
 import { once } from "node:events";
 import net, { type Socket, type TcpNetConnectOpts } from "node:net";
-import { type GatewayError, type Observer, type Pool, type RelayEnd, systemClock } from "@gw/interface";
+import {
+  type GatewayError,
+  type Observer,
+  type Pool,
+  type Relay,
+  type RelayEnd,
+  type RelaySettings,
+  systemClock,
+} from "@gw/interface";
 import { connectTo, echo, freePort, outcome, queue, startBackend, startBlackHole } from "@gw/testing";
 import { expect, test } from "vitest";
 import { createDialer, createProxy, inOrder, jsRelay, type ProxyOptions, type TcpProxy } from "./index.js";
@@ -302,4 +310,29 @@ test("an observer that throws changes no connection's fate", async () => {
   expect(await outcome(client)).toEqual({ received: Buffer.from("unharmed"), end: "end" });
   expect((await warnings.take()).message).toContain("accepted threw: observer");
   process.off("warning", warnings.put);
+});
+
+test.each([
+  ["keepAliveDelayMs", 32_767_001],
+  ["keepAliveIntervalMs", 32_767_001],
+  ["keepAliveProbes", 128],
+  ["userTimeoutMs", 2 ** 31],
+])("%s %d is refused, which the system would not take", (name, value) => {
+  const create = () => createProxy({ listen: [], pool: inOrder([]), [name]: value });
+  expect(create).toThrow(`[invalid-option] ${name} ${value} is not between 0 and ${value - 1}`);
+});
+
+test("by default the user timeout is no shorter than keepalive takes", async () => {
+  const settings: RelaySettings[] = [];
+  const relay: Relay = {
+    name: "recording",
+    listen: async (address, _, given) => {
+      settings.push(given);
+      return { address, close() {} };
+    },
+  };
+  const listen = [{ host: "127.0.0.1", port: 1 }];
+  for (const options of [{}, { keepAliveDelayMs: 600_000 }, { userTimeoutMs: 5 }])
+    await createProxy({ listen, pool: inOrder([]), relay, ...options }).listen();
+  expect(settings.map(({ userTimeoutMs }) => userTimeoutMs)).toEqual([60_000, 630_000, 5]);
 });

@@ -34,13 +34,17 @@ export interface ProxyOptions extends Partial<Record<keyof RelaySettings, number
    * @default what `ulimit -n` allows
    */
   readonly maxConnections?: number | undefined;
-  /** @default 30000 */
+  /** Up to 32767000. @default 30000 */
   readonly keepAliveDelayMs?: number | undefined;
-  /** @default 10000 */
+  /** Up to 32767000. @default 10000 */
   readonly keepAliveIntervalMs?: number | undefined;
-  /** @default 3 */
+  /** Up to 127. @default 3 */
   readonly keepAliveProbes?: number | undefined;
-  /** @default 60000, which is when keepalive gives up as well */
+  /**
+   * Where it is shorter than `keepAliveDelayMs` + `keepAliveProbes` × `keepAliveIntervalMs`, a silent peer is given up
+   * after fewer probes.
+   * @default 60000, or as long as keepalive takes to give up if that is longer
+   */
   readonly userTimeoutMs?: number | undefined;
   /** @default 0 (never) */
   readonly idleTimeoutMs?: number | undefined;
@@ -117,7 +121,7 @@ class ListeningProxy implements TcpProxy {
     const wanted = options.maxConnections ?? Infinity;
     if (!(wanted >= 1))
       throw new GatewayError("invalid-option", `maxConnections ${wanted} is not at least 1`);
-    this.maxConnections = Math.min(wanted, connectionLimit());
+    this.maxConnections = Math.min(wanted, connectionLimit(this.#relay.extraDescriptors));
     this.#context = {
       pool: options.pool,
       dialer: options.dialer ?? createDialer(),
@@ -212,11 +216,34 @@ function settingsOf(options: ProxyOptions): RelaySettings {
   const settings: Record<string, number> = {};
   for (const [name, standard] of Object.entries(proxyDefaults)) {
     const value = options[name as keyof RelaySettings] ?? (standard as number);
-    if (!(value >= 0 && value <= longestMs))
-      throw new GatewayError("invalid-option", `${name} ${value} is not between 0 and ${longestMs}`);
+    const most = keepAliveLimits[name as keyof RelaySettings] ?? longestMs;
+    if (!(value >= 0 && value <= most))
+      throw new GatewayError("invalid-option", `${name} ${value} is not between 0 and ${most}`);
     settings[name] = value;
   }
-  return settings as unknown as RelaySettings;
+  const relaySettings = settings as unknown as RelaySettings;
+  const userTimeoutMs =
+    options.userTimeoutMs ?? Math.max(proxyDefaults.userTimeoutMs, keepAliveMs(relaySettings));
+  return { ...relaySettings, userTimeoutMs };
+}
+
+/** What systems take: Linux refuses more, and would go on with its own two hours. */
+export const keepAliveLimits: Partial<RelaySettings> = {
+  keepAliveDelayMs: 32_767_000,
+  keepAliveIntervalMs: 32_767_000,
+  keepAliveProbes: 127,
+};
+
+/** After how long without an answer keepalive gives up, in milliseconds; 0 if it is off. */
+export function keepAliveMs(
+  settings: { readonly [Name in keyof RelaySettings]?: number | undefined },
+): number {
+  const {
+    keepAliveDelayMs = proxyDefaults.keepAliveDelayMs,
+    keepAliveIntervalMs = proxyDefaults.keepAliveIntervalMs,
+    keepAliveProbes = proxyDefaults.keepAliveProbes,
+  } = settings;
+  return keepAliveDelayMs === 0 ? 0 : keepAliveDelayMs + keepAliveProbes * keepAliveIntervalMs;
 }
 
 /** What a timer can wait for at most. */

@@ -98,7 +98,7 @@ type SetKeepAlive = (
   probes: number | undefined,
 ) => void;
 
-/** The system counts in whole seconds, and Node would make 0 of less than one. */
+/** The system counts in whole seconds, and Node would round down. */
 function seconds(ms: number): number | undefined {
-  return ms === 0 ? undefined : Math.max(1_000, ms);
+  return ms === 0 ? undefined : Math.ceil(ms / 1_000) * 1_000;
 }
