@@ -1,5 +1,7 @@
 #!/usr/bin/env node
-import { main } from "../dist/main.js";
+// Loaded before the rest, which takes a while: from here on no signal ends the process by accident.
+import "../dist/process-events.js";
 
+const { main } = await import("../dist/main.js");
 // What is still under way (a look-up that hangs, say) must not keep the process.
 process.exit(await main(process.argv.slice(2)));

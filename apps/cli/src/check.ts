@@ -34,7 +34,7 @@ const atOnce = 16;
  */
 export async function check(flags: CheckFlags): Promise<void> {
   refuseHealthContradictions(flags);
-  const stop = stopSignals();
+  const stop = stopSignals({ hangup: true });
   const ended = new AbortController();
   const signal = AbortSignal.any([stop.drain, ended.signal]);
   const { healthCheck: how = healthChoices[0] } = flags;

@@ -198,10 +198,10 @@ function eachConnection(log: Logger): Observer {
 }
 
 /** Calls `say` if it is its turn, and tells it how many were kept back before. */
-type Sometimes = (say: (before: { readonly unsaid?: number }) => void) => void;
+export type Sometimes = (say: (before: { readonly unsaid?: number }) => void) => void;
 
 /** Lets the first `times` calls through, and as many after each `quietMs`. */
-function sometimes(clock: Clock, times = 1): Sometimes {
+export function sometimes(clock: Clock, times = 1): Sometimes {
   let until = -Infinity;
   let said = 0;
   let unsaid = 0;

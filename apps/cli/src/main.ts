@@ -6,7 +6,8 @@ import { addDemoFlags, type DemoFlags, refuseStartFlags } from "./demo/demo-flag
 import { discoveryFlags } from "./discovery-flags.js";
 import { settings } from "./flag.js";
 import { probeFlags } from "./health-flags.js";
-import { finishPrinting, flushErrors, printError, printLines } from "./output/stdio.js";
+import { finishPrinting, flushErrors, printError, printLines, printNotice } from "./output/stdio.js";
+import { onFatal, onWarning } from "./process-events.js";
 import type { ResolveFlags } from "./resolve.js";
 import { connectTimeoutFlag, listenFlag, type StartFlags, startFlags } from "./start-flags.js";
 import { stopRequested } from "./stop-signals.js";
@@ -18,6 +19,10 @@ const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
 export async function main(args: readonly string[]): Promise<number> {
   // The waits of the packages do not keep a process alive; a command that waits (for DNS, say) has to.
   const alive = setInterval(() => {}, 2 ** 30);
+  onFatal(error => {
+    printError(`unexpected: ${messageOf(error)}`);
+    return flushErrors();
+  });
   let code = await run(args);
   try {
     await finishPrinting(stopRequested);
@@ -84,6 +89,7 @@ function program(): Command {
   addOptions(resolveCommand, discoveryFlags());
   resolveCommand.action(async () => {
     const flags = settings<ResolveFlags>(gw, resolveCommand, discoveryFlags());
+    onWarning(printWarning);
     const { resolve } = await import("./resolve.js");
     return resolve(flags);
   });
@@ -96,6 +102,7 @@ function program(): Command {
   addOptions(checkCommand, checkOptions);
   checkCommand.action(async () => {
     const flags = settings<CheckFlags>(gw, checkCommand, checkOptions);
+    onWarning(printWarning);
     const { check } = await import("./check.js");
     return check(flags);
   });
@@ -130,6 +137,11 @@ function oneLine(message: string): string {
     .replace(/\n\s*/g, " ");
   const [before, value, after] = text.split(/(?<= argument ')(.*?)(?=' is invalid\. )/s);
   return value === undefined ? withoutCredentials(text) : `${before}${withoutCredentials(value)}${after}`;
+}
+
+/** A warning of Node, where there is no log. */
+function printWarning(warning: Error): void {
+  printNotice(`warning: ${messageOf(warning)}`);
 }
 
 function isConfiguration(error: unknown): boolean {

@@ -56,7 +56,7 @@ export interface EndpointReport {
  * @throws {GatewayError} when nothing usable was found, or the flags are wrong
  */
 export async function resolve(flags: ResolveFlags): Promise<void> {
-  const stop = stopSignals();
+  const stop = stopSignals({ hangup: true });
   const ended = new AbortController();
   const over = AbortSignal.any([stop.drain, stdoutClosed]);
   const signal = AbortSignal.any([over, ended.signal]);

@@ -10,6 +10,8 @@ import { createHealth } from "./health.js";
 import { loadSelector } from "./load-selector.js";
 import { openLog } from "./log.js";
 import { logObserver } from "./log-observer.js";
+import { logProcessEvents } from "./log-process-events.js";
+import { onHangup } from "./process-events.js";
 import { createSources, type Sources } from "./sources.js";
 import { type StartFlags, startDefaults, startVariables } from "./start-flags.js";
 import { type StopSignals, stopSignals } from "./stop-signals.js";
@@ -21,17 +23,17 @@ import { notifySystemd } from "./systemd.js";
  * @throws {GatewayError} when it cannot start; then nothing was started
  */
 export async function start(flags: StartFlags): Promise<void> {
-  const stop = stopSignals();
+  const stop = stopSignals({ hangup: false });
   const { log, flushed } = await openLog(flags.logLevel ?? startDefaults.logLevel, flags.logFormat);
+  logProcessEvents(log, flushed);
   // What others' code (a selector) leaves behind must not end the service.
   process.on("unhandledRejection", error => log.error({ why: messageOf(error) }, "unexpected"));
   try {
     warnOfUnknownVariables(log);
-    // Before there is something to look up again, it must not end the process either.
-    process.on("SIGHUP", () => log.info({ signal: "SIGHUP" }, "looking everything up again"));
+    const hangups = followHangups(log);
     const starting = assemble(flags, log, stop.drain);
     const running = await Promise.race([starting, aborted(stop.drain)]);
-    if (running) await serve(running, flags, log, stop);
+    if (running) await serve(running, flags, log, stop, hangups);
   } finally {
     await flushed();
   }
@@ -115,6 +117,7 @@ async function serve(
   flags: StartFlags,
   log: Logger,
   stop: StopSignals,
+  hangups: Hangups,
 ): Promise<void> {
   const { proxy } = gateway;
   if (flags.maxConnections !== undefined && flags.maxConnections > proxy.maxConnections)
@@ -136,7 +139,7 @@ async function serve(
   );
   const systemdFailed = (why: string): void => log.warn({ why }, "cannot notify systemd");
   notifySystemd("READY=1", systemdFailed);
-  process.on("SIGHUP", () => {
+  hangups.reload(() => {
     try {
       sources.reload();
     } catch (error) {
@@ -154,6 +157,29 @@ async function serve(
     "draining: no new clients, waiting for open connections",
   );
   log.info(await closed, "stopped");
+}
+
+/** What SIGHUP asks for. */
+interface Hangups {
+  /** Sets what does it; at once, if it was asked for before. */
+  reload(reload: () => void): void;
+}
+
+function followHangups(log: Logger): Hangups {
+  let asked = false;
+  let reload = (): void => {
+    asked = true;
+  };
+  onHangup(signal => {
+    log.info({ signal }, "looking everything up again");
+    reload();
+  });
+  return {
+    reload(next) {
+      reload = next;
+      if (asked) next();
+    },
+  };
 }
 
 /** Ends when all connections have, by themselves, by the grace, or by a second signal. */

@@ -1,3 +1,5 @@
+import { onHangup } from "./process-events.js";
+
 /** Ways in which a person or a service manager ends the gateway. */
 const signals = ["SIGINT", "SIGTERM"] as const;
 
@@ -19,8 +21,12 @@ export interface StopSignals {
   dispose(): void;
 }
 
-/** Listens for requests to stop from now on. The reason of each AbortSignal is the signal's name. */
-export function stopSignals(): StopSignals {
+/**
+ * Listens for requests to stop from now on. The reason of each AbortSignal is the signal's name.
+ *
+ * @param options.hangup whether SIGHUP is one: it is where a terminal that closes sends it, and not for a service
+ */
+export function stopSignals({ hangup }: { readonly hangup: boolean }): StopSignals {
   const drain = new AbortController();
   const atOnce = new AbortController();
   let first = 0;
@@ -34,6 +40,7 @@ export function stopSignals(): StopSignals {
     }
   };
   for (const name of signals) process.on(name, onSignal);
+  if (hangup) onHangup(onSignal);
   return {
     drain: drain.signal,
     atOnce: atOnce.signal,

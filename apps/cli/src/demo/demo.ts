@@ -3,6 +3,7 @@ import type { Address } from "@gw/interface";
 import { type Gateway, startGateway } from "../gateway.js";
 import { type Log, openLog } from "../log.js";
 import { logObserver } from "../log-observer.js";
+import { logProcessEvents } from "../log-process-events.js";
 import { printLines } from "../output/stdio.js";
 import { startDefaults } from "../start-flags.js";
 import { banner, reachable } from "./banner.js";
@@ -38,6 +39,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
     cluster = await startCluster(flags, signal);
     const { members } = cluster;
     log = await openLog(startDefaults.logLevel, "text");
+    logProcessEvents(log.log, log.flushed);
     const use = inUse(members, logObserver(log.log), say);
     // No longer than a member is away, or there would soon be none left.
     const retryMs = Math.min(retryDelayMs, everyMs / 4);

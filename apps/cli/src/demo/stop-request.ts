@@ -6,5 +6,5 @@ import { stopSignals } from "../stop-signals.js";
  * handled end the process as they always do, and nothing of the demo outlives it.
  */
 export function stopRequest(): AbortSignal {
-  return AbortSignal.any([stopSignals().drain, stdoutClosed]);
+  return AbortSignal.any([stopSignals({ hangup: true }).drain, stdoutClosed]);
 }

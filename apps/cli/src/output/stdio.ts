@@ -52,7 +52,12 @@ export function jsonOf(value: unknown): string {
 
 /** Prints the one line that says why a command fails, on standard error. */
 export function printError(message: string): void {
-  stderr().write(`gw: error: ${printable(cut(message, maxLine))}\n`);
+  printNotice(`error: ${message}`);
+}
+
+/** Prints one line about the command itself on standard error. */
+export function printNotice(message: string): void {
+  stderr().write(`gw: ${printable(cut(message, maxLine))}\n`);
 }
 
 /** Resolves when all that was printed on standard output is out, or `signal` is aborted, or nobody reads it. */

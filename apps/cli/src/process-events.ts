@@ -1,0 +1,92 @@
+/**
+ * What befalls a process from its first moment on: signals that would end it or open Node's debugger, warnings of Node,
+ * and errors that nobody catches. The program loads this before anything else, so it imports nothing. What comes before
+ * somebody listens is kept for them.
+ */
+
+/**
+ * Signals that would end a program which does not handle them, and ask for nothing that gw does. With SIGUSR1 Node
+ * would listen for a debugger on port 9229. SIGQUIT goes on to leave a core, and those of faults and limits end it too.
+ */
+const ignored = [
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGVTALRM",
+  "SIGIO",
+  "SIGPWR",
+  "SIGSTKFLT",
+  // With it V8 takes samples where Node was started with a profiler.
+  ...(/prof/.test(`${process.execArgv} ${process.env["NODE_OPTIONS"]}`) ? [] : ["SIGPROF"]),
+] as readonly NodeJS.Signals[];
+
+const ignoredSignals = mailbox<string>(ignored.length);
+const hangups = mailbox<"SIGHUP">(1);
+const warnings = mailbox<Error>(20);
+
+/** Calls `listener` with the name of each signal that was ignored, once for each, those of the past included. */
+export const onIgnoredSignal: (listener: (signal: string) => void) => void = ignoredSignals.listen;
+
+/** Calls `listener` for each SIGHUP; once for those of the past. The newest listener gets them. */
+export const onHangup: (listener: (signal: "SIGHUP") => void) => void = hangups.listen;
+
+/** Calls `listener` for each warning of Node (deprecations, leaks), the first of the past included. */
+export const onWarning: (listener: (warning: Error) => void) => void = warnings.listen;
+
+let report = (error: unknown): Promise<void> | void => {
+  process.stderr.write(`gw: error: unexpected: ${JSON.stringify(String(error))}\n`);
+};
+
+/** Sets who reports an error that nobody caught. The process ends with exit code 1 when that is done. */
+export function onFatal(reporter: (error: unknown) => Promise<void> | void): void {
+  report = reporter;
+}
+
+for (const name of ignored) handle(name, once(name));
+handle("SIGHUP", () => hangups.put("SIGHUP"));
+// Node's own listener prints them between the lines of a log.
+process.removeAllListeners("warning");
+process.on("warning", warnings.put);
+
+let ending = false;
+process.on("uncaughtException", error => {
+  if (ending) return;
+  ending = true;
+  Promise.resolve(error)
+    .then(report)
+    .catch(() => {})
+    .then(() => process.exit(1));
+});
+
+function once(name: string): () => void {
+  let seen = false;
+  return () => {
+    if (!seen) ignoredSignals.put(name);
+    seen = true;
+  };
+}
+
+/** Not every system has every signal. */
+function handle(name: NodeJS.Signals, listener: () => void): void {
+  try {
+    process.on(name, listener);
+  } catch {
+    // It cannot arrive here.
+  }
+}
+
+/** Passes on what is put in; until somebody listens it keeps the first `most`. */
+function mailbox<T>(most: number): { put(item: T): void; listen(listener: (item: T) => void): void } {
+  const kept: T[] = [];
+  let listener: ((item: T) => void) | undefined;
+  return {
+    put(item) {
+      if (listener) listener(item);
+      else if (kept.length < most) kept.push(item);
+    },
+    listen(next) {
+      listener = next;
+      for (const item of kept.splice(0)) next(item);
+    },
+  };
+}
