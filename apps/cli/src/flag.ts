@@ -1,6 +1,7 @@
 import { GatewayError, quote } from "@gw/interface";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formatDuration, parseDuration } from "./duration.js";
+import { readVariable } from "./environment.js";
 
 /** A flag, with what holds where it is not given; `undefined` where nothing does. */
 export function flag(syntax: string, description: string, byDefault?: string): Option {
@@ -62,7 +63,7 @@ export function settings<T>(gw: Command, command: Command, options: readonly Opt
     const name = option.attributeName();
     if (command !== gw && Array.isArray(left[name]) && said[name] !== left[name])
       said[name] = [...left[name], ...(said[name] as unknown[])];
-    const value = process.env[variable(option)];
+    const value = readVariable(variable(option), process.env);
     if (said[name] === undefined && value !== undefined) said[name] = fromVariable(gw, option, value);
   }
   return said as T;

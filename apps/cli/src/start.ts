@@ -5,6 +5,7 @@ import { defaultSelector } from "./built-in-selectors.js";
 import { chooseRelay } from "./choose-relay.js";
 import { refuseInVain, refusePoolContradictions } from "./contradictions.js";
 import { formatDuration } from "./duration.js";
+import { unknownVariables } from "./environment.js";
 import { type Gateway, startGateway } from "./gateway.js";
 import { createHealth } from "./health.js";
 import { loadSelector } from "./load-selector.js";
@@ -222,8 +223,12 @@ function warnOfOpenCredentials({ etcdUser, etcdToken, trustedCaFile }: StartFlag
 }
 
 function warnOfUnknownVariables(log: Logger): void {
-  const known = startVariables();
-  for (const variable of Object.keys(process.env))
-    if (variable.startsWith("GW_") && !known.includes(variable))
-      log.warn({ variable, known }, "environment variable is not one of gw's");
+  const unknown = unknownVariables(process.env, startVariables());
+  if (!unknown) return;
+  const { named, count } = unknown;
+  const more = count - named.length;
+  log.warn(
+    { variables: named, ...(more > 0 && { more }) },
+    "environment variables that are not gw's are ignored",
+  );
 }

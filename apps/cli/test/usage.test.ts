@@ -182,14 +182,43 @@ describe("settings", () => {
     const env = { GW_ENDPOINTS: `127.0.0.1:${variable}`, GW_RETRY_DELAY: "7s", GW_ENDPOINT: "typo" };
     await using fromVariable = await startGw([], { env });
     expect(await fromVariable.logged(/ready/)).toMatchObject({ endpoints: [`127.0.0.1:${variable}`] });
-    expect(await fromVariable.logged(/not one of gw's/)).toMatchObject({
+    expect(await fromVariable.logged(/not gw's/)).toMatchObject({
       level: "warn",
-      variable: "GW_ENDPOINT",
+      variables: ["GW_ENDPOINT (GW_ENDPOINTS?)"],
     });
     (await connectTo(fromVariable.port)).destroy();
     expect(await fromVariable.logged(/set aside/)).toMatchObject({ retryIn: "7s" });
     await using fromFlag = await startGw([`--endpoints=127.0.0.1:${flag}`], { env });
     expect(await fromFlag.logged(/ready/)).toMatchObject({ endpoints: [`127.0.0.1:${flag}`] });
+  });
+
+  test("variables of Kubernetes' service links, empty ones and line ends around values are no mistakes", async () => {
+    const env = {
+      GW_HEALTH_PORT: "tcp://10.0.0.1:80",
+      GW_HEALTH_SERVICE_HOST: "10.0.0.1",
+      GW_HEALTH_PORT_80_TCP_ADDR: "10.0.0.1",
+      GW_SERVICE_PORT_CLIENT: "2379",
+      GW_PORT: "tcp://10.0.0.1:2379",
+      GW_CONNECT_TIMEOUT: "",
+      GW_DISCOVERY_SRV: " ",
+      GW_INSECURE_DISCOVERY: "\n",
+      GW_RETRY_DELAY: "7s\n",
+      GW_ENDPOINTS: " 127.0.0.1:1 \n",
+    };
+    await using gw = await startGw([], { env });
+    expect(await gw.logged(/ready/)).toMatchObject({ endpoints: ["127.0.0.1:1"] });
+    (await connectTo(gw.port)).destroy();
+    expect(await gw.logged(/set aside/)).toMatchObject({ retryIn: "7s" });
+    expect(gw.output).not.toMatch(/not gw's|GW_/);
+  });
+
+  test("many unknown variables are one short line", async () => {
+    const names = Array.from({ length: 200 }, (_, index) => [`GW_APP_SETTING_${index}`, "x".repeat(1_000)]);
+    await using gw = await startGw([], { env: { ...Object.fromEntries(names), GW_LOG_LEVELS: "info" } });
+    expect(await gw.logged(/not gw's/)).toMatchObject({ variables: expect.any(Array), more: 198 });
+    const lines = gw.output.split("\n").filter(line => line.includes("not gw's"));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.length).toBeLessThan(400);
   });
 
   test("a flag wins over its variable, wherever it stands and whatever the variable says", async () => {

@@ -1,0 +1,91 @@
+/** What the environment says, by the name of the variable. */
+export type Environment = { readonly [name: string]: string | undefined };
+
+/** What every variable of gw begins with. */
+const prefix = "GW_";
+
+/**
+ * The value of a variable, without the blanks and line ends around it; undefined where it is not set or empty, as Compose
+ * sets what it has no value for, or where Kubernetes has set it.
+ */
+export function readVariable(name: string, environment: Environment): string | undefined {
+  const value = environment[name]?.trim();
+  return value === "" || value === undefined || isServiceLink(name, value) ? undefined : value;
+}
+
+/**
+ * Whether Kubernetes set the variable for a Service whose name begins with `gw` ("Environment variables" in its page on
+ * Services; Docker's links had the same form): for a Service `gw-health` these are GW_HEALTH_SERVICE_HOST,
+ * GW_HEALTH_SERVICE_PORT_CLIENT, GW_HEALTH_PORT=tcp://10.0.0.1:80, GW_HEALTH_PORT_80_TCP_ADDR and others.
+ */
+export function isServiceLink(name: string, value: string): boolean {
+  return (
+    /_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)$/.test(name) ||
+    /_PORT_\d{1,5}_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/.test(name) ||
+    (name.endsWith("_PORT") && /^(?:tcp|udp|sctp):\/\//i.test(value))
+  );
+}
+
+/** How many unknown variables are named. */
+const maxNamed = 3;
+
+/** Variables that are meant for gw and that it does not know. */
+export interface UnknownVariables {
+  /** The first few, with the known name that is nearest: `GW_ENDPOINT (GW_ENDPOINTS?)`. */
+  readonly named: readonly string[];
+  readonly count: number;
+}
+
+/** The variables that begin as those of gw do and are none of `known`; undefined where there are none. */
+export function unknownVariables(
+  environment: Environment,
+  known: readonly string[],
+): UnknownVariables | undefined {
+  const unknown = Object.entries(environment)
+    .filter(
+      ([name, value = ""]) =>
+        name.startsWith(prefix) && value.trim() !== "" && !isServiceLink(name, value.trim()),
+    )
+    .map(([name]) => name)
+    .filter(name => !known.includes(name))
+    .sort();
+  if (unknown.length === 0) return undefined;
+  const named = unknown.slice(0, maxNamed).map(name => {
+    const short = name.length > maxName ? `${name.slice(0, maxName)}…` : name;
+    const nearest = nearestOf(name, known);
+    return nearest === undefined ? short : `${short} (${nearest}?)`;
+  });
+  return { named, count: unknown.length };
+}
+
+/** Longer names are cut, and near to none; in characters. */
+const maxName = 64;
+/** So many characters may differ between a slip and what was meant. */
+const maxSlip = 4;
+
+/** The known name with the fewest characters to change; undefined where all are far. */
+function nearestOf(name: string, known: readonly string[]): string | undefined {
+  if (name.length > maxName) return undefined;
+  let best: string | undefined;
+  let least = maxSlip + 1;
+  for (const candidate of known) {
+    const distance =
+      Math.abs(candidate.length - name.length) < least ? changesBetween(name, candidate) : least;
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  return best;
+}
+
+/** Levenshtein's distance: how many characters to put in, take out or replace. */
+function changesBetween(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= one.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[other.length] ?? 0;
+}
