@@ -21,7 +21,9 @@ export function refuseContradictions(flags: DiscoveryFlags, healthChecked = fals
   needs(flags.dnsServer, "--dns-server", flags.discoverySrv, "--discovery-srv");
   needs(flags.membersInterval, "--members-interval", flags.discoveryMembers, "--discovery-members");
   needs(flags.etcdUser, "--etcd-user", flags.discoveryMembers, "--discovery-members");
+  needs(flags.etcdUserFile, "--etcd-user-file", flags.discoveryMembers, "--discovery-members");
   needs(flags.etcdToken, "--etcd-token", flags.discoveryMembers, "--discovery-members");
+  needs(flags.etcdTokenFile, "--etcd-token-file", flags.discoveryMembers, "--discovery-members");
   needs(
     flags.certFile,
     "--cert-file",
@@ -37,8 +39,13 @@ export function refuseContradictions(flags: DiscoveryFlags, healthChecked = fals
       "invalid-option",
       `--discovery-min-refresh ${formatDuration(least)} is more than --discovery-max-refresh ${formatDuration(most)}`,
     );
-  if (flags.etcdUser !== undefined && flags.etcdToken !== undefined)
-    throw new GatewayError("invalid-option", "--etcd-user and --etcd-token exclude each other");
+  const [one, other] = Object.entries({
+    "--etcd-user": flags.etcdUser,
+    "--etcd-user-file": flags.etcdUserFile,
+    "--etcd-token": flags.etcdToken,
+    "--etcd-token-file": flags.etcdTokenFile,
+  }).flatMap(([name, given]) => (given === undefined ? [] : name));
+  if (other !== undefined) throw new GatewayError("invalid-option", `${one} and ${other} exclude each other`);
 }
 
 /**

@@ -15,7 +15,9 @@ export interface DiscoveryFlags {
   readonly discoveryMembers?: boolean;
   readonly membersInterval?: number;
   readonly etcdUser?: string;
+  readonly etcdUserFile?: string;
   readonly etcdToken?: string;
+  readonly etcdTokenFile?: string;
   readonly discoveryMinRefresh?: number;
   readonly discoveryMaxRefresh?: number;
   readonly discoveryEmptyAfter?: number;
@@ -76,9 +78,11 @@ export function discoveryFlags(): Option[] {
       "--etcd-user <name:password>",
       "user to ask for the members where etcd has authentication on",
     ).argParser(text),
+    flag("--etcd-user-file <file>", "file with name:password in it, read before each use").argParser(text),
     flag("--etcd-token <token>", "bearer token to ask for the members with, in place of a user").argParser(
       text,
     ),
+    flag("--etcd-token-file <file>", "file with a bearer token in it, read before each use").argParser(text),
     flag(
       "--trusted-ca-file <file>",
       "CA that endpoints with TLS must have their certificate from, in PEM",

@@ -21,6 +21,7 @@ import {
 import { type Lookup, systemLookup } from "@gw/tcpproxy";
 import { loadCertificates } from "./certificates.js";
 import { refuseContradictions, refuseNothingToCheck } from "./contradictions.js";
+import { loadCredentials } from "./credentials.js";
 import { type DiscoveryFlags, defaultEndpoints } from "./discovery-flags.js";
 import { firstOutcomes } from "./first-outcomes.js";
 import type { TlsFiles } from "./tls-files.js";
@@ -60,6 +61,8 @@ export interface SourcesContext {
   readonly observer: Observer;
   /** Connects to an endpoint. */
   readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
+  /** What should be seen to, and keeps nothing from working, in a sentence. */
+  readonly onWarning: (why: string) => void;
   /** Endpoints are asked how they are, which they may want a client certificate for. @default false */
   readonly healthChecked?: boolean;
 }
@@ -116,7 +119,7 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
         seeds,
         intervalMs: flags.membersInterval,
         tls: () => certificates.files,
-        auth: authentication(flags),
+        auth: loadCredentials(flags, context.onWarning),
         serverNames,
         lookup: async host => (await lookup(host)).addresses,
         ...refresh,
@@ -159,15 +162,4 @@ function listedEndpoints(flags: DiscoveryFlags): ReturnType<typeof parseEndpoint
   const otherSource = flags.endpointsFile !== undefined || flags.discoverySrv !== undefined;
   const list = flags.endpoints?.join(",") ?? (otherSource ? undefined : defaultEndpoints);
   return list === undefined ? undefined : parseEndpoints(list);
-}
-
-function authentication({
-  etcdUser,
-  etcdToken,
-}: DiscoveryFlags): { user: string; password: string } | { token: string } | undefined {
-  if (etcdToken !== undefined) return { token: etcdToken };
-  if (etcdUser === undefined) return undefined;
-  const colon = etcdUser.indexOf(":");
-  if (colon < 1) throw new GatewayError("invalid-option", "--etcd-user is not of the form name:password");
-  return { user: etcdUser.slice(0, colon), password: etcdUser.slice(colon + 1) };
 }

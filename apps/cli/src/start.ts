@@ -73,8 +73,9 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
       },
       listen: flags.listenAddr ?? startDefaults.listen,
       sources: async dial => {
+        const onWarning = (why: string): void => log.warn({ why }, "credentials");
         const healthChecked = flags.healthCheck !== "off" && flags.healthCheck !== "tcp";
-        made.sources = await createSources(flags, { observer, dial, healthChecked });
+        made.sources = await createSources(flags, { observer, dial, onWarning, healthChecked });
         for (const endpoint of made.sources.duplicates)
           log.warn({ endpoint }, "endpoint given more than once: the first holds");
         return made.sources;
@@ -215,8 +216,9 @@ function warnOfShortUserTimeout(flags: StartFlags, log: Logger): void {
     );
 }
 
-function warnOfOpenCredentials({ etcdUser, etcdToken, trustedCaFile }: StartFlags, log: Logger): void {
-  if ((etcdUser ?? etcdToken) !== undefined && trustedCaFile === undefined)
+function warnOfOpenCredentials(flags: StartFlags, log: Logger): void {
+  const given = flags.etcdUser ?? flags.etcdUserFile ?? flags.etcdToken ?? flags.etcdTokenFile;
+  if (given !== undefined && flags.trustedCaFile === undefined)
     log.warn(
       "without --trusted-ca-file, etcd credentials go to whoever answers, over plain text where endpoints have no TLS",
     );
