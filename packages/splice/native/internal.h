@@ -128,6 +128,7 @@ struct listener {
   bool paused;  /* not in the epoll set for a while; the thread's own */
   uint32_t paused_until;
   int error; /* to be told as ACCEPT_FAILED; under the engine's lock */
+  unsigned in_vain;     /* events in a row without a client; the thread's own */
   int reported;         /* the error that was reported last, 0 since a client was accepted; the thread's own */
   uint32_t reported_at;
 };

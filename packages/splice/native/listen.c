@@ -5,16 +5,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ACCEPTS = 64, MOST_UNTAKEN = 16 };
 /* Clients in a row that were gone before they were accepted, until the listener pauses. */
 enum { MOST_GONE = 16 };
+/* Events in a row without a client until it does the same. */
+enum { MOST_IN_VAIN = 16 };
+/* Milliseconds for which a thread rests that has to do nothing. */
+enum { REST = 10 };
 /* Milliseconds after accepting has failed; until the same error is reported again. */
 enum { PAUSE = 100, REPORT_AGAIN = 10000 };
 
 static void pause_listener(struct thread *thread, struct listener *listener, uint32_t ms) {
-  epoll_ctl(thread->epoll, EPOLL_CTL_DEL, listener->fd, NULL);
+  if (listener->paused) return;
+  epoll_ctl(thread->epoll, EPOLL_CTL_DEL, listener->fd, NULL); /* if that fails, see on_listener */
   listener->paused = true;
   listener->paused_until = thread->now + ms;
   thread->paused++;
@@ -88,7 +94,10 @@ static int accept_all(struct thread *thread, struct listener *listener) {
       continue;
     }
     int error = errno;
-    if (fd >= 0) close(fd);
+    if (fd >= 0) {
+      reset_on_close(fd);
+      close(fd);
+    }
     if (fd < 0 && error == EAGAIN) break;
     if (fd < 0 && is_about_client(error) && ++gone < MOST_GONE) continue;
     release_tubes(thread);
@@ -101,7 +110,24 @@ static int accept_all(struct thread *thread, struct listener *listener) {
 
 void on_listener(struct thread *thread, struct listener *listener) {
   if (atomic_load(&listener->closed)) return;
-  if (accept_all(thread, listener) > 0) wake(thread->engine);
+  if (listener->paused) {
+    /* It could not be taken out of the epoll set, which now tells of it without end. */
+    struct timespec rest = {.tv_nsec = REST * 1000000L};
+    nanosleep(&rest, NULL);
+    return;
+  }
+  int accepted = accept_all(thread, listener);
+  if (accepted > 0) wake(thread->engine);
+  listener->in_vain = accepted > 0 ? 0 : listener->in_vain + 1;
+  if (listener->in_vain >= MOST_IN_VAIN) pause_listener(thread, listener, PAUSE);
+}
+
+static int watch_listener(struct thread *thread, struct listener *listener) {
+  uintptr_t what = (uintptr_t)listener | OF_LISTENER;
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
+  if (watch(thread, listener->fd, EPOLLIN, what) == 0) return 0;
+  /* It is there still if it could not be taken out. */
+  return errno == EEXIST ? epoll_ctl(thread->epoll, EPOLL_CTL_MOD, listener->fd, &event) : -1;
 }
 
 /* Listeners that are new, closed, or have paused long enough. */
@@ -118,7 +144,7 @@ void see_to_listeners(struct thread *thread) {
     if (closed) {
       close(listener->fd);
       listener->fd = -1;
-    } else if (watch(thread, listener->fd, EPOLLIN, (uintptr_t)listener | OF_LISTENER) < 0) {
+    } else if (watch_listener(thread, listener) < 0) {
       report_error(thread, listener, errno);
       pause_listener(thread, listener, PAUSE);
     }
@@ -130,13 +156,13 @@ int engine_listen(struct engine *engine, const struct sockaddr *address, socklen
   struct listener *listener = calloc(1, sizeof *listener);
   if (!listener) return ENOMEM;
   listener->fd = bound_socket(address, length, settings);
-  if (listener->fd < 0) {
+  socklen_t size = sizeof *bound;
+  if (listener->fd < 0 || getsockname(listener->fd, (struct sockaddr *)bound, &size) < 0) {
     int error = errno;
+    if (listener->fd >= 0) close(listener->fd);
     free(listener);
     return error;
   }
-  socklen_t size = sizeof *bound;
-  getsockname(listener->fd, (struct sockaddr *)bound, &size);
   listener->settings = *settings;
   listener->before = atomic_load(&engine->last_listener);
   listener->number = *number = listener->before ? listener->before->number + 1 : 0;

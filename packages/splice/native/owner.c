@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 void call(struct thread *thread) {
@@ -12,8 +13,12 @@ void call(struct thread *thread) {
   /* Awake, it looks before it sleeps. */
   if (!atomic_exchange(&thread->asleep, false)) return;
   uint64_t one = 1;
+  if (RETRIED(write(thread->poke, &one, sizeof one)) > 0) return;
+  /* To be interested in what is so already is an event as well. */
+  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
+  if (epoll_ctl(thread->epoll, EPOLL_CTL_MOD, thread->poke, &event) == 0) return;
   /* It still sleeps then, and the next call or check has to wake it. */
-  if (RETRIED(write(thread->poke, &one, sizeof one)) < 0) atomic_store(&thread->asleep, true);
+  atomic_store(&thread->asleep, true);
 }
 
 /* Once until the owner has come. */
