@@ -2,6 +2,6 @@
 // Loaded before the rest, which takes a while: from here on no signal ends the process by accident.
 import "../dist/process-events.js";
 
-const { main } = await import("../dist/main.js");
+const { endProcess, main } = await import("../dist/main.js");
 // What is still under way (a look-up that hangs, say) must not keep the process.
-process.exit(await main(process.argv.slice(2)));
+await endProcess(await main(process.argv.slice(2)));

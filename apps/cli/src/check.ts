@@ -47,8 +47,10 @@ export async function check(flags: CheckFlags): Promise<void> {
   const wrong = await Promise.race([discovered.ended, turn()]);
   const instruments = await prepare(flags, discovered.sources, discovered.dialer);
   try {
-    const endpoints = await checkAll(discovered.endpoints, instruments, signal);
-    if (stop.drain.aborted) return;
+    const checked = checkAll(discovered.endpoints, instruments, signal);
+    checked.catch(() => {});
+    const endpoints = await Promise.race([checked, aborted(stop.drain)]);
+    if (!endpoints || stop.drain.aborted) return;
     const found = findings(endpoints, [...discovered.problems], [...discovered.warnings]);
     const good = endpoints.length > 0 && !found.some(({ severity }) => severity === "error");
     const report: CheckReport = { endpoints, findings: found, good };

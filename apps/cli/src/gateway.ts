@@ -21,6 +21,7 @@ import {
 import type { Health } from "./health.js";
 import { createRefresher } from "./refresher.js";
 import { refreshingWhenDown } from "./refreshing-when-down.js";
+import { resolvable } from "./resolvable.js";
 
 /** Connects to an endpoint as the gateway does. */
 type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
@@ -34,6 +35,8 @@ interface GatewaySources {
   readonly settled?: Promise<void> | undefined;
   /** What an endpoint that was set aside has to pass besides a dial. */
   readonly check?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>) | undefined;
+  /** Forgets what DNS said. */
+  readonly forget?: (() => void) | undefined;
   /** Names that a certificate may carry in place of the endpoint's host. @default none */
   readonly serverNames?: readonly string[] | undefined;
 }
@@ -54,8 +57,10 @@ export interface GatewaySettings {
   /** How often everything is looked up again while no endpoint is up, in milliseconds. @default 5000 */
   readonly urgentRefreshMs?: number | undefined;
   readonly observer: Observer;
-  /** An endpoint's name has no address now; it stays an endpoint and is tried when its turn comes. */
+  /** An endpoint's name has no address now; it is asked for again, and used when it has one. */
   readonly onUnresolved: (endpoint: Endpoint, error: GatewayError) => void;
+  /** The name of an endpoint that had no address has one now. */
+  readonly onResolved: (endpoint: Endpoint) => void;
 }
 
 /** A gateway that accepts clients. */
@@ -83,11 +88,19 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
   const health = await settings.health?.(dial, sources);
   const observer = refreshingWhenDown(
     health?.watching(settings.observer) ?? settings.observer,
-    refresher.refresh,
+    () => {
+      sources.forget?.();
+      refresh();
+    },
     watching.signal,
     settings.urgentRefreshMs,
   );
   const dialer = createDialer({ connectTimeoutMs: settings.connectTimeoutMs, lookup });
+  const refresh = (): void => {
+    dialer.forget();
+    named.refresh();
+    refresher.refresh();
+  };
   const pool = createPool({
     ...settings.pool,
     observer,
@@ -107,28 +120,39 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
     maxConnections: settings.maxConnections,
     observer,
   });
+  const named = resolvable({
+    dialer,
+    use: endpoints => pool.update(endpoints),
+    onUnresolved: settings.onUnresolved,
+    onResolved: settings.onResolved,
+  });
   const stop = AbortSignal.any([watching.signal, signal]);
   const sets = discovery.watch({ signal: stop, onRefresh: refresher.onRefresh })[Symbol.asyncIterator]();
   const close: Gateway["close"] = options => {
     watching.abort();
     health?.close();
+    named.close();
     pool.close();
     return proxy.close(options);
   };
   try {
     const first = await firstSet(sets, settled);
-    await refuseLoops(first.value, settings, dialer);
+    named.update(first.value);
+    const [known, ...listening] = await Promise.all([
+      named.ready(),
+      ...settings.listen.map(address => resolveAll(address, dialer)),
+    ]);
+    refuseLoops(known, settings.listen, listening.flat());
     signal.throwIfAborted();
-    pool.update(first.value);
+    named.start();
     await proxy.listen();
     health?.start(pool);
-    void follow(sets, endpoints => pool.update(endpoints));
-    const refresh = (): void => {
-      dialer.forget();
+    void follow(sets, named.update);
+    const reload = (): void => {
       health?.reload();
-      refresher.refresh();
+      refresh();
     };
-    return { proxy, endpoints: first.value, refresh, close };
+    return { proxy, endpoints: first.value, refresh: reload, close };
   } catch (error) {
     await close({ graceMs: 0 });
     throw error;
@@ -161,32 +185,21 @@ async function firstSet(
   return first;
 }
 
-/** How many names are resolved at the same time. */
-const atOnce = 32;
-
-/** Resolves every endpoint once: to warn of names that do not resolve, and to refuse the gateway itself. */
-async function refuseLoops(
-  endpoints: readonly Endpoint[],
-  { listen, onUnresolved }: GatewaySettings,
-  dialer: Dialer,
-): Promise<void> {
-  const listening = (await Promise.all(listen.map(address => resolveAll(address, dialer)))).flat();
-  const check = async (endpoint: Endpoint): Promise<void> => {
-    const targets = await resolveAll(endpoint, dialer).catch((error: GatewayError) => {
-      onUnresolved(endpoint, error);
-      return [];
-    });
+/** Refuses the gateway itself as an endpoint, by the addresses that are known so far. The proxy never dials it. */
+function refuseLoops(
+  endpoints: ReadonlyMap<Endpoint, readonly Address[]>,
+  listen: readonly Address[],
+  listening: readonly Address[],
+): void {
+  for (const [endpoint, targets] of endpoints) {
     const loop = targets.find(target => leadsBack(target, listening));
-    if (!loop) return;
+    if (!loop) continue;
     const resolved = loop.host === endpoint.host ? "" : ` (${formatAddress(loop)})`;
     throw new GatewayError(
       "self-loop",
       `endpoint ${formatAddress(endpoint)}${resolved} is the gateway itself, which listens on ${listen.map(formatAddress).join(", ")}`,
     );
-  };
-  // Each look-up may take a descriptor.
-  for (let next = 0; next < endpoints.length; next += atOnce)
-    await Promise.all(endpoints.slice(next, next + atOnce).map(check));
+  }
 }
 
 async function resolveAll({ host, port }: Address, dialer: Dialer): Promise<readonly Address[]> {

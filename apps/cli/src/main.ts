@@ -12,6 +12,8 @@ import type { ResolveFlags } from "./resolve.js";
 import { connectTimeoutFlag, listenFlag, type StartFlags, startFlags } from "./start-flags.js";
 import { stopRequested } from "./stop-signals.js";
 
+export { endProcess } from "./end-process.js";
+
 /** The process's exit codes; see also the README. */
 const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
 

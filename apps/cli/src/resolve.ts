@@ -80,7 +80,7 @@ export async function resolve(flags: ResolveFlags): Promise<void> {
   };
   await Promise.race([discovered.settled, aborted(over)]);
   print();
-  await printing;
+  await Promise.race([printing, aborted(stop.drain)]);
   // A fault of the configuration is told when what there is has been printed.
   const wrong = await Promise.race([discovered.ended, turn()]);
   if (flags.watch && !wrong) {
@@ -88,7 +88,7 @@ export async function resolve(flags: ResolveFlags): Promise<void> {
     await aborted(over);
   }
   ended.abort();
-  await Promise.allSettled([discovered.ended, printing]);
+  await Promise.race([Promise.allSettled([discovered.ended, printing]), aborted(stop.drain)]);
   if (wrong) throw wrong;
   if (!usable && !flags.watch && !over.aborted)
     throw new GatewayError("unreachable", "no usable endpoint was found");

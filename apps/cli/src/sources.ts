@@ -1,6 +1,5 @@
 import { isIP, type Socket } from "node:net";
 import {
-  createDnsClient,
   type DnsClient,
   file,
   members,
@@ -10,20 +9,14 @@ import {
   staticEndpoints,
   validated,
 } from "@gw/discovery";
-import {
-  type Address,
-  type Discovery,
-  type Endpoint,
-  GatewayError,
-  type Observer,
-  quote,
-} from "@gw/interface";
-import { type Lookup, systemLookup } from "@gw/tcpproxy";
+import { type Discovery, type Endpoint, GatewayError, type Observer } from "@gw/interface";
+import type { Lookup } from "@gw/tcpproxy";
 import { loadCertificates } from "./certificates.js";
 import { refuseContradictions, refuseNothingToCheck } from "./contradictions.js";
 import { loadCredentials } from "./credentials.js";
 import { type DiscoveryFlags, defaultEndpoints } from "./discovery-flags.js";
 import { firstOutcomes } from "./first-outcomes.js";
+import { createNames } from "./names.js";
 import type { TlsFiles } from "./tls-files.js";
 
 /** Where endpoints come from, put together as the flags say. */
@@ -36,7 +29,7 @@ export interface Sources {
    * cannot mend.
    */
   readonly settled: Promise<void>;
-  /** Resolves hosts: those with a trailing dot by DNS, as SRV targets are meant; others as the system does. */
+  /** Resolves hosts; see {@link Names.lookup}. */
   readonly lookup: Lookup;
   /** Asks for SRV records; undefined where nothing is watched. */
   readonly dns: DnsClient | undefined;
@@ -48,6 +41,8 @@ export interface Sources {
   readonly serverNames: readonly string[];
   /** Endpoints that were listed more than once, `host:port`. */
   readonly duplicates: readonly string[];
+  /** Forgets what DNS said. */
+  forget(): void;
   /**
    * Reads certificate files again, and forgets what DNS said.
    *
@@ -78,21 +73,18 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
   const asked = [flags.endpointsFile, flags.discoverySrv].filter(given => given !== undefined).length;
   const watched = asked + (flags.discoveryMembers ? 1 : 0);
   const { observer, settled } = firstOutcomes(context.observer, watched);
-  const dnsOptions = { servers: await addressesOf(flags.dnsServer) };
-  // What is watched may name an absolute host at any time; a client is made while it can still be loaded.
-  let dns = watched > 0 ? createDnsClient(dnsOptions) : undefined;
-  const lookup: Lookup = host => {
-    if (!host.endsWith(".")) return systemLookup(host);
-    dns ??= createDnsClient(dnsOptions);
-    return dns.addresses(host);
-  };
+  const listed = listedEndpoints(flags);
+  // What is watched may name hosts at any time.
+  const named =
+    watched > 0 || listed?.endpoints.some(({ host }) => isIP(host) === 0 && !/localhost\.?$/.test(host));
+  const names = await createNames(flags, named ?? false);
+  const { lookup } = names;
   const refresh = {
     minRefreshMs: flags.discoveryMinRefresh,
     maxRefreshMs: flags.discoveryMaxRefresh,
     emptyAfterMs: flags.discoveryEmptyAfter,
     observer,
   };
-  const listed = listedEndpoints(flags);
   const sources: Discovery[] = [];
   if (listed) sources.push(staticEndpoints(listed.endpoints));
   if (flags.endpointsFile !== undefined) sources.push(file(flags.endpointsFile, refresh));
@@ -103,7 +95,7 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
         serviceName: flags.discoverySrvName,
         // Who names a CA wants TLS.
         insecure: flags.insecureDiscovery ?? (flags.trustedCaFile === undefined ? undefined : false),
-        dns,
+        dns: names.dns(),
         ...refresh,
       }),
     );
@@ -130,31 +122,19 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
     unchecked: known,
     settled,
     lookup,
-    dns,
+    dns: watched > 0 ? names.dns() : undefined,
     check,
     get tls() {
       return certificates.files;
     },
     serverNames,
     duplicates: listed?.duplicates ?? [],
+    forget: names.forget,
     reload() {
-      dns?.forget();
+      names.forget();
       certificates.reload();
     },
   };
-}
-
-/** DNS servers by IP address; one that is given by its name is whatever the system takes it for now. */
-async function addressesOf(servers: readonly Address[] | undefined): Promise<readonly Address[] | undefined> {
-  if (!servers) return undefined;
-  const resolve = async ({ host, port }: Address): Promise<readonly Address[]> => {
-    if (isIP(host)) return [{ host, port }];
-    const { addresses } = await systemLookup(host).catch((cause: unknown) => {
-      throw GatewayError.from(cause, `look up the DNS server ${quote(host)}`);
-    });
-    return addresses.map(address => ({ host: address, port }));
-  };
-  return (await Promise.all(servers.map(resolve))).flat();
 }
 
 /** What `--endpoints` says, or the default where there is no other source. */

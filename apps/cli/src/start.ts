@@ -1,4 +1,4 @@
-import { formatAddress, GatewayError, messageOf } from "@gw/interface";
+import { formatAddress, GatewayError, messageOf, systemClock } from "@gw/interface";
 import { keepAliveMs } from "@gw/tcpproxy";
 import type { Logger } from "pino";
 import { defaultSelector } from "./built-in-selectors.js";
@@ -10,7 +10,7 @@ import { type Gateway, startGateway } from "./gateway.js";
 import { createHealth } from "./health.js";
 import { loadSelector } from "./load-selector.js";
 import { openLog } from "./log.js";
-import { logObserver } from "./log-observer.js";
+import { logObserver, sometimes } from "./log-observer.js";
 import { logProcessEvents } from "./log-process-events.js";
 import { onHangup } from "./process-events.js";
 import { createSources, type Sources } from "./sources.js";
@@ -40,6 +40,9 @@ export async function start(flags: StartFlags): Promise<void> {
   }
 }
 
+/** How many names that cannot be resolved, or can be again, are logged in a minute. */
+const mostNames = 100;
+
 /** A gateway that runs, and what can be said to it. */
 interface Running {
   readonly gateway: Gateway;
@@ -59,6 +62,8 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
     onFallback: why => log.warn({ relay: "js", why }, "the native relay cannot be used"),
   });
   const made: { sources?: Sources } = {};
+  // DNS can name as many endpoints as it likes.
+  const [unresolved, resolved] = [sometimes(systemClock, mostNames), sometimes(systemClock, mostNames)];
   const gateway = await startGateway(
     {
       relay,
@@ -104,7 +109,15 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
       maxConnections: flags.maxConnections,
       observer,
       onUnresolved: (endpoint, error) => {
-        log.warn({ endpoint: formatAddress(endpoint), why: error.detail }, "endpoint cannot be resolved yet");
+        unresolved(before =>
+          log.warn(
+            { endpoint: formatAddress(endpoint), why: error.detail, ...before },
+            "endpoint cannot be resolved yet",
+          ),
+        );
+      },
+      onResolved: endpoint => {
+        resolved(before => log.info({ endpoint: formatAddress(endpoint), ...before }, "endpoint resolved"));
       },
       urgentRefreshMs: flags.discoveryMinRefresh,
     },

@@ -25,4 +25,10 @@ export { type ParsedEndpoints, parseEndpoint, parseEndpoints } from "./parse.js"
 export { type RefreshOptions, refreshDefaults } from "./refreshing.js";
 export { endpointsOf, lookUpSrv, type SrvOptions, type SrvService, srv } from "./srv.js";
 export { staticEndpoints } from "./static.js";
+export {
+  createSystemLookup,
+  type HostAddresses,
+  type SystemLookup,
+  type SystemLookupOptions,
+} from "./system/system-lookup.js";
 export { type ValidatedOptions, validated, validatedDefaults } from "./validated.js";

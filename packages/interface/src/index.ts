@@ -9,6 +9,7 @@ export { type Clock, systemClock } from "./clock.js";
 export type { Discovery, WatchOptions } from "./discovery.js";
 export { type Endpoint, sameEndpoint } from "./endpoint.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
+export { createGetaddrinfo, type Getaddrinfo, type GetaddrinfoOptions, getaddrinfo } from "./getaddrinfo.js";
 export type { Checked, EndpointStatus, Probe, Verdict } from "./health.js";
 export { interfaceAddresses } from "./interfaces.js";
 export { createLimiter, type Limiter, type LimiterOptions } from "./limiter.js";

@@ -272,6 +272,13 @@ static napi_value peer(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* exitNow(code) */
+static napi_value exit_now(napi_env env, napi_callback_info info) {
+  napi_value values[MOST_ARGUMENTS];
+  arguments(env, info, values);
+  _exit((int)to_uint32(env, values[0]));
+}
+
 NAPI_MODULE_INIT() {
   const struct {
     const char *name;
@@ -280,7 +287,7 @@ NAPI_MODULE_INIT() {
       {"selfTest", self_test}, {"start", start},   {"stop", stop},   {"listen", do_listen},
       {"unlisten", unlisten},  {"take", take},     {"dial", dial},   {"cancelDial", cancel_dial},
       {"close", do_close},     {"kill", do_kill},  {"bytes", bytes}, {"peer", peer},
-      {"check", check},        {"pipeLimit", pipe_limit},
+      {"check", check},        {"pipeLimit", pipe_limit}, {"exitNow", exit_now},
   };
   for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
     napi_value function;

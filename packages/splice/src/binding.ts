@@ -28,6 +28,8 @@ export interface Binding {
   kill(engine: Engine, slot: number): void;
   bytes(engine: Engine, slot: number, side: 0 | 1): number;
   peer(engine: Engine, slot: number): [host: string, port: number];
+  /** `_exit(2)`. */
+  exitNow(code: number): never;
 }
 
 /** Known to the binding alone. */
@@ -36,6 +38,8 @@ export type Engine = { readonly engine: unique symbol };
 /** Kind, slot, reason or listener, errno, bytes from the client, bytes from the backend. */
 export const numbersPerEvent = 6;
 
+/** Undefined until it was loaded, or could not be. */
+let opened: Binding | GatewayError | undefined;
 let loaded: Binding | GatewayError | undefined;
 
 /**
@@ -49,15 +53,34 @@ export function loadBinding(): Binding {
   return loaded;
 }
 
+/**
+ * The binding without its self-test, for what needs no engine.
+ *
+ * @throws {GatewayError} `unavailable`: there is none for this platform, or it cannot be loaded
+ */
+export function openBinding(): Binding {
+  opened ??= open();
+  if (opened instanceof GatewayError) throw opened;
+  return opened;
+}
+
 function load(): Binding | GatewayError {
+  try {
+    const binding = openBinding();
+    const error = binding.selfTest();
+    return error === 0 ? binding : unavailable(`its self-test failed: ${errnoName(error)}`);
+  } catch (error) {
+    return error as GatewayError;
+  }
+}
+
+function open(): Binding | GatewayError {
   const name = `${process.platform}-${process.arch}`;
   const path = fileURLToPath(new URL(`../prebuilt/${name}.node`, import.meta.url));
   if (!existsSync(path)) return unavailable(`there is no binary for ${name}`);
   try {
     if (isCutOff(readFileSync(path))) return unavailable(`${name}.node is cut off`);
-    const binding = createRequire(import.meta.url)(path) as Binding;
-    const error = binding.selfTest();
-    return error === 0 ? binding : unavailable(`its self-test failed: ${errnoName(error)}`);
+    return createRequire(import.meta.url)(path) as Binding;
   } catch (cause) {
     return unavailable(`${name}.node cannot be loaded: ${messageOf(cause)}`, cause);
   }

@@ -3,4 +3,5 @@
  *
  * @packageDocumentation
  */
+export { exitNow } from "./exit-now.js";
 export { type SpliceOptions, splice } from "./relay.js";

@@ -16,7 +16,7 @@ import { LiteralRoute, NamedRoute, type Route } from "./route.js";
 export interface DialerOptions {
   /** How long one address may take to accept a connection, in milliseconds. @default 5000 */
   readonly connectTimeoutMs?: number | undefined;
-  /** Resolves names. @default getaddrinfo */
+  /** Resolves names. @default systemLookup */
   readonly lookup?: Lookup | undefined;
   /** @default systemClock */
   readonly clock?: Clock | undefined;

@@ -1,16 +1,22 @@
-import { lookup as getaddrinfo } from "node:dns/promises";
-import { type Clock, GatewayError, quote, startTimeout } from "@gw/interface";
+import { type Clock, GatewayError, getaddrinfo, quote, startTimeout } from "@gw/interface";
 
-/** Resolves a host name to IP addresses, best first, and tells for how long they hold, if it knows. */
-export type Lookup = (host: string) => Promise<{
+/**
+ * Resolves a host name to IP addresses, best first, and tells for how long they hold, if it knows. `fresh` asks for what
+ * is true now: what was remembered did not do.
+ */
+export type Lookup = (
+  host: string,
+  options?: { readonly fresh?: boolean },
+) => Promise<{
   readonly addresses: readonly string[];
   readonly ttlMs?: number;
 }>;
 
-/** `getaddrinfo`, so that /etc/hosts and the system's resolver configuration hold. It tells no TTL. */
-export const systemLookup: Lookup = async host => ({
-  addresses: (await getaddrinfo(host, { all: true })).map(({ address }) => address),
-});
+/**
+ * `getaddrinfo`, so that /etc/hosts and the system's resolver configuration hold. It tells no TTL. A few look-ups run at
+ * a time, in a queue that all of the process share.
+ */
+export const systemLookup: Lookup = async host => ({ addresses: await getaddrinfo(host) });
 
 /** For how long an answer is used without asking again, unless its TTL is shorter. */
 const longestFreshMs = 10_000;
@@ -51,7 +57,7 @@ export class Resolver {
     if (fresh) return fresh;
     const known = this.#known.get(host);
     if (!known) return this.refresh(host);
-    const soon = this.soon(host);
+    const soon = this.soon(host, known.at === -Infinity);
     return this.#clock.now() - known.at <= staleMs ? known.addresses : soon;
   }
 
@@ -75,8 +81,12 @@ export class Resolver {
     });
   }
 
-  /** What a new look-up says if it is quick, else what is remembered. Never rejects. */
-  async soon(host: string): Promise<readonly string[]> {
+  /**
+   * What a new look-up says if it is quick, else what is remembered. Never rejects.
+   *
+   * @param fresh what the look-up itself remembers does not do
+   */
+  async soon(host: string, fresh: boolean): Promise<readonly string[]> {
     const remembered = (): readonly string[] => this.#known.get(host)?.addresses ?? [];
     return new Promise(resolve => {
       const cancel = this.#clock.after(patienceMs, () => resolve(remembered()));
@@ -84,15 +94,15 @@ export class Resolver {
         cancel();
         resolve(remembered());
       };
-      this.refresh(host).then(settle, settle);
+      this.refresh(host, fresh).then(settle, settle);
     });
   }
 
   /** Asks now, or joins the look-up that is under way. */
-  refresh(host: string): Promise<readonly string[]> {
+  refresh(host: string, fresh = false): Promise<readonly string[]> {
     const underWay = this.#underWay.get(host);
     if (underWay) return underWay;
-    const asked = this.#ask(host).finally(() => this.#underWay.delete(host));
+    const asked = this.#ask(host, fresh).finally(() => this.#underWay.delete(host));
     this.#underWay.set(host, asked);
     return asked;
   }
@@ -109,9 +119,9 @@ export class Resolver {
     if (known && known.addresses[0] !== address) known.addresses = preferring(address, known.addresses);
   }
 
-  async #ask(host: string): Promise<readonly string[]> {
+  async #ask(host: string, fresh: boolean): Promise<readonly string[]> {
     try {
-      const { addresses: answer, ttlMs = longestFreshMs } = await this.#lookup(host);
+      const { addresses: answer, ttlMs = longestFreshMs } = await this.#lookup(host, { fresh });
       if (answer.length === 0) throw new GatewayError("name-not-resolved", `${quote(host)} has no address`);
       const [best] = this.#known.get(host)?.addresses ?? [];
       const addresses = preferring(best, answer);

@@ -122,7 +122,7 @@ export class NamedRoute implements Route {
   /** When no remembered address accepts, what a quick look-up adds to them. */
   async #askAgain(before: readonly string[]): Promise<Address | undefined> {
     this.#askedAgain = true;
-    const now = await this.#resolver.soon(this.#endpoint.host);
+    const now = await this.#resolver.soon(this.#endpoint.host, true);
     this.#addresses = now.filter(address => !before.includes(address));
     this.#told = 0;
     return this.#nextOf(this.#addresses);

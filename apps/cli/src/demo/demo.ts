@@ -52,6 +52,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
         pool: { retryDelayMs: retryMs, maxRetryDelayMs: retryMs },
         observer: use.observer,
         onUnresolved: () => {},
+        onResolved: () => {},
       },
       signal,
     );

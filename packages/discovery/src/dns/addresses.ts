@@ -18,7 +18,8 @@ export interface DnsAddresses {
 
 /** Addresses of absolute names, remembered. */
 export interface AddressBook {
-  find(name: string, asking: Asking): Promise<DnsAddresses>;
+  /** @param fresh asks anew, unless what is remembered is not older than a second */
+  find(name: string, asking: Asking, fresh?: boolean): Promise<DnsAddresses>;
   /** Notes addresses that came along with an answer about something else. */
   note(names: ReadonlySet<string>, records: readonly ResourceRecord[]): void;
   forget(): void;
@@ -38,6 +39,8 @@ interface Known {
 const maxEntries = 2_000;
 /** That a name has no address at all is likely to be mended soon, and is remembered for no longer. */
 const negativeMs = 5_000;
+/** Who wants to know anew does not ask more often than that, so that one name is not asked for with each dial. */
+const freshMs = 1_000;
 /** Once one family has answered with addresses, the other gets this long, and is then left alone as long. */
 const graceMs = 1_000;
 
@@ -47,8 +50,15 @@ const graceMs = 1_000;
  *
  * Addresses noted from additional sections are the least trustworthy (RFC 2181 §5.4.1): they fill gaps, never
  * take the place of what was asked for and still holds, and a family that they leave out is asked for.
+ *
+ * @param bounds within which a TTL counts, whatever the server says; that there are no addresses is remembered for
+ *   five seconds at most all the same
  */
-export function addressBook(clock: Clock, preferIPv6: () => boolean): AddressBook {
+export function addressBook(
+  clock: Clock,
+  preferIPv6: () => boolean,
+  { minTtlMs, maxTtlMs }: { readonly minTtlMs: number; readonly maxTtlMs: number },
+): AddressBook {
   const book = new Map<string, Known>();
   const share = shared<DnsAddresses>();
 
@@ -57,17 +67,25 @@ export function addressBook(clock: Clock, preferIPv6: () => boolean): AddressBoo
     const known = book.get(keyOf(name, family));
     return known && known.untilMs > clock.now() ? known : undefined;
   };
-  const remember = (name: string, family: Family, known: Known): void => {
+  const remember = (name: string, family: Family, found: Known): Known => {
     const key = keyOf(name, family);
+    const known = { ...found, untilMs: found.atMs + boundedTtl(found) };
     book.delete(key);
     const [oldest] = book.keys();
     if (oldest !== undefined && book.size >= maxEntries) book.delete(oldest);
     if (known.untilMs > known.atMs) book.set(key, known);
-  };
-  const ask = async (name: string, family: Family, asking: Asking): Promise<Known> => {
-    const known = knownFrom(await resolve({ name, type: family }, asking), clock.now());
-    remember(name, family, known);
     return known;
+  };
+  const boundedTtl = ({ addresses, atMs, untilMs }: Known): number => {
+    const ttlMs = Math.min(untilMs - atMs, maxTtlMs);
+    return addresses.length > 0 ? Math.max(ttlMs, minTtlMs) : ttlMs;
+  };
+  const ask = async (name: string, family: Family, asking: Asking): Promise<Known> =>
+    remember(name, family, knownFrom(await resolve({ name, type: family }, asking), clock.now()));
+  const forgetOlder = (name: string): void => {
+    for (const family of ["A", "AAAA"] as const)
+      if ((remembered(name, family)?.atMs ?? Infinity) < clock.now() - freshMs)
+        book.delete(keyOf(name, family));
   };
 
   const conclude = (name: string, v4: Known, v6: Known): DnsAddresses => {
@@ -119,13 +137,12 @@ export function addressBook(clock: Clock, preferIPv6: () => boolean): AddressBoo
   /** Stands for the family that failed; so that it does not delay each look-up, it is left alone for a while. */
   const absent = (name: string, family: Family, { exists }: Known): Known => {
     const atMs = clock.now();
-    const known = { addresses: [], exists, atMs, untilMs: atMs + graceMs };
-    remember(name, family, known);
-    return known;
+    return remember(name, family, { addresses: [], exists, atMs, untilMs: atMs + graceMs });
   };
 
   return {
-    async find(name, asking) {
+    async find(name, asking, fresh = false) {
+      if (fresh) forgetOlder(name);
       const { signal, ...rest } = asking;
       return recall(name) ?? share(name, joint => askBoth(name, { ...rest, signal: joint }), signal);
     },

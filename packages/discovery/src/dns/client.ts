@@ -21,6 +21,12 @@ export interface DnsClientOptions {
   readonly timeoutMs?: number | undefined;
   /** How often each server is asked. @default `options attempts` of the resolver configuration, else 2 */
   readonly attempts?: number | undefined;
+  /**
+   * The least time for which addresses are remembered whatever their TTL, in milliseconds, and the longest. That a name
+   * has none is remembered for five seconds at most. @default 0 and 300000
+   */
+  readonly minTtlMs?: number | undefined;
+  readonly maxTtlMs?: number | undefined;
   /** Whether IPv6 addresses come before IPv4. @default whether this machine has one that reaches beyond its link */
   readonly preferIPv6?: boolean | undefined;
   /** @default the system's */
@@ -61,6 +67,8 @@ export interface DnsAnswer<R> {
 interface LookupOptions {
   /** Gives the look-up up: it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Whether addresses that are remembered for more than a second are asked for anew. @default false */
+  readonly fresh?: boolean | undefined;
 }
 
 /**

@@ -9,12 +9,14 @@ import { type Resolved, resolve } from "./resolve.js";
 
 const defaultTimeoutMs = 2_000;
 const defaultAttempts = 2;
+const defaultMaxTtlMs = 300_000;
 
 /** A client whose options are valid. */
 export function searchingClient(options: DnsClientOptions): DnsClient {
   const { clock = systemClock, preferIPv6, randomId = () => randomInt(0x1_0000) } = options;
   const configuration = followResolvConf(options.resolvConf ?? "/etc/resolv.conf");
-  const book = addressBook(clock, () => preferIPv6 ?? hasIPv6());
+  const { minTtlMs = 0, maxTtlMs = defaultMaxTtlMs } = options;
+  const book = addressBook(clock, () => preferIPv6 ?? hasIPv6(), { minTtlMs, maxTtlMs });
 
   /** Asks for the names that `name` may stand for; the first answer that has something, or the best without. */
   const search = async <R extends { readonly exists: boolean }>(
@@ -55,8 +57,13 @@ export function searchingClient(options: DnsClientOptions): DnsClient {
       const { exists, ttlMs, server } = found;
       return { name: found.name, records, exists, ttlMs, server: formatAddress(server) };
     },
-    addresses: (name, { signal } = {}) =>
-      search(name, signal, book.find, ({ addresses }) => addresses.length > 0),
+    addresses: (name, { signal, fresh = false } = {}) =>
+      search(
+        name,
+        signal,
+        (full, asking) => book.find(full, asking, fresh),
+        ({ addresses }) => addresses.length > 0,
+      ),
     forget: book.forget,
   };
 }

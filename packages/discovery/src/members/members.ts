@@ -29,7 +29,7 @@ export interface MembersOptions extends Omit<RefreshOptions, "emptyAfterMs"> {
     | MembersAuth
     | (() => MembersAuth | undefined | Promise<MembersAuth | undefined>)
     | undefined;
-  /** Resolves a host to IP addresses, best first. @default getaddrinfo */
+  /** Resolves a host to IP addresses, best first. @default createSystemLookup() */
   readonly lookup?: ((host: string) => Promise<readonly string[]>) | undefined;
 }
 

@@ -1,4 +1,3 @@
-import { lookup as systemLookup } from "node:dns/promises";
 import {
   type Endpoint,
   formatAddress,
@@ -9,6 +8,7 @@ import {
 } from "@gw/interface";
 import { type Reading, type RefreshOptions, refreshing } from "../refreshing.js";
 import { without } from "../sets.js";
+import { createSystemLookup } from "../system/system-lookup.js";
 import { createAdvertised } from "./advertised.js";
 import { createCluster, type MemberList } from "./cluster.js";
 import { connectable } from "./connectable.js";
@@ -35,7 +35,7 @@ function createLook(
   seeding: Seeding,
   timeoutMs: number,
 ): (signal: AbortSignal) => Promise<Reading> {
-  const { lookup = systemAddresses, clock = systemClock, random = Math.random, serverNames = [] } = options;
+  const { lookup = systemAddresses(), clock = systemClock, random = Math.random, serverNames = [] } = options;
   const cluster = createCluster();
   const advertised = createAdvertised(source, options.observer, (endpoint, signal) =>
     connectable(endpoint, lookup, { clock, timeoutMs, signal }),
@@ -73,6 +73,7 @@ function current<T>(given: T | (() => T | Promise<T>)): T | Promise<T> {
   return typeof given === "function" ? (given as () => T | Promise<T>)() : given;
 }
 
-async function systemAddresses(host: string): Promise<readonly string[]> {
-  return (await systemLookup(host, { all: true })).map(({ address }) => address);
+function systemAddresses(): (host: string) => Promise<readonly string[]> {
+  const lookup = createSystemLookup();
+  return async host => (await lookup(host)).addresses;
 }

@@ -1,0 +1,30 @@
+/** What a thread of libuv's pool works on, which `process.exit` waits for: look-ups that hang, files that hang. */
+const pooled = /^(?:GetAddrInfoReqWrap|GetNameInfoReqWrap|FSReqCallback|FSReqPromise)$/;
+
+/**
+ * Ends the process with this exit code, without waiting for look-ups that are under way. What was written to stdout
+ * and stderr must have been taken by the system already.
+ */
+export async function endProcess(code: number): Promise<void> {
+  if (process.getActiveResourcesInfo().some(resource => pooled.test(resource))) {
+    try {
+      const { exitNow } = await import("@gw/splice");
+      exitNow(code);
+    } catch {
+      replaceProcess(code);
+    }
+  }
+  process.exit(code);
+}
+
+/** Node 22.15 and later, not on Windows: a program in this one's place has no threads that could be waited for. */
+function replaceProcess(code: number): void {
+  const { execve } = process as { execve?: (file: string, args: readonly string[]) => never };
+  try {
+    // Which is experimental.
+    process.removeAllListeners("warning");
+    execve?.call(process, "/bin/sh", ["sh", "-c", `exit ${code}`]);
+  } catch {
+    // There is no shell, or it must not be run: the look-ups are waited for.
+  }
+}

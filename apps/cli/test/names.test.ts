@@ -1,0 +1,162 @@
+// Names that the system resolves, on a machine whose name servers are silent.
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import {
+  connectTo,
+  createIsolation,
+  echo,
+  type Isolation,
+  missing,
+  noIsolation,
+  outcome,
+  type Program,
+  runProgram,
+  startBackend,
+  startDnsServer,
+  startGw,
+  startProgram,
+} from "@gw/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const bin = new URL("../bin/gw.js", import.meta.url).pathname;
+
+async function expectEcho(gw: { readonly port: number }): Promise<void> {
+  const client = await connectTo(gw.port);
+  client.end("hello");
+  expect(await outcome(client)).toEqual({ received: Buffer.from("hello"), end: "end" });
+}
+
+/** Nobody answers there, on the port that resolv.conf cannot change. */
+async function startSilentDns(): Promise<Socket & { readonly host: string }> {
+  for (let host = 1; ; host++) {
+    const socket = createSocket("udp4");
+    const address = `127.53.${process.pid % 250}.${host}`;
+    try {
+      socket.bind(53, address);
+      await once(socket, "listening");
+      return Object.assign(socket, { host: address });
+    } catch (error) {
+      if (host === 250) throw error;
+    }
+  }
+}
+
+describe.skipIf(noIsolation())("while name servers are silent", () => {
+  let dns: Awaited<ReturnType<typeof startSilentDns>>;
+  let machine: Isolation;
+
+  /** By default a machine where the system waits for DNS longer than any test. */
+  const createMachine = (nsswitch: string, options = "timeout:30 attempts:5"): Promise<Isolation> =>
+    createIsolation({
+      files: {
+        "/etc/hosts": `127.0.0.1 localhost\n127.0.0.1 good.test\n`,
+        "/etc/nsswitch.conf": `hosts: ${nsswitch}\n`,
+        "/etc/resolv.conf": `nameserver ${dns.host}\noptions ${options}\n`,
+      },
+    });
+  const start = (args: readonly string[], on = machine): Program => {
+    const [command = "", ...rest] = on.within;
+    return startProgram(command, [...rest, process.execPath, bin, ...args]);
+  };
+
+  beforeAll(async () => {
+    dns = await startSilentDns();
+    // Nobody has such a module, so that the system goes on to DNS; but it might know names that DNS does not.
+    machine = await createMachine("files gwtest dns");
+  });
+
+  afterAll(async () => {
+    dns.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  test.each([["files dns"], ["files gwtest dns"]])(
+    "320 dead names hold back neither the start nor a good one: %s",
+    async nsswitch => {
+      await using backend = await startBackend(echo);
+      await using own = await createMachine(nsswitch);
+      const dead = Array.from({ length: 320 }, (_, index) => `dead${index}.test`);
+      const flags = [`--endpoints=${dead},good.test:${backend.port}`, "--health-check=off"];
+      await using gw = await startGw(flags, { within: own.within });
+      await expectEcho(gw);
+      await Promise.all(Array.from({ length: 20 }, () => expectEcho(gw)));
+      // Each takes seconds.
+      expect(gw.log.filter(line => /cannot be resolved/.test(line.msg))).toEqual([]);
+      gw.kill();
+      expect(await gw.exit).toMatchObject({ code: 0 });
+    },
+  );
+
+  test.each([
+    [
+      "the gateway, when it is told to stop",
+      ["--endpoints=dead.test,127.0.0.1:1", "--listen-addr=127.0.0.1:0"],
+      0,
+    ],
+    ["a start that fails", ["--endpoints=dead.test,[::1]:1", "--listen-addr=192.0.2.1:1"], 1],
+    ["a start that is refused", ["--endpoints=dead.test,127.0.0.1:23790"], 2],
+    ["gw resolve, when it is told to stop", ["resolve", "--endpoints=dead.test"], 0],
+    ["gw check, when it is told to stop", ["check", "--endpoints=dead.test"], 0],
+  ])("a look-up that is under way does not delay the end of %s", async (_, args, code) => {
+    await using gw = start(args);
+    if (code === 0) {
+      if (args[0] === "resolve" || args[0] === "check") await once(dns, "message");
+      else await gw.printed(/ready to proxy/);
+      gw.kill();
+    }
+    const ended = await gw.exit;
+    expect(ended).toMatchObject({ code, signal: null });
+    if (code > 0) expect(ended.stderr).toMatch(/^gw: error: [^\n]+\n$/m);
+    if (args[0]?.startsWith("--endpoints") && code === 0) expect(ended.stderr).toMatch(/stopped/);
+  });
+
+  test("gw resolve prints the good ones, and that the others cannot be resolved", async () => {
+    await using own = await createMachine("files dns", "timeout:1 attempts:1");
+    const dead = Array.from({ length: 20 }, (_, index) => `dead${index}.test`);
+    await using gw = start(["resolve", `--endpoints=good.test,${dead}`], own);
+    const { code, stdout } = await gw.exit;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^good\.test:2379 .* 127\.0\.0\.1$/m);
+    expect(stdout.match(/cannot be resolved/g)).toHaveLength(dead.length);
+  });
+
+  test("a name that appears in the file of hosts later is used then", async () => {
+    await using backend = await startBackend(echo);
+    await using own = await createMachine("files [NOTFOUND=return] dns");
+    const flags = [`--endpoints=later.test:${backend.port},127.0.0.1:1`, "--health-check=off"];
+    await using gw = await startGw(flags, { within: own.within });
+    await gw.logged(/cannot be resolved yet/);
+    await own.write("/etc/hosts", "127.0.0.1 LATER.test. # now\n");
+    gw.kill("SIGHUP");
+    await gw.logged(/endpoint resolved/);
+    await expectEcho(gw);
+  });
+});
+
+describe.skipIf(noIsolation() || missing("knotd", "knotc"))("targets of SRV records", () => {
+  test("are looked up in the file of hosts first", async () => {
+    await using backend = await startBackend(echo);
+    await using dns = await startDnsServer({
+      zone: `_etcd-client-ssl._tcp 60 SRV 0 0 ${backend.port} infra0\ninfra0 60 A 192.0.2.1`,
+    });
+    await using machine = await createIsolation({
+      files: { "/etc/hosts": "127.0.0.1 other infra0.EXAMPLE.com\n" },
+    });
+    const flags = [
+      "--discovery-srv=example.com",
+      `--dns-server=127.0.0.1:${dns.address.port}`,
+      "--health-check=off",
+    ];
+    await using gw = await startGw(flags, { within: machine.within });
+    await expectEcho(gw);
+    const [command = "", ...rest] = machine.within;
+    const resolved = await runProgram(command, [
+      ...rest,
+      process.execPath,
+      bin,
+      "resolve",
+      ...flags.slice(0, 2),
+    ]);
+    expect(resolved.stdout).toMatch(/^infra0\.example\.com:\d+ .* 127\.0\.0\.1$/m);
+  });
+});
