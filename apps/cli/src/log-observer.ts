@@ -141,6 +141,9 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
     refused({ limit }) {
       refused(before => log.warn({ limit, ...before }, "connection limit reached: refusing new clients"));
     },
+    listenSkipped({ address, error }) {
+      log.warn({ address: formatAddress(address), why: error.detail }, "not listening on an address");
+    },
     acceptFailed({ error }) {
       acceptFailures(before => log.error({ why: error.detail, ...before }, "cannot accept clients"));
     },

@@ -1,6 +1,7 @@
 // Names that the system resolves, on a machine whose name servers are silent.
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { connect } from "node:net";
 import {
   connectTo,
   createIsolation,
@@ -158,5 +159,36 @@ describe.skipIf(noIsolation() || missing("knotd", "knotc"))("targets of SRV reco
       ...flags.slice(0, 2),
     ]);
     expect(resolved.stdout).toMatch(/^infra0\.example\.com:\d+ .* 127\.0\.0\.1$/m);
+  });
+});
+
+describe.skipIf(noIsolation())("--listen-addr with a name", () => {
+  test.each(["js", "native"])("listens at all of its addresses: %s relay", async relay => {
+    await using backend = await startBackend(echo);
+    const hosts = "127.0.0.1 gateway.test\n127.0.0.2 gateway.test\n192.0.2.1 gateway.test\n";
+    await using machine = await createIsolation({ files: { "/etc/hosts": hosts } });
+    const flags = [
+      "--listen-addr=gateway.test:0",
+      `--endpoints=127.0.0.1:${backend.port}`,
+      `--relay=${relay}`,
+    ];
+    await using gw = await startGw(flags, { within: machine.within });
+    const { port } = gw;
+    expect(await gw.logged(/ready/)).toMatchObject({ listen: [`127.0.0.1:${port}`, `127.0.0.2:${port}`] });
+    expect(await gw.logged(/not listening on an address/)).toMatchObject({ address: `192.0.2.1:${port}` });
+    await expectEcho(gw);
+    const other = connect({ host: "127.0.0.2", port });
+    other.end("hello");
+    expect(await outcome(other)).toMatchObject({ received: Buffer.from("hello") });
+  });
+
+  test("at addresses of which one is in use is an error, exit code 1", async () => {
+    await using taken = await startBackend();
+    const hosts = "127.0.0.2 gateway.test\n127.0.0.1 gateway.test\n";
+    await using machine = await createIsolation({ files: { "/etc/hosts": hosts } });
+    const [command = "", ...rest] = machine.within;
+    const flags = [`--listen-addr=gateway.test:${taken.port}`, "--endpoints=127.0.0.1:1"];
+    const ended = await runProgram(command, [...rest, process.execPath, bin, ...flags]);
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringMatching(/listen on 127\.0\.0\.1.*in use/) });
   });
 });

@@ -122,6 +122,8 @@ export interface Observer {
   closed?(event: { readonly connection: number; readonly endpoint: Endpoint } & RelayEnd): void;
   /** A client was refused because `limit` connections are open. */
   refused?(event: { readonly limit: number }): void;
+  /** One of the addresses of a name cannot be listened on, since this machine does not have it; the others are. */
+  listenSkipped?(event: { readonly address: Address; readonly error: GatewayError }): void;
   /** The operating system reported an error of a listening socket; listening goes on. */
   acceptFailed?(event: { readonly error: GatewayError }): void;
 }

@@ -17,11 +17,15 @@ import {
 import { connectionLimit } from "./descriptors.js";
 import { createDialer, type Dialer } from "./dial.js";
 import { jsRelay } from "./js-relay/index.js";
+import { type ListenContext, listenAt } from "./listen.js";
 import { type ServeContext, ServedClient } from "./serve.js";
 
 /** Options of {@link createProxy}. */
 export interface ProxyOptions extends Partial<Record<keyof RelaySettings, number | undefined>> {
-  /** Where to accept clients. Port 0 takes a free port. */
+  /**
+   * Where to accept clients: at all addresses of a name. Port 0 takes a free port, the same for all addresses of one
+   * name.
+   */
   readonly listen: readonly Address[];
   /** Says where each connection goes; see {@link inOrder} and `@gw/selector`. */
   readonly pool: Pool;
@@ -73,8 +77,9 @@ export const proxyDefaults: RelaySettings = {
 export interface TcpProxy {
   /**
    * Starts to accept clients; resolves with the addresses that are listened on, in the order of the options.
+   * Of the addresses of a name those that this machine does not have are left out; `listenSkipped` tells so.
    *
-   * @throws {GatewayError} `address-in-use`, `not-permitted`, … ; then nothing is listened on. `invalid-option`
+   * @throws {GatewayError} `name-not-resolved`, `address-in-use`, `not-permitted`, … ; then nothing is listened on. `invalid-option`
    *   when it was called before
    */
   listen(): Promise<readonly Address[]>;
@@ -147,11 +152,18 @@ class ListeningProxy implements TcpProxy {
       onClient: client => this.#accept(client),
       onError: error => notify(this.#options.observer, "acceptFailed", { error }),
     };
+    const context: ListenContext = {
+      relay: this.#relay,
+      handlers,
+      settings: this.#settings,
+      resolve: host => this.#context.dialer.resolve(host),
+      observer: this.#options.observer,
+    };
     try {
       for (const address of this.#options.listen) {
-        const listener = await this.#relay.listen(address, handlers, this.#settings);
-        this.#listeners = [...this.#listeners, listener];
-        this.#addresses = [...this.#addresses, listener.address];
+        const opened = await listenAt(address, this.#addresses, context);
+        this.#listeners = [...this.#listeners, ...opened];
+        this.#addresses = this.#listeners.map(listener => listener.address);
         if (this.#closed) throw new GatewayError("aborted", "the proxy was closed before it listened");
       }
     } catch (error) {

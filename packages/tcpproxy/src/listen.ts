@@ -1,0 +1,90 @@
+import {
+  type Address,
+  formatAddress,
+  GatewayError,
+  type Listener,
+  type ListenHandlers,
+  notify,
+  type Observer,
+  type Relay,
+  type RelaySettings,
+} from "@gw/interface";
+
+/** What listeners are opened with. */
+export interface ListenContext {
+  readonly relay: Relay;
+  readonly handlers: ListenHandlers;
+  readonly settings: RelaySettings;
+  /** The IP addresses of a host. */
+  readonly resolve: (host: string) => Promise<readonly string[]>;
+  readonly observer: Observer | undefined;
+}
+
+/** How often a free port is looked for that is free at all addresses of a name. */
+const maxPortAttempts = 10;
+
+/**
+ * Listens at all addresses of a host, on one port; port 0 takes one that is free at all of them. Addresses that this
+ * machine does not have (`::1` of localhost, say, where there is no IPv6) are left out, and `listenSkipped` tells so.
+ *
+ * @param listening addresses that are listened on already, which are left out without a word
+ * @throws {GatewayError} why none of the addresses can be listened on, or that one is in use; then none is
+ */
+export async function listenAt(
+  address: Address,
+  listening: readonly Address[],
+  context: ListenContext,
+): Promise<readonly Listener[]> {
+  const doing = `listen on ${formatAddress(address)}`;
+  const hosts = await context.resolve(address.host).catch((error: unknown) => {
+    throw new GatewayError(
+      GatewayError.from(error, doing).code,
+      `${doing}: ${GatewayError.from(error, "look up").detail}`,
+      {
+        cause: error,
+      },
+    );
+  });
+  const isOpen = (host: string): boolean =>
+    listening.some(one => one.host === host && one.port === address.port);
+  const missing = [...new Set(hosts)].filter(host => !isOpen(host));
+  for (let attempt = 1; missing.length > 0; attempt++) {
+    const opened = await listenOnce(missing, address.port, context, attempt === maxPortAttempts);
+    if (opened) return opened;
+  }
+  return [];
+}
+
+/** Undefined where the free port that the first address got is in use at another, unless this is the last attempt. */
+async function listenOnce(
+  hosts: readonly string[],
+  port: number,
+  { relay, handlers, settings, observer }: ListenContext,
+  last: boolean,
+): Promise<readonly Listener[] | undefined> {
+  const opened: Listener[] = [];
+  const skipped: { readonly address: Address; readonly error: GatewayError }[] = [];
+  for (const host of hosts) {
+    const address = { host, port: port || (opened[0]?.address.port ?? 0) };
+    try {
+      opened.push(await relay.listen(address, handlers, settings));
+    } catch (cause) {
+      const error = GatewayError.from(cause, `listen on ${formatAddress(address)}`);
+      if (isMissingHere(error)) {
+        skipped.push({ address, error });
+        continue;
+      }
+      for (const listener of opened) listener.close();
+      if (error.code === "address-in-use" && port === 0 && opened.length > 0 && !last) return undefined;
+      throw error;
+    }
+  }
+  if (opened.length === 0 && skipped[0]) throw skipped[0].error;
+  for (const one of skipped) notify(observer, "listenSkipped", one);
+  return opened;
+}
+
+/** An address that this machine does not have, or of a family that it does not have. */
+function isMissingHere({ code }: GatewayError): boolean {
+  return code === "address-not-available" || code === "unreachable";
+}
