@@ -1,7 +1,7 @@
 // Names that the system resolves, on a machine whose name servers are silent.
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import {
   connectTo,
   createIsolation,
@@ -190,5 +190,64 @@ describe.skipIf(noIsolation())("--listen-addr with a name", () => {
     const flags = [`--listen-addr=gateway.test:${taken.port}`, "--endpoints=127.0.0.1:1"];
     const ended = await runProgram(command, [...rest, process.execPath, bin, ...flags]);
     expect(ended).toMatchObject({ code: 1, stderr: expect.stringMatching(/listen on 127\.0\.0\.1.*in use/) });
+  });
+});
+
+/** A server at another address of this machine. */
+async function startEchoAt(host: string, port: number): Promise<AsyncDisposable> {
+  const server = createServer({ allowHalfOpen: true }, echo).listen(port, host);
+  await once(server, "listening");
+  return { [Symbol.asyncDispose]: async () => void server.close() };
+}
+
+/** Until a client is served. What moves takes a moment: DNS is asked at most once a second for one name. */
+async function untilServed(gw: { readonly port: number }): Promise<void> {
+  for (;;) {
+    const client = await connectTo(gw.port);
+    client.end("hello");
+    if ((await outcome(client)).received.toString() === "hello") return;
+  }
+}
+
+describe.skipIf(noIsolation() || missing("knotd", "knotc"))("a host that has moved is served", () => {
+  const recordsOf = (port: number, address: string): string =>
+    `_etcd-client-ssl._tcp 2147483647 SRV 0 0 ${port} infra0\ninfra0 2147483647 A ${address}`;
+
+  test("by the next client where nothing answers at its old address, whatever the TTL", async () => {
+    await using old = await startBackend(echo);
+    await using moved = await startEchoAt("127.0.0.2", old.port);
+    await using dns = await startDnsServer({ zone: recordsOf(old.port, "127.0.0.1") });
+    const flags = ["--discovery-srv=example.com", `--dns-server=127.0.0.1:${dns.address.port}`];
+    await using gw = await startGw([...flags, "--health-check=off", "--discovery-max-refresh=2h"]);
+    await expectEcho(gw);
+    await dns.update(recordsOf(old.port, "127.0.0.2"));
+    await old.stop();
+    await untilServed(gw);
+    void moved;
+  });
+
+  test("within --discovery-max-refresh where another answers at its old address", async () => {
+    await using old = await startBackend(socket => socket.end("somebody else"));
+    await using moved = await startEchoAt("127.0.0.2", old.port);
+    await using dns = await startDnsServer({ zone: recordsOf(old.port, "127.0.0.1") });
+    const flags = ["--discovery-srv=example.com", `--dns-server=127.0.0.1:${dns.address.port}`];
+    const refresh = ["--discovery-min-refresh=1s", "--discovery-max-refresh=1s"];
+    await using gw = await startGw([...flags, ...refresh, "--health-check=off"]);
+    await dns.update(recordsOf(old.port, "127.0.0.2"));
+    await untilServed(gw);
+    void moved;
+  });
+
+  test("that the file of hosts names, and that is given by its name", async () => {
+    await using old = await startBackend(echo);
+    await using moved = await startEchoAt("127.0.0.2", old.port);
+    await using machine = await createIsolation({ files: { "/etc/hosts": "127.0.0.1 infra0.test\n" } });
+    const flags = [`--endpoints=infra0.test:${old.port}`, "--health-check=off"];
+    await using gw = await startGw(flags, { within: machine.within });
+    await expectEcho(gw);
+    await machine.write("/etc/hosts", "127.0.0.2 infra0.test\n");
+    await old.stop();
+    await expectEcho(gw);
+    void moved;
   });
 });

@@ -1,17 +1,17 @@
 import { manualClock, queue } from "@gw/testing";
 import { expect, test } from "vitest";
-import { Resolver } from "./resolver.js";
+import { type Lookup, Resolver } from "./resolver.js";
 
 type Answer = { readonly addresses: readonly string[]; readonly ttlMs?: number };
 
 /** A resolver whose look-ups the test answers. */
 function rig() {
   const clock = manualClock();
-  const asked = queue<{ answer(answer: Answer): void; fail(error: Error): void }>();
+  const asked = queue<{ fresh: boolean; answer(answer: Answer): void; fail(error: Error): void }>();
   let lookups = 0;
-  const lookup = (): Promise<Answer> => {
+  const lookup: Lookup = (_, { fresh = false } = {}) => {
     lookups += 1;
-    return new Promise((answer, fail) => asked.put({ answer, fail }));
+    return new Promise((answer, fail) => asked.put({ fresh, answer, fail }));
   };
   return { resolver: new Resolver(lookup, clock), clock, asked, lookups: () => lookups };
 }
@@ -67,7 +67,9 @@ test("after forgetting, the next answer is waited for", async () => {
   await first;
   resolver.forget();
   const second = resolver.addresses("etcd.test");
-  (await asked.take()).answer({ addresses: ["192.0.2.2"] });
+  const { fresh, answer } = await asked.take();
+  expect(fresh).toBe(true);
+  answer({ addresses: ["192.0.2.2"] });
   expect(await second).toEqual(["192.0.2.2"]);
 });
 

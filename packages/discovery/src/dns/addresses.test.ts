@@ -66,6 +66,53 @@ describe("addresses", () => {
     }
   });
 
+  test.each([
+    ["2147483647, the longest that there is,", 2 ** 31 - 1, 60_000],
+    ["4294967295, with the top bit set (RFC 2181),", 2 ** 32 - 1, 5_000],
+    ["0", 0, 5_000],
+    ["30", 30, 30_000],
+  ])("with a TTL of %s are remembered within the bounds", async (_, ttl, heldMs) => {
+    await using server = await startFakeDns(
+      by({ A: ({ reply }) => reply({ answers: [a(host, "10.0.0.1", ttl)] }), AAAA: none }),
+    );
+    const clock = manualClock();
+    const client = createDnsClient({ servers: [server.address], clock, minTtlMs: 5_000, maxTtlMs: 60_000 });
+    expect(await client.addresses(host)).toMatchObject({ ttlMs: heldMs });
+    await clock.advance(heldMs - 1);
+    await client.addresses(host);
+    expect(server.received).toBe(2);
+    await clock.advance(1);
+    await client.addresses(host);
+    expect(server.received).toBeGreaterThan(2);
+  });
+
+  test("that came along with SRV records are held within the bounds as well", async () => {
+    const target = "t.example.com";
+    await using server = await startFakeDns(({ name, type, reply }) =>
+      type === "SRV"
+        ? reply({
+            answers: [srv(name, target)],
+            additionals: [a(target, "10.0.0.1", 2 ** 31 - 1), aaaa(target, "fd00::1", 2 ** 31 - 1)],
+          })
+        : reply({ answers: [] }),
+    );
+    const client = createDnsClient({ servers: [server.address], clock: manualClock() });
+    await client.srv(host);
+    expect(await client.addresses(`${target}.`)).toMatchObject({ ttlMs: 300_000 });
+  });
+
+  test("are asked for anew by who wants them fresh, but not twice in a second", async () => {
+    await using server = await startFakeDns(by({ A: v4, AAAA: v6 }));
+    const { client, clock } = clientOf(server);
+    const received: number[] = [];
+    for (const waitMs of [0, 1_000, 1, 500]) {
+      await clock.advance(waitMs);
+      await client.addresses(host, { fresh: true });
+      received.push(server.received);
+    }
+    expect(received).toEqual([2, 2, 4, 4]);
+  });
+
   test("that do not exist are asked for again after five seconds", async () => {
     for (const nothing of [
       none,
