@@ -9,7 +9,7 @@ import {
   staticEndpoints,
   validated,
 } from "@gw/discovery";
-import { type Discovery, type Endpoint, GatewayError, type Observer } from "@gw/interface";
+import type { Discovery, Endpoint, Observer } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
 import { loadCertificates } from "./certificates.js";
 import { refuseContradictions, refuseNothingToCheck } from "./contradictions.js";
