@@ -30,7 +30,7 @@ export interface JsRelayOptions {
 /**
  * A relay in JavaScript, for every platform.
  *
- * While bytes wait to be taken it holds those that were read with them (up to 256 KiB) and reads no more in that
+ * While bytes wait to be taken it holds those that were read with them (up to 64 KiB) and reads no more in that
  * direction; an idle connection holds no memory for bytes. Timeouts are up to a quarter late, and never early. The
  * reset of a socket that is not read from is noticed within 5 seconds.
  */

@@ -1,4 +1,4 @@
-const largeLength = 256 * 1024;
+const largeLength = 64 * 1024;
 const smallLength = 16 * 1024;
 
 /** How many idle buffers of each length are kept; each that is needed beyond is allocated and dropped again. */
