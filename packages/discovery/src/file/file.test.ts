@@ -6,10 +6,12 @@ import { type Clock, systemClock } from "@gw/interface";
 import { missing, queue, runProgram } from "@gw/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { told, watched } from "../../test/watched.js";
-import { file } from "./file.js";
+import { file, fileDefaults } from "./file.js";
 
 /** So long that only the file system's hints, or a refresh, can make it look again. */
-const never = { minRefreshMs: 3_600_000, maxRefreshMs: 3_600_000 };
+const slow = { minRefreshMs: 3_600_000, maxRefreshMs: 3_600_000 };
+/** And what is removed is removed at once. */
+const never = { ...slow, removalSettleMs: 0 };
 
 let folder: string;
 let path: string;
@@ -153,6 +155,75 @@ test("what is half written is neither used nor complained about", async () => {
   while (!done) (await Promise.race([settling.take(), next.then(() => () => {})]))();
   expect(await next).toBe("b:2379 c:2379");
   expect(await observer.events.take()).toBe("discovered +b:2379 +c:2379 -a:1");
+});
+
+describe("with the default settings", () => {
+  const manualRemovals = () => {
+    const due = queue<() => void>();
+    let nowMs = 0;
+    const clock: Clock = {
+      now: () => nowMs,
+      after(delayMs, callback) {
+        if (delayMs <= fileDefaults.settleMs || delayMs > fileDefaults.removalSettleMs)
+          return systemClock.after(delayMs, callback);
+        let cancelled = false;
+        due.put(() => {
+          if (!cancelled) callback();
+        });
+        return () => {
+          cancelled = true;
+        };
+      },
+    };
+    return { clock, due, pass: (ms: number) => (nowMs += ms) };
+  };
+
+  test("an endpoint that is added is there at once, and one that is removed leaves when it has been missing for a while", async () => {
+    const observer = told();
+    const { clock, due, pass } = manualRemovals();
+    await writeFile(path, "- a:1\n- b:1\n");
+    await using watch = watched(file(path, { ...slow, clock, observer }));
+    expect(await watch.next()).toBe("a:1 b:1");
+    await replace("- b:1\n- c:1\n");
+    expect(await watch.next()).toBe("a:1 b:1 c:1");
+    const next = watch.next();
+    const remove = await due.take();
+    pass(fileDefaults.removalSettleMs);
+    remove();
+    expect(await next).toBe("b:1 c:1");
+  });
+
+  test("a list that is cut off for a moment removes nothing, and adds no name that is cut off", async () => {
+    const observer = told();
+    const { clock, due, pass } = manualRemovals();
+    const whole = "- a:1\n- b:1\n- 10.0.0.12:1\n";
+    await writeFile(path, whole);
+    await using watch = watched(file(path, { ...slow, clock, observer }));
+    expect(await watch.next()).toBe("10.0.0.12:1 a:1 b:1");
+    const next = watch.next();
+    for (const cut of ["- a:1\n- b:1\n- 10.0.0.1", "- a:1\n", "- a"]) {
+      await writeFile(path, cut);
+      const remove = await due.take();
+      pass(fileDefaults.removalSettleMs / 2);
+      remove();
+    }
+    await writeFile(path, `${whole}- d:1\n`);
+    expect(await next).toBe("10.0.0.12:1 a:1 b:1 d:1");
+    expect(await observer.events.take()).toContain("discovered +a:1");
+    expect(await observer.events.take()).toBe("discovered +d:1");
+  });
+
+  test("a refresh that is asked for removes at once", async () => {
+    const { clock, due } = manualRemovals();
+    await writeFile(path, "- a:1\n- b:1\n");
+    await using watch = watched(file(path, { ...slow, clock }));
+    expect(await watch.next()).toBe("a:1 b:1");
+    const next = watch.next();
+    await replace("- b:1\n");
+    await due.take();
+    watch.refresh();
+    expect(await next).toBe("b:1");
+  });
 });
 
 test("a refresh reads the file at once", async () => {

@@ -26,7 +26,9 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 test("where the file system tells of no changes, they are seen all the same", async () => {
   const observer = told();
   await writeFile(path, "- a:1\n");
-  await using watch = watched(file(path, { minRefreshMs: 10, maxRefreshMs: 10, settleMs: 10, observer }));
+  await using watch = watched(
+    file(path, { minRefreshMs: 10, maxRefreshMs: 10, settleMs: 10, removalSettleMs: 0, observer }),
+  );
   expect(await watch.next()).toBe("a:1");
   await writeFile(path, "- a:2\n");
   expect(await watch.next()).toBe("a:2");

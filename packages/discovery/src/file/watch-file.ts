@@ -5,22 +5,37 @@ import { triggered } from "../triggered.js";
 import { type Changes, createChanges } from "./changes.js";
 import { parseContent } from "./content.js";
 import { readBytes, shown, textOf } from "./read.js";
+import { type Content, createRemovals, type Removals } from "./removals.js";
+
+/** When what a file says is believed; see the options of `file`. */
+export interface Settling {
+  readonly settleMs: number;
+  readonly removalSettleMs: number;
+  readonly clock: Clock;
+}
 
 /** The sets that the file lists, as `file` says. */
 export async function* watchFile(
   path: string,
-  settleMs: number,
-  clock: Clock,
+  settling: Settling,
   refresh: RefreshOptions,
   request: WatchOptions,
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
-  const { onRefresh, trigger } = triggered(request.onRefresh);
+  const { onRefresh, trigger } = triggered(listener => {
+    const unsubscribe = request.onRefresh?.(() => {
+      removals.hurry();
+      listener();
+    });
+    return () => unsubscribe?.();
+  });
+  const removals = createRemovals(settling.removalSettleMs, settling.clock, trigger);
   const changes = createChanges(path, trigger);
-  const look = reader(path, changes, settleMs, clock);
+  const look = reader(path, changes, removals, settling);
   try {
     yield* refreshing(`file ${shown(path)}`, look, refresh).watch({ ...request, onRefresh });
   } finally {
     changes.close();
+    removals.close();
   }
 }
 
@@ -31,10 +46,14 @@ const mostRounds = 20;
 function reader(
   path: string,
   changes: Changes,
-  settleMs: number,
-  clock: Clock,
+  removals: Removals,
+  { settleMs, clock }: Settling,
 ): (signal: AbortSignal) => Promise<Reading> {
-  let good: { readonly bytes: Buffer; readonly reading: Reading } | undefined;
+  let good: Content | undefined;
+  const settled = (content: Content): Reading => {
+    good = content;
+    return { endpoints: removals.settled(content), ttlMs: Number.POSITIVE_INFINITY };
+  };
   return async signal => {
     await changes.watch();
     for (let last: Buffer | GatewayError | undefined, round = 1; ; round++) {
@@ -42,12 +61,9 @@ function reader(
       const final = (last && same(last, found)) || round === mostRounds || signal.aborted;
       try {
         if (found instanceof GatewayError) throw found;
-        if (good?.bytes.equals(found)) return good.reading;
-        if (final || !good) {
-          const endpoints = parseContent(textOf(found, path), shown(path));
-          good = { bytes: found, reading: { endpoints, ttlMs: Number.POSITIVE_INFINITY } };
-          return good.reading;
-        }
+        if (good?.bytes.equals(found)) return settled(good);
+        if (final || !good)
+          return settled({ bytes: found, endpoints: parseContent(textOf(found, path), shown(path)) });
       } catch (error) {
         if (final) throw error;
       }
