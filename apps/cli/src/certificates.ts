@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Endpoint } from "@gw/interface";
 import type { DiscoveryFlags } from "./discovery-flags.js";
+import { type Following, followFiles } from "./follow-files.js";
 import { readTlsFiles, type TlsFiles } from "./tls-files.js";
 
 /** What TLS towards endpoints is done with. */
@@ -15,7 +16,12 @@ export interface Certificates {
    * @throws {GatewayError} `invalid-option` if one cannot be used; then what was read before holds
    */
   reload(): void;
+  /** Follows the files until `signal` is aborted, and uses them when they have changed and can be used. */
+  follow(events: FollowEvents, signal: AbortSignal): void;
 }
+
+/** What becomes of certificate files that have changed. */
+export type FollowEvents = Pick<Following, "onUsed" | "onProblem">;
 
 /**
  * Reads the files that the flags name.
@@ -30,7 +36,7 @@ export async function loadCertificates(
   const { trustedCaFile, certFile, keyFile, discoverySrv } = flags;
   // OpenSSL takes time and memory, which a gateway that never speaks TLS itself can do without.
   if ((trustedCaFile ?? certFile ?? keyFile) === undefined)
-    return { files: {}, check: undefined, reload() {} };
+    return { files: {}, check: undefined, reload() {}, follow() {} };
   const { tlsProbe } = await import("@gw/health");
   const serverNames = discoverySrv === undefined ? [] : [discoverySrv];
   const read = () => {
@@ -45,6 +51,19 @@ export async function loadCertificates(
     check: trustedCaFile === undefined ? undefined : (endpoint, signal) => current.probe(endpoint, signal),
     reload() {
       current = read();
+    },
+    follow(events, signal) {
+      const named = { ca: trustedCaFile, cert: certFile, key: keyFile };
+      const given = (["ca", "cert", "key"] as const).filter(name => named[name] !== undefined);
+      const following = {
+        ...events,
+        paths: given.map(name => named[name] as string),
+        current: () => given.map(name => current.files[name]),
+        use: () => {
+          current = read();
+        },
+      };
+      void followFiles(following, signal);
     },
   };
 }

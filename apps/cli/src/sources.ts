@@ -11,7 +11,7 @@ import {
 } from "@gw/discovery";
 import type { Discovery, Endpoint, Observer } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
-import { loadCertificates } from "./certificates.js";
+import { type Certificates, loadCertificates } from "./certificates.js";
 import { refuseContradictions, refuseNothingToCheck } from "./contradictions.js";
 import { loadCredentials } from "./credentials.js";
 import { type DiscoveryFlags, defaultEndpoints } from "./discovery-flags.js";
@@ -49,6 +49,8 @@ export interface Sources {
    * @throws {GatewayError} `invalid-option` if a file cannot be used; then what was read before holds
    */
   reload(): void;
+  /** See {@link Certificates.follow}. */
+  readonly followCertificates: Certificates["follow"];
 }
 
 /** What the sources need of the rest of the gateway. */
@@ -134,6 +136,7 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
       names.forget();
       certificates.reload();
     },
+    followCertificates: certificates.follow,
   };
 }
 

@@ -162,6 +162,17 @@ async function serve(
     }
     gateway.refresh();
   });
+  sources.followCertificates(
+    {
+      onUsed() {
+        log.info("certificate files changed");
+        gateway.refresh();
+      },
+      onProblem: error =>
+        log.warn({ why: error.detail }, "certificate files cannot be used: the old ones hold"),
+    },
+    stop.drain,
+  );
 
   await aborted(stop.drain);
   notifySystemd("STOPPING=1", systemdFailed);

@@ -12,6 +12,7 @@ export {
   type DnsClientOptions,
   type SrvRecord,
 } from "./dns/client.js";
+export { type Changes, createChanges as watchForChanges } from "./file/changes.js";
 export { type FileOptions, file, fileDefaults } from "./file/file.js";
 export {
   type MembersAuth,
