@@ -16,7 +16,7 @@ import { onHangup } from "./process-events.js";
 import { createSources, type Sources } from "./sources.js";
 import { type StartFlags, startDefaults, startVariables } from "./start-flags.js";
 import { type StopSignals, stopSignals } from "./stop-signals.js";
-import { notifySystemd } from "./systemd.js";
+import { serviceManager } from "./systemd.js";
 
 /**
  * `gw start`: runs the gateway until it is told to stop. Resolves when it has stopped as requested.
@@ -152,15 +152,18 @@ async function serve(
     },
     "ready to proxy client requests",
   );
-  const systemdFailed = (why: string): void => log.warn({ why }, "cannot notify systemd");
-  notifySystemd("READY=1", systemdFailed);
+  const manager = serviceManager(process.env, why => log.warn({ why }, "cannot notify systemd"));
+  const status = `serving on ${proxy.addresses.map(formatAddress).join(", ")}`;
+  manager.ready(status);
   hangups.reload(() => {
+    manager.reloading();
     try {
       sources.reload();
     } catch (error) {
       log.error({ why: GatewayError.from(error, "reload").detail }, "what was read before holds");
     }
     gateway.refresh();
+    manager.ready(status);
   });
   sources.followCertificates(
     {
@@ -175,7 +178,7 @@ async function serve(
   );
 
   await aborted(stop.drain);
-  notifySystemd("STOPPING=1", systemdFailed);
+  manager.stopping("draining");
   const graceMs = flags.shutdownGrace ?? startDefaults.shutdownGraceMs;
   const closed = drained(gateway, graceMs, stop);
   log.info(

@@ -1,17 +1,85 @@
 import { spawn } from "node:child_process";
+import { messageOf } from "@gw/interface";
+
+/** What a service manager is told, sd_notify(3). */
+export interface ServiceManager {
+  /** Start-up is over, or a reload. */
+  ready(status: string): void;
+  /** Configuration is read again; {@link ready} follows. */
+  reloading(): void;
+  stopping(status: string): void;
+}
+
+/** The longest that a timer of Node waits, in milliseconds. */
+const longestMs = 2 ** 31 - 1;
 
 /**
- * Tells systemd how the service is (sd_notify(3)), where it asked to be told; does nothing elsewhere.
+ * The service manager that started this process and asked to be told, by `NOTIFY_SOCKET`; elsewhere nobody is told. If
+ * it wants signs of life (`WATCHDOG_USEC`), it gets two in each interval for as long as the event loop turns.
  *
- * Node has no datagram Unix sockets, so `systemd-notify` speaks in our name: the unit needs
- * `NotifyAccess=all`. It is not waited for, and a failure of it is passed to `onFailure`.
+ * The variables are taken out of `environment`, since they are not for the processes that this one starts. Nothing is
+ * waited for.
+ *
+ * @param onFailure told when it cannot be told, once for each reason
  */
-export function notifySystemd(state: "READY=1" | "STOPPING=1", onFailure: (why: string) => void): void {
-  if (!process.env["NOTIFY_SOCKET"]) return;
-  const notify = spawn("systemd-notify", [`--pid=${process.pid}`, state], { stdio: "ignore" });
-  notify.on("error", error => onFailure(error.message));
-  notify.on("exit", status => {
-    if (status) onFailure(`systemd-notify ended with status ${status}`);
+export function serviceManager(
+  environment: NodeJS.ProcessEnv,
+  onFailure: (why: string) => void,
+): ServiceManager {
+  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdog, WATCHDOG_PID: watched } = environment;
+  for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete environment[name];
+  if (!socket) return { ready() {}, reloading() {}, stopping() {} };
+  let told = "";
+  const failed = (why: string): void => {
+    if (why !== told) onFailure(why);
+    told = why;
+  };
+  // One after the other, since what is told last holds.
+  let last: Promise<void> = Promise.resolve();
+  const notify = (...lines: readonly string[]): void => {
+    last = last.then(() => send(socket, lines)).catch(error => failed(messageOf(error)));
+  };
+  const everyMs = watchdogMs(watchdog, watched) / 2;
+  if (everyMs < Infinity) setInterval(() => notify("WATCHDOG=1"), everyMs).unref();
+  return {
+    ready: status => notify("READY=1", `STATUS=${status}`),
+    reloading: () => notify("RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}`),
+    stopping: status => notify("STOPPING=1", `STATUS=${status}`),
+  };
+}
+
+/** How often signs of life are wanted of this process, sd_watchdog_enabled(3), in milliseconds; Infinity for never. */
+function watchdogMs(usec: string | undefined, pid: string | undefined): number {
+  const ms = Number(usec) / 1_000;
+  const isOurs = pid === undefined || pid === "" || Number(pid) === process.pid;
+  return isOurs && ms >= 1 && ms <= longestMs ? ms : Infinity;
+}
+
+async function send(socket: string, lines: readonly string[]): Promise<void> {
+  try {
+    const { notifyService } = await import("@gw/splice");
+    notifyService(socket, lines.join("\n"));
+  } catch {
+    await sendByProgram(socket, lines);
+  }
+}
+
+/**
+ * Node has no datagram Unix sockets; where the native addon cannot be used, `systemd-notify` speaks in our name, for which
+ * the unit needs `NotifyAccess=all`. It gets nothing of the environment that it does not need.
+ */
+function sendByProgram(socket: string, lines: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const program = spawn("systemd-notify", [`--pid=${process.pid}`, ...lines], {
+      stdio: "ignore",
+      env: { NOTIFY_SOCKET: socket, PATH: process.env["PATH"] },
+      timeout: 5_000,
+    });
+    program.on("error", reject);
+    program.on("exit", (status, signal) => {
+      if (status === 0) resolve();
+      else reject(new Error(`systemd-notify ended with ${signal ?? `status ${status}`}`));
+    });
+    program.unref();
   });
-  notify.unref();
 }

@@ -172,9 +172,53 @@ describe.skipIf(missing("systemd-notify", "socat"))("under systemd", () => {
     await receiver.printed(/starting data transfer/);
     await using gw = await startGw([], { env: { NOTIFY_SOCKET: socket } });
     await receiver.printed(/READY=1/);
+    // systemd knows a reload by its time, and wants no older one.
+    gw.kill("SIGHUP");
+    await receiver.printed(/RELOADING=1\nMONOTONIC_USEC=\d+[\s\S]*READY=1/);
     gw.kill();
     await receiver.printed(/STOPPING=1/);
     expect(await gw.exit).toMatchObject({ code: 0 });
+    await rm(folder, { recursive: true });
+  });
+
+  test.skipIf(process.platform !== "linux")(
+    "no program is needed for that, nor a path; a watchdog gets signs of life",
+    async () => {
+      const name = `gw-test-${process.pid}`;
+      await using receiver = startProgram("socat", ["-u", "-d", "-d", `ABSTRACT-RECV:${name}`, "STDOUT"]);
+      await receiver.printed(/starting data transfer/);
+      const env = { NOTIFY_SOCKET: `@${name}`, WATCHDOG_USEC: "100000", PATH: "/nowhere" };
+      await using gw = await startGw([], { env });
+      await receiver.printed(/READY=1\nSTATUS=serving on /);
+      await receiver.printed(/WATCHDOG=1[\s\S]*WATCHDOG=1/);
+      expect(gw.output).not.toContain("cannot notify");
+    },
+  );
+
+  test("where the native addon cannot tell, systemd-notify does, and gets no secrets", async () => {
+    const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
+    const { tmpdir } = await import("node:os");
+    const folder = await mkdtemp(`${tmpdir()}/gw-notify-`);
+    await writeFile(
+      `${folder}/systemd-notify`,
+      `#!/bin/sh\n{ echo "$@"; /usr/bin/env; } > ${folder}/told\n`,
+      {
+        mode: 0o755,
+      },
+    );
+    const env = { NOTIFY_SOCKET: "vsock:2:1234", PATH: folder, SOME_PASSWORD: "secret" };
+    await using gw = await startGw([], { env });
+    gw.kill();
+    await gw.exit;
+    const { readFile } = await import("node:fs/promises");
+    const told = await readFile(`${folder}/told`, "utf8");
+    expect(told).toContain("NOTIFY_SOCKET=vsock:2:1234");
+    // The shell adds those of its own.
+    const names = told.split("\n").flatMap(line => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
+    expect(names.filter(name => !/^(PWD|OLDPWD|SHLVL|_|STATUS|STOPPING|READY)$/.test(name)).sort()).toEqual([
+      "NOTIFY_SOCKET",
+      "PATH",
+    ]);
     await rm(folder, { recursive: true });
   });
 

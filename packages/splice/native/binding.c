@@ -279,6 +279,18 @@ static napi_value exit_now(napi_env env, napi_callback_info info) {
   _exit((int)to_uint32(env, values[0]));
 }
 
+/* notify(socket, state): 0, or an errno */
+static napi_value notify(napi_env env, napi_callback_info info) {
+  napi_value values[MOST_ARGUMENTS];
+  arguments(env, info, values);
+  char path[256], state[1024];
+  size_t path_length = 0, state_length = 0;
+  if (napi_get_value_string_utf8(env, values[0], path, sizeof path, &path_length) != napi_ok ||
+      napi_get_value_string_utf8(env, values[1], state, sizeof state, &state_length) != napi_ok)
+    return number(env, EINVAL);
+  return number(env, notify_service(path, path_length, state, state_length));
+}
+
 NAPI_MODULE_INIT() {
   const struct {
     const char *name;
@@ -287,7 +299,7 @@ NAPI_MODULE_INIT() {
       {"selfTest", self_test}, {"start", start},   {"stop", stop},   {"listen", do_listen},
       {"unlisten", unlisten},  {"take", take},     {"dial", dial},   {"cancelDial", cancel_dial},
       {"close", do_close},     {"kill", do_kill},  {"bytes", bytes}, {"peer", peer},
-      {"check", check},        {"pipeLimit", pipe_limit}, {"exitNow", exit_now},
+      {"notify", notify},     {"check", check},        {"pipeLimit", pipe_limit}, {"exitNow", exit_now},
   };
   for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
     napi_value function;

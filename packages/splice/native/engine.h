@@ -9,6 +9,7 @@
 #define GW_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -78,5 +79,8 @@ const struct sockaddr *engine_peer(const struct engine *, uint32_t slot);
 
 /* self-test.c: whether all this works here. 0, or an errno that tells what does not. */
 int engine_self_test(void);
+
+/* notify.c: sends a state to a service manager's socket, a path or "@" and an abstract name. 0, or an errno. */
+int notify_service(const char *path, size_t path_length, const char *state, size_t state_length);
 
 #endif

@@ -6,6 +6,8 @@ import { GatewayError, messageOf } from "@gw/interface";
 
 /** The engine behind the binding; see `native/binding.c`. An errno stands for failure. */
 export interface Binding {
+  /** Sends a state to a service manager: 0, or an errno. */
+  notify(socket: string, state: string): number;
   selfTest(): number;
   start(threads: number): [engine: Engine, wakeFd: number] | number;
   stop(engine: Engine): void;
@@ -38,9 +40,8 @@ export type Engine = { readonly engine: unique symbol };
 /** Kind, slot, reason or listener, errno, bytes from the client, bytes from the backend. */
 export const numbersPerEvent = 6;
 
-/** Undefined until it was loaded, or could not be. */
-let opened: Binding | GatewayError | undefined;
-let loaded: Binding | GatewayError | undefined;
+let addon: Binding | GatewayError | undefined;
+let tested: GatewayError | "passed" | undefined;
 
 /**
  * The binding, loaded and tried once for all.
@@ -48,33 +49,29 @@ let loaded: Binding | GatewayError | undefined;
  * @throws {GatewayError} `unavailable`: there is none for this platform, it cannot be loaded, or its self-test failed
  */
 export function loadBinding(): Binding {
-  loaded ??= load();
-  if (loaded instanceof GatewayError) throw loaded;
-  return loaded;
+  const binding = loadAddon();
+  tested ??= test(binding);
+  if (tested instanceof GatewayError) throw tested;
+  return binding;
 }
 
 /**
- * The binding without its self-test, for what needs no engine.
+ * The binding, without a try of what the relay needs.
  *
  * @throws {GatewayError} `unavailable`: there is none for this platform, or it cannot be loaded
  */
-export function openBinding(): Binding {
-  opened ??= open();
-  if (opened instanceof GatewayError) throw opened;
-  return opened;
+export function loadAddon(): Binding {
+  addon ??= load();
+  if (addon instanceof GatewayError) throw addon;
+  return addon;
+}
+
+function test(binding: Binding): GatewayError | "passed" {
+  const error = binding.selfTest();
+  return error === 0 ? "passed" : unavailable(`its self-test failed: ${errnoName(error)}`);
 }
 
 function load(): Binding | GatewayError {
-  try {
-    const binding = openBinding();
-    const error = binding.selfTest();
-    return error === 0 ? binding : unavailable(`its self-test failed: ${errnoName(error)}`);
-  } catch (error) {
-    return error as GatewayError;
-  }
-}
-
-function open(): Binding | GatewayError {
   const name = `${process.platform}-${process.arch}`;
   const path = fileURLToPath(new URL(`../prebuilt/${name}.node`, import.meta.url));
   if (!existsSync(path)) return unavailable(`there is no binary for ${name}`);

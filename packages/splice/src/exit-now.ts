@@ -1,4 +1,4 @@
-import { openBinding } from "./binding.js";
+import { loadAddon } from "./binding.js";
 
 /**
  * Ends the process with this exit code at once, `_exit(2)`: unlike `process.exit` it waits for no thread of libuv's
@@ -7,5 +7,5 @@ import { openBinding } from "./binding.js";
  * @throws {GatewayError} `unavailable` where there is no binary for this machine
  */
 export function exitNow(code: number): never {
-  return openBinding().exitNow(code);
+  return loadAddon().exitNow(code);
 }

@@ -4,4 +4,5 @@
  * @packageDocumentation
  */
 export { exitNow } from "./exit-now.js";
+export { notifyService } from "./notify.js";
 export { type SpliceOptions, splice } from "./relay.js";
