@@ -15,7 +15,8 @@ async function startMember() {
     for await (const chunk of request) body += chunk;
     if (request.url === "/v3/auth/authenticate") {
       shown.put(`password ${JSON.parse(body).password}`);
-      return response.end(JSON.stringify({ token: "session" }));
+      response.end(JSON.stringify({ token: "session" }));
+      return;
     }
     if (request.headers.authorization !== undefined) shown.put(`token ${request.headers.authorization}`);
     const { port } = server.address() as AddressInfo;
