@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import { type Endpoint, GatewayError } from "@gw/interface";
+import type { Lookup } from "@gw/tcpproxy";
 import { checkEndpoint, type EndpointCheck, type Instruments } from "./check-endpoint.js";
 import { type Finding, findings } from "./check-findings.js";
 import { formatCheck } from "./check-format.js";
@@ -76,6 +78,8 @@ async function checkAll(
   instruments: Instruments,
   signal: AbortSignal,
 ): Promise<readonly EndpointCheck[]> {
+  // All at once: names that are slow are so side by side, and not for one batch after the other.
+  for (const { host } of endpoints) if (!isIP(host)) instruments.lookup(host).catch(() => {});
   const checks: EndpointCheck[] = [];
   for (let next = 0; next < endpoints.length && !signal.aborted; next += atOnce) {
     const some = endpoints.slice(next, next + atOnce);
@@ -100,7 +104,7 @@ async function prepare(
   const certificate = tlsProbe({ ...tls, serverNames, dial, timeoutMs, verify: check !== undefined });
   return {
     dialer,
-    lookup,
+    lookup: once(lookup),
     status,
     certificate,
     certificateDemanded: check !== undefined,
@@ -109,5 +113,15 @@ async function prepare(
       status.close();
       health?.close();
     },
+  };
+}
+
+/** Looks each name up once. */
+function once(lookup: Lookup): Lookup {
+  const known = new Map<string, ReturnType<Lookup>>();
+  return host => {
+    const found = known.get(host) ?? lookup(host);
+    known.set(host, found);
+    return found;
   };
 }

@@ -121,6 +121,14 @@ describe.skipIf(noIsolation())("while name servers are silent", () => {
     expect(stdout.match(/cannot be resolved/g)).toHaveLength(dead.length);
   });
 
+  test("gw check looks all names up side by side", async () => {
+    await using own = await createMachine("files dns", "timeout:1 attempts:1");
+    const dead = Array.from({ length: 48 }, (_, index) => `dead${index}.test`);
+    await using gw = start(["check", `--endpoints=${dead},good.test:1`, "--health-check=off"], own);
+    const { code, stderr } = await gw.exit;
+    expect({ code, stderr }).toEqual({ code: 1, stderr: "gw: error: 49 of 49 endpoints cannot serve\n" });
+  });
+
   test("a name that appears in the file of hosts later is used then", async () => {
     await using backend = await startBackend(echo);
     await using own = await createMachine("files [NOTFOUND=return] dns");

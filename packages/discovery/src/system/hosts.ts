@@ -8,7 +8,7 @@ const maxBytes = 16 * 1024 * 1024;
 const maxAddresses = 64;
 
 /** Where the platform has its file of hosts. */
-export const hostsPath: string =
+const hostsPath: string =
   process.platform === "win32"
     ? `${process.env["SystemRoot"] ?? "C:\\Windows"}\\System32\\drivers\\etc\\hosts`
     : "/etc/hosts";
