@@ -7,6 +7,8 @@ const pooled = /^(?:GetAddrInfoReqWrap|GetNameInfoReqWrap|FSReqCallback|FSReqPro
  */
 export async function endProcess(code: number): Promise<void> {
   if (process.getActiveResourcesInfo().some(resource => pooled.test(resource))) {
+    // The relay resets what is open, which would look like an end otherwise.
+    process.emit("exit", code);
     try {
       const { exitNow } = await import("@gw/splice");
       exitNow(code);
