@@ -54,6 +54,8 @@ export interface GatewaySettings {
   readonly health?: (dial: Dial, sources: GatewaySources) => Promise<Health | undefined>;
   readonly connectTimeoutMs?: number | undefined;
   readonly maxConnections?: number | undefined;
+  /** @default that of the proxy */
+  readonly maxAttempts?: number | undefined;
   /** How often everything is looked up again while no endpoint is up, in milliseconds. @default 5000 */
   readonly urgentRefreshMs?: number | undefined;
   readonly observer: Observer;
@@ -118,6 +120,7 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
     pool,
     dialer,
     maxConnections: settings.maxConnections,
+    maxAttempts: settings.maxAttempts,
     observer,
   });
   const named = resolvable({

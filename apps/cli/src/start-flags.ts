@@ -1,6 +1,6 @@
 import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
 import { type Farewell, poolDefaults } from "@gw/selector";
-import { dialerDefaults, keepAliveLimits, proxyDefaults } from "@gw/tcpproxy";
+import { defaultMaxAttempts, dialerDefaults, keepAliveLimits, proxyDefaults } from "@gw/tcpproxy";
 import type { Option } from "commander";
 import { builtInSelectors, defaultSelector } from "./built-in-selectors.js";
 import { type RelayChoice, relayChoices } from "./choose-relay.js";
@@ -17,6 +17,7 @@ export interface StartFlags extends DiscoveryFlags, HealthFlags {
   readonly maxRetryDelay?: number;
   readonly connectTimeout?: number;
   readonly maxConnections?: number;
+  readonly maxConnectAttempts?: number;
   readonly onUnhealthy?: Farewell;
   readonly panicThreshold?: number;
   readonly onRemoved?: Farewell;
@@ -67,6 +68,11 @@ export function startFlags(): Option[] {
       formatDuration(poolDefaults.maxRetryDelayMs),
     ),
     connectTimeoutFlag(),
+    flag(
+      "--max-connect-attempts <number>",
+      "endpoints to try for one client before it is closed",
+      String(defaultMaxAttempts),
+    ).argParser(number(10_000)),
     flag(
       "--max-connections <number>",
       "refuse more clients than this",

@@ -107,6 +107,7 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
       },
       connectTimeoutMs: flags.connectTimeout,
       maxConnections: flags.maxConnections,
+      maxAttempts: flags.maxConnectAttempts,
       observer,
       onUnresolved: (endpoint, error) => {
         unresolved(before =>

@@ -150,6 +150,7 @@ test("--version prints the version, --help what can be said; both are exit code 
       "--listen-addr",
       "--retry-delay",
       "--connect-timeout",
+      "--max-connect-attempts",
       "--max-connections",
     ])
       expect(stdout).toContain(flag);

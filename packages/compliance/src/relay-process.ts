@@ -52,7 +52,7 @@ const script = `
     }, 200).unref();
   const onClient = client => {
     listener.close();
-    later("client", () => client.dial(backend, 10_000));
+    later("client", () => client.dial([backend], 10_000));
     return {
       connected: () => later("connection"),
       dialFailed: error => console.log(error.message),

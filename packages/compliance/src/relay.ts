@@ -5,6 +5,7 @@ import { Bench, type RelayCase } from "./relay-bench.js";
 import { byteCases } from "./relay-bytes.js";
 import { closingCases } from "./relay-closing.js";
 import { crowdCases } from "./relay-crowds.js";
+import { dialRaceCases } from "./relay-dial-races.js";
 import { dialCases } from "./relay-dials.js";
 import { vainDialCases } from "./relay-dials-in-vain.js";
 import { eventCases } from "./relay-events.js";
@@ -30,6 +31,7 @@ const cases: readonly RelayCase[] = [
   ...timeoutCases,
   ...keepAliveCases,
   ...dialCases,
+  ...dialRaceCases,
   ...vainDialCases,
   ...closingCases,
   ...killCases,

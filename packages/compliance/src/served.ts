@@ -1,6 +1,7 @@
 import {
   type Address,
   type ClientEvents,
+  formatAddress,
   GatewayError,
   type GatewayErrorCode,
   type RelayClient,
@@ -9,7 +10,7 @@ import {
 import { Changing, Surprise } from "./waiting.js";
 
 type Event =
-  | { readonly name: "connected" }
+  | { readonly name: "connected"; readonly address: Address }
   | { readonly name: "dialFailed"; readonly error: GatewayError }
   | { readonly name: "ended"; readonly end: RelayEnd };
 
@@ -46,9 +47,10 @@ export class Served extends Changing implements ClientEvents {
   }
 
   /** @param timeoutMs by default so long that what waits for it fails before */
-  dial(address: Address, timeoutMs: number = 10 * this.limitMs): void {
+  dial(addresses: Address | readonly Address[], timeoutMs: number = 10 * this.limitMs): void {
     this.#dialling = true;
-    this.#call("dial()", () => this.client.dial(address, timeoutMs));
+    const list = "host" in addresses ? [addresses] : addresses;
+    this.#call("dial()", () => this.client.dial(list, timeoutMs));
   }
 
   cancelDial(): void {
@@ -66,8 +68,8 @@ export class Served extends Changing implements ClientEvents {
     this.#call("kill()", () => this.client.kill());
   }
 
-  connected(): void {
-    this.#record({ name: "connected" });
+  connected(address: Address): void {
+    this.#record({ name: "connected", address });
   }
 
   dialFailed(error: GatewayError): void {
@@ -83,9 +85,11 @@ export class Served extends Changing implements ClientEvents {
     return this.#events.length;
   }
 
-  /** Demands that the next event says that the dial succeeded. */
-  async isConnected(): Promise<void> {
-    await this.#next("connected");
+  /** Demands that the next event says that the dial succeeded; and that `address` accepted, if that is given. */
+  async isConnected(address?: Address): Promise<void> {
+    const { address: told } = await this.#next("connected");
+    if (address && formatAddress(told) !== formatAddress(address))
+      throw new Surprise(`connected() with ${formatAddress(told)}, in place of ${formatAddress(address)}`);
   }
 
   /**

@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import {
   type Address,
   type ClientEvents,
+  dialRace,
   formatAddress,
   GatewayError,
   type RelayClient,
@@ -49,8 +50,9 @@ export class RelayedClient implements RelayClient {
   #early: Buffer[] = [];
   #events: ClientEvents | undefined;
   #onEnd: (() => void) | undefined;
-  #dialled: Socket | undefined;
-  #dialTimer: NodeJS.Timeout | undefined;
+  /** Attempts that are under way, each with its timer. */
+  readonly #dialled = new Map<Socket, NodeJS.Timeout | undefined>();
+  #nextTimer: NodeJS.Timeout | undefined;
   #failure: Failure | undefined;
   #over = false;
 
@@ -79,8 +81,19 @@ export class RelayedClient implements RelayClient {
     return this.#count("backend");
   }
 
-  dial(address: Address, timeoutMs: number): void {
+  dial(addresses: readonly Address[], timeoutMs: number): void {
     if (this.#failure && !this.#faults.has("dials for who is gone")) return;
+    const [first, second] = addresses;
+    const most = this.#faults.has("dials any number of addresses") ? Infinity : dialRace.addresses;
+    if (second && this.#faults.has("dials the second address as well")) connect(second).on("error", () => {});
+    const list = this.#faults.has("dials the first address only") ? addresses.slice(0, 1) : addresses;
+    this.#dialNext(list.slice(0, most), timeoutMs, first);
+  }
+
+  #dialNext(waiting: Address[], timeoutMs: number, first: Address | undefined): void {
+    clearTimeout(this.#nextTimer);
+    const address = this.#dialled.size < dialRace.attemptsAtOnce ? waiting.shift() : undefined;
+    if (!address) return;
     const doing = `dial ${formatAddress(address)}`;
     if (this.#faults.has("fails within dial()") && address.host === "255.255.255.255") {
       this.#events?.dialFailed(new GatewayError("unreachable", doing));
@@ -88,28 +101,47 @@ export class RelayedClient implements RelayClient {
     }
     const socket = connect({ ...socketOptions, ...keepAliveOf(this.#settings, this.#faults), ...address });
     const fail = (error: GatewayError): void => {
-      if (this.#dialled !== socket) return;
-      this.cancelDial();
+      if (!this.#dialled.has(socket)) return;
+      clearTimeout(timer);
+      this.#dialled.delete(socket);
+      socket.destroy();
+      if (this.#faults.has("fails with the first address")) this.cancelDial();
+      else if (!this.#faults.has("waits after an address that is refused") || waiting.length === 0)
+        this.#dialNext(waiting, timeoutMs, first);
+      else return;
+      if (this.#dialled.size > 0) return;
       this.#events?.dialFailed(error);
       if (this.#faults.has("ends after a failed dial")) this.#fail({ reason: "backend-failed", error });
     };
-    this.#dialled = socket;
-    if (!this.#faults.has("dials without a timeout"))
-      this.#dialTimer = setTimeout(() => fail(new GatewayError("timed-out", doing)), timeoutMs);
+    const timer = this.#faults.has("dials without a timeout")
+      ? undefined
+      : setTimeout(() => fail(new GatewayError("timed-out", doing)), timeoutMs);
+    this.#dialled.set(socket, timer);
     socket.on("error", error => fail(GatewayError.from(error, doing)));
     socket.once("connect", () => {
-      if (this.#dialled !== socket && !this.#faults.has("goes on with what was cancelled")) return;
-      clearTimeout(this.#dialTimer);
-      this.#dialled = undefined;
-      this.#connected(socket);
+      if (!this.#dialled.has(socket) && !this.#faults.has("goes on with what was cancelled")) return;
+      clearTimeout(this.#dialled.get(socket));
+      this.#dialled.delete(socket);
+      if (!this.#faults.has("keeps those that lose")) this.cancelDial();
+      clearTimeout(this.#nextTimer);
+      this.#connected(socket, this.#faults.has("tells the first address") ? (first ?? address) : address);
     });
+    const beside = !this.#faults.has("dials one address after the other");
+    const delayMs = this.#faults.has("dials all addresses at once") ? 0 : dialRace.attemptDelayMs;
+    if (beside && waiting.length > 0)
+      this.#nextTimer = setTimeout(() => this.#dialNext(waiting, timeoutMs, first), delayMs);
   }
 
   cancelDial(): void {
-    const [socket, faults] = [this.#dialled, this.#faults];
-    clearTimeout(this.#dialTimer);
-    this.#dialled = undefined;
-    if (!socket || faults.has("goes on with what was cancelled")) return;
+    clearTimeout(this.#nextTimer);
+    for (const socket of [...this.#dialled.keys()]) this.#cancel(socket);
+  }
+
+  #cancel(socket: Socket): void {
+    const faults = this.#faults;
+    clearTimeout(this.#dialled.get(socket));
+    this.#dialled.delete(socket);
+    if (faults.has("goes on with what was cancelled")) return;
     if (faults.has("loses bytes to what was cancelled")) {
       for (const chunk of this.#early.splice(0)) socket.write(chunk);
       socket.destroySoon();
@@ -133,7 +165,7 @@ export class RelayedClient implements RelayClient {
     return this.#read[side] + (this.#faults.has("miscounts") ? 1 : 0);
   }
 
-  #connected(socket: Socket): void {
+  #connected(socket: Socket, address: Address): void {
     this.#sockets.backend = socket;
     lastBackend = socket;
     this.#open += 1;
@@ -144,7 +176,7 @@ export class RelayedClient implements RelayClient {
     for (const chunk of this.#early.splice(0)) this.#write("backend", chunk);
     if (this.#ended.client && !this.#faults.has("loses an early end")) this.#shutDown("backend");
     this.#hear();
-    this.#events?.connected();
+    this.#events?.connected(address);
     this.#pump("client");
   }
 

@@ -1,25 +1,27 @@
-import { connect, type Socket } from "node:net";
-import type { Endpoint } from "@gw/interface";
+import { lookup } from "node:dns/promises";
+import { isIP, type Socket } from "node:net";
+import { connectFirst, type Endpoint, GatewayError, interleaveFamilies, withLocalZone } from "@gw/interface";
 
 /** Connects to an endpoint; the socket belongs to the caller. Rejects with the reason of `signal` when aborted. */
 export type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
 
-/** Dials with what the operating system knows of names. */
-export function dialTcp({ host, port }: Endpoint, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port });
-    const giveUp = (): void => {
-      socket.destroy();
-      reject(signal.reason);
-    };
-    const settle = (): void => signal.removeEventListener("abort", giveUp);
-    signal.addEventListener("abort", giveUp);
-    socket.once("close", settle);
-    socket.once("error", reject);
-    socket.once("connect", () => {
-      settle();
-      socket.off("error", reject);
-      resolve(socket);
-    });
-  });
+/** How long one address may take to accept, in milliseconds; the check has a timeout of its own. */
+const timeoutMs = 60_000;
+
+/** Dials with what the operating system knows of names; the addresses of one as `dialRace` says. */
+export async function dialTcp({ host, port }: Endpoint, signal: AbortSignal): Promise<Socket> {
+  const addresses = isIP(host) ? [withLocalZone(host)] : await addressesOf(host);
+  const { socket } = await connectFirst(
+    addresses.map(address => ({ host: address, port })),
+    { timeoutMs, signal },
+  );
+  return socket;
+}
+
+async function addressesOf(host: string): Promise<readonly string[]> {
+  try {
+    return interleaveFamilies((await lookup(host, { all: true })).map(({ address }) => address));
+  } catch (error) {
+    throw GatewayError.from(error, `look up ${host}`);
+  }
 }

@@ -6,6 +6,7 @@
 export { type Address, formatAddress, isLinkLocal, parseAddress } from "./address.js";
 export { certificateNameFault, serverNameOf } from "./certificate-names.js";
 export { type Clock, systemClock } from "./clock.js";
+export { type ConnectOptions, connectFirst, dialRace, interleaveFamilies } from "./dial-race.js";
 export type { Discovery, WatchOptions } from "./discovery.js";
 export { type Endpoint, sameEndpoint } from "./endpoint.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";

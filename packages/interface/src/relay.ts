@@ -69,13 +69,18 @@ export interface RelayClient {
   /** Bytes read from the backend so far. */
   readonly bytesFromBackend: number;
   /**
-   * Dials `address`, an IP literal and a port, once. `connected` or `dialFailed` follows, unless the client
-   * goes away before (`ended`). Once connected, bytes flow. Only one dial may be under way, and none once one has
-   * succeeded.
+   * Connects the client to the first of `addresses`, at least one IP literal and port, that accepts. The first is
+   * dialled at once; the next beside those under way when none has accepted for `attemptDelayMs`, or at once when one
+   * has failed, within the bounds of {@link dialRace} (RFC 8305, section 5). Addresses behind the sixteenth are left
+   * out. Those that lose are closed, and no byte moves to or from them. `connected` or `dialFailed` follows, unless
+   * the client goes away before (`ended`). Once connected, bytes flow. Only one dial may be under way, and none once
+   * one has succeeded.
    *
-   * @param timeoutMs how long the connection may take to be accepted
+   * An error of this machine (`out-of-resources`) starts no further attempt; those under way go on.
+   *
+   * @param timeoutMs how long each address may take to accept the connection
    */
-  dial(address: Address, timeoutMs: number): void;
+  dial(addresses: readonly Address[], timeoutMs: number): void;
   /**
    * Gives up the dial under way: no event of it follows. The client stays, and may be dialled for again; unless the
    * backend has accepted at this very moment and bytes have moved, which must not go to another: then it is reset, and
@@ -93,9 +98,9 @@ export interface RelayClient {
 
 /** What a relay tells about one client. Never called from within a method of the {@link RelayClient}. */
 export interface ClientEvents {
-  /** The dial succeeded, and bytes flow. */
-  connected(): void;
-  /** The dial failed; the client waits for another. */
+  /** The dial succeeded, and bytes flow. `address` is the one of the dial's addresses that accepted. */
+  connected(address: Address): void;
+  /** All addresses failed, and `error` is of the one that did so last; the client waits for another dial. */
   dialFailed(error: GatewayError): void;
   /** All is closed. The last event, exactly once for every client that was not refused. */
   ended(end: RelayEnd): void;

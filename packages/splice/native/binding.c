@@ -212,7 +212,8 @@ static napi_value take(napi_env env, napi_callback_info info) {
     const struct event *event = &events[index];
     out[0] = event->kind;
     out[1] = event->slot;
-    out[2] = event->kind == ENDED ? (double)event->reason : (double)event->listener;
+    bool of_dial = event->kind == CONNECTED || event->kind == DIAL_FAILED;
+    out[2] = event->kind == ENDED ? (double)event->reason : of_dial ? (double)event->address : (double)event->listener;
     out[3] = event->error;
     out[4] = (double)event->bytes[0];
     out[5] = (double)event->bytes[1];
@@ -231,6 +232,26 @@ static napi_value dial(napi_env env, napi_callback_info info) {
   engine_dial(to_relay(env, values[0])->engine, to_uint32(env, values[1]), (struct sockaddr *)&address, length,
               to_uint32(env, values[4]));
   return number(env, 0);
+}
+
+/* dialAny(relay, slot, addresses: [host, port, host, port, …], timeoutMs) */
+static napi_value dial_any(napi_env env, napi_callback_info info) {
+  napi_value values[MOST_ARGUMENTS];
+  arguments(env, info, values);
+  struct sockaddr_storage addresses[DIAL_ADDRESSES];
+  uint32_t length = 0, count = 0;
+  napi_get_array_length(env, values[2], &length);
+  for (; count < DIAL_ADDRESSES && 2 * count + 1 < length; count++) {
+    napi_value host, port;
+    socklen_t size;
+    napi_get_element(env, values[2], 2 * count, &host);
+    napi_get_element(env, values[2], 2 * count + 1, &port);
+    /* No socket can be made for what is of no family. */
+    if (to_address(env, host, port, &addresses[count], &size) != 0) addresses[count].ss_family = AF_UNSPEC;
+  }
+  engine_dial_any(to_relay(env, values[0])->engine, to_uint32(env, values[1]), addresses, count,
+                  to_uint32(env, values[3]));
+  return NULL;
 }
 
 static napi_value cancel_dial(napi_env env, napi_callback_info info) {
@@ -300,6 +321,7 @@ NAPI_MODULE_INIT() {
       {"unlisten", unlisten},  {"take", take},     {"dial", dial},   {"cancelDial", cancel_dial},
       {"close", do_close},     {"kill", do_kill},  {"bytes", bytes}, {"peer", peer},
       {"notify", notify},     {"check", check},        {"pipeLimit", pipe_limit}, {"exitNow", exit_now},
+      {"dialAny", dial_any},
   };
   for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
     napi_value function;

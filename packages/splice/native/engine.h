@@ -32,6 +32,7 @@ struct event {
   int listener;     /* ACCEPTED, ACCEPT_FAILED: its number */
   int error;        /* an errno: DIAL_FAILED, ACCEPT_FAILED, ENDED with *_FAILED, or KILLED by this machine; else 0 */
   enum reason reason; /* ENDED */
+  unsigned address;  /* CONNECTED, DIAL_FAILED: which of the addresses of the dial, from 0 */
   uint64_t bytes[2]; /* ENDED: read from the client, read from the backend */
 };
 
@@ -69,6 +70,12 @@ unsigned engine_take(struct engine *, struct event *, unsigned max);
 
 /* Orders. `slot` is one that was ACCEPTED and has not ENDED. */
 void engine_dial(struct engine *, uint32_t slot, const struct sockaddr *, socklen_t, uint32_t timeout);
+/*
+ * Connects to the first of up to DIAL_ADDRESSES addresses that accepts; the next is dialled beside those under way
+ * ATTEMPT_DELAY_MS after the last, or when one fails (RFC 8305). Each may take `timeout`. What is no address fails.
+ */
+enum { DIAL_ADDRESSES = 16, ATTEMPT_DELAY_MS = 250 };
+void engine_dial_any(struct engine *, uint32_t slot, const struct sockaddr_storage *, unsigned count, uint32_t timeout);
 void engine_cancel_dial(struct engine *, uint32_t slot);
 void engine_close(struct engine *, uint32_t slot); /* a client without a backend; the kernel chooses FIN or RST */
 void engine_kill(struct engine *, uint32_t slot);  /* resets both sides */

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 
 /*
  * A system call, made again when a signal interrupts it. One that is interrupted each time has failed: nothing here may
@@ -65,6 +66,9 @@ struct way {
   bool settled;           /* nothing is pending since the last byte was read */
 };
 
+/* A dial to several addresses that is under way: see race.c. */
+struct race;
+
 /* What epoll last said about a side. Edge-triggered: it holds until a system call says EAGAIN. */
 struct side {
   int fd;
@@ -91,6 +95,8 @@ struct flow {
   bool is_ready, in_epoll;
   bool has_patience; /* the backend's socket has what matters to long connections only */
   uint8_t dial; /* the number of the dial under way */
+  uint8_t dial_address; /* which of its addresses the last outcome is about */
+  struct race *race;    /* while several addresses are dialled; then the backend's side has no socket yet */
 
   /* Orders; under the thread's lock. */
   struct flow *next_order;
@@ -100,12 +106,14 @@ struct flow {
   uint8_t dial_ordered;
   uint32_t timeout;
   union address target;
+  struct race *race_ordered; /* if set, in place of `target` */
 
   /* Events; under the engine's lock. */
   struct flow *next_event;
   uint8_t events;
   bool queued;
-  uint8_t dial_told; /* the dial that CONNECTED or DIAL_FAILED is about */
+  uint8_t dial_told; /* the dial that CONNECTED or DIAL_FAILED is about, */
+  uint8_t address_told; /* and which of its addresses */
   int dial_error;
 
   /* The owner's own. */
@@ -168,6 +176,7 @@ struct engine {
   atomic_uint untaken; /* accepted clients that the owner has not seen */
   atomic_int pipes_left; /* that may still be made, of engine_pipe_limit */
   int highest_pipe;      /* above this descriptor there are too few left for pipes */
+  atomic_uint extra_attempts; /* beside the first of their dial */
   atomic_bool held_back; /* a listener waits until the owner has seen them */
   pthread_mutex_t lock;
   struct flow *events, **events_end; /* under the lock */
@@ -193,8 +202,8 @@ void call(struct thread *);
 
 /* thread.c */
 /* What an epoll event is about is a pointer with its kind in the low bits: the client of a flow (0), its backend (1), a
- * listener (2); or NULL, which is the owner's poke. */
-enum { OF_LISTENER = 2, KIND = 3 };
+ * listener (2), one of the backends that a flow dials beside each other (3); or NULL, which is the owner's poke. */
+enum { OF_LISTENER = 2, OF_RACE = 3, KIND = 3 };
 int watch(struct thread *, int fd, uint32_t events, uintptr_t what);
 void *thread_run(void *thread);
 
@@ -212,12 +221,31 @@ void on_side(struct thread *, struct flow *, int which, uint32_t events);
 /* What the owner has ordered since the last time. */
 void follow_orders(struct thread *, struct flow *);
 void dial_failed(struct thread *, struct flow *, int error);
+/* The backend's side is connected: bytes flow. */
+void dial_succeeded(struct thread *, struct flow *);
 /* Ends a flow because of one side, or of this machine where the error is its own. */
 void flow_fail(struct thread *, struct flow *, int side, int error);
 /* Closes what is open, and puts the flow among those that are over. */
 void flow_end(struct thread *, struct flow *, enum reason reason, int error);
 /* Frees a flow that nobody else knows any more; what is open is reset. */
 void free_flow(struct flow *);
+
+/* race.c */
+enum { SIDE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET };
+/* NULL without memory. */
+struct race *new_race(const struct sockaddr_storage *, unsigned count, uint32_t timeout);
+/* Begins to dial; the flow owns the race from now on. */
+void start_race(struct thread *, struct flow *, struct race *);
+/* What epoll says of one of the sockets. */
+void on_race(struct thread *, struct flow *);
+/* What is due: timeouts, and the next address. */
+void check_race(struct thread *, struct flow *);
+/* Adds to all its timeouts. */
+void extend_race(struct race *, uint32_t ms);
+/* Closes what is open, and frees the race, if there is one. */
+void end_race(struct thread *, struct flow *);
+/* A socket that has begun to connect; -1 with errno set. */
+int dialling_socket(struct thread *, const struct settings *, const union address *target);
 
 /* times.c */
 uint32_t clock_ms(void);

@@ -53,6 +53,7 @@ void tell(struct engine *engine, struct flow *flow, uint8_t what, int error) {
   if (what & (TOLD_CONNECTED | TOLD_FAILED)) {
     flow->events &= (uint8_t)~(TOLD_CONNECTED | TOLD_FAILED);
     flow->dial_told = flow->dial;
+    flow->address_told = flow->dial_address;
     flow->dial_error = error;
   }
   flow->events |= what;
@@ -127,7 +128,7 @@ static unsigned take_flow(struct engine *engine, struct flow *flow, struct event
   }
   if ((events & (TOLD_CONNECTED | TOLD_FAILED)) && flow->dial_told == flow->dials) {
     enum event_kind kind = events & TOLD_CONNECTED ? CONNECTED : DIAL_FAILED;
-    out[count++] = (struct event){.slot = flow->slot, .kind = kind, .error = flow->dial_error};
+    out[count++] = (struct event){.slot = flow->slot, .kind = kind, .error = flow->dial_error, .address = flow->address_told};
   }
   if (events & TOLD_ENDED) {
     out[count] = (struct event){.slot = flow->slot, .kind = ENDED, .error = flow->end_error, .reason = flow->reason};
@@ -190,15 +191,33 @@ static struct thread *least_loaded(struct engine *engine) {
   return least;
 }
 
+/* To be called under the thread's lock. */
+static void order_dial(struct flow *flow, struct race *race) {
+  flow->dial_ordered = ++flow->dials;
+  free(flow->race_ordered);
+  flow->race_ordered = race;
+  order(flow, ORDER_DIAL);
+}
+
 void engine_dial(struct engine *engine, uint32_t slot, const struct sockaddr *target, socklen_t length,
                  uint32_t timeout) {
   struct flow *flow = engine->slots[slot];
   if (!flow->thread) flow->thread = least_loaded(engine);
   pthread_mutex_lock(&flow->thread->lock);
-  flow->dial_ordered = ++flow->dials;
   flow->timeout = timeout;
   memcpy(&flow->target, target, length < sizeof flow->target ? length : sizeof flow->target);
-  order(flow, ORDER_DIAL);
+  order_dial(flow, NULL);
+}
+
+void engine_dial_any(struct engine *engine, uint32_t slot, const struct sockaddr_storage *targets, unsigned count,
+                     uint32_t timeout) {
+  struct race *race = new_race(targets, count, timeout);
+  /* Without memory the first has to do. */
+  if (!race) return engine_dial(engine, slot, (const struct sockaddr *)targets, sizeof(union address), timeout);
+  struct flow *flow = engine->slots[slot];
+  if (!flow->thread) flow->thread = least_loaded(engine);
+  pthread_mutex_lock(&flow->thread->lock);
+  order_dial(flow, race);
 }
 
 void engine_cancel_dial(struct engine *engine, uint32_t slot) {
@@ -207,6 +226,8 @@ void engine_cancel_dial(struct engine *engine, uint32_t slot) {
   pthread_mutex_lock(&flow->thread->lock);
   flow->dials++;
   flow->orders &= (uint8_t)~ORDER_DIAL;
+  free(flow->race_ordered);
+  flow->race_ordered = NULL;
   order(flow, ORDER_CANCEL);
 }
 

@@ -126,7 +126,8 @@ void *thread_run(void *argument) {
       uintptr_t what = (uintptr_t)events[index].data.u64;
       void *pointer = (void *)(what & ~(uintptr_t)KIND);
       if (!pointer) continue; /* the poke, which has done what it is for */
-      if (what & OF_LISTENER) on_listener(thread, pointer);
+      if ((what & KIND) == OF_LISTENER) on_listener(thread, pointer);
+      else if ((what & KIND) == OF_RACE) on_race(thread, pointer);
       else on_side(thread, pointer, (int)(what & KIND), events[index].events);
     }
     if (is_time_to_sweep(thread, count == EVENTS)) sweep(thread);

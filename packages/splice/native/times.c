@@ -57,7 +57,10 @@ static bool check_way(struct thread *thread, struct flow *flow, int from) {
 static void check_times(struct thread *thread, struct flow *flow) {
   const struct settings *settings = flow->settings;
   uint32_t now = thread->now;
-  if (flow->state == DIALLING && is_past(now, flow->dial_until)) dial_failed(thread, flow, ETIMEDOUT);
+  if (flow->state == DIALLING && is_past(now, flow->dial_until)) {
+    if (flow->race) check_race(thread, flow);
+    else dial_failed(thread, flow, ETIMEDOUT);
+  }
   if (flow->state != RELAYING) return;
   if (!flow->has_patience) {
     flow->has_patience = set_patience(flow->side[BACKEND].fd, settings) == 0;
@@ -95,6 +98,7 @@ void forgive_pause(struct thread *thread) {
       way->pending.unanswered_since += paused;
       way->pending.probed_at += paused;
     }
+    if (flow->race) extend_race(flow->race, paused);
   }
   thread->sweep_at = thread->now + LEAST_TICK;
 }

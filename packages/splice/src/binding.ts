@@ -25,6 +25,8 @@ export interface Binding {
   /** How many events were written, {@link numbersPerEvent} each. */
   take(engine: Engine, events: Float64Array): number;
   dial(engine: Engine, slot: number, host: string, port: number, timeoutMs: number): number;
+  /** `addresses`: host, port, host, port, … */
+  dialAny(engine: Engine, slot: number, addresses: readonly (string | number)[], timeoutMs: number): void;
   cancelDial(engine: Engine, slot: number): void;
   close(engine: Engine, slot: number): void;
   kill(engine: Engine, slot: number): void;
@@ -37,7 +39,7 @@ export interface Binding {
 /** Known to the binding alone. */
 export type Engine = { readonly engine: unique symbol };
 
-/** Kind, slot, reason or listener, errno, bytes from the client, bytes from the backend. */
+/** Kind, slot, reason or listener or which address of a dial, errno, bytes from the client, bytes from the backend. */
 export const numbersPerEvent = 6;
 
 let addon: Binding | GatewayError | undefined;

@@ -21,7 +21,7 @@ export interface Shared {
 
 /** A dial that was ordered. */
 interface Dial {
-  readonly address: Address;
+  readonly addresses: readonly Address[];
   readonly timeoutMs: number;
 }
 
@@ -62,13 +62,20 @@ export class NativeClient implements RelayClient {
     return this.#slot < 0 ? (this.#last as RelayEnd).bytesFromBackend : this.#bytes(1);
   }
 
-  dial(address: Address, timeoutMs: number): void {
+  dial(addresses: readonly Address[], timeoutMs: number): void {
     if (this.#slot < 0) return;
     const { binding, engine } = this.#shared;
-    const dial = { address, timeoutMs };
+    const [first, second] = addresses;
+    if (!first) throw new GatewayError("invalid-option", "there is no address to dial");
+    const dial = { addresses, timeoutMs };
     this.#ordered(dial);
-    const error = binding.dial(engine, this.#slot, address.host, address.port, engineMs(timeoutMs));
-    if (error !== 0) process.nextTick(() => this.#last === dial && this.#failed(dial, error));
+    if (second) {
+      const list = addresses.flatMap(({ host, port }) => [host, port]);
+      binding.dialAny(engine, this.#slot, list, engineMs(timeoutMs));
+      return;
+    }
+    const error = binding.dial(engine, this.#slot, first.host, first.port, engineMs(timeoutMs));
+    if (error !== 0) process.nextTick(() => this.#last === dial && this.#failed(dial, error, 0));
   }
 
   cancelDial(): void {
@@ -89,17 +96,18 @@ export class NativeClient implements RelayClient {
     this.#shared.binding.kill(this.#shared.engine, this.#slot);
   }
 
-  /** The dial succeeded. */
-  connected(): void {
+  /** The dial succeeded, with the address of this number. */
+  connected(index: number): void {
     if (this.#orderedAt === this.#shared.takes.count) return;
+    const { addresses } = this.#last as Dial;
     this.#last = undefined;
-    this.events?.connected();
+    this.events?.connected(addresses[index] as Address);
   }
 
-  /** The dial failed with an errno. */
-  failed(errno: number): void {
+  /** The dial failed with an errno, which is of the address of this number. */
+  failed(errno: number, index: number): void {
     if (this.#orderedAt === this.#shared.takes.count) return;
-    this.#failed(this.#last as Dial, errno);
+    this.#failed(this.#last as Dial, errno, index);
   }
 
   #ordered(dial: Dial | undefined): void {
@@ -107,8 +115,8 @@ export class NativeClient implements RelayClient {
     this.#orderedAt = this.#shared.takes.count;
   }
 
-  #failed({ address, timeoutMs }: Dial, errno: number): void {
-    const doing = `dial ${formatAddress(address)}`;
+  #failed({ addresses, timeoutMs }: Dial, errno: number, index: number): void {
+    const doing = `dial ${formatAddress(addresses[index] as Address)}`;
     const error = GatewayError.from(systemError(errno, "connect"), doing);
     const late = error.code === "timed-out";
     this.events?.dialFailed(

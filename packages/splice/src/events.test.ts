@@ -53,12 +53,12 @@ test("of a dial that is given up while its failure waits to be told, nothing is 
   const { sockets, clients } = await twoClients();
   let other: Followed | undefined;
   for (const here of clients) {
-    here.client.dial(refused, 10_000);
+    here.client.dial([refused], 10_000);
     here.react = () => {
       if (other) return;
       other = clients.find(client => client !== here);
       other?.client.cancelDial();
-      other?.client.dial(backend.address, 10_000);
+      other?.client.dial([backend.address], 10_000);
     };
   }
   together();
@@ -72,7 +72,7 @@ test("of a dial that is given up while its failure waits to be told, nothing is 
 test("a connection whose end waits to be told can be looked at, and be told anything", async () => {
   await using backend = await startBackend();
   const { sockets, clients } = await twoClients();
-  for (const { client } of clients) client.dial(backend.address, 10_000);
+  for (const { client } of clients) client.dial([backend.address], 10_000);
   await until(() => clients.every(({ told }) => told.length === 1));
   const seen: unknown[] = [];
   for (const here of clients)

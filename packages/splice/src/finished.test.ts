@@ -16,7 +16,7 @@ async function answered() {
   const clients: RelayClient[] = [];
   const listener = await listen(splice({ threads: 1 }), client => {
     clients.push(client);
-    client.dial(backend.address, 10_000);
+    client.dial([backend.address], 10_000);
     return { connected() {}, dialFailed() {}, ended: end => ends.push(end) };
   });
   const socket = connectTo(listener);

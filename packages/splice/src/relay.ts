@@ -176,8 +176,9 @@ class NativeRelay implements Relay {
     try {
       const kind = events[at];
       if (kind === kinds.accepted) this.#accepted(slot, events[at + 2] as number);
-      else if (kind === kinds.connected) this.#clients[slot]?.connected();
-      else if (kind === kinds.dialFailed) this.#clients[slot]?.failed(events[at + 3] as number);
+      else if (kind === kinds.connected) this.#clients[slot]?.connected((events[at + 2] as number) | 0);
+      else if (kind === kinds.dialFailed)
+        this.#clients[slot]?.failed(events[at + 3] as number, events[at + 2] as number);
       else if (kind === kinds.ended) this.#ended(slot, events, at);
       else this.#acceptFailed(events[at + 2] as number, events[at + 3] as number);
     } catch (error) {

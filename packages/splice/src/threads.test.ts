@@ -63,7 +63,7 @@ describe("in worker threads", () => {
   const script = scriptWith(`
     const { parentPort, workerData: backend } = require("node:worker_threads");
     const listener = await listen(splice({ threads: 2 }), client => {
-      client.dial(backend, 10_000);
+      client.dial([backend], 10_000);
       return nobody;
     });
     parentPort.postMessage(listener.address.port);
@@ -154,7 +154,7 @@ test("where descriptors run out that is said, and clients wait until there are s
     };
     const onError = ({ code }) => {
       console.log("accept failed:", code);
-      open[0]?.dial(${JSON.stringify(backend.address)}, 10_000);
+      open[0]?.dial([${JSON.stringify(backend.address)}], 10_000);
     };
     const listener = await listen(splice({ threads: 1 }), onClient, onError);
     console.log("port", listener.address.port);`);

@@ -19,7 +19,7 @@ async function endOf(stuck: "client" | "backend", bytes: number): Promise<RelayE
     { host: "127.0.0.1", port: 0 },
     {
       onClient(client) {
-        client.dial(backend.address, 10_000);
+        client.dial([backend.address], 10_000);
         return { connected() {}, dialFailed() {}, ended: end => ends.push(end) };
       },
       onError() {},
@@ -63,7 +63,7 @@ const relayScript = scriptWith(`
     const { port } = backend.address();
     const start = (host, extra, ended) =>
       splice({ threads: 1 }).listen({ host, port: 0 }, { onError() {}, onClient(client) {
-        client.dial({ host: "127.0.0.1", port }, 10_000);
+        client.dial([{ host: "127.0.0.1", port }], 10_000);
         return { ...nobody, connected: () => console.log("connected"), ended };
       } }, { ...settings, ...extra });
     const { address } = await start("10.66.1.1", { userTimeoutMs }, ({ reason, error }) =>

@@ -27,7 +27,7 @@ export function listen(
 /** Listens on a free port, and connects each client to `backend`. */
 export function serve(relay: Relay, backend: Address): Promise<Listener> {
   return listen(relay, client => {
-    client.dial(backend, 10_000);
+    client.dial([backend], 10_000);
     return nobody;
   });
 }

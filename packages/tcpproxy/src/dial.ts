@@ -1,11 +1,10 @@
-import { connect, isIP, type Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import {
   type Address,
   type Clock,
+  connectFirst,
   type Endpoint,
-  formatAddress,
   GatewayError,
-  startTimeout,
   systemClock,
   withLocalZone,
 } from "@gw/interface";
@@ -30,7 +29,7 @@ export interface Dialer {
   /** How long one address may take to accept a connection, in milliseconds. */
   readonly connectTimeoutMs: number;
   /**
-   * The addresses of `endpoint` in turn, for whoever connects to them. Names are remembered and resolved again
+   * The addresses of `endpoint`, best first, for whoever connects to them. Names are remembered and resolved again
    * in the background. When no remembered address accepts, the name is asked for anew, and if the answer comes
    * soon (250 ms) the addresses not seen before are tried.
    *
@@ -38,8 +37,8 @@ export interface Dialer {
    */
   route(endpoint: Endpoint, listening?: readonly Address[]): Route;
   /**
-   * Connects to the first address of the route that accepts; addresses are tried one at a time, each with
-   * the timeout of its own. The socket is paused, unread, allows half-open use, and belongs to the caller.
+   * Connects to the first address of the route that accepts, as `dialRace` of `@gw/interface` says: the next beside
+   * the first after 250 ms, each with a timeout of its own. The socket is paused, unread, allows half-open use, and belongs to the caller.
    *
    * @param options.signal gives up; its reason is what the dial is rejected with
    * @param options.listening addresses of the proxy itself, which are never dialled
@@ -89,11 +88,15 @@ class TcpDialer implements Dialer {
   async dial(endpoint: Endpoint, { signal, listening }: DialOptions = {}): Promise<Socket> {
     const route = this.route(endpoint, listening);
     for (;;) {
-      const address = await unlessAborted(route.next(), signal);
-      if (!address) throw route.error;
+      const addresses = await unlessAborted(route.next(), signal);
+      if (!addresses) throw route.error;
       try {
-        const socket = await this.#connect(address, signal);
-        route.accepted();
+        const { socket, address } = await connectFirst(addresses, {
+          timeoutMs: this.connectTimeoutMs,
+          clock: this.#clock,
+          signal,
+        });
+        route.accepted(address);
         return socket;
       } catch (error) {
         if (signal?.aborted || !(error instanceof GatewayError) || endsRoute(error)) throw error;
@@ -109,38 +112,6 @@ class TcpDialer implements Dialer {
 
   forget(): void {
     this.#resolver.forget();
-  }
-
-  /** One address, one attempt. */
-  #connect(address: Address, signal: AbortSignal | undefined): Promise<Socket> {
-    const doing = `dial ${formatAddress(address)}`;
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const { host, port } = address;
-      const socket = connect({ host, port, allowHalfOpen: true, noDelay: true }).pause();
-      const settle = (): void => {
-        cancel();
-        signal?.removeEventListener("abort", onAbort);
-      };
-      const fail = (error: unknown): void => {
-        settle();
-        socket.destroy();
-        reject(error);
-      };
-      const onAbort = (): void => fail(signal?.reason);
-      const onError = (error: unknown): void => fail(GatewayError.from(error, doing));
-      const cancel = startTimeout(this.#clock, this.connectTimeoutMs, () =>
-        fail(new GatewayError("timed-out", `${doing}: no answer within ${this.connectTimeoutMs} ms`)),
-      );
-      signal?.addEventListener("abort", onAbort);
-      // It stays until the caller's own: an error of a socket that was given up must not end the process.
-      socket.on("error", onError);
-      socket.once("connect", () => {
-        settle();
-        socket.off("error", onError);
-        resolve(socket);
-      });
-    });
   }
 }
 

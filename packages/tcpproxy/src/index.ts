@@ -10,6 +10,7 @@ export { type JsRelayOptions, jsRelay } from "./js-relay/index.js";
 export { leadsBack } from "./loop.js";
 export {
   createProxy,
+  defaultMaxAttempts,
   keepAliveLimits,
   keepAliveMs,
   type ProxyOptions,

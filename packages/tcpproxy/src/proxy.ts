@@ -38,6 +38,12 @@ export interface ProxyOptions extends Partial<Record<keyof RelaySettings, number
    * @default what `ulimit -n` allows
    */
   readonly maxConnections?: number | undefined;
+  /**
+   * Endpoints that are tried for one client before it is closed, so that many that are down cost neither the client
+   * nor this process more than that.
+   * @default 16
+   */
+  readonly maxAttempts?: number | undefined;
   /** Up to 32767000. @default 30000 */
   readonly keepAliveDelayMs?: number | undefined;
   /** Up to 32767000. @default 10000 */
@@ -72,6 +78,9 @@ export const proxyDefaults: RelaySettings = {
   halfCloseTimeoutMs: 600_000,
   writeTimeoutMs: 300_000,
 };
+
+/** Endpoints that are tried for one client where {@link ProxyOptions.maxAttempts} is not given. */
+export const defaultMaxAttempts = 16;
 
 /** A TCP proxy. */
 export interface TcpProxy {
@@ -126,11 +135,15 @@ class ListeningProxy implements TcpProxy {
     const wanted = options.maxConnections ?? Infinity;
     if (!(wanted >= 1))
       throw new GatewayError("invalid-option", `maxConnections ${wanted} is not at least 1`);
+    const maxAttempts = options.maxAttempts ?? defaultMaxAttempts;
+    if (!(maxAttempts >= 1))
+      throw new GatewayError("invalid-option", `maxAttempts ${maxAttempts} is not at least 1`);
     this.maxConnections = Math.min(wanted, connectionLimit(this.#relay.extraDescriptors));
     this.#context = {
       pool: options.pool,
       dialer: options.dialer ?? createDialer(),
       listening: () => this.#addresses,
+      maxAttempts,
       observer: options.observer,
       clock: this.#clock,
       onEnd: client => this.#ended(client),

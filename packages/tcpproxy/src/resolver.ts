@@ -1,4 +1,11 @@
-import { type Clock, GatewayError, getaddrinfo, quote, startTimeout } from "@gw/interface";
+import {
+  type Clock,
+  GatewayError,
+  getaddrinfo,
+  interleaveFamilies,
+  quote,
+  startTimeout,
+} from "@gw/interface";
 
 /**
  * Resolves a host name to IP addresses, best first, and tells for how long they hold, if it knows. `fresh` asks for what
@@ -121,7 +128,8 @@ export class Resolver {
 
   async #ask(host: string, fresh: boolean): Promise<readonly string[]> {
     try {
-      const { addresses: answer, ttlMs = longestFreshMs } = await this.#lookup(host, { fresh });
+      const { addresses: found, ttlMs = longestFreshMs } = await this.#lookup(host, { fresh });
+      const answer = interleaveFamilies(found);
       if (answer.length === 0) throw new GatewayError("name-not-resolved", `${quote(host)} has no address`);
       const [best] = this.#known.get(host)?.addresses ?? [];
       const addresses = preferring(best, answer);

@@ -2,17 +2,17 @@ import { type Address, type Endpoint, formatAddress, GatewayError, withLocalZone
 import { leadsBack } from "./loop.js";
 import type { Resolver } from "./resolver.js";
 
-/** The addresses of one endpoint, one after the other, for one dial. */
+/** The addresses of one endpoint, best first, for one dial. */
 export interface Route {
   /**
-   * The next address to try, at once where it is known; `undefined` when there are no more, and then `error` says
-   * why. A promise of it never rejects.
+   * The next addresses to try beside each other, at once where they are known; `undefined` when there are no more, and
+   * then `error` says why. A promise of them never rejects.
    */
-  next(): Address | undefined | Promise<Address | undefined>;
-  /** The address that was told last did not accept. */
+  next(): readonly Address[] | undefined | Promise<readonly Address[] | undefined>;
+  /** None of the addresses that were told last accepted. */
   failed(error: GatewayError): void;
-  /** The address that was told last accepted: it goes first from now on. */
-  accepted(): void;
+  /** This address accepted: it goes first from now on. */
+  accepted(address: Address): void;
   /** Why the last address failed, or why there is none. */
   readonly error: GatewayError;
 }
@@ -30,11 +30,11 @@ export class LiteralRoute implements Route {
     this.#listening = listening;
   }
 
-  next(): Address | undefined {
+  next(): readonly Address[] | undefined {
     if (this.#told) return undefined;
     this.#told = true;
     if (leadsBack(this.#address, this.#listening)) this.#error = selfLoop(this.#address);
-    else if (!this.#address.host.includes("%")) return this.#address;
+    else if (!this.#address.host.includes("%")) return [this.#address];
     else return this.#onItsInterface();
     return undefined;
   }
@@ -45,9 +45,9 @@ export class LiteralRoute implements Route {
 
   accepted(): void {}
 
-  #onItsInterface(): Address | undefined {
+  #onItsInterface(): readonly Address[] | undefined {
     try {
-      return { host: withLocalZone(this.#address.host), port: this.#address.port };
+      return [{ host: withLocalZone(this.#address.host), port: this.#address.port }];
     } catch (error) {
       this.#error = GatewayError.from(error, "dial");
       return undefined;
@@ -65,9 +65,8 @@ export class NamedRoute implements Route {
   readonly #listening: readonly Address[];
   readonly #resolver: Resolver;
   readonly #timeoutMs: number;
-  #addresses: readonly string[] | undefined;
-  /** How many of the addresses were told. */
-  #told = 0;
+  /** Those that were told already. */
+  #told: readonly string[] | undefined;
   #askedAgain = false;
   #error: GatewayError | undefined;
 
@@ -79,10 +78,10 @@ export class NamedRoute implements Route {
     this.#timeoutMs = timeoutMs;
   }
 
-  next(): Address | undefined | Promise<Address | undefined> {
-    this.#addresses ??= this.#resolver.fresh(this.#endpoint.host);
-    if (!this.#addresses) return this.#resolve();
-    return this.#nextOf(this.#addresses) ?? (this.#askedAgain ? undefined : this.#askAgain(this.#addresses));
+  next(): readonly Address[] | undefined | Promise<readonly Address[] | undefined> {
+    if (this.#told) return this.#askedAgain ? undefined : this.#askAgain(this.#told);
+    const known = this.#resolver.fresh(this.#endpoint.host);
+    return known ? this.#tell(known) : this.#resolve();
   }
 
   failed(error: GatewayError): void {
@@ -93,39 +92,40 @@ export class NamedRoute implements Route {
     return this.#error ?? new GatewayError("name-not-resolved", `${this.#endpoint.host} has no address`);
   }
 
-  accepted(): void {
-    const address = this.#addresses?.[this.#told - 1];
-    if (address !== undefined) this.#resolver.prefer(this.#endpoint.host, address);
+  accepted({ host }: Address): void {
+    this.#resolver.prefer(this.#endpoint.host, host);
   }
 
-  #nextOf(addresses: readonly string[]): Address | undefined {
-    while (this.#told < addresses.length) {
-      const address = { host: addresses[this.#told] as string, port: this.#endpoint.port };
-      this.#told += 1;
-      if (!leadsBack(address, this.#listening)) return address;
-      this.#error = selfLoop(address);
-    }
-    return undefined;
+  #tell(
+    addresses: readonly string[],
+  ): readonly Address[] | undefined | Promise<readonly Address[] | undefined> {
+    this.#told = addresses;
+    const usable = addresses
+      .map(host => ({ host, port: this.#endpoint.port }))
+      .filter(address => {
+        if (!leadsBack(address, this.#listening)) return true;
+        this.#error = selfLoop(address);
+        return false;
+      });
+    return usable.length > 0 ? usable : this.next();
   }
 
-  async #resolve(): Promise<Address | undefined> {
+  async #resolve(): Promise<readonly Address[] | undefined> {
     try {
-      this.#addresses = await this.#resolver.within(this.#endpoint.host, this.#timeoutMs);
+      return this.#tell(await this.#resolver.within(this.#endpoint.host, this.#timeoutMs));
     } catch (error) {
-      this.#addresses = [];
+      this.#told = [];
       this.#askedAgain = true;
       this.#error = GatewayError.from(error, `look up ${this.#endpoint.host}`);
+      return undefined;
     }
-    return this.next();
   }
 
   /** When no remembered address accepts, what a quick look-up adds to them. */
-  async #askAgain(before: readonly string[]): Promise<Address | undefined> {
+  async #askAgain(before: readonly string[]): Promise<readonly Address[] | undefined> {
     this.#askedAgain = true;
     const now = await this.#resolver.soon(this.#endpoint.host, true);
-    this.#addresses = now.filter(address => !before.includes(address));
-    this.#told = 0;
-    return this.#nextOf(this.#addresses);
+    return this.#tell(now.filter(address => !before.includes(address)));
   }
 }
 

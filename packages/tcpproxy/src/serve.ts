@@ -20,6 +20,8 @@ export interface ServeContext {
   readonly pool: Pool;
   readonly dialer: Dialer;
   readonly listening: () => readonly Address[];
+  /** Endpoints that are tried for one client at most. */
+  readonly maxAttempts: number;
   readonly observer: Observer | undefined;
   readonly clock: Clock;
   /** Called once for each client, when it and its backend are closed; never from within `serve`. */
@@ -34,8 +36,8 @@ interface Attempt {
   tried: readonly Endpoint[];
   /** Where the dial under way has got to. */
   route: Route | undefined;
-  /** What is being dialled. */
-  address: Address | undefined;
+  /** Whether the relay is dialling. */
+  dialling: boolean;
   /** Why the client is not served so far. */
   error: GatewayError | undefined;
 }
@@ -61,7 +63,7 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     this.#client = client;
     this.#context = context;
     const since = context.clock.now();
-    this.#attempt = { since, tried: none, route: undefined, address: undefined, error: undefined };
+    this.#attempt = { since, tried: none, route: undefined, dialling: false, error: undefined };
   }
 
   get tried(): readonly Endpoint[] {
@@ -93,23 +95,23 @@ export class ServedClient implements ClientEvents, LeaseRequest {
       this.#client.kill();
       return;
     }
-    if (attempt.address) this.#client.cancelDial();
+    if (attempt.dialling) this.#client.cancelDial();
     this.#endpointFailed(attempt, error);
     this.#advance(attempt);
   }
 
-  connected(): void {
+  connected(address: Address): void {
     const attempt = this.#attempt;
     if (!attempt || !this.#lease || this.#ending) return;
     this.#attempt = undefined;
-    attempt.route?.accepted();
+    attempt.route?.accepted(address);
     this.#lease.connected();
     const { observer, clock } = this.#context;
-    if (observer?.connected && attempt.address)
+    if (observer?.connected)
       notify(observer, "connected", {
         connection: this.id,
         endpoint: this.#lease.endpoint,
-        address: attempt.address,
+        address,
         dialMs: clock.now() - attempt.since,
       });
   }
@@ -121,6 +123,7 @@ export class ServedClient implements ClientEvents, LeaseRequest {
       this.#endpointFailed(attempt, error);
       this.#giveUp(attempt);
     } else {
+      attempt.dialling = false;
       attempt.route?.failed(error);
       this.#advance(attempt);
     }
@@ -150,9 +153,9 @@ export class ServedClient implements ClientEvents, LeaseRequest {
       while (!this.#ending) {
         if (!this.#lease && !this.#acquire(attempt)) break;
         const route = attempt.route as Route;
-        const address = route.next();
-        if (address) {
-          this.#dial(attempt, route, address);
+        const addresses = route.next();
+        if (addresses) {
+          this.#dial(attempt, route, addresses);
           return;
         }
         this.#endpointFailed(attempt, route.error);
@@ -165,19 +168,27 @@ export class ServedClient implements ClientEvents, LeaseRequest {
   }
 
   #acquire(attempt: Attempt): boolean {
-    const { pool, dialer, listening } = this.#context;
+    const { pool, dialer, listening, maxAttempts } = this.#context;
+    if (attempt.tried.length >= maxAttempts) {
+      attempt.error = attemptsExhausted(maxAttempts, attempt.error);
+      return false;
+    }
     this.#lease = pool.acquire(this);
     if (this.#lease) attempt.route = dialer.route(this.#lease.endpoint, listening());
     return this.#lease !== undefined;
   }
 
-  #dial(attempt: Attempt, route: Route, address: Address | Promise<Address | undefined>): void {
-    if (!(address instanceof Promise)) {
-      attempt.address = address;
-      this.#client.dial(address, this.#context.dialer.connectTimeoutMs);
+  #dial(
+    attempt: Attempt,
+    route: Route,
+    addresses: readonly Address[] | Promise<readonly Address[] | undefined>,
+  ): void {
+    if (!(addresses instanceof Promise)) {
+      attempt.dialling = true;
+      this.#client.dial(addresses, this.#context.dialer.connectTimeoutMs);
       return;
     }
-    void address.then(found => {
+    void addresses.then(found => {
       if (attempt.route !== route || this.#ending) return;
       if (found) this.#dial(attempt, route, found);
       else {
@@ -191,7 +202,7 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     const lease = this.#lease as Lease;
     this.#lease = undefined;
     attempt.route = undefined;
-    attempt.address = undefined;
+    attempt.dialling = false;
     attempt.error = error;
     attempt.tried = [...attempt.tried, lease.endpoint];
     lease.failed(error);
@@ -204,4 +215,12 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     attempt.error ??= new GatewayError("unreachable", "there are no endpoints");
     this.#client.close();
   }
+}
+
+function attemptsExhausted(maxAttempts: number, last: GatewayError | undefined): GatewayError {
+  const endpoints = maxAttempts === 1 ? "1 endpoint was tried" : `${maxAttempts} endpoints were tried`;
+  const why = last ? `; the last: ${last.detail}` : "";
+  return new GatewayError(last?.code ?? "unreachable", `${endpoints}, the most for one client${why}`, {
+    cause: last,
+  });
 }

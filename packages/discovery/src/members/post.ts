@@ -1,11 +1,14 @@
 import { type ClientRequest, type IncomingMessage, request as plainRequest } from "node:http";
 import { type RequestOptions, request as secureRequest } from "node:https";
-import { isIP, type LookupFunction } from "node:net";
+import { isIP, type Socket } from "node:net";
+import type { ConnectionOptions } from "node:tls";
 import {
   certificateNameFault,
+  connectFirst,
   type Endpoint,
   formatAddress,
   GatewayError,
+  interleaveFamilies,
   messageOf,
   serverNameOf,
   withLocalZone,
@@ -54,25 +57,55 @@ export async function post(
   const text = JSON.stringify(body);
   try {
     return await within(options, (resolve, reject) => {
-      const request = begin(endpoint, path, options, {
-        "content-type": "application/json",
-        "content-length": Buffer.byteLength(text),
-        ...(token !== undefined && { authorization: token }),
-      });
-      request.on("error", reject);
-      request.on("response", response => read(response).then(resolve, reject));
-      request.end(text);
-      return () => request.destroy();
+      const connecting = new AbortController();
+      let stop = (): void => connecting.abort();
+      const send = (socket: Socket): void => {
+        stop = () => socket.on("error", () => {}).destroy();
+        const request = begin(endpoint, path, socket, options, {
+          "content-type": "application/json",
+          "content-length": Buffer.byteLength(text),
+          ...(token !== undefined && { authorization: token }),
+        });
+        stop = () => {
+          request.destroy();
+          socket.destroy();
+        };
+        request.on("error", reject);
+        request.on("response", response => read(response).then(resolve, reject));
+        request.end(text);
+      };
+      connectTo(endpoint, options, connecting.signal).then(send).catch(reject);
+      return () => stop();
     });
   } catch (error) {
     throw explained(error, `ask ${formatAddress(endpoint)}`, endpoint);
   }
 }
 
+/** Connects to the first address of a host that accepts; one that does not answer costs 250 ms (RFC 8305). */
+export async function connectTo(
+  { host, port }: Endpoint,
+  { lookup, timeoutMs }: Pick<PostOptions, "lookup" | "timeoutMs">,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const addresses = isIP(host) ? [withLocalZone(host)] : interleaveFamilies(await lookup(host));
+  if (addresses.length === 0) throw new GatewayError("name-not-resolved", `${host} has no address`);
+  const targets = addresses.map(address => ({ host: address, port }));
+  try {
+    return (await connectFirst(targets, { timeoutMs, signal })).socket;
+  } catch (error) {
+    // The caller names the address already, unless it has a name.
+    if (isIP(host) && error instanceof GatewayError && error.cause) throw error.cause;
+    throw error;
+  }
+}
+
+/** @param socket is connected, and the request's from now on */
 function begin(
   { host, port, secure }: Endpoint,
   path: string,
-  { tls, serverNames, lookup }: PostOptions,
+  socket: Socket,
+  { tls, serverNames }: PostOptions,
   headers: NonNullable<RequestOptions["headers"]>,
 ): ClientRequest {
   const names = [host, ...serverNames];
@@ -84,11 +117,10 @@ function begin(
     agent: false,
     // A zone means nothing to others (RFC 6874, 1).
     headers: { host: formatAddress({ host: host.replace(/%.*$/s, ""), port }), ...headers },
-    lookup: nodeLookup(lookup),
   };
-  if (!secure) return plainRequest(options);
-  return secureRequest({
-    ...options,
+  if (!secure) return plainRequest({ ...options, createConnection: () => socket });
+  const secureOptions: ConnectionOptions = {
+    socket,
     ca: tls.ca,
     cert: tls.cert,
     key: tls.key,
@@ -102,22 +134,8 @@ function begin(
       const fault = certificateNameFault(subjectaltname, names);
       return fault === undefined ? undefined : new GatewayError("untrusted", fault);
     },
-  });
-}
-
-function nodeLookup(lookup: PostOptions["lookup"]): LookupFunction {
-  return (host, { all }, callback) => {
-    lookup(host).then(
-      addresses => {
-        const known = addresses.map(address => ({ address, family: isIP(address) }));
-        const [first] = known;
-        if (!first) callback(new GatewayError("name-not-resolved", `${host} has no address`), "");
-        else if (all) callback(null, known);
-        else callback(null, first.address, first.family);
-      },
-      error => callback(GatewayError.from(error, `look up ${host}`), ""),
-    );
   };
+  return secureRequest({ ...options, ...secureOptions });
 }
 
 async function read(response: IncomingMessage): Promise<Answer> {

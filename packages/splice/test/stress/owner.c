@@ -30,7 +30,15 @@ static void dial(struct owner *owner, uint32_t slot, enum target target) {
   else if (chance(owner->random, 20)) known->act = (enum act[]){CANCEL, CLOSE, KILL}[random_below(owner->random, 3)];
   uint64_t longest = known->act == KILL ? 50 : target == AT_HOLE ? 20 : 3;
   known->act_at = chance(owner->random, 30) ? 0 : now_ms() + random_below(owner->random, longest);
-  engine_dial(owner->engine, slot, (const struct sockaddr *)address, sizeof *address, timeout);
+  if (chance(owner->random, 60))
+    return engine_dial(owner->engine, slot, (const struct sockaddr *)address, sizeof *address, timeout);
+  /* Others in front of it, which must lose. */
+  struct sockaddr_storage list[3] = {0};
+  unsigned count = 0;
+  if (target != AT_HOLE && chance(owner->random, 50)) memcpy(&list[count++], &session->dead, sizeof session->dead);
+  if (target == AT_HOLE) memcpy(&list[count++], address, sizeof *address);
+  memcpy(&list[count++], address, sizeof *address);
+  engine_dial_any(owner->engine, slot, list, count, timeout);
 }
 
 static void end(struct owner *owner, uint32_t slot, enum act act) {

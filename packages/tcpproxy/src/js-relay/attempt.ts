@@ -6,14 +6,14 @@ import type { Swept } from "./sweep.js";
 /** Who is told how an attempt ended; nothing if it was abandoned. */
 export interface AttemptOwner {
   /** `socket` is connected, and the owner's to follow. */
-  onDialled(socket: Socket): void;
+  onDialled(attempt: Attempt, socket: Socket): void;
   /** There is no socket any more. */
-  onDialFailed(error: GatewayError): void;
+  onDialFailed(attempt: Attempt, error: GatewayError): void;
 }
 
 /** One attempt to connect to one address. */
 export class Attempt implements Follower, Swept {
-  readonly #address: Address;
+  readonly address: Address;
   readonly #timeoutMs: number;
   readonly #dueMs: number;
   readonly #owner: AttemptOwner;
@@ -22,7 +22,7 @@ export class Attempt implements Follower, Swept {
 
   /** @param nowMs the time, as {@link sweep} will be told it: a pause of this process does not count */
   constructor(address: Address, timeoutMs: number, owner: AttemptOwner, nowMs: number) {
-    this.#address = address;
+    this.address = address;
     this.#timeoutMs = timeoutMs;
     this.#dueMs = nowMs + timeoutMs;
     this.#owner = owner;
@@ -30,7 +30,7 @@ export class Attempt implements Follower, Swept {
 
   start(sockets: { connect(address: Address): Socket }): void {
     try {
-      this.#socket = sockets.connect(this.#address);
+      this.#socket = sockets.connect(this.address);
       setFollower(this.#socket, this);
     } catch (error) {
       // As for a port that is none. The owner is not told before it has returned from where it dials.
@@ -60,7 +60,7 @@ export class Attempt implements Follower, Swept {
       return;
     }
     this.#over = true;
-    this.#owner.onDialled(socket);
+    this.#owner.onDialled(this, socket);
   }
 
   onError(error: unknown): void {
@@ -83,13 +83,13 @@ export class Attempt implements Follower, Swept {
   onEnd(): void {}
 
   toString(): string {
-    return `dial ${formatAddress(this.#address)}`;
+    return `dial ${formatAddress(this.address)}`;
   }
 
   #fail(error: GatewayError): void {
     if (this.#over) return;
     this.abandon();
-    this.#owner.onDialFailed(error);
+    this.#owner.onDialFailed(this, error);
   }
 }
 

@@ -16,6 +16,7 @@ export interface Tools {
   readonly intake: Intake;
   readonly staging: Staging;
   readonly dials: Sweep;
+  readonly extra: { count: number };
 }
 
 /** The clients of one listener. */
@@ -23,6 +24,7 @@ export class Clients implements Surroundings {
   readonly settings: RelaySettings;
   readonly staging: Staging;
   readonly dials: Sweep;
+  readonly extra: { count: number };
   readonly connections: Sweep;
   readonly periodMs: number;
   readonly #handlers: ListenHandlers;
@@ -37,6 +39,7 @@ export class Clients implements Surroundings {
     this.settings = settings;
     this.staging = tools.staging;
     this.dials = tools.dials;
+    this.extra = tools.extra;
     this.connections = new Sweep(tools.clock);
     this.periodMs = Math.min(longestPeriodMs, periodOf(settings));
   }

@@ -87,7 +87,7 @@ describe.each([
   async function connection(settings: Partial<RelaySettings>, clock: ManualClock) {
     const backend = await startBackend();
     const { client, served } = await accept(settings, { clock });
-    served.relayed.dial(backend.address, 10_000);
+    served.relayed.dial([backend.address], 10_000);
     expect(await served.dialled()).toBe("connected");
     const server = await backend.next();
     return { client, server, served, [Symbol.asyncDispose]: backend[Symbol.asyncDispose] };
@@ -101,7 +101,7 @@ describe.each([
     await using hole = await startBlackHole();
     using accepted = await accept({}, { clock });
     const { client, served, relayed } = accepted;
-    if (dials) relayed.dial({ host: "127.0.0.1", port: hole.port }, 80_000);
+    if (dials) relayed.dial([{ host: "127.0.0.1", port: hole.port }], 80_000);
     client.write(Buffer.alloc(1024 * 1024));
     await vi.waitFor(() => expect(relayed.bytesFromClient).toBeGreaterThanOrEqual(earlyLength));
     client.resetAndDestroy();
@@ -131,14 +131,14 @@ describe.each([
     using accepted = await accept({}, { clock });
     const { client, served, relayed } = accepted;
     const noAnswer = { host: "127.0.0.1", port: hole.port };
-    relayed.dial(noAnswer, 1_000);
+    relayed.dial([noAnswer], 1_000);
     await clock.advance(999);
     relayed.cancelDial();
-    relayed.dial(noAnswer, 1_000);
+    relayed.dial([noAnswer], 1_000);
     await clock.advance(1_250);
     expect(await served.dialled()).toMatchObject({ code: "timed-out" });
     client.end("early");
-    relayed.dial(backend.address, 1_000);
+    relayed.dial([backend.address], 1_000);
     expect(await served.dialled()).toBe("connected");
     expect(await outcome(await backend.next())).toEqual({ received: Buffer.from("early"), end: "end" });
   });
@@ -147,7 +147,7 @@ describe.each([
     const port = await freePort();
     const from = { localAddress: "127.0.0.1", localPort: port };
     using accepted = await accept({}, { connect: options => connect({ ...options, ...from }) });
-    accepted.relayed.dial({ host: "127.0.0.1", port }, 10_000);
+    accepted.relayed.dial([{ host: "127.0.0.1", port }], 10_000);
     expect(await accepted.served.dialled()).toMatchObject({ code: "refused" });
   });
 
@@ -155,7 +155,7 @@ describe.each([
     using accepted = await accept();
     const { served, relayed } = accepted;
     const told = vi.spyOn(served, "dialFailed");
-    relayed.dial({ host: "127.0.0.1", port: 65_536 }, 10_000);
+    relayed.dial([{ host: "127.0.0.1", port: 65_536 }], 10_000);
     expect(told).not.toHaveBeenCalled();
     expect(await served.dialled()).toMatchObject({ code: "unknown" });
   });
@@ -163,7 +163,7 @@ describe.each([
   test("a second dial beside one that is under way throws", async () => {
     await using hole = await startBlackHole();
     using accepted = await accept();
-    const dial = (): void => accepted.relayed.dial({ host: "127.0.0.1", port: hole.port }, 10_000);
+    const dial = (): void => accepted.relayed.dial([{ host: "127.0.0.1", port: hole.port }], 10_000);
     dial();
     expect(dial).toThrow(expect.objectContaining({ code: "invalid-option" }));
   });

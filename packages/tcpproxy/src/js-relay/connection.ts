@@ -7,24 +7,20 @@ import {
   type RelayEnd,
   type RelaySettings,
 } from "@gw/interface";
-import { Attempt, type AttemptOwner } from "./attempt.js";
 import { Flow, type FlowOwner } from "./flow.js";
 import { hasTimeouts, Patience } from "./patience.js";
+import { Race, type RaceOwner, type RaceTrack } from "./race.js";
 import type { Staging } from "./staging.js";
 import type { Sweep, Swept } from "./sweep.js";
 
 /** What the connections of one listener share. */
-export interface Surroundings {
+export interface Surroundings extends RaceTrack {
   readonly settings: RelaySettings;
   readonly staging: Staging;
-  /** Of dials that are under way. */
-  readonly dials: Sweep;
   /** Of all connections. */
   readonly connections: Sweep;
   /** Between two sweeps of `connections`, in milliseconds. */
   readonly periodMs: number;
-  /** Starts to connect a socket, which reads as soon as it is connected. */
-  connect(address: Address): Socket;
   /** Sets how TCP keepalive probes are sent. For a connected socket: libuv would set its own first, and then these. */
   keepAlive(socket: Socket): void;
   /** A connection has ended. */
@@ -32,15 +28,15 @@ export interface Surroundings {
 }
 
 /** A client, and its backend once there is one. It ends when all of its sockets are closed. */
-export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
+export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
   readonly address: Address;
   readonly #around: Surroundings;
   readonly #up: Flow;
   #down: Flow | undefined;
-  #attempt: Attempt | undefined;
+  #race: Race | undefined;
   #patience: Patience | undefined;
   #events: ClientEvents | undefined;
-  /** Sockets that are not closed; that of an attempt does not count. */
+  /** Sockets that are not closed; those of a race do not count. */
   #open = 1;
   /** Set by the first thing that ends the connection before it is finished; what follows from it is no reason. */
   #cut: Pick<RelayEnd, "reason" | "error"> | undefined;
@@ -66,18 +62,18 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
     this.#around.connections.add(this, this.#around.periodMs);
   }
 
-  dial(address: Address, timeoutMs: number): void {
+  dial(addresses: readonly Address[], timeoutMs: number): void {
     if (this.#cut || this.#open === 0) return;
-    if (this.#attempt || this.#down)
+    if (this.#race || this.#down)
       throw new GatewayError("invalid-option", "a client is dialled for once at a time");
-    const { dials } = this.#around;
-    this.#attempt = new Attempt(address, timeoutMs, this, dials.nowMs);
-    this.#attempt.start(this.#around);
-    dials.add(this.#attempt, timeoutMs / 8);
+    if (addresses.length === 0) throw new GatewayError("invalid-option", "there is no address to dial");
+    this.#race = new Race(addresses, timeoutMs, this.#around, this);
+    this.#race.start();
   }
 
   cancelDial(): void {
-    this.#endAttempt()?.abandon();
+    this.#race?.abandon();
+    this.#race = undefined;
   }
 
   close(): void {
@@ -93,8 +89,8 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
     this.#reset({ reason: "killed" });
   }
 
-  onDialled(backend: Socket): void {
-    this.#endAttempt();
+  onDialled(backend: Socket, address: Address): void {
+    this.#race = undefined;
     this.#around.keepAlive(backend);
     const { connections, settings, staging } = this.#around;
     this.#open += 1;
@@ -103,11 +99,11 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
       this.#patience = new Patience(this.#up, this.#down, settings, connections.nowMs);
     this.#up.start(backend);
     this.#down.start(this.#up.from);
-    this.#events?.connected();
+    this.#events?.connected(address);
   }
 
   onDialFailed(error: GatewayError): void {
-    this.#endAttempt();
+    this.#race = undefined;
     this.#events?.dialFailed(error);
   }
 
@@ -128,13 +124,6 @@ export class Connection implements RelayClient, FlowOwner, AttemptOwner, Swept {
     this.#down?.check();
     const error = this.#patience?.exhausted(nowMs);
     if (error) this.#reset({ reason: "timed-out", error });
-  }
-
-  #endAttempt(): Attempt | undefined {
-    const attempt = this.#attempt;
-    if (attempt) this.#around.dials.delete(attempt);
-    this.#attempt = undefined;
-    return attempt;
   }
 
   /** Resets both: the side that did not fail must not take the end of the bytes for their completion. */

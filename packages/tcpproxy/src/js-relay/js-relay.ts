@@ -46,6 +46,7 @@ export class JsRelay implements Relay {
   readonly #intakeFor: (staging: Staging) => Promise<Intake>;
   readonly #staging: Staging = new Staging();
   readonly #dials: Sweep;
+  readonly #extra = { count: 0 };
 
   /** @param howToRead finds out how sockets are read */
   constructor(options: JsRelayOptions, howToRead: (staging: Staging) => Promise<Intake>) {
@@ -63,6 +64,7 @@ export class JsRelay implements Relay {
       intake,
       staging: this.#staging,
       dials: this.#dials,
+      extra: this.#extra,
     });
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
     const bound = await bind(server, address);

@@ -1,0 +1,201 @@
+/*
+ * Dials several addresses beside each other: the first that accepts wins (RFC 8305, "Happy Eyeballs"). An event says
+ * only that something has become of one of the sockets; which and what is asked of the system, so that no event can be
+ * about a socket that is closed already.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Attempts of one dial at once; and beside the first of their dial, of all dials of an engine together, since they take
+ * descriptors that were not counted for connections. `dialRace` of @gw/interface has the same.
+ */
+enum { ATTEMPTS_AT_ONCE = 8, EXTRA_ATTEMPTS = 32 };
+/* Milliseconds until an attempt for which there was no room is made. */
+enum { NO_ROOM_DELAY = 10 };
+
+struct attempt {
+  int fd; /* -1 when it has failed */
+  uint32_t until;
+  uint8_t address;
+};
+
+struct race {
+  uint8_t count, next; /* addresses, and how many of them were dialled */
+  uint8_t live, extra; /* attempts under way, and how many of them the engine has counted */
+  uint8_t failed_address;
+  int error; /* of the last that failed, or of this machine */
+  uint32_t timeout, next_at;
+  struct attempt attempts[ATTEMPTS_AT_ONCE];
+  union address targets[];
+};
+
+struct race *new_race(const struct sockaddr_storage *addresses, unsigned count, uint32_t timeout) {
+  if (count > DIAL_ADDRESSES) count = DIAL_ADDRESSES;
+  struct race *race = malloc(sizeof *race + count * sizeof *race->targets);
+  if (!race) return NULL;
+  *race = (struct race){.count = (uint8_t)count, .timeout = timeout};
+  for (unsigned index = 0; index < count; index++) memcpy(&race->targets[index], &addresses[index], sizeof *race->targets);
+  return race;
+}
+
+static bool is_exhausted(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void count_extra(struct thread *thread, struct race *race) {
+  unsigned extra = race->live > 1 ? race->live - 1u : 0;
+  atomic_fetch_add(&thread->engine->extra_attempts, extra - race->extra);
+  race->extra = (uint8_t)extra;
+}
+
+static void failed(struct race *race, unsigned address, int error) {
+  /* What could not be dialled for want of descriptors may work: no endpoint is to blame. */
+  if (is_exhausted(error)) race->next = race->count;
+  if (is_exhausted(race->error)) return;
+  race->error = error;
+  race->failed_address = (uint8_t)address;
+}
+
+/* Takes out the attempts that have failed, and keeps the order of the others. */
+static void drop_failed(struct thread *thread, struct race *race) {
+  unsigned kept = 0;
+  for (unsigned index = 0; index < race->live; index++)
+    if (race->attempts[index].fd >= 0) race->attempts[kept++] = race->attempts[index];
+  race->live = (uint8_t)kept;
+  count_extra(thread, race);
+}
+
+static bool has_room(const struct thread *thread, const struct race *race) {
+  if (race->live == 0) return true;
+  return race->live < ATTEMPTS_AT_ONCE && atomic_load(&thread->engine->extra_attempts) < EXTRA_ATTEMPTS;
+}
+
+/* Dials the next address, and those behind it while they fail at once. */
+static void start_next(struct thread *thread, struct flow *flow) {
+  struct race *race = flow->race;
+  while (race->next < race->count && has_room(thread, race)) {
+    uint8_t address = race->next++;
+    int fd = dialling_socket(thread, flow->settings, &race->targets[address]);
+    if (fd >= 0 && watch(thread, fd, SIDE_EVENTS, (uintptr_t)flow | OF_RACE) < 0) {
+      int error = errno;
+      close(fd);
+      errno = error;
+      fd = -1;
+    }
+    if (fd < 0) {
+      failed(race, address, errno);
+      continue;
+    }
+    race->attempts[race->live++] = (struct attempt){fd, thread->now + race->timeout, address};
+    count_extra(thread, race);
+    race->next_at = thread->now + ATTEMPT_DELAY_MS;
+    break;
+  }
+}
+
+/* Ends a race without attempts, or says when to look at it again. */
+static void look_again(struct thread *thread, struct flow *flow) {
+  struct race *race = flow->race;
+  if (race->live == 0) {
+    int error = race->error ? race->error : ETIMEDOUT;
+    flow->dial_address = race->failed_address;
+    end_race(thread, flow);
+    return dial_failed(thread, flow, error);
+  }
+  uint32_t due = race->attempts[0].until;
+  for (unsigned index = 1; index < race->live; index++)
+    if (is_past(due, race->attempts[index].until)) due = race->attempts[index].until;
+  if (race->next < race->count && race->live < ATTEMPTS_AT_ONCE) {
+    uint32_t next_at = is_past(thread->now, race->next_at) ? thread->now + NO_ROOM_DELAY : race->next_at;
+    if (is_past(due, next_at)) due = next_at;
+  }
+  flow->dial_until = due;
+  look_at(thread, due);
+}
+
+void start_race(struct thread *thread, struct flow *flow, struct race *race) {
+  flow->race = race;
+  flow->state = DIALLING;
+  start_next(thread, flow);
+  look_again(thread, flow);
+}
+
+static void win(struct thread *thread, struct flow *flow, unsigned index) {
+  struct attempt *winner = &flow->race->attempts[index];
+  int fd = winner->fd;
+  flow->dial_address = winner->address;
+  winner->fd = -1;
+  end_race(thread, flow);
+  flow->side[BACKEND] = (struct side){.fd = fd};
+  flow->has_patience = false;
+  flow->dialled_in = thread->turn;
+  /* What the socket has to tell is told again, as of the backend's side. */
+  struct epoll_event event = {.events = SIDE_EVENTS, .data.u64 = (uintptr_t)flow | BACKEND};
+  if (epoll_ctl(thread->epoll, EPOLL_CTL_MOD, fd, &event) < 0) return dial_failed(thread, flow, errno);
+  dial_succeeded(thread, flow);
+}
+
+void on_race(struct thread *thread, struct flow *flow) {
+  struct race *race = flow->race;
+  if (!race || flow->state != DIALLING) return; /* it was decided by an event before this one */
+  struct pollfd polled[ATTEMPTS_AT_ONCE];
+  for (unsigned index = 0; index < race->live; index++)
+    polled[index] = (struct pollfd){.fd = race->attempts[index].fd, .events = POLLOUT};
+  if (RETRIED(poll(polled, race->live, 0)) <= 0) return;
+  for (unsigned index = 0; index < race->live; index++) {
+    if (!polled[index].revents) continue;
+    struct attempt *attempt = &race->attempts[index];
+    int error = polled[index].revents & (POLLERR | POLLHUP) ? socket_error(attempt->fd) : 0;
+    if (error == 0 && is_connected_to_itself(attempt->fd, port_of(&race->targets[attempt->address])))
+      error = ECONNREFUSED;
+    if (error == 0) return win(thread, flow, index);
+    failed(race, attempt->address, error);
+    close(attempt->fd);
+    attempt->fd = -1;
+  }
+  unsigned before = race->live;
+  drop_failed(thread, race);
+  if (race->live < before) start_next(thread, flow);
+  look_again(thread, flow);
+}
+
+void check_race(struct thread *thread, struct flow *flow) {
+  struct race *race = flow->race;
+  for (unsigned index = 0; index < race->live; index++) {
+    struct attempt *attempt = &race->attempts[index];
+    if (!is_past(thread->now, attempt->until)) continue;
+    failed(race, attempt->address, ETIMEDOUT);
+    reset_on_close(attempt->fd);
+    close(attempt->fd);
+    attempt->fd = -1;
+  }
+  unsigned before = race->live;
+  drop_failed(thread, race);
+  if (race->live < before || is_past(thread->now, race->next_at)) start_next(thread, flow);
+  look_again(thread, flow);
+}
+
+void extend_race(struct race *race, uint32_t ms) {
+  race->next_at += ms;
+  for (unsigned index = 0; index < race->live; index++) race->attempts[index].until += ms;
+}
+
+void end_race(struct thread *thread, struct flow *flow) {
+  struct race *race = flow->race;
+  if (!race) return;
+  for (unsigned index = 0; index < race->live; index++) {
+    if (race->attempts[index].fd < 0) continue;
+    reset_on_close(race->attempts[index].fd);
+    close(race->attempts[index].fd);
+  }
+  race->live = 0;
+  count_extra(thread, race);
+  flow->race = NULL;
+  free(race);
+}

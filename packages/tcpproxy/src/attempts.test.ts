@@ -1,0 +1,83 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { Observer } from "@gw/interface";
+import { connectTo, freePort, outcome, queue, startBlackHole } from "@gw/testing";
+import { expect, test } from "vitest";
+import { createDialer, createProxy, inOrder, type ProxyOptions } from "./index.js";
+
+type Connected = Parameters<NonNullable<Observer["connected"]>>[0];
+
+async function startProxy(options: Omit<ProxyOptions, "listen" | "observer">) {
+  const connected = queue<Connected>();
+  const unserved = queue<{ readonly code: string; readonly detail: string }>();
+  let failedDials = 0;
+  const proxy = createProxy({
+    ...options,
+    listen: [{ host: "127.0.0.1", port: 0 }],
+    observer: {
+      connected: connected.put,
+      unserved: ({ error }) => unserved.put(error),
+      dialFailed: () => {
+        failedDials += 1;
+      },
+    },
+  });
+  const [address] = await proxy.listen();
+  return {
+    port: address?.port ?? 0,
+    connected,
+    unserved,
+    failedDials: () => failedDials,
+    [Symbol.asyncDispose]: async () => void (await proxy.close({ graceMs: 0 })),
+  };
+}
+
+test("an address that does not answer costs one client 250 ms, and the next none", async () => {
+  await using hole = await startBlackHole();
+  const server = createServer(socket => socket.pipe(socket)).listen(hole.port, "127.0.0.2");
+  await once(server, "listening");
+  const dialer = createDialer({
+    connectTimeoutMs: 60_000,
+    lookup: async () => ({ addresses: ["127.0.0.1", "127.0.0.2"] }),
+  });
+  await using proxy = await startProxy({ pool: inOrder([{ host: "etcd.test", port: hole.port }]), dialer });
+  const dialTimes: number[] = [];
+  for (const text of ["first", "second"]) {
+    const client = await connectTo(proxy.port);
+    client.end(text);
+    expect(await outcome(client)).toEqual({ received: Buffer.from(text), end: "end" });
+    const { address, dialMs } = await proxy.connected.take();
+    expect(address).toEqual({ host: "127.0.0.2", port: hole.port });
+    dialTimes.push(dialMs);
+  }
+  const [first = 0, second = 0] = dialTimes;
+  expect(first).toBeGreaterThanOrEqual(240);
+  expect(second).toBeLessThan(first);
+  expect(proxy.failedDials()).toBe(0);
+  server.close();
+});
+
+test("a client is tried with 16 endpoints, and the error says so", async () => {
+  const dead = await Promise.all(
+    Array.from({ length: 40 }, async () => ({ host: "127.0.0.1", port: await freePort() })),
+  );
+  for (const [maxAttempts, count, said] of [
+    [undefined, 16, "16 endpoints were tried, the most for one client; the last: dial 127.0.0.1:"],
+    [1, 1, "1 endpoint was tried, the most for one client; the last: dial 127.0.0.1:"],
+  ] as const) {
+    await using proxy = await startProxy({ pool: inOrder(dead), maxAttempts });
+    const client = await connectTo(proxy.port);
+    expect(await outcome(client)).toMatchObject({ end: "end" });
+    const error = await proxy.unserved.take();
+    expect(error).toMatchObject({ code: "refused" });
+    expect(error.detail).toContain(said);
+    expect(proxy.failedDials()).toBe(count);
+  }
+});
+
+test("it takes at least one attempt", () => {
+  for (const maxAttempts of [0, Number.NaN])
+    expect(() =>
+      createProxy({ listen: [{ host: "127.0.0.1", port: 0 }], pool: inOrder([]), maxAttempts }),
+    ).toThrow(`maxAttempts ${maxAttempts} is not at least 1`);
+});
