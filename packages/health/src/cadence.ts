@@ -1,7 +1,8 @@
-import { type Endpoint, type EndpointStatus, formatAddress } from "@gw/interface";
+import type { Endpoint, EndpointStatus } from "@gw/interface";
+import type { Due } from "./due-heap.js";
 
 /** What is known of the looks at one endpoint. Times are in milliseconds on the clock of the checks. */
-export interface Watch {
+export interface Watch extends Due {
   endpoint: Endpoint;
   /** Whether it takes new connections. */
   up: boolean;
@@ -19,6 +20,16 @@ export interface Watch {
   failures: number;
   /** When to look at the latest, whatever the cadence says. */
   soonAt: number;
+  /** Whether somebody waits for the next look: there is reason to doubt the endpoint, or another one. */
+  suspected: boolean;
+  /** Whether it is the endpoint in use, or the one to which clients would go next. */
+  next: boolean;
+  /** Whether it matters as much as those, but there may be many of them: a dial has set it aside. */
+  near: boolean;
+  /** Failed looks in a row that counted for nothing, since this process was paused meanwhile. */
+  voided: number;
+  /** Which heap it waits in; see {@link urgencyOf}. */
+  urgency: number;
   /** The part of the cadence to wait for, so that endpoints are not looked at in step. */
   jitter: number;
 }
@@ -55,26 +66,38 @@ export function isWatched({ state, unhealthy, connections }: EndpointStatus): bo
 }
 
 /**
- * The names of those that matter now: what is in use, one more, of the best priority, to which clients would go next,
- * and what a dial has set aside.
+ * The one of those that are up and not in use, of the best priority, to which clients would go next.
  */
-export function nearest(watched: readonly EndpointStatus[]): ReadonlySet<string> {
-  const up = watched.filter(({ state }) => state === "up");
-  const [next] = byPriority(up.filter(({ inUse }) => !inUse));
-  const near = watched.filter(one => one.state === "aside" || one.inUse || one === next);
-  return new Set(near.map(({ endpoint }) => formatAddress(endpoint)));
-}
-
-/** The best priority first, else in the order given. */
-export function byPriority<Of extends { readonly endpoint: Endpoint }>(all: readonly Of[]): readonly Of[] {
-  return all.toSorted((a, b) => a.endpoint.priority - b.endpoint.priority);
+export function nextBest(watched: readonly EndpointStatus[]): EndpointStatus | undefined {
+  let best: EndpointStatus | undefined;
+  for (const one of watched)
+    if (one.state === "up" && !one.inUse && !(best && best.endpoint.priority <= one.endpoint.priority))
+      best = one;
+  return best;
 }
 
 /** When to look next. Never later than the cadence says: what must be found in time is found in time. */
-export function dueAt(watch: Watch, near: boolean, { intervalMs, farMs }: Cadence): number {
+export function dueAt(watch: Watch, { intervalMs, farMs }: Cadence): number {
   if (watch.startedAt === undefined) return watch.soonAt;
-  const everyMs = near || watch.failures > 0 ? intervalMs : farMs;
+  const everyMs = watch.near || watch.failures > 0 ? intervalMs : farMs;
   return Math.min(watch.soonAt, watch.startedAt + everyMs * watch.jitter);
+}
+
+/**
+ * How many looks may be under way when one of this urgency begins: at most 32 in all, since each takes a descriptor or
+ * two that clients need as well. What matters less leaves places for what matters more, so that endpoints that hang, for
+ * each of which the probe's whole timeout passes, do not hold up the others.
+ */
+export const mostAtOnce: readonly number[] = [32, 28, 24, 16];
+
+/**
+ * Which looks come first when not all that are due can be made: 0 the endpoint in use and the next best; 1 those that
+ * are suspected, and those that a dial has set aside; 2 those that were well when they were last looked at; 3 the rest.
+ */
+export function urgencyOf(watch: Watch): number {
+  if (watch.next) return 0;
+  if (watch.suspected || watch.near) return 1;
+  return watch.failures === 0 && watch.wellAt > -Infinity ? 2 : 3;
 }
 
 /** A watch on an endpoint, at which one looks for the first time at `soonAt`. */
@@ -89,6 +112,13 @@ export function beginWatch(endpoint: Endpoint, soonAt: number): Watch {
     ending: new AbortController(),
     failures: 0,
     soonAt,
+    suspected: false,
+    next: false,
+    near: false,
+    voided: 0,
+    urgency: 3,
     jitter: 1,
+    due: soonAt,
+    place: -1,
   };
 }

@@ -456,3 +456,79 @@ test.each<[Partial<CheckOptions>, string]>([
     expect.objectContaining({ code: "invalid-option", detail }),
   );
 });
+
+describe("many endpoints that hang", () => {
+  const many = Array.from({ length: 500 }, (_, index) => endpoint(index + 1));
+  /** Looks at all but the first three take two seconds and fail. */
+  const hanging = () => {
+    const at = startChecking(many);
+    at.use(1);
+    at.tookMs = 2_000;
+    at.quick.add(1).add(2).add(3);
+    for (const { host } of many.slice(3)) at.finds.set(Number(host.slice(1)), bad);
+    return at;
+  };
+
+  test("are looked at 16 at a time, and with all others no more than 32", async () => {
+    const at = hanging();
+    await at.clock.advance(60_000);
+    expect(at.mostOfAll).toBeGreaterThanOrEqual(16);
+    expect(at.mostOfAll).toBeLessThanOrEqual(32);
+    expect(new Set(at.looks.map(look => look.split(" ")[1])).size).toBeGreaterThan(100);
+    at.checks.close();
+    expect(at.clock.pending).toBe(0);
+  });
+
+  test("hold up neither the endpoint in use, nor the next best, nor one that is suspected or was well", async () => {
+    const at = hanging();
+    await at.clock.advance(30_000);
+    const timesOf = (name: string): readonly number[] =>
+      at.looks.filter(look => look.endsWith(` ${name}`)).map(look => Number(look.split(" ")[0]));
+    for (const name of ["e1", "e2"])
+      for (const [index, time] of timesOf(name).entries())
+        expect(time - (timesOf(name)[index - 1] ?? 0)).toBeLessThanOrEqual(5_000);
+    const before = timesOf("e300").length;
+    at.checks.suspect(endpoint(300));
+    await at.clock.advance(1_000);
+    expect(timesOf("e300").length).toBe(before + 1);
+    await at.clock.advance(60_000);
+    // Six intervals, less a tenth: as if it were alone.
+    expect(timesOf("e3").length).toBeGreaterThanOrEqual(3);
+    at.checks.close();
+  });
+});
+
+test("looks at ten thousand endpoints cost no comparison of all of them each", async () => {
+  let draws = 0;
+  const random = (): number => (draws++ % 1_000) / 1_000;
+  const at = startChecking(
+    Array.from({ length: 10_000 }, (_, index) => endpoint(index + 1)),
+    { random },
+  );
+  at.tookMs = 1;
+  await at.clock.advance(1_000);
+  for (let change = 0; change < 1_000; change++) {
+    at.checks.update();
+    await at.clock.advance(1);
+  }
+  expect(at.looks.length).toBeGreaterThan(200);
+  expect(at.inspections).toBeLessThanOrEqual(4);
+  at.checks.close();
+});
+
+describe("a look during which this process was paused", () => {
+  test("that failed is made again, and tells nothing", async () => {
+    const at = startChecking([one], { fall: 1 });
+    at.tookMs = 1_000;
+    at.finds.set(1, bad);
+    await at.clock.advance(600);
+    await at.clock.pause(60_000);
+    expect(at.reports).toEqual([]);
+    at.finds.set(1, good);
+    await at.clock.advance(1_000);
+    expect(at.looks).toEqual(["500 e1", "60600 e1"]);
+    expect(at.reports).toEqual(["61600 e1 ok"]);
+    at.checks.close();
+    expect(at.clock.pending).toBe(0);
+  });
+});

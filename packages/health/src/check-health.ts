@@ -3,8 +3,10 @@ import {
   type Clock,
   type Endpoint,
   GatewayError,
+  type PauseTracker,
   type Probe,
   systemClock,
+  trackPauses,
   type Verdict,
 } from "@gw/interface";
 import { cadenceOf, type Watch } from "./cadence.js";
@@ -43,10 +45,15 @@ export interface HealthChecks {
   close(): void;
 }
 
-/** How many of the others are looked at when one fails: etcd advises at most seven members. */
-const mostOthers = 6;
 /** The least time between two looks at a suspect, in milliseconds. */
 const suspicionMs = 1_000;
+/**
+ * The pool is compared with what is looked at no more often than so many endpoints in a millisecond allow: ten thousand
+ * once a second.
+ */
+const comparedPerMs = 10;
+/** So many times in a row a failed look counts for nothing because this process was paused meanwhile. */
+const mostVoided = 3;
 /** Up to this part of the cadence is not waited for, so that endpoints, and gateways, are not in step. */
 const jitterPart = 0.2;
 
@@ -57,8 +64,12 @@ const jitterPart = 0.2;
  * longer than the interval.
  *
  * Where the cause may be the cluster's, the others are looked at first, so that the pool can tell; then it takes a look
- * that fails some time after another was found to be well. An error of this machine's own is no verdict. There is at
- * most one look at an endpoint at a time.
+ * that fails some time after another was found to be well. An error of this machine's own is no verdict, and neither is
+ * a failed look during which this process was paused: it is made again.
+ *
+ * There is at most one look at an endpoint at a time, and 32 in all. Where more are due, the endpoint in use and the next
+ * best come first, then those that are suspected, then those that were well; of these places some are kept for each, so
+ * that endpoints that hang hold up none of the others.
  *
  * @throws {GatewayError} `invalid-option`
  */
@@ -72,41 +83,65 @@ export function checkHealth(options: CheckOptions): HealthChecks {
   const cadence = cadenceOf(intervalMs);
   const watches = createWatches(cadence, clock, random);
   const levels = createLevels(observer);
+  /** Of the looks that are under way. */
+  const trackers = new Set<PauseTracker>();
   let closed = false;
   let stopTimer = (): void => {};
+
+  let comparedAt = -Infinity;
+  let compared = 0;
+  /** Whether the pool was said to have changed since then. */
+  let told = true;
+
+  const compare = (now: number): void => {
+    const statuses = pool.inspect();
+    told = false;
+    comparedAt = now;
+    compared = statuses.length;
+    watches.compare(statuses);
+    levels.keep(statuses.map(({ endpoint }) => endpoint));
+  };
 
   const wake = (): void => {
     stopTimer();
     if (closed) return;
-    const statuses = pool.inspect();
-    watches.compare(statuses);
-    levels.keep(statuses.map(({ endpoint }) => endpoint));
     const now = clock.now();
-    let next = now + intervalMs;
-    for (const watch of watches) {
-      if (watch.running) continue;
-      const due = watches.dueAt(watch);
-      if (due <= now) look(watch);
-      else next = Math.min(next, due);
-    }
-    stopTimer = clock.after(next - now, wake);
+    const mayCompareAt = comparedAt + Math.floor(compared / comparedPerMs);
+    if (now >= mayCompareAt) compare(now);
+    for (let watch = watches.dueBy(now); watch; watch = watches.dueBy(now)) look(watch);
+    const compareAt = told ? Math.max(now, mayCompareAt) : comparedAt + intervalMs;
+    stopTimer = clock.after(Math.max(0, Math.min(watches.nextDue, compareAt) - now), wake);
   };
 
   const look = (watch: Watch): void => {
     const startedAt = clock.now();
     const { endpoint, ending } = watch;
-    Object.assign(watch, { startedAt, soonAt: Infinity, jitter: 1 - random() * jitterPart });
+    const jitter = 1 - random() * jitterPart;
+    Object.assign(watch, { startedAt, soonAt: Infinity, suspected: false, jitter });
     const looking = async (): Promise<void> => {
+      const pauses = trackPauses(clock);
+      trackers.add(pauses);
       const verdict = await lookOnce(endpoint, ending.signal);
+      const paused = pauses.pausedMs() > 0;
+      pauses.stop();
+      trackers.delete(pauses);
       watch.running = undefined;
-      if (ending.signal.aborted) return;
-      if (verdict) {
+      if (!ending.signal.aborted && verdict) {
         tell(observer, "probed", { endpoint, verdict, tookMs: clock.now() - startedAt });
-        void conclude(watch, startedAt, verdict);
+        if (paused && verdict.error && watch.voided < mostVoided) {
+          // It may have answered meanwhile, and given up when nobody heard.
+          watch.voided += 1;
+          watch.soonAt = startedAt;
+        } else {
+          watch.voided = 0;
+          void conclude(watch, startedAt, verdict);
+        }
       }
+      watches.changed(watch);
       wake();
     };
     watch.running = looking();
+    watches.changed(watch);
   };
 
   /** A probe that fails, against its contract, tells nothing. */
@@ -123,12 +158,14 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     if (verdict.error?.isLocal) return;
     if (!verdict.error) {
       Object.assign(watch, { failures: 0, wellAt: startedAt, aloneSince: Infinity });
+      watches.changed(watch);
       levels.say(endpoint, verdict);
       return pool.report(endpoint, verdict, true);
     }
     watch.failures += 1;
     const { failures } = watch;
     if (failures < fall) watch.soonAt = startedAt + cadence.fastMs;
+    watches.changed(watch);
     const shared = verdict.scope === "cluster";
     // What others were found to be before this look began tells nothing about a cause that all may have.
     const fresh = shared && (failures <= fall || watch.aloneSince < Infinity);
@@ -152,18 +189,21 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     if (watch.aloneSince + cadence.fastMs / 2 <= startedAt) return true;
     watch.aloneSince = Math.min(watch.aloneSince, clock.now());
     watch.soonAt = (watch.startedAt ?? startedAt) + cadence.fastMs;
+    watches.changed(watch);
     update();
     return false;
   };
 
-  /** Looks at others at which nobody has looked since then; returns them. */
+  /** Has others looked at at which nobody has looked since then; returns them. */
   const lookAround = (watch: Watch, since: number): readonly Watch[] => {
-    const others = watches.others(watch).slice(0, mostOthers);
-    for (const other of others) if (!other.running && (other.startedAt ?? -Infinity) < since) look(other);
+    const others = watches.others(watch);
+    for (const other of others)
+      if (!other.running && (other.startedAt ?? -Infinity) < since && watches.hasRoom) look(other);
     return others;
   };
 
   const update = (): void => {
+    told = true;
     stopTimer();
     // Later, since the pool may be in the middle of something.
     if (!closed) stopTimer = clock.after(0, wake);
@@ -176,12 +216,15 @@ export function checkHealth(options: CheckOptions): HealthChecks {
       const watch = watches.of(endpoint);
       if (!watch) return;
       watch.soonAt = Math.min(watch.soonAt, (watch.startedAt ?? -Infinity) + suspicionMs);
+      watch.suspected = true;
+      watches.changed(watch);
       update();
     },
     close() {
       closed = true;
       stopTimer();
       watches.end();
+      for (const pauses of trackers) pauses.stop();
     },
   };
 }

@@ -42,6 +42,12 @@ export interface Checking {
   readonly looks: string[];
   /** `12000 e1 ok`, `12000 e1 timed-out`, or `12000 e1 unhealthy alone` if others are known to be free of that. */
   readonly reports: string[];
+  /** Endpoints at which a look takes no time. */
+  readonly quick: Set<number>;
+  /** The most looks that were under way at the same time. */
+  readonly mostOfAll: number;
+  /** How often the pool was asked how all its endpoints are. */
+  readonly inspections: number;
   /** The most looks at one endpoint that were under way at the same time. */
   readonly mostAtOnce: number;
 }
@@ -64,17 +70,24 @@ export function startChecking(
   };
   const underWay = new Map<string, number>();
   const pool: Checked = {
-    inspect: () => [...statuses.values()],
+    inspect() {
+      checking.inspections += 1;
+      return [...statuses.values()];
+    },
     report({ host }, { error, scope }, elsewhere) {
       const alone = scope === "cluster" && elsewhere ? " alone" : "";
       reports.push(`${clock.now()} ${host} ${error?.code ?? "ok"}${alone}`);
     },
   };
+  let running = 0;
   const looks: string[] = [];
   const reports: string[] = [];
   const checking = {
     tookMs: 0,
     mostAtOnce: 0,
+    mostOfAll: 0,
+    inspections: 0,
+    quick: new Set<number>(),
     finds: new Map<number, Verdict>(),
   };
   const checks = checkHealth({
@@ -86,13 +99,19 @@ export function startChecking(
       looks.push(`${clock.now()} ${host}`);
       underWay.set(host, (underWay.get(host) ?? 0) + 1);
       checking.mostAtOnce = Math.max(checking.mostAtOnce, underWay.get(host) ?? 0);
+      running += 1;
+      checking.mostOfAll = Math.max(checking.mostOfAll, running);
+      const tookMs = checking.quick.has(Number(host.slice(1))) ? 0 : checking.tookMs;
       await new Promise<void>((resolve, reject) => {
-        const cancel = clock.after(checking.tookMs, resolve);
+        const cancel = clock.after(tookMs, resolve);
         signal.onabort = () => {
           cancel();
           reject(new GatewayError("aborted", "given up"));
         };
-      }).finally(() => underWay.set(host, (underWay.get(host) ?? 0) - 1));
+      }).finally(() => {
+        running -= 1;
+        underWay.set(host, (underWay.get(host) ?? 0) - 1);
+      });
       return checking.finds.get(Number(host.slice(1))) ?? good;
     },
     ...options,
