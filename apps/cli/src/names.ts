@@ -23,6 +23,7 @@ export interface Names {
  */
 export async function createNames(flags: DiscoveryFlags, atOnce: boolean): Promise<Names> {
   const clients: DnsClient[] = [];
+  const { LOCALDOMAIN, RES_OPTIONS } = process.env;
   /** @param servers those of the system where they are undefined */
   const lazily = (servers: readonly Address[] | undefined): (() => DnsClient) => {
     let client: DnsClient | undefined;
@@ -30,6 +31,7 @@ export async function createNames(flags: DiscoveryFlags, atOnce: boolean): Promi
       if (client) return client;
       client = createDnsClient({
         servers,
+        environment: { LOCALDOMAIN, RES_OPTIONS },
         minTtlMs: flags.discoveryMinRefresh ?? refreshDefaults.minRefreshMs,
         maxTtlMs: flags.discoveryMaxRefresh ?? refreshDefaults.maxRefreshMs,
       });

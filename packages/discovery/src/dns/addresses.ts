@@ -45,8 +45,8 @@ const freshMs = 1_000;
 const graceMs = 1_000;
 
 /**
- * A and AAAA are asked at once and remembered apart, each until its TTL runs out. One family is enough: if
- * the other fails, or lags behind by more than a second, the name has the addresses of the first.
+ * A and AAAA are asked at once, unless they are to be single requests, and remembered apart, each until its TTL
+ * runs out. One family is enough: if the other fails, or lags behind by more than a second, the name has the addresses of the first.
  *
  * Addresses noted from additional sections are the least trustworthy (RFC 2181 §5.4.1): they fill gaps, never
  * take the place of what was asked for and still holds, and a family that they leave out is asked for.
@@ -123,7 +123,9 @@ export function addressBook(
       if (known.addresses.length > 0) cancels.push(startTimeout(clock, graceMs, () => late.abort()));
       return known;
     };
-    const [v4, v6] = await Promise.allSettled([family("A"), family("AAAA")]);
+    const first = family("A");
+    if (asking.singleRequest) await first.catch(() => {});
+    const [v4, v6] = await Promise.allSettled([first, family("AAAA")]);
     for (const cancel of cancels) cancel();
     asking.signal?.throwIfAborted();
     if (v4.status === "fulfilled" && v6.status === "fulfilled") return conclude(name, v4.value, v6.value);

@@ -1,8 +1,10 @@
 import { type Address, type Clock, formatAddress, GatewayError } from "@gw/interface";
+import type { OpenChannel } from "./channel.js";
+import type { EdnsSupport } from "./edns-support.js";
+import { type Exchanged, exchange, isAnswer } from "./exchange.js";
 import { type Question, type Reply, rcodes } from "./message.js";
-import { askOverTcp } from "./tcp.js";
-import { askOverUdp } from "./udp.js";
-import type { Limits } from "./within.js";
+import { openTcp } from "./tcp.js";
+import { openUdp } from "./udp.js";
 
 /** How servers are asked. */
 export interface Asking {
@@ -14,6 +16,14 @@ export interface Asking {
   readonly clock: Clock;
   /** A number of 0 to 65535, not to be guessed. */
   readonly randomId: () => number;
+  /** What is known of the servers; undefined if EDNS is not to be used. */
+  readonly edns: EdnsSupport | undefined;
+  /** Whether to ask over TCP alone. @default false */
+  readonly useVc?: boolean | undefined;
+  /** Whether not to ask for IPv6 addresses. @default false */
+  readonly noAaaa?: boolean | undefined;
+  /** Whether to ask for IPv4 and IPv6 addresses one after the other. @default false */
+  readonly singleRequest?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,17 +35,19 @@ export interface Answered {
 
 /**
  * Asks the servers in their order, and all of them again, until one answers. One that refuses, fails, is
- * silent or does not know (a lame one) is passed over.
+ * silent or does not know (a lame one) is passed over. One that was silent is asked without EDNS the next time.
  *
  * @throws {GatewayError} when none did: `timed-out` if all were silent, this machine's own trouble if that is
  *   what it was, else `name-not-resolved`; the detail tells the name, the type, the servers and their reasons
  */
 export async function askServers(question: Question, asking: Asking): Promise<Answered> {
   const failures = new Map<string, GatewayError>();
+  /** Servers that were silent when they were asked with EDNS last. */
+  const silent = new Set<string>();
   for (let attempt = 0; attempt < asking.attempts; attempt++)
     for (const server of asking.servers) {
       try {
-        return { reply: await askServer(question, server, asking), server };
+        return { reply: await askServer(question, server, silent, asking), server };
       } catch (error) {
         if (asking.signal?.aborted) throw asking.signal.reason;
         failures.set(formatAddress(server), inWords(error, formatAddress(server)));
@@ -52,30 +64,80 @@ export async function askServers(question: Question, asking: Asking): Promise<An
   );
 }
 
-/** The failure of one server, which `address` names. */
-function inWords(error: unknown, address: string): GatewayError {
-  if (!(error instanceof GatewayError)) return GatewayError.from(error, address);
-  return new GatewayError(error.code, `${address}: ${error.detail}`, { cause: error });
+/** `error` with `what` in front. */
+function inWords(error: unknown, what: string): GatewayError {
+  if (!(error instanceof GatewayError)) return GatewayError.from(error, what);
+  return new GatewayError(error.code, `${what}: ${error.detail}`, { cause: error });
 }
 
-async function askServer(question: Question, server: Address, asking: Asking): Promise<Reply> {
-  const limits: Limits = asking;
-  let query = { ...question, id: asking.randomId(), edns: true };
-  let reply = await askOverUdp(server, query, limits);
-  if (refusesEdns(reply)) {
-    query = { ...question, id: asking.randomId(), edns: false };
-    reply = await askOverUdp(server, query, limits);
-  }
-  if (reply.truncated) reply = await askOverTcp(server, { ...query, id: asking.randomId() }, limits);
+async function askServer(
+  question: Question,
+  server: Address,
+  silent: Set<string>,
+  asking: Asking,
+): Promise<Reply> {
+  const open = asking.useVc ? openTcp : openUdp;
+  const first = await askWithFallback(question, server, open, silent, asking);
+  let { reply } = first;
+  // What fits into a truncated answer is not used: a part of the records would look as if the rest were gone.
+  if (reply.truncated && open === openUdp)
+    try {
+      ({ reply } = await askOver(openTcp, question, server, first.edns, asking));
+    } catch (error) {
+      throw inWords(error, "sent a truncated answer, and over TCP");
+    }
   if (reply.truncated) throw new GatewayError("name-not-resolved", "sent a truncated answer over TCP");
-  if (reply.rcode !== rcodes.noError && reply.rcode !== rcodes.nxDomain)
-    throw new GatewayError("name-not-resolved", `answered ${rcodeName(reply.rcode)}`);
+  if (!isAnswer(reply)) throw new GatewayError("name-not-resolved", `answered ${rcodeName(reply.rcode)}`);
   if (isLame(reply)) throw new GatewayError("name-not-resolved", "does not know and does not ask others");
   return reply;
 }
 
-function refusesEdns({ rcode }: Reply): boolean {
-  return rcode === rcodes.formErr || rcode === rcodes.notImp || rcode === rcodes.badVers;
+/**
+ * Asks with EDNS where that is likely to be understood, and notes whether it was. Who is asked only once and is
+ * silent is asked without after half the time.
+ */
+async function askWithFallback(
+  question: Question,
+  server: Address,
+  open: OpenChannel,
+  silent: Set<string>,
+  asking: Asking,
+): Promise<Exchanged> {
+  const address = formatAddress(server);
+  const support = asking.edns?.isBroken(address) ? undefined : asking.edns;
+  const wasSilent = silent.delete(address);
+  const edns = support !== undefined && !wasSilent;
+  const plainAfterMs = edns && asking.attempts === 1 ? asking.timeoutMs / 2 : undefined;
+  try {
+    const exchanged = await askOver(open, question, server, edns, asking, plainAfterMs);
+    if (isAnswer(exchanged.reply)) {
+      if (exchanged.edns) support?.worked(address);
+      else support?.failed(address, exchanged.refusedEdns);
+    }
+    return exchanged;
+  } catch (error) {
+    if (edns && error instanceof GatewayError && error.code === "timed-out") silent.add(address);
+    throw error;
+  }
+}
+
+/** One exchange; over TCP a second without EDNS if the server ends the first without an answer. */
+async function askOver(
+  open: OpenChannel,
+  question: Question,
+  server: Address,
+  edns: boolean,
+  { clock, timeoutMs, signal, randomId }: Asking,
+  plainAfterMs?: number,
+): Promise<Exchanged> {
+  const options = { open, server, limits: { clock, timeoutMs, signal }, randomId };
+  try {
+    return await exchange(question, { ...options, edns, ...(plainAfterMs && { plainAfterMs }) });
+  } catch (error) {
+    const ended = open === openTcp && GatewayError.from(error, "").code === "reset";
+    if (!ended || !edns || signal?.aborted) throw error;
+    return exchange(question, { ...options, edns: false });
+  }
 }
 
 /** A referral, or nothing, from a server that has no authority and does not recurse: it says nothing. */

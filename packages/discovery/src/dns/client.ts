@@ -1,19 +1,22 @@
 import { isIP } from "node:net";
 import { type Address, type Clock, GatewayError, quote } from "@gw/interface";
 import type { DnsAddresses } from "./addresses.js";
+import type { ResolverEnvironment } from "./resolv-conf.js";
 
 export type { DnsAddresses } from "./addresses.js";
 
 /** Options of {@link createDnsClient}. */
 export interface DnsClientOptions {
   /**
-   * Name servers, by IP address, in the order in which they are asked. The search rules are the resolver
+   * Name servers, by IP address, in the order in which they are asked. Search rules and options are the resolver
    * configuration's all the same.
    * @default those of the resolver configuration
    */
   readonly servers?: readonly Address[] | undefined;
   /** The resolver configuration, resolv.conf(5); read again whenever it changed. @default "/etc/resolv.conf" */
   readonly resolvConf?: string | undefined;
+  /** The variables LOCALDOMAIN and RES_OPTIONS, as in resolv.conf(5). @default neither is set */
+  readonly environment?: ResolverEnvironment | undefined;
   /**
    * How long to wait for one answer of one server, in milliseconds; again as long for TCP after UDP.
    * @default `options timeout` of the resolver configuration, else 2000
@@ -76,8 +79,9 @@ interface LookupOptions {
  * until one has what was asked for. `/etc/hosts` is not looked at. A look-up holds sockets and timers only
  * while it runs.
  *
- * Look-ups reject with a {@link GatewayError} when no server answered: `timed-out` or `name-not-resolved`,
- * with the name, the servers and their reasons.
+ * Look-ups reject with a {@link GatewayError} when no name has what was asked for and one of them was not answered
+ * by any server: `timed-out`, `name-not-resolved`, or this machine's own trouble, with the name, the servers and
+ * their reasons. That a name does not exist is told only when all that it may stand for were asked.
  */
 export interface DnsClient {
   /** The SRV records of a name, asked for anew each time. */

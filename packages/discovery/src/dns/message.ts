@@ -69,10 +69,9 @@ export function encodeQuery({ id, name, type, edns }: Query): Buffer {
  * another question, not a reply, or broken. Never throws, whatever the bytes are.
  */
 export function decodeReply(packet: Buffer, query: Query): Reply | undefined {
-  if (packet.length < headerBytes || packet.readUInt16BE(0) !== query.id) return undefined;
+  if (!hasReplyHeader(packet, query) || recordsIn(packet) > maxRecords) return undefined;
+  if (pointerDepth(packet) > maxPointerDepth) return undefined;
   const flags = packet.readUInt16BE(2);
-  const isReply = (flags & 0x8000) !== 0 && (flags & 0x7800) === 0;
-  if (!isReply || recordsIn(packet) > maxRecords || pointerDepth(packet) > maxPointerDepth) return undefined;
   const truncated = (flags & 0x0200) !== 0;
   try {
     const message = decode(truncated ? withoutRecords(packet) : packet);
@@ -82,10 +81,10 @@ export function decodeReply(packet: Buffer, query: Query): Reply | undefined {
     const opt = additionals.find(one => one.type === "OPT");
     const rcode = (flags & 0xf) | ((opt?.extendedRcode ?? 0) << 4);
     const [question] = questions;
-    // Old servers that do not know EDNS may refuse a query without repeating the question.
+    // Servers that do not know EDNS, or do not read what they refuse, may leave out the question.
     const asked =
       question === undefined
-        ? rcode === rcodes.formErr || rcode === rcodes.notImp
+        ? rcode !== rcodes.noError && rcode !== rcodes.nxDomain
         : questions.length === 1 &&
           nameFromWire(question.name) === query.name &&
           question.type === query.type &&
@@ -103,6 +102,15 @@ export function decodeReply(packet: Buffer, query: Query): Reply | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether what arrived has a header that answers `query`, whatever comes behind it. */
+export function hasReplyHeader(packet: Buffer, { id }: Query): boolean {
+  return (
+    packet.length >= headerBytes &&
+    packet.readUInt16BE(0) === id &&
+    (packet.readUInt16BE(2) & 0xf800) === 0x8000
+  );
 }
 
 function recordsIn(packet: Buffer): number {

@@ -30,6 +30,8 @@ export interface SearchRules {
   readonly search: readonly string[];
   /** A name with at least this many dots is tried as it is first, otherwise last. */
   readonly ndots: number;
+  /** `options no-tld-query`: a name without dots is not tried as it is if there is a domain to search. */
+  readonly noTldQuery?: boolean;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface SearchRules {
  *
  * @throws {GatewayError} `name-not-resolved` if `name` itself is not a domain name
  */
-export function candidateNames(name: string, { search, ndots }: SearchRules): readonly string[] {
+export function candidateNames(name: string, { search, ndots, noTldQuery }: SearchRules): readonly string[] {
   const itself = absoluteName(name);
   if (name.endsWith(".")) return [itself];
   const searched = search.flatMap(domain => {
@@ -50,5 +52,6 @@ export function candidateNames(name: string, { search, ndots }: SearchRules): re
     }
   });
   const dots = name.split(".").length - 1;
+  if (noTldQuery && dots === 0 && searched.length > 0) return [...new Set(searched)];
   return [...new Set(dots >= ndots ? [itself, ...searched] : [...searched, itself])];
 }

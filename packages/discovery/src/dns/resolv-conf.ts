@@ -1,11 +1,9 @@
-import { getServers } from "node:dns";
-import { readFile, stat } from "node:fs/promises";
-import { isIP, isIPv6 } from "node:net";
-import { hostname, platform } from "node:os";
-import { type Address, parseAddress } from "@gw/interface";
+import { isIP } from "node:net";
+import { hostname } from "node:os";
+import type { Address } from "@gw/interface";
 import type { SearchRules } from "./name.js";
 
-/** What a resolver configuration says. */
+/** What a resolver configuration says. A flag that is absent is off. */
 export interface ResolverConfiguration extends SearchRules {
   /** Name servers in the order in which they are asked. Never empty. */
   readonly servers: readonly Address[];
@@ -13,62 +11,85 @@ export interface ResolverConfiguration extends SearchRules {
   readonly timeoutMs?: number;
   /** `options attempts:n`: how often to ask all servers; absent when not said. */
   readonly attempts?: number;
+  /** `options rotate`: each look-up begins with the next server. */
+  readonly rotate?: boolean;
+  /** `options use-vc`: servers are asked over TCP alone. */
+  readonly useVc?: boolean;
+  /** `options edns0` or `-edns0`: whether queries may carry EDNS; absent when not said. */
+  readonly edns0?: boolean;
+  /** `options single-request`: IPv4 and IPv6 addresses are asked for one after the other. */
+  readonly singleRequest?: boolean;
+  /** `options no-aaaa`: IPv6 addresses are not asked for. */
+  readonly noAaaa?: boolean;
+  /** `options no-reload`: the file is read once. */
+  readonly noReload?: boolean;
+}
+
+/** The environment variables that resolv.conf(5) knows. */
+export interface ResolverEnvironment {
+  /** The search list, in place of that of the file; empty if nothing is searched. */
+  readonly LOCALDOMAIN?: string | undefined;
+  /** Options, behind those of the file. */
+  readonly RES_OPTIONS?: string | undefined;
 }
 
 /** DNS's port, and how many name servers of a file count (MAXNS of resolv.conf(5)). */
 const dnsPort = 53;
 const maxServers = 3;
+/** The local server, where no other is named. */
+export const localServers: readonly Address[] = [{ host: "127.0.0.1", port: dnsPort }];
+/** Each domain is a query more for a name that does not exist. As many as a pod of Kubernetes may have. */
+const maxSearchDomains = 32;
 /** resolv.conf(5) caps silently. */
 const maxNdots = 15;
 const maxTimeoutSeconds = 30;
 const maxAttempts = 5;
 
-/**
- * Follows a resolver configuration file: the function returned reads it when it is new or has changed (its
- * time, size or inode did). A file that is not there means the platform's servers on Windows, and
- * 127.0.0.1:53 elsewhere, as for any resolver. While a file that was read once cannot be read, what it said
- * holds on: files are replaced.
- */
-export function followResolvConf(path: string): () => Promise<ResolverConfiguration> {
-  let version: string | undefined;
-  let known: ResolverConfiguration | undefined;
-  return async () => {
-    try {
-      const { mtimeMs, size, ino } = await stat(path);
-      const found = `${mtimeMs} ${size} ${ino}`;
-      if (known && found === version) return known;
-      known = parseResolvConf(await readFile(path, "utf8"));
-      version = found;
-      return known;
-    } catch {
-      return known ?? { servers: defaultServers(), search: [], ndots: 1 };
-    }
-  };
-}
+/** Options that are on or off. Those of the table in docs/discovery.md that have no meaning here are left out. */
+const flags: { readonly [word: string]: keyof ResolverConfiguration } = {
+  rotate: "rotate",
+  "use-vc": "useVc",
+  edns0: "edns0",
+  "single-request": "singleRequest",
+  "no-aaaa": "noAaaa",
+  "no-tld-query": "noTldQuery",
+  "no-reload": "noReload",
+};
 
 /**
  * Reads what resolv.conf(5) describes, and, like every reader of it, skips what it does not understand:
- * `nameserver` (the first three, IPv4 or IPv6, with a zone), `search` and `domain` (the last one holds),
- * `options` ndots, timeout and attempts. Environment variables are not looked at.
+ * `nameserver` (the first three, IPv4 or IPv6, with a zone), `search` and `domain` (the last one holds, of
+ * `search` 32 domains), and `options`. What the environment says comes last.
  *
  * @param host this machine's name: where neither `search` nor `domain` is given, its domain is searched
  */
-export function parseResolvConf(text: string, host: string = hostName()): ResolverConfiguration {
+export function parseResolvConf(
+  text: string,
+  host: string = hostName(),
+  environment: ResolverEnvironment = {},
+): ResolverConfiguration {
   const servers: Address[] = [];
-  let search = host.includes(".") ? [host.slice(host.indexOf(".") + 1)] : [];
+  const ownDomain = host.replace(/^[^.]*\.?/, "");
+  let search: readonly string[] = ownDomain === "" ? [] : [ownDomain];
   let options: Omit<ResolverConfiguration, "servers" | "search"> = { ndots: 1 };
   for (const line of text.split(/\r?\n/)) {
     const [keyword, ...values] = wordsOf(line);
-    const [value = ""] = values;
-    if (keyword === "nameserver" && isIP(value) !== 0) servers.push({ host: value, port: dnsPort });
+    const [value] = values;
+    if (value === undefined) continue;
+    if (keyword === "nameserver") servers.push(...serverOf(value));
     else if (keyword === "search") search = values;
-    else if (keyword === "domain" && value !== "") search = [value];
+    else if (keyword === "domain") search = [value];
     else if (keyword === "options") options = { ...options, ...optionsOf(values) };
   }
+  const { LOCALDOMAIN, RES_OPTIONS = "" } = environment;
+  if (LOCALDOMAIN !== undefined) search = splitBlanks(LOCALDOMAIN);
   return {
-    servers: servers.length > 0 ? servers.slice(0, maxServers) : [{ host: "127.0.0.1", port: dnsPort }],
-    search: search.map(domain => (domain === "." ? domain : domain.replace(/\.$/, ""))),
+    servers: servers.length > 0 ? servers.slice(0, maxServers) : localServers,
+    search: search
+      .slice(0, maxSearchDomains)
+      .map(domain => (domain === "." ? domain : domain.replace(/\.$/, ""))),
     ...options,
+    ...optionsOf(splitBlanks(RES_OPTIONS)),
   };
 }
 
@@ -83,28 +104,37 @@ function hostName(): string {
 
 /** The words before a comment. */
 function wordsOf(line: string): readonly string[] {
-  const words = line.split(/[ \t]+/).filter(word => word !== "");
+  const words = splitBlanks(line);
   const comment = words.findIndex(word => /^[#;]/.test(word));
   return comment < 0 ? words : words.slice(0, comment);
 }
 
-function optionsOf(words: readonly string[]): Partial<ResolverConfiguration> {
-  const number = (name: string): number | undefined => {
-    const found = words.map(word => new RegExp(`^${name}:(\\d{1,6})$`).exec(word)?.[1]).find(Boolean);
-    return found === undefined ? undefined : Number(found);
-  };
-  const [ndots, timeout, attempts] = [number("ndots"), number("timeout"), number("attempts")];
-  return {
-    ...(ndots !== undefined && { ndots: Math.min(ndots, maxNdots) }),
-    ...(timeout && { timeoutMs: Math.min(timeout, maxTimeoutSeconds) * 1_000 }),
-    ...(attempts && { attempts: Math.min(attempts, maxAttempts) }),
-  };
+function splitBlanks(text: string): readonly string[] {
+  return text.split(/[ \t\r\n]+/).filter(word => word !== "");
 }
 
-function defaultServers(): readonly Address[] {
-  const listed = platform() === "win32" ? getServers() : [];
-  if (listed.length === 0) return [{ host: "127.0.0.1", port: dnsPort }];
-  return listed.map(server =>
-    isIPv6(server) ? { host: server, port: dnsPort } : parseAddress(server, { defaultPort: dnsPort }),
-  );
+/** A comment may follow an address without a blank, as glibc has it. */
+function serverOf(word: string): readonly Address[] {
+  const [host = ""] = word.split(/[#;]/, 1);
+  return isIP(host) === 0 ? [] : [{ host, port: dnsPort }];
+}
+
+/** Of an option that is given twice, the last holds; a `-` in front of a flag switches it off. */
+function optionsOf(words: readonly string[]): Partial<ResolverConfiguration> {
+  const options: { -readonly [name in keyof ResolverConfiguration]?: unknown } = {};
+  for (const word of words) {
+    const [, minus, name = "", digits] = /^(-)?([a-z0-9-]+)(?::(\d+))?$/.exec(word) ?? [];
+    const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+    if (flag && digits === undefined) options[flag] = minus === undefined;
+    if (minus !== undefined || digits === undefined) continue;
+    // glibc and others take 0 for the least that makes sense.
+    if (name === "ndots") options.ndots = Math.min(Number(digits), maxNdots);
+    if (name === "timeout") options.timeoutMs = between(1, Number(digits), maxTimeoutSeconds) * 1_000;
+    if (name === "attempts") options.attempts = between(1, Number(digits), maxAttempts);
+  }
+  return options as Partial<ResolverConfiguration>;
+}
+
+function between(least: number, value: number, most: number): number {
+  return Math.min(Math.max(least, value), most);
 }

@@ -16,6 +16,8 @@ export interface Resolved {
   readonly server: Address;
 }
 
+/** For how long it holds that IPv6 addresses are not asked for, in milliseconds. */
+const noAaaaMs = 5_000;
 /** How many aliases (CNAME records) one look-up follows, in one reply or over several. */
 const maxAliases = 8;
 
@@ -27,6 +29,7 @@ const maxAliases = 8;
  * @throws {GatewayError} as {@link askServers}; `name-not-resolved` if aliases form a loop or are too many
  */
 export async function resolve(question: Question, asking: Asking): Promise<Resolved> {
+  if (question.type === "AAAA" && asking.noAaaa) return { ...nothing, server: asking.servers[0] as Address };
   const chain = [question.name];
   let ttlMs = Number.POSITIVE_INFINITY;
   for (;;) {
@@ -44,6 +47,8 @@ export async function resolve(question: Question, asking: Asking): Promise<Resol
     return { records, exists, ttlMs, additionals: reply.additionals, server };
   }
 }
+
+const nothing = { records: [], exists: true, ttlMs: noAaaaMs, additionals: [] } as const;
 
 /** Appends the aliases that `reply` leads on to; the least TTL among them. */
 function followAliases(chain: string[], reply: Reply): number {

@@ -1,30 +1,39 @@
 import { createSocket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import { type Address, withLocalZone } from "@gw/interface";
-import { decodeReply, encodeQuery, type Query, type Reply } from "./message.js";
-import { type Limits, within } from "./within.js";
+import { GatewayError, withLocalZone } from "@gw/interface";
+import type { OpenChannel } from "./channel.js";
 
 /**
- * Asks one server over UDP, once, from a socket of its own: the operating system chooses a random port, and
- * drops what others than the server send to it (RFC 5452). What is no reply to this query is passed over, and
- * the wait goes on.
- *
- * Rejects with the system's error, for a closed port at once; see {@link within} for the rest.
+ * A UDP socket for one server: the operating system chooses a random port, and drops what others than the server
+ * send to it (RFC 5452). Fails with the system's error, for a closed port at once.
  */
-export function askOverUdp(server: Address, query: Query, limits: Limits): Promise<Reply> {
-  return within<Reply>(limits, (resolve, reject) => {
-    const host = withLocalZone(server.host);
-    const socket = createSocket(isIPv6(server.host) ? "udp6" : "udp4");
-    socket.on("error", reject);
-    socket.on("message", packet => {
-      const reply = decodeReply(packet, query);
-      if (reply) resolve(reply);
-    });
-    socket.on("connect", () => socket.send(encodeQuery(query), error => error && reject(error)));
-    socket.connect(server.port, host);
-    return () => {
+export const openUdp: OpenChannel = (server, { onMessage, onFailure }) => {
+  const host = withLocalZone(server.host);
+  const socket = createSocket(isIPv6(server.host) ? "udp6" : "udp4");
+  let connected = false;
+  const waiting: Buffer[] = [];
+  const fail = (error: unknown): void => onFailure(localErrorOf(error) ?? error);
+  const send = (query: Buffer): void => socket.send(query, error => error && fail(error));
+  socket.on("error", fail);
+  socket.on("message", onMessage);
+  socket.on("connect", () => {
+    connected = true;
+    for (const query of waiting.splice(0)) send(query);
+  });
+  socket.connect(server.port, host);
+  return {
+    send: query => void (connected ? send(query) : waiting.push(query)),
+    close() {
+      waiting.length = 0;
       socket.removeAllListeners().on("error", () => {});
       socket.close();
-    };
-  });
+    },
+  };
+};
+
+/** Where all ports are taken, a UDP socket gets none, and the system calls that by names of its own. */
+function localErrorOf(error: unknown): GatewayError | undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== "EADDRINUSE" && code !== "EAGAIN") return undefined;
+  return new GatewayError("address-not-available", `no free port (${code})`, { cause: error });
 }
