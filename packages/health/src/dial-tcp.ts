@@ -11,11 +11,14 @@ const timeoutMs = 60_000;
 /** Dials with what the operating system knows of names; the addresses of one as `dialRace` says. */
 export async function dialTcp({ host, port }: Endpoint, signal: AbortSignal): Promise<Socket> {
   const addresses = isIP(host) ? [withLocalZone(host)] : await addressesOf(host);
-  const { socket } = await connectFirst(
-    addresses.map(address => ({ host: address, port })),
-    { timeoutMs, signal },
-  );
-  return socket;
+  const targets = addresses.map(address => ({ host: address, port }));
+  try {
+    return (await connectFirst(targets, { timeoutMs, signal, allowHalfOpen: false })).socket;
+  } catch (error) {
+    // The caller names the address already, unless it has a name.
+    if (isIP(host) && error instanceof GatewayError && error.cause) throw error.cause;
+    throw error;
+  }
 }
 
 async function addressesOf(host: string): Promise<readonly string[]> {

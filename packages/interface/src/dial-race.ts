@@ -37,6 +37,8 @@ export function interleaveFamilies(addresses: readonly string[]): readonly strin
 export interface ConnectOptions {
   /** How long each address may take to accept the connection, in milliseconds. */
   readonly timeoutMs: number;
+  /** Whether the socket stays open for writing when the server has ended its output. @default true */
+  readonly allowHalfOpen?: boolean | undefined;
   /** Gives up; its reason is what the promise is rejected with. */
   readonly signal?: AbortSignal | undefined;
   /** @default systemClock */
@@ -45,7 +47,7 @@ export interface ConnectOptions {
 
 /**
  * Connects to the first of `addresses` (IP literals) that accepts, as {@link dialRace} says; the others are closed. The
- * socket is paused, unread, allows half-open use, and belongs to the caller.
+ * socket is paused, unread, and belongs to the caller.
  *
  * @throws {GatewayError} why the address failed that did so last; an error of this machine if that kept an address
  *   from being dialled; `unreachable` where there is no address
@@ -114,12 +116,12 @@ class Race {
   }
 
   #start(address: Address): void {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs, allowHalfOpen = true } = this.#options;
     const doing = `dial ${formatAddress(address)}`;
     const { host, port } = address;
     let socket: Socket;
     try {
-      socket = connect({ host, port, allowHalfOpen: true, noDelay: true }).pause();
+      socket = connect({ host, port, allowHalfOpen, noDelay: true }).pause();
     } catch (error) {
       // As for a port that is none.
       process.nextTick(() => this.#failed(GatewayError.from(error, doing)));

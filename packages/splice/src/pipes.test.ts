@@ -21,7 +21,7 @@ const script = scriptWith(`
   const clients = [];
   const listener = await listen(relay, client => {
     clients.push(client);
-    client.dial({ host: "127.0.0.1", port: Number(process.env.BACKEND) }, 10_000);
+    client.dial([{ host: "127.0.0.1", port: Number(process.env.BACKEND) }], 10_000);
     return nobody;
   });
   console.log("port", listener.address.port, "limit", limit);

@@ -92,7 +92,7 @@ export async function connectTo(
   if (addresses.length === 0) throw new GatewayError("name-not-resolved", `${host} has no address`);
   const targets = addresses.map(address => ({ host: address, port }));
   try {
-    return (await connectFirst(targets, { timeoutMs, signal })).socket;
+    return (await connectFirst(targets, { timeoutMs, signal, allowHalfOpen: false })).socket;
   } catch (error) {
     // The caller names the address already, unless it has a name.
     if (isIP(host) && error instanceof GatewayError && error.cause) throw error.cause;
