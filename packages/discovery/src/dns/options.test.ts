@@ -3,7 +3,15 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freeDnsPort, manualClock, missing, startDnsServer } from "@gw/testing";
+import {
+  createIsolation,
+  freeDnsPort,
+  manualClock,
+  missing,
+  noIsolation,
+  runProgram,
+  startDnsServer,
+} from "@gw/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   a,
@@ -230,4 +238,30 @@ test.skipIf(platform() === "win32")("without descriptors the machine is to blame
     { cwd: join(import.meta.dirname, "../..") },
   );
   expect(stdout).toBe("out-of-resources out-of-resources out-of-resources");
+});
+
+test.skipIf(noIsolation())("without free ports the machine is to blame too", async () => {
+  await using isolation = await createIsolation({
+    network: ["echo 40000 40001 > /proc/sys/net/ipv4/ip_local_port_range"],
+  });
+  const script = `
+    import { createSocket } from "node:dgram";
+    import { once } from "node:events";
+    import { createDnsClient } from "@gw/discovery";
+    for (let count = 0; count < 2; count++) await once(createSocket("udp4").bind(0), "listening");
+    const client = createDnsClient({ servers: [{ host: "127.0.0.1", port: 5353 }], attempts: 1 });
+    const code = await client.srv("a.").then(() => "found", error => error.code);
+    process.stdout.write(code, () => process.exit());`;
+  const [command = "", ...within] = isolation.within;
+  const cwd = join(import.meta.dirname, "../..");
+  const args = [
+    "sh",
+    "-c",
+    `cd "$2" && exec "$0" --input-type=module -e "$1"`,
+    process.execPath,
+    script,
+    cwd,
+  ];
+  const { stdout, stderr } = await runProgram(command, [...within, ...args]);
+  expect(stdout || stderr).toBe("address-not-available");
 });
