@@ -19,9 +19,14 @@ export interface Names {
 
 /**
  * @param atOnce what asks DNS is loaded now, and not when there may be no descriptor left
+ * @param onWarning is told of addresses that are refused
  * @throws {GatewayError} for the name of a DNS server that cannot be resolved
  */
-export async function createNames(flags: DiscoveryFlags, atOnce: boolean): Promise<Names> {
+export async function createNames(
+  flags: DiscoveryFlags,
+  atOnce: boolean,
+  onWarning: (why: string) => void,
+): Promise<Names> {
   const clients: DnsClient[] = [];
   const { LOCALDOMAIN, RES_OPTIONS } = process.env;
   /** @param servers those of the system where they are undefined */
@@ -44,7 +49,14 @@ export async function createNames(flags: DiscoveryFlags, atOnce: boolean): Promi
   const dns = servers ? lazily(servers) : system;
   if (atOnce) for (const load of [system, dns]) load();
   return {
-    lookup: createSystemLookup({ dns: system, absoluteDns: dns }),
+    lookup: createSystemLookup({
+      dns: system,
+      absoluteDns: dns,
+      onRefused: (host, address) =>
+        onWarning(
+          `DNS says ${quote(address)} of ${quote(host)}: link-local, unspecified and multicast addresses are refused from DNS`,
+        ),
+    }),
     dns,
     forget() {
       for (const client of clients) client.forget();

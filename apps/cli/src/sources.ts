@@ -79,7 +79,7 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
   // What is watched may name hosts at any time.
   const named =
     watched > 0 || listed?.endpoints.some(({ host }) => isIP(host) === 0 && !/localhost\.?$/.test(host));
-  const names = await createNames(flags, named ?? false);
+  const names = await createNames(flags, named ?? false, context.onWarning);
   const { lookup } = names;
   const refresh = {
     minRefreshMs: flags.discoveryMinRefresh,

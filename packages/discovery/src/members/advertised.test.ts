@@ -24,11 +24,12 @@ test("localhost is not where another machine's member is, whoever listens there 
   });
   const members = [member("http://localhost:2379", "http://10.0.0.1:2379"), member("http://127.0.0.1:2379")];
   const elsewhere = await advertised.endpointsOf({ members, local: false }, seed, signal);
-  expect(names(elsewhere)).toBe("10.0.0.1:2379 127.0.0.1:2379");
+  expect(names(elsewhere)).toBe("10.0.0.1:2379");
   expect(tried).toEqual(["10.0.0.1:2379"]);
-  expect(await observer.events.take()).toBe(
-    "endpointUnreachable [unreachable] 127.0.0.1:2379 is the member's own machine to it, but this machine here",
-  );
+  for (const name of ["localhost:2379", "127.0.0.1:2379"])
+    expect(await observer.events.take()).toBe(
+      `endpointRefused [unreachable] ${name} is the member's own machine to it, but this machine here`,
+    );
 });
 
 test("localhost is where the members are when they run on this machine", async () => {
@@ -36,6 +37,50 @@ test("localhost is where the members are when they run on this machine", async (
   const members = [member("http://localhost:2379"), member("http://localhost:22379")];
   const here = await advertised.endpointsOf({ members, local: true }, seed, signal);
   expect(names(here)).toBe("localhost:2379 localhost:22379");
+});
+
+test("what is at somebody's own addresses is never connected to", async () => {
+  const tried: string[] = [];
+  const advertised = createAdvertised("members", undefined, async endpoint => {
+    tried.push(formatAddress(endpoint));
+  });
+  const own = ["127.0.0.1", "[::1]", "localhost", "169.254.169.254", "[fe80::1%25lo]", "0.0.0.0", "[::]"];
+  const others = [
+    "224.0.0.1",
+    "[ff02::1]",
+    "255.255.255.255",
+    "[::ffff:169.254.169.254]",
+    "[::ffff:127.0.0.1]",
+  ];
+  const members = [...own, ...others].map(host => member(`http://${host}:80`));
+  const list = { members: [...members, member("http://10.0.0.1")], local: false };
+  expect(names(await advertised.endpointsOf(list, seed, signal))).toBe("10.0.0.1:2379");
+  expect(tried).toEqual(["10.0.0.1:2379"]);
+  await expect(advertised.endpointsOf({ members, local: false }, seed, signal)).rejects.toMatchObject({
+    code: "unreachable",
+    detail: expect.stringMatching(/^none of the client URLs .* \(12\): 127\.0\.0\.1:80 is the member's own/),
+  });
+});
+
+test("link-local addresses are those of members that were reached at one", async () => {
+  const advertised = createAdvertised("members", undefined, async () => {});
+  const members = [member("http://169.254.7.1"), member("http://0.0.0.0")];
+  const there = await advertised.endpointsOf({ members, local: false, linkLocal: true }, seed, signal);
+  expect(names(there)).toBe("169.254.7.1:2379");
+});
+
+test("at most 16 connections are tried at the same time", async () => {
+  let running = 0;
+  let most = 0;
+  const advertised = createAdvertised("members", undefined, async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise(resolve => setImmediate(resolve));
+    running -= 1;
+  });
+  const members = Array.from({ length: 64 }, (_, index) => member(`http://10.0.0.${index}`));
+  expect(await advertised.endpointsOf({ members, local: false }, seed, signal)).toHaveLength(64);
+  expect(most).toBe(16);
 });
 
 test("a member keeps the URL that is in use, though another can be reached as well by now", async () => {

@@ -13,7 +13,10 @@ export interface Member {
 
 /** etcd advises at most seven. The limits keep a server that lies from having us connect everywhere. */
 const mostMembers = 100;
-const mostUrls = 16;
+/** Of one member in an answer, which is 1 MiB at most. */
+const mostListed = 10_000;
+/** Of all members, that are used. */
+const mostUrls = 64;
 
 /** etcdserverpb.MemberListResponse in JSON, as etcd 3.4 to 3.6 write it. */
 const listAnswer = z.object({
@@ -21,7 +24,7 @@ const listAnswer = z.object({
     .array(
       z.object({
         name: z.string().default(""),
-        clientURLs: z.array(z.string().max(2_048)).max(mostUrls).default([]),
+        clientURLs: z.array(z.string().max(2_048)).max(mostListed).default([]),
         isLearner: z.boolean().default(false),
       }),
     )
@@ -49,14 +52,53 @@ export interface Refusal {
   readonly says: string;
 }
 
-/** The members that an answer tells of. @throws {GatewayError} if it tells of none, or is no such answer */
-export function membersIn(answer: Answer, from: string): readonly Member[] {
+/** What an answer tells. */
+export interface ListedMembers {
+  readonly members: readonly Member[];
+  /** Client URLs beyond the first 64 of all members, and link-local ones without an interface; as they stand. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * The members that an answer tells of. Of their client URLs 64 are kept: the first of each member, then the second of
+ * each, and so on.
+ *
+ * @throws {GatewayError} if it tells of none, or is no such answer
+ */
+export function membersIn(answer: Answer, from: string): ListedMembers {
   const { members } = parse(listAnswer, answer, `${from}: its answer is no list of members`);
-  return members.map(({ name, clientURLs, isLearner }) => ({
-    name,
-    learner: isLearner,
-    endpoints: clientURLs.filter(url => !/^unixs?:/i.test(url)).map(url => endpointOf(url, name, from)),
-  }));
+  const listed = members.map(({ clientURLs }) => clientURLs.filter(url => !/^unixs?:/i.test(url)));
+  const urls = listed.map(some => some.filter(url => !withoutInterface.test(url)));
+  const kept = keptOf(urls.map(({ length }) => length));
+  return {
+    members: members.map(({ name, isLearner }, index) => ({
+      name,
+      learner: isLearner,
+      endpoints: (urls[index] ?? []).slice(0, kept[index]).map(url => endpointOf(url, name, from)),
+    })),
+    leftOut: [
+      ...urls.flatMap((some, index) => some.slice(kept[index])),
+      ...listed.flat().filter(url => withoutInterface.test(url)),
+    ],
+  };
+}
+
+/** A URL of a link-local address (fe80::/10) that nobody can connect to, since it says no interface. */
+const withoutInterface = /^https?:\/\/\[fe[89ab][0-9a-f]:[0-9a-f:.]*\]/i;
+
+/** How many of each are kept, where there are so many of each. */
+function keptOf(counts: readonly number[]): readonly number[] {
+  const kept = counts.map(() => 0);
+  let left = mostUrls;
+  for (let before = Infinity; left > 0 && left < before; ) {
+    before = left;
+    for (const [index, count] of counts.entries()) {
+      if (left === 0 || kept[index] === count) continue;
+      kept[index] = (kept[index] ?? 0) + 1;
+      left -= 1;
+    }
+  }
+  return kept;
 }
 
 /** The token that an answer to a log-in holds. @throws {GatewayError} which never holds a part of the answer */

@@ -18,8 +18,12 @@ export interface Cluster {
 /** What one server said. */
 export interface MemberList {
   readonly members: readonly Member[];
+  /** Client URLs that are not used, since there are too many. @default none */
+  readonly leftOut?: readonly string[] | undefined;
   /** Whether the server runs on this machine. */
   readonly local: boolean;
+  /** Whether it was reached at a link-local address. @default false */
+  readonly linkLocal?: boolean | undefined;
 }
 
 export function createCluster(): Cluster {
@@ -50,7 +54,7 @@ export function createCluster(): Cluster {
         refusal = refusalIn(answer);
       }
       if (refusal) throw refused(answer, refusal, endpoint, from, secrets);
-      return { members: membersIn(answer, from), local: answer.local };
+      return { ...membersIn(answer, from), local: answer.local, linkLocal: answer.linkLocal };
     },
   };
 }

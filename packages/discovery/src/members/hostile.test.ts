@@ -202,3 +202,39 @@ test("an abort ends what is under way", async () => {
   server.close();
   await once(server, "close");
 });
+
+test.skipIf(process.platform !== "linux")(
+  "of 1,584 URLs 64 are used, and one warning names the rest",
+  async () => {
+    const open = new Set<Socket>();
+    let [accepted, most] = [0, 0];
+    const target = createServer(socket => {
+      accepted += 1;
+      most = Math.max(most, open.add(socket).size);
+      socket.on("error", () => {}).once("close", () => open.delete(socket));
+      socket.resume();
+    }).listen(0, "0.0.0.0");
+    await once(target, "listening");
+    const { port } = target.address() as AddressInfo;
+    // As many addresses of one server.
+    const url = (index: number): string => `http://127.0.${1 + (index >> 8)}.${index & 255}:${port}`;
+    const list = Array.from({ length: 99 }, (_, member) => ({
+      name: `m${member}`,
+      clientURLs: Array.from({ length: 16 }, (_, index) => url(member * 16 + index)),
+    }));
+    list[0]?.clientURLs.push("http://[fe80::1]:2379");
+    await using server = await startFakeEtcd(telling({ members: list }));
+    const observer = told();
+    const seeds = staticEndpoints(parseEndpoints(server.address).endpoints);
+    await using watch = watched(members({ seeds, ...never, observer }));
+    await watch.next();
+    expect((await watch.next()).split(" ")).toHaveLength(64);
+    expect(accepted).toBeLessThanOrEqual(64);
+    expect(most).toBeLessThanOrEqual(64);
+    const event = await observer.events.take();
+    expect(event).toMatch(/^endpointRefused .* are not used, more than 64 .*: "http:.*" and 1516 more$/);
+    expect(event.length).toBeLessThan(400);
+    target.close();
+    await once(target, "close");
+  },
+);

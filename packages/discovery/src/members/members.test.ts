@@ -112,7 +112,7 @@ test("a member that cannot be reached is used, and the observer told, once", asy
   await expect.poll(() => first?.asked.length).toBeGreaterThan(asked + 1);
   cluster.list = [...cluster.list, { name: "m2", clientURLs: ["http://0.0.0.0:2379"] }];
   expect(await observer.events.take()).toBe(
-    "endpointUnreachable [unreachable] 0.0.0.0:2379 is an address to listen at, not one to connect to",
+    "endpointRefused [unreachable] 0.0.0.0:2379 is an address to listen at, not one to connect to",
   );
 });
 

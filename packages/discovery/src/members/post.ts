@@ -13,6 +13,7 @@ import {
   serverNameOf,
   withLocalZone,
 } from "@gw/interface";
+import { scopeOf } from "../address-scope.js";
 import { type Limits, within } from "../dns/within.js";
 import { isLoopback } from "./loopback.js";
 
@@ -37,6 +38,8 @@ export interface Answer {
   readonly text: string;
   /** Whether the server runs on this machine, so that what it calls localhost is what we call so. */
   readonly local: boolean;
+  /** Whether it was reached at a link-local address. */
+  readonly linkLocal: boolean;
 }
 
 /** More than any cluster says of itself. */
@@ -152,6 +155,7 @@ async function read(response: IncomingMessage): Promise<Answer> {
     status: response.statusCode ?? 0,
     text: Buffer.concat(chunks).toString("utf8"),
     local: localAddress === remoteAddress || isLoopback(remoteAddress),
+    linkLocal: scopeOf(remoteAddress) === "link-local",
   };
 }
 

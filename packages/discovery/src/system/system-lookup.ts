@@ -9,6 +9,7 @@ import {
   getaddrinfo as systemGetaddrinfo,
   withLocalZone,
 } from "@gw/interface";
+import { isRefusedFromDns } from "../address-scope.js";
 import { createDnsClient, type DnsClient } from "../dns/client.js";
 import { inOrderOfUse } from "./destination-order.js";
 import { followHosts } from "./hosts.js";
@@ -21,6 +22,11 @@ export interface SystemLookupOptions {
   readonly dns?: (() => DnsClient) | undefined;
   /** Who asks DNS for absolute names, as targets of SRV records are. @default dns */
   readonly absoluteDns?: (() => DnsClient) | undefined;
+  /**
+   * DNS says `address` of `host`, which is refused: it is link-local, unspecified or a multicast address. Called once for
+   * each address of a host.
+   */
+  readonly onRefused?: ((host: string, address: string) => void) | undefined;
   /** hosts(5). @default the platform's */
   readonly hosts?: string | undefined;
   /** nsswitch.conf(5), which holds on Linux. @default "/etc/nsswitch.conf" */
@@ -56,6 +62,8 @@ export type SystemLookup = (host: string, options?: { readonly fresh?: boolean }
 const namesAtOnce = 16;
 /** Names that wait for their turn. */
 const maxWaiting = 2_000;
+/** Refused addresses that are told. */
+const maxTold = 1_000;
 /** While others wait, a name that DNS does not answer for is given up after this time, and asked for again later. */
 const sliceMs = 150;
 /** A file costs little to look at; it may change at any time. */
@@ -73,6 +81,8 @@ const defaultTimeoutMs = 10_000;
  * 4. Other names on Linux, where the name service switch has `files` and `dns` alone: DNS, with the search list.
  * 5. Elsewhere `getaddrinfo`, a few at a time. If that takes longer than two seconds DNS is asked as well, and counts
  *    if it has addresses.
+ *
+ * Of what DNS says, link-local, unspecified and multicast addresses are refused; in the file of hosts they count.
  */
 export function createSystemLookup(options: SystemLookupOptions = {}): SystemLookup {
   const { timeoutMs = defaultTimeoutMs, clock = systemClock, platform = process.platform } = options;
@@ -95,11 +105,29 @@ export function createSystemLookup(options: SystemLookupOptions = {}): SystemLoo
     signal: AbortSignal,
   ): Promise<HostAddresses | undefined> => {
     const client = host.endsWith(".") ? absoluteDns() : dns();
-    const { addresses, ttlMs } = await inTurn(
+    const { addresses: found, ttlMs } = await inTurn(
       turn => client.addresses(host, { signal: turn, fresh }),
       signal,
     );
+    const addresses = permitted(host, found);
     return addresses.length > 0 ? { addresses: inOrderOfUse(addresses), ttlMs } : undefined;
+  };
+  const told = new Set<string>();
+  /** What is at a link-local address depends on who asks: DNS must not choose among the services that are there. */
+  const permitted = (host: string, found: readonly string[]): readonly string[] => {
+    const refused = found.filter(isRefusedFromDns);
+    for (const address of refused) {
+      if (told.has(`${host} ${address}`) || told.size >= maxTold) continue;
+      told.add(`${host} ${address}`);
+      options.onRefused?.(host, address);
+    }
+    if (refused.length === 0) return found;
+    if (refused.length === found.length)
+      throw new GatewayError(
+        "name-not-resolved",
+        `${quote(host)} leads to ${refused.slice(0, 3).join(", ")}, which is refused from DNS; if it is meant, list the address itself`,
+      );
+    return found.filter(address => !isRefusedFromDns(address));
   };
   const fromSources = async (
     host: string,
