@@ -103,14 +103,18 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
     named.refresh();
     refresher.refresh();
   };
+  const isAsked = health?.asksWhereClientsGo === true;
+  const connection = isAsked ? undefined : connectionCheck(dial, dialer.connectTimeoutMs);
   const pool = createPool({
     ...settings.pool,
     observer,
     probe: async (endpoint, signal) => {
       if (check && endpoint.secure) await check(endpoint, signal);
-      if (health) await health.rise(endpoint, signal);
-      else if (!endpoint.secure || !check) (await dial(endpoint, signal)).destroy();
+      const verdict = await health?.rise(endpoint, signal);
+      if (!check || !endpoint.secure) await connection?.(endpoint, signal);
+      return verdict;
     },
+    isProof: ({ level }) => isAsked && level !== "tcp",
     onSuspicion: endpoint => health?.suspect(endpoint),
   });
   const proxy = createProxy({
@@ -207,4 +211,26 @@ function refuseLoops(
 
 async function resolveAll({ host, port }: Address, dialer: Dialer): Promise<readonly Address[]> {
   return (await dialer.resolve(host)).map(address => ({ host: address, port }));
+}
+
+/** More than it takes to see that an accepted connection is not ended at once, in milliseconds. */
+const watchedMs = 1_000;
+
+/** Connects to an endpoint, as often as it is called; rejects if it does not accept, or ends the connection at once. */
+function connectionCheck(
+  dial: Dial,
+  connectTimeoutMs: number,
+): (endpoint: Endpoint, signal: AbortSignal) => Promise<void> {
+  let loading: Promise<typeof import("@gw/health")> | undefined;
+  const load = (): Promise<typeof import("@gw/health")> => {
+    loading ??= import("@gw/health");
+    return loading;
+  };
+  // Soon, since later there may be no descriptor left; but the first clients come first. Who needs it is told of errors.
+  setTimeout(() => load().catch(() => {}), 100).unref();
+  return async (endpoint, signal) => {
+    const { tcpProbe } = await load();
+    const { error } = await tcpProbe({ dial, timeoutMs: connectTimeoutMs + watchedMs })(endpoint, signal);
+    if (error) throw error;
+  };
 }

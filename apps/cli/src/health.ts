@@ -1,12 +1,14 @@
 import type { HealthChecks, HealthObserver } from "@gw/health";
-import { type Checked, type Endpoint, GatewayError, type Observer } from "@gw/interface";
+import { type Checked, type Endpoint, GatewayError, type Observer, type Verdict } from "@gw/interface";
 import { type HealthFlags, refuseHealthContradictions } from "./health-flags.js";
 import { type HealthProbe, loadProbe, type ProbeContext } from "./health-probe.js";
 
 /** The health checks of a gateway, put together as the flags say. */
 export interface Health {
-  /** Resolves when an endpoint that was set aside is well, as often in a row as it must; else rejects. */
-  rise(endpoint: Endpoint, signal: AbortSignal): Promise<void>;
+  /** Resolves with the last verdict when an endpoint that is down is healthy, as often in a row as it must; else rejects. */
+  rise(endpoint: Endpoint, signal: AbortSignal): Promise<Verdict>;
+  /** Whether endpoints are asked where they serve their clients. */
+  readonly asksWhereClientsGo: boolean;
   /** Begins to look at the endpoints of `pool`. */
   start(pool: Checked): void;
   /** There is reason to doubt an endpoint. */
@@ -67,9 +69,13 @@ class LazyHealth implements Health {
     return this.#loading;
   }
 
-  async rise(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+  get asksWhereClientsGo(): boolean {
+    return (this.#flags.healthPort ?? this.#flags.healthUrl) === undefined;
+  }
+
+  async rise(endpoint: Endpoint, signal: AbortSignal): Promise<Verdict> {
     const { health, look } = await this.load();
-    await health.rising(look.probe, { rise: this.#flags.healthRise })(endpoint, signal);
+    return health.rising(look.probe, { rise: this.#flags.healthRise })(endpoint, signal);
   }
 
   start(pool: Checked): void {

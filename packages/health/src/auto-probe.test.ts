@@ -4,6 +4,8 @@ import { at, http, look, startFakeHttp, told } from "../test/looking.js";
 import { startMember } from "../test/member.js";
 import { autoProbe } from "./auto-probe.js";
 
+const mute = (scope: string): string => `tcp ${scope} [reset] it ended the connection before it sent a byte`;
+
 describe("by the auto probe", () => {
   test("what does not speak etcd is connected to, and asked again now and then", async () => {
     let answer = http(404, "");
@@ -38,7 +40,10 @@ describe("by the auto probe", () => {
     await expect.poll(() => server.asked.length).toBe(2);
     await clock.advance(250);
     expect(told(await looking)).toBe("tcp");
-    expect(told(await look(probe, at(server.port)))).toBe("tcp");
+    const connecting = look(probe, at(server.port));
+    await expect.poll(() => clock.pending).toBe(2);
+    await clock.advance(300);
+    expect(told(await connecting)).toBe("tcp");
     expect(server.asked.length).toBe(2);
     probe.close();
   });
@@ -50,6 +55,36 @@ describe("by the auto probe", () => {
     expect(told(await look(probe, at(server.port)))).toMatch(/^tcp endpoint \[refused\] /);
     await server.listenAgain();
     expect(told(await look(probe, at(server.port)))).toBe("etcd /health");
+    probe.close();
+  });
+
+  test("what ends connections without a byte is ill, from the first look on", async () => {
+    await using ending = await startBackend(socket => socket.end());
+    await using resetting = await startBackend(socket => socket.resetAndDestroy());
+    await using hearing = await startBackend(socket => socket.once("data", () => socket.end()));
+    const probe = autoProbe();
+    for (const { port } of [ending, resetting, hearing, ending])
+      expect(told(await look(probe, at(port)))).toBe(mute("cluster"));
+    await using other = await startFakeHttp(() => http(404, ""));
+    expect(told(await look(probe, at(other.port)))).toBe("tcp");
+    // Something answers: so these could, too.
+    for (const { port } of [ending, resetting, hearing])
+      expect(told(await look(probe, at(port)))).toBe(mute("endpoint"));
+    probe.close();
+  });
+
+  test("what was connected to and ends connections now is ill at the next look", async () => {
+    let answers = true;
+    await using server = await startBackend(socket => {
+      if (answers) socket.once("data", () => socket.end(http(404, "")));
+      else socket.destroy();
+    });
+    const probe = autoProbe();
+    for (let count = 0; count < 2; count++) expect(told(await look(probe, at(server.port)))).toBe("tcp");
+    answers = false;
+    expect(told(await look(probe, at(server.port)))).toBe(
+      "tcp endpoint [reset] it ended the connection before it sent a byte",
+    );
     probe.close();
   });
 

@@ -1,4 +1,5 @@
-import type { Clock, Endpoint, Verdict } from "@gw/interface";
+import type { Socket } from "node:net";
+import { type Clock, type Endpoint, GatewayError, type Verdict } from "@gw/interface";
 import { startDeadline } from "./deadline.js";
 import type { Dial } from "./dial-tcp.js";
 import { handshake } from "./handshake.js";
@@ -7,9 +8,16 @@ import type { TlsSide } from "./tls-side.js";
 import { well } from "./verdict.js";
 
 /**
- * Connects, completes a TLS handshake if `tls` is given, and closes the connection.
+ * How long a connection without TLS is watched for its end, in milliseconds: what accepts on behalf of a dead server
+ * ends it at once.
+ */
+const watchMs = 300;
+
+/**
+ * Connects, completes a TLS handshake if `tls` is given, and closes the connection. Without TLS it waits for a moment
+ * whether the server ends the connection before it has sent a byte: then it serves nobody.
  *
- * @throws {GatewayError} what dials and handshakes fail with; `timed-out`
+ * @throws {GatewayError} what dials and handshakes fail with; `reset`, `timed-out`
  */
 export async function connecting(
   endpoint: Endpoint,
@@ -29,7 +37,7 @@ export async function connecting(
     // Nobody listens to it any more.
     tcp.on("error", () => {});
     if (!tls) {
-      tcp.destroy();
+      if (await endsUnanswered(tcp, settings.clock, signal)) throw unanswered(doing);
       return well("tcp");
     }
     (await handshake(tcp, tls, { endpoint, doing, signal })).on("error", () => {}).destroy();
@@ -37,4 +45,36 @@ export async function connecting(
   } finally {
     deadline.cancel();
   }
+}
+
+/** What is wrong with an endpoint that ends a connection before it has sent a byte. */
+export function unanswered(doing: string): GatewayError {
+  return new GatewayError("reset", `${doing}: it ended the connection before it sent a byte`);
+}
+
+/** Whether the peer ends `socket` without a byte; closes it. Rejects with the reason of `signal` if that is not time. */
+function endsUnanswered(socket: Socket, clock: Clock, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const settle = (settled: () => void): void => {
+      stopTimer();
+      signal.removeEventListener("abort", onAbort);
+      socket.removeAllListeners().on("error", () => {});
+      socket.destroy();
+      settled();
+    };
+    const tell = (ends: boolean): void => settle(() => resolve(ends));
+    // The time for the whole check may be shorter: the connection was made within it.
+    const onAbort = (): void =>
+      settle(() => {
+        const { reason } = signal;
+        if (reason instanceof GatewayError && reason.code === "timed-out") resolve(false);
+        else reject(reason);
+      });
+    const stopTimer = clock.after(watchMs, () => tell(false));
+    signal.addEventListener("abort", onAbort);
+    socket.removeAllListeners("error");
+    socket.once("data", () => tell(false));
+    for (const event of ["end", "error", "close"]) socket.once(event, () => tell(socket.bytesRead === 0));
+    if (signal.aborted) onAbort();
+  });
 }

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { type Endpoint, formatAddress, type Verdict } from "@gw/interface";
 import { connecting } from "./connecting.js";
 import type { Dial } from "./dial-tcp.js";
@@ -17,9 +18,18 @@ export interface EtcdParts {
   readonly ends: () => number;
   /** Connects, over TLS to what is known to speak it. */
   readonly connect: (endpoint: Endpoint, signal: AbortSignal, endAt: number) => Promise<Verdict>;
+  /** Whether a connection of the newest look had a byte of an answer. */
+  readonly heard: (endpoint: Endpoint) => boolean;
   /** Whether the look that ends at `endAt` was given a connection at least, on which it may wait for TLS in vain. */
   readonly accepted: (endpoint: Endpoint, endAt: number) => boolean;
   readonly close: () => void;
+}
+
+/** The connections to one endpoint. */
+interface Dials {
+  acceptedAt: number;
+  /** Those of the newest look: a few, since a question that fails is asked once more at most. */
+  sockets: Socket[];
 }
 
 /** @throws {GatewayError} `invalid-option` */
@@ -28,16 +38,22 @@ export function etcdParts(options: HttpProbeOptions): EtcdParts {
   const { clock, timeoutMs } = settings;
   const where = whereToAsk(options);
   const tls = tlsSide(options);
-  const dials = remember(clock, () => ({ acceptedAt: -Infinity }));
+  const dials = remember<Dials>(clock, () => ({ acceptedAt: -Infinity, sockets: [] }));
   const dial: Dial = async (endpoint, signal) => {
     const socket = await settings.dial(endpoint, signal);
-    dials.of(formatAddress(endpoint)).acceptedAt = clock.now();
+    const dialled = dials.of(formatAddress(endpoint));
+    dialled.acceptedAt = clock.now();
+    dialled.sockets.push(socket);
     return socket;
   };
   const client = createHttpClient({ clock, dial, tls });
   const asker = askEitherWay(client, clock);
+  const look = createEtcdLook({ ...settings, asker, where });
   return {
-    look: createEtcdLook({ ...settings, asker, where }),
+    look(endpoint, signal) {
+      dials.of(formatAddress(where(endpoint).endpoint)).sockets = [];
+      return look(endpoint, signal);
+    },
     ends: () => clock.now() + timeoutMs,
     connect: (endpoint, signal, endAt) =>
       connecting(endpoint, asker.secure(endpoint) ? tls : undefined, {
@@ -45,6 +61,10 @@ export function etcdParts(options: HttpProbeOptions): EtcdParts {
         timeoutMs: Math.max(1, endAt - clock.now()),
         signal,
       }),
+    heard(endpoint) {
+      const { endpoint: asked } = where(endpoint);
+      return dials.of(formatAddress(asked)).sockets.some(({ bytesRead }) => bytesRead > 0);
+    },
     accepted(endpoint, endAt) {
       const { endpoint: asked } = where(endpoint);
       return !asker.secure(asked) && dials.of(formatAddress(asked)).acceptedAt >= endAt - timeoutMs;

@@ -77,7 +77,12 @@ describe("a server that answers with", () => {
       "etcd endpoint [unhealthy] what it answers is no HTTP (HPE_INVALID_CONSTANT)",
       "tcp",
     ],
-    ["nothing, and hangs up", socket => socket.end(), "etcd endpoint [reset] ", "tcp"],
+    [
+      "nothing, and hangs up",
+      socket => socket.end(),
+      "etcd endpoint [reset] ",
+      "tcp cluster [reset] it ended the connection before it sent a byte",
+    ],
     [
       "a body without end",
       socket => socket.write(`HTTP/1.1 200 OK\r\n\r\n${flood}`),

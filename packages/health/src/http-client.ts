@@ -43,6 +43,8 @@ interface Line {
  * what it has accepted may accept nothing more.
  */
 const longestMs = 60_000;
+/** What is not asked during this time loses its connection, in milliseconds. */
+const idleLineMs = 180_000;
 /** How many connections are kept: of those that are asked often. Each takes a descriptor from clients. */
 const mostKept = 32;
 
@@ -68,7 +70,10 @@ export function createHttpClient(settings: {
     const [oldest] = kept;
     if (oldest && kept.size > mostKept) forget(oldest);
   };
-  const lines = remember<Line>(clock, () => ({ agent: undefined, madeAt: 0, deadline: undefined }), forget);
+  const lines = remember<Line>(clock, () => ({ agent: undefined, madeAt: 0, deadline: undefined }), {
+    idleMs: idleLineMs,
+    end: forget,
+  });
 
   const connect = async (endpoint: Endpoint, secure: boolean, deadline: Deadline): Promise<Socket> => {
     const { signal } = deadline;

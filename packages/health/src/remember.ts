@@ -8,15 +8,23 @@ export interface Remembered<Thing> {
   forgetAll(): void;
 }
 
-/** What was not asked for during this time is forgotten when something else is, in milliseconds. */
-const idleMs = 180_000;
+/** How long things are remembered, and what becomes of them. */
+export interface RememberOptions<Thing> {
+  /**
+   * What was not asked for during this time is forgotten when something else is, in milliseconds. More than the time
+   * for which an endpoint that is down is left alone, so that it is judged by what was known of it. @default 3600000
+   */
+  readonly idleMs?: number;
+  /** Called with everything that is forgotten. */
+  readonly end?: (thing: Thing) => void;
+}
 
-/** @param end is called with everything that is forgotten */
 export function remember<Thing>(
   clock: Clock,
   make: (name: string) => Thing,
-  end: (thing: Thing) => void = () => {},
+  { idleMs = 3_600_000, end = () => {} }: RememberOptions<Thing> = {},
 ): Remembered<Thing> {
+  /** What was asked for last stands at the end. */
   const known = new Map<string, { readonly thing: Thing; usedAt: number }>();
   const forget = (name: string): void => {
     const entry = known.get(name);
@@ -26,9 +34,13 @@ export function remember<Thing>(
   return {
     of(name) {
       const now = clock.now();
-      for (const [other, { usedAt }] of known) if (now - usedAt > idleMs) forget(other);
+      for (const [oldest, { usedAt }] of known) {
+        if (now - usedAt <= idleMs) break;
+        forget(oldest);
+      }
       const entry = known.get(name) ?? { thing: make(name), usedAt: now };
       entry.usedAt = now;
+      known.delete(name);
       known.set(name, entry);
       return entry.thing;
     },

@@ -1,4 +1,11 @@
-import { type Clock, type Endpoint, GatewayError, type Probe, systemClock } from "@gw/interface";
+import {
+  type Clock,
+  type Endpoint,
+  GatewayError,
+  type Probe,
+  systemClock,
+  type Verdict,
+} from "@gw/interface";
 import { risingDefaults } from "./defaults.js";
 
 /** Options of {@link rising}. */
@@ -12,23 +19,24 @@ export interface RisingOptions {
 }
 
 /**
- * Asks an endpoint that was set aside to be well `rise` times in a row: resolves when it was, rejects with the error
- * of the first verdict that says otherwise, or when the signal is aborted.
+ * Asks an endpoint that was set aside to be well `rise` times in a row: resolves with the last verdict when it was,
+ * rejects with the error of the first that says otherwise, or when the signal is aborted.
  *
  * @throws {GatewayError} `invalid-option`
  */
 export function rising(
   probe: Probe,
   options: RisingOptions = {},
-): (endpoint: Endpoint, signal: AbortSignal) => Promise<void> {
+): (endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict> {
   const { rise = risingDefaults.rise, pauseMs = risingDefaults.pauseMs, clock = systemClock } = options;
   if (!(Number.isInteger(rise) && rise >= 1))
     throw new GatewayError("invalid-option", `rise ${rise} is not a whole number from 1`);
   return async (endpoint, signal) => {
-    for (let look = 1; look <= rise; look++) {
-      if (look > 1) await pause(pauseMs, clock, signal);
-      const { error } = await probe(endpoint, signal);
-      if (error) throw error;
+    for (let look = 1; ; look++) {
+      const verdict = await probe(endpoint, signal);
+      if (verdict.error) throw verdict.error;
+      if (look === rise) return verdict;
+      await pause(pauseMs, clock, signal);
     }
   };
 }

@@ -3,8 +3,8 @@ import { connecting } from "./connecting.js";
 import { type ProbeOptions, probeSettings, probing } from "./probing.js";
 
 /**
- * A probe of level `tcp`: the endpoint accepts a connection, which is closed at once. It cannot see a process that
- * hangs, nor a member that is cut off from its peers.
+ * A probe of level `tcp`: the endpoint accepts a connection and does not end it within 300 ms, unless it has sent a byte
+ * before. It cannot see a process that hangs, nor a member that is cut off from its peers.
  *
  * @throws {GatewayError} `invalid-option`
  */

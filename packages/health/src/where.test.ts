@@ -48,7 +48,7 @@ test.each<[WhereOptions, string]>([
   [{ port: 1, url: "http://{host}" }, "port and url exclude each other"],
   [{ url: "{host}:2381" }, 'url "{host}:2381" is not of the form http(s)://host[:port][/path]'],
   [{ url: "ftp://{host}" }, 'url "ftp://{host}" is not of the form http(s)://host[:port][/path]'],
-  [{ url: "http://a:b@{host}" }, 'url "http://a:b@{host}" is not of the form http(s)://host[:port][/path]'],
+  [{ url: "http://a:b@{host}" }, 'url "http://…@{host}" is not of the form http(s)://host[:port][/path]'],
   [{ url: "http://{host}/#a" }, 'url "http://{host}/#a" is not of the form http(s)://host[:port][/path]'],
   [{ url: "http://a/health" }, 'url "http://a/health" has neither {host} nor {port} in it'],
   [{ url: "http://{host}/{name}" }, 'url "http://{host}/{name}" knows only {host} and {port}'],

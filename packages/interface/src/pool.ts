@@ -18,6 +18,8 @@ export interface LeaseRequest {
    * connection).
    */
   onRevoked(error: GatewayError): void;
+  /** Whether the endpoint has sent a byte on the connection so far. @default not known */
+  readonly answered?: boolean | undefined;
 }
 
 /**
@@ -34,6 +36,8 @@ export interface Lease {
    * The connection is over, or its client went away before it was made.
    *
    * @param failure the endpoint's side of the connection was reset or lost
+   * @param answered whether the endpoint sent a byte. False only where it ended the connection before one, and before
+   *   the client did, or reset it while the client waited; undefined where the connection says nothing about the endpoint
    */
-  released(failure?: GatewayError): void;
+  released(failure?: GatewayError, answered?: boolean): void;
 }

@@ -117,6 +117,8 @@ export interface RelayEnd {
    */
   readonly reason: "finished" | "client-failed" | "backend-failed" | "timed-out" | "closed" | "killed";
   readonly error?: GatewayError;
+  /** The side whose output ended, or that failed, before the other's. Absent if neither did, or it is not known. */
+  readonly endedFirst?: "client" | "backend";
   /** Bytes read from the client. */
   readonly bytesFromClient: number;
   /** Bytes read from the backend. */

@@ -1,6 +1,7 @@
 import type { Endpoint, GatewayError, Lease, LeaseRequest } from "@gw/interface";
 import type { Link } from "./linked-list.js";
 import type { Member, Revocable } from "./member.js";
+import { soonMs } from "./unanswered.js";
 
 /** What a lease reports to its pool. */
 export interface Outcomes {
@@ -9,8 +10,11 @@ export interface Outcomes {
   connected(member: Member): void;
   /** `order` is the lease's own. */
   failed(member: Member, error: GatewayError, order: number): void;
-  /** After `failed`, and after a release; with `failure` where the endpoint's side of a connection was lost. */
-  ended(member: Member, failure: GatewayError | undefined): void;
+  /**
+   * After `failed`, and after a release; with `failure` where the endpoint's side of a connection was lost. `answered`
+   * is false where the endpoint ended the connection soon, before it sent a byte.
+   */
+  ended(member: Member, failure: GatewayError | undefined, answered: boolean | undefined): void;
 }
 
 /** Counts a connection on `member` from now until the lease ends. `order` tells which leases are older. */
@@ -47,6 +51,10 @@ class MemberLease implements Lease, Revocable {
     return this.#member.endpoint;
   }
 
+  get answered(): boolean | undefined {
+    return this.#request?.answered;
+  }
+
   revoke(error: GatewayError): boolean {
     const request = this.#request;
     this.#request = undefined;
@@ -67,14 +75,19 @@ class MemberLease implements Lease, Revocable {
     if (this.#state !== "dialling") return;
     this.#end();
     this.#outcomes.failed(this.#member, error, this.#order);
-    this.#outcomes.ended(this.#member, undefined);
+    this.#outcomes.ended(this.#member, undefined, undefined);
   }
 
-  released(failure?: GatewayError): void {
+  released(failure?: GatewayError, answered?: boolean): void {
     if (this.#state === "ended") return;
     const wasConnected = this.#state === "connected";
     this.#end();
-    this.#outcomes.ended(this.#member, wasConnected ? failure : undefined);
+    if (!wasConnected) this.#outcomes.ended(this.#member, undefined, undefined);
+    else this.#outcomes.ended(this.#member, failure, answered || this.#isYoung() ? answered : undefined);
+  }
+
+  #isYoung(): boolean {
+    return this.#outcomes.now() - this.connectedAt * 100 <= soonMs;
   }
 
   #end(): void {

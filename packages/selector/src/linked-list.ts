@@ -40,6 +40,14 @@ export class LinkedList<Item extends Link> {
     return this.itemsWhile(() => true);
   }
 
+  /** The items that were added last, the newest first, `most` at most. */
+  newest(most: number): Item[] {
+    const items: Item[] = [];
+    for (let link = this.#ends.previous; link !== this.#ends && items.length < most; link = link.previous)
+      items.push(link as Item);
+    return items;
+  }
+
   /** The first items for which `holds` is true, up to one for which it is not. */
   itemsWhile(holds: (item: Item) => boolean): Item[] {
     const items: Item[] = [];

@@ -1,6 +1,7 @@
 import type { Candidate, Endpoint, GatewayError, Verdict } from "@gw/interface";
 import { Backoff } from "./backoff.js";
 import { type Link, LinkedList } from "./linked-list.js";
+import { Unanswered } from "./unanswered.js";
 
 /** Why and since when an endpoint gets no connections. Times are in milliseconds on the pool's clock. */
 export interface Aside {
@@ -13,12 +14,16 @@ export interface Aside {
   readonly unhealthy: boolean;
   /** No dial can tell whether it is over, since the endpoint accepts connections all the same. */
   readonly deep: boolean;
+  /** Connections of clients have shown it, so that it does not count as a mistake of health checks. */
+  readonly observed: boolean;
 }
 
 /** A lease, to whose holder can be said that it must end. */
 export interface Revocable extends Link {
   /** When it was connected, in tenths of a second on the pool's clock. */
   readonly connectedAt: number;
+  /** Whether the endpoint has sent a byte on it; undefined where that is not known. */
+  readonly answered: boolean | undefined;
   /** Tells whether it was the first time. */
   revoke(error: GatewayError): boolean;
 }
@@ -74,6 +79,7 @@ export class Member {
   /** Leases that are connected, the oldest first. */
   readonly connected: LinkedList<Revocable> = new LinkedList();
   readonly backoff: Backoff = new Backoff();
+  readonly unanswered: Unanswered = new Unanswered();
   /** Ends the wait for the next retry, or the retry that runs. */
   readonly retry: { cancel: () => void } = { cancel: () => {} };
   /** Ends the waits after which connections are closed; `said` while there are such. */

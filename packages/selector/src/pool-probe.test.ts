@@ -8,9 +8,9 @@ function manualProbe() {
     [];
   return {
     running,
-    probe: (endpoint: Endpoint, signal: AbortSignal): Promise<void> =>
-      new Promise((up, down) => {
-        running.push({ endpoint, signal, up, down });
+    probe: (endpoint: Endpoint, signal: AbortSignal): Promise<undefined> =>
+      new Promise((resolve, down) => {
+        running.push({ endpoint, signal, up: () => resolve(undefined), down });
       }),
   };
 }
@@ -137,7 +137,7 @@ describe("probes of many endpoints", () => {
     const { take, clock, log } = rig(many, {
       probe: ({ host }, signal) => {
         probed.push(host);
-        if (host === "e99") return Promise.resolve();
+        if (host === "e99") return Promise.resolve(undefined);
         return new Promise((_, reject) => signal.addEventListener("abort", reject));
       },
     });
@@ -162,7 +162,7 @@ describe("probes of many endpoints", () => {
 test("a probe that fails for want of this machine's resources is no failure of the endpoint, and made again", async () => {
   let lacking = true;
   const { take, log, clock } = rig([a, b], {
-    probe: () => (lacking ? Promise.reject(noDescriptors) : Promise.resolve()),
+    probe: () => (lacking ? Promise.reject(noDescriptors) : Promise.resolve(undefined)),
   });
   take().failed(refused);
   await clock.advance(6_000);

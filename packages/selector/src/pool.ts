@@ -7,6 +7,7 @@ import {
   type Pool,
   type Selector,
   systemClock,
+  type Verdict,
 } from "@gw/interface";
 import type { Farewell } from "./farewell.js";
 import { SelectingPool } from "./selecting-pool.js";
@@ -26,17 +27,23 @@ export interface PoolOptions {
   readonly maxRetryDelayMs?: number | undefined;
   /**
    * Tries an endpoint that was set aside: resolves if it can serve again, rejects if not or when `signal` is
-   * aborted. Without it an endpoint is simply offered again after `retryDelayMs`.
+   * aborted; with the verdict of a health check, if there was one. Without it an endpoint is simply offered again after
+   * `retryDelayMs`.
    */
-  readonly probe?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<void>) | undefined;
+  readonly probe?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict | undefined>) | undefined;
+  /**
+   * Whether a good verdict shows that the endpoint answers where it serves clients, so that they are to blame for
+   * connections that it ends unanswered. @default every one of a level other than `tcp`
+   */
+  readonly isProof?: ((verdict: Verdict) => boolean) | undefined;
   /**
    * If health checks have set aside more than this part of the endpoints of the priority that serves, what they say is
    * ignored; 0 to 1. @default 0.5
    */
   readonly panicThreshold?: number | undefined;
   /**
-   * There is reason to doubt an endpoint: a connection to it was reset or lost, or could not be made while others are
-   * open. Called from within whatever brought it to light.
+   * There is reason to doubt an endpoint: a connection to it was reset or lost, was ended before the endpoint sent a
+   * byte, or could not be made while others are open. Called from within whatever brought it to light.
    */
   readonly onSuspicion?: ((endpoint: Endpoint) => void) | undefined;
   /** What happens to the open connections of an endpoint that is no longer in the set. @default "drain" */
@@ -116,6 +123,7 @@ export function createPool(options: PoolOptions = {}): EndpointPool {
     probe: options.probe,
     panicThreshold,
     onSuspicion: options.onSuspicion,
+    isProof: options.isProof ?? (({ level }) => level !== "tcp"),
     onRemoved: options.onRemoved ?? poolDefaults.onRemoved,
     onUnhealthy: options.onUnhealthy ?? poolDefaults.onUnhealthy,
     drainTimeoutMs,

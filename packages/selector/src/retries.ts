@@ -6,6 +6,7 @@ import {
   GatewayError,
   notify,
   type Observer,
+  type Verdict,
 } from "@gw/interface";
 import type { BackoffSettings } from "./backoff.js";
 import type { Member } from "./member.js";
@@ -13,7 +14,7 @@ import type { Member } from "./member.js";
 /** How members that are set aside are tried again. */
 export interface RetrySettings extends BackoffSettings {
   /** Without it a member is back when the delay is over. */
-  readonly probe: ((endpoint: Endpoint, signal: AbortSignal) => Promise<void>) | undefined;
+  readonly probe: ((endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict | undefined>) | undefined;
   readonly observer: Observer | undefined;
   readonly clock: Clock;
 }
@@ -29,12 +30,12 @@ const reserved = 4;
 /** Tries members again and again, until they can serve. `member.retry` gives up. */
 export class Retries {
   readonly #settings: RetrySettings;
-  readonly #onSuccess: (member: Member) => void;
+  readonly #onSuccess: (member: Member, verdict: Verdict | undefined) => void;
   readonly #limited = createLimiter({ limit: atOnce, reserved });
   #urgent = false;
   #closed = false;
 
-  constructor(settings: RetrySettings, onSuccess: (member: Member) => void) {
+  constructor(settings: RetrySettings, onSuccess: (member: Member, verdict: Verdict | undefined) => void) {
     this.#settings = settings;
     this.#onSuccess = onSuccess;
   }
@@ -76,12 +77,13 @@ export class Retries {
     const { signal } = cancelled;
     member.retry.cancel = () => cancelled.abort();
     try {
-      if (probe)
-        await this.#limited(
+      const verdict =
+        probe &&
+        (await this.#limited(
           async () => (signal.aborted ? undefined : probe(member.endpoint, signal)),
           member.aside?.error.code === "timed-out",
-        );
-      if (!signal.aborted) this.#onSuccess(member);
+        ));
+      if (!signal.aborted) this.#onSuccess(member, verdict);
     } catch (cause) {
       if (signal.aborted || !member.aside) return;
       const { endpoint } = member;

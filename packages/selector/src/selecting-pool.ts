@@ -1,7 +1,8 @@
 import {
   type Endpoint,
   type EndpointStatus,
-  type GatewayError,
+  formatAddress,
+  GatewayError,
   type Lease,
   type LeaseRequest,
   notify,
@@ -29,6 +30,7 @@ export interface PoolSettings extends RetrySettings, ClosingSettings, AgingSetti
   readonly selector: Selector;
   readonly panicThreshold: number;
   readonly onSuspicion: ((endpoint: Endpoint) => void) | undefined;
+  readonly isProof: (verdict: Verdict) => boolean;
 }
 
 /** The pool of `createPool`: knows who is up and who is set aside, and tells what follows when that changes. */
@@ -56,7 +58,9 @@ export class SelectingPool implements EndpointPool {
     this.#tiers = new Tiers(settings.panicThreshold);
     this.#picker = new Picker(settings.selector, settings.observer);
     this.#switches = new Switches(settings.observer);
-    this.#retries = new Retries(settings, member => this.#takeBack(member));
+    this.#retries = new Retries(settings, (member, verdict) =>
+      this.#takeBack(member, verdict !== undefined && settings.isProof(verdict)),
+    );
     this.#panic = new Panic(settings.observer, settings.clock);
     this.#closings = new Closings(settings);
     this.#rebalancing = rebalancing(settings, () => ({
@@ -96,6 +100,7 @@ export class SelectingPool implements EndpointPool {
     // What a dial has set aside is tried again in its own time; but its connections may hang as well.
     if (member.aside && !conclusive) return;
     member.verdict = verdict;
+    if (!verdict.error && this.#settings.isProof(verdict)) member.unanswered.proven();
     if (verdict.error && conclusive)
       this.#foundUnhealthy(member, verdict.error, isDeep(verdict.error, verdict));
     else {
@@ -116,7 +121,7 @@ export class SelectingPool implements EndpointPool {
     connected: (member: Member): void => {
       if (member.removed) return;
       member.provenAt = this.#leases;
-      if (member.aside && !member.aside.deep) this.#takeBack(member);
+      if (member.aside && !member.aside.deep) this.#takeBack(member, false);
       // It was dialled before it was found to be unhealthy.
       else if (member.aside) this.#closings.assess(member, this.#tiers.isUsable(member));
       this.#switches.connected(member);
@@ -127,14 +132,17 @@ export class SelectingPool implements EndpointPool {
       if (member.aside) this.#failedAgain(member, member.aside, error);
       else this.#dialFailed(member, error);
     },
-    ended: (member: Member, failure: GatewayError | undefined): void => {
+    ended: (member: Member, failure: GatewayError | undefined, answered: boolean | undefined): void => {
       this.#membership.ended(member);
-      if (failure && !failure.isLocal && !member.removed) this.#settings.onSuspicion?.(member.endpoint);
+      if (member.removed) return;
+      if (answered) member.unanswered.answered();
+      if (answered === false) this.#endedUnanswered(member);
+      else if (failure && !failure.isLocal) this.#settings.onSuspicion?.(member.endpoint);
     },
   };
 
   #dialFailed(member: Member, error: GatewayError): void {
-    this.#setAside(member, { error, unhealthy: false, deep: false });
+    this.#setAside(member, { error, unhealthy: false, deep: false, observed: false });
     if (member.connected.size > 0) this.#settings.onSuspicion?.(member.endpoint);
   }
 
@@ -143,15 +151,35 @@ export class SelectingPool implements EndpointPool {
     if (member.aside) {
       member.aside = { ...member.aside, ...found };
       this.#changed(member);
-    } else this.#setAside(member, found);
+    } else this.#setAside(member, { ...found, observed: false });
   }
 
-  #setAside(member: Member, found: Pick<Aside, "error" | "unhealthy" | "deep">): void {
+  /** A client's connection was accepted and ended without a byte. */
+  #endedUnanswered(member: Member): void {
+    const { unanswered, endpoint } = member;
+    const consequence = unanswered.add(this.#settings.clock.now());
+    if (consequence) this.#settings.onSuspicion?.(endpoint);
+    if (consequence !== "fail" || unanswered.isRefutedBy(member)) return;
+    if (member.aside?.deep && !member.aside.observed) {
+      member.aside = { ...member.aside, observed: true };
+      this.#changed(member);
+    } else if (!member.aside && this.#tiers.up > 1) {
+      const ended = unanswered.count === 1 ? "a connection" : `${unanswered.count} connections in a row`;
+      const detail = `${formatAddress(endpoint)} ended ${ended} before it sent a byte`;
+      const error = new GatewayError("unhealthy", detail);
+      this.#setAside(member, { error, unhealthy: false, deep: true, observed: true });
+    }
+  }
+
+  #setAside(member: Member, found: Pick<Aside, "error" | "unhealthy" | "deep" | "observed">): void {
     const { endpoint } = member;
     const { error } = found;
     const now = this.#settings.clock.now();
     member.backoff.fell(now);
-    const retryInMs = this.#retries.waitMs(member);
+    // Where clients may be to blame, a check can tell at once.
+    const isDoubtful = found.observed && !member.unanswered.isOnProbation;
+    const retryInMs = isDoubtful ? 0 : this.#retries.waitMs(member);
+    member.unanswered.down();
     member.aside = { since: now, retryAt: now + retryInMs, ...found };
     notify(this.#observer, "setAside", { endpoint, error, retryInMs });
     this.#retries.begin(member);
@@ -166,13 +194,14 @@ export class SelectingPool implements EndpointPool {
     if (deep !== aside.deep) this.#changed(member);
   }
 
-  #takeBack(member: Member): void {
+  #takeBack(member: Member, isProven: boolean): void {
     const now = this.#settings.clock.now();
     const asideMs = now - (member.aside?.since ?? 0);
     member.aside = undefined;
     member.verdict = undefined;
     member.since = now;
     member.backoff.recovered(now);
+    member.unanswered.up(isProven);
     member.retry.cancel();
     member.farewell.cancel();
     notify(this.#observer, "back", { endpoint: member.endpoint, asideMs });

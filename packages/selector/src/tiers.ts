@@ -11,7 +11,7 @@ export interface Offer {
 /** What was counted of a member when {@link Tiers.note} was last called for it. */
 interface Counted {
   readonly up: boolean;
-  /** Down for a reason that a dial would not have found. */
+  /** Down for a reason that neither a dial nor clients have found. */
   readonly deep: boolean;
   readonly unhealthy: boolean;
   /** Whether the newest verdict of health checks on a member that is up was good. */
@@ -35,8 +35,8 @@ const none: readonly Member[] = Object.freeze([]);
  * of them a client may be sent to takes time that grows with their number.
  *
  * Members that are up may be used. If health checks have found more than the part `panicThreshold` of the best priority
- * that is up to be down, where a dial would not have, they are mistaken more likely than not: then what they say is
- * ignored there. Where no member is up, all may be used.
+ * that is up to be down, where neither a dial nor clients have, they are mistaken more likely than not: then what they
+ * say is ignored there. Where no member is up, all may be used.
  */
 export class Tiers {
   readonly #panicThreshold: number;
@@ -109,6 +109,11 @@ export class Tiers {
     if (!best) return "all-aside";
     const deep = best.connectable.length - best.up.length;
     return deep > best.all.length * this.#panicThreshold ? "most-unhealthy" : undefined;
+  }
+
+  /** How many are up. */
+  get up(): number {
+    return this.#up;
   }
 
   /** Whether health checks have judged some of the members that are up, and each of those to be unhealthy. */
@@ -219,7 +224,7 @@ const nothing: Counted = { up: false, deep: false, unhealthy: false, healthy: un
 function count({ aside, verdict }: Member): Counted {
   return {
     up: aside === undefined,
-    deep: aside?.deep ?? false,
+    deep: aside?.deep === true && !aside.observed,
     unhealthy: aside?.unhealthy ?? false,
     healthy: aside || !verdict ? undefined : verdict.error === undefined,
   };

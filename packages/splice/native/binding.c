@@ -213,7 +213,9 @@ static napi_value take(napi_env env, napi_callback_info info) {
     out[0] = event->kind;
     out[1] = event->slot;
     bool of_dial = event->kind == CONNECTED || event->kind == DIAL_FAILED;
-    out[2] = event->kind == ENDED ? (double)event->reason : of_dial ? (double)event->address : (double)event->listener;
+    out[2] = event->kind == ENDED ? (double)(event->reason | event->ended_first << 8)
+             : of_dial            ? (double)event->address
+                                  : (double)event->listener;
     out[3] = event->error;
     out[4] = (double)event->bytes[0];
     out[5] = (double)event->bytes[1];

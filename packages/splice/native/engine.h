@@ -33,6 +33,7 @@ struct event {
   int error;        /* an errno: DIAL_FAILED, ACCEPT_FAILED, ENDED with *_FAILED, or KILLED by this machine; else 0 */
   enum reason reason; /* ENDED */
   unsigned address;  /* CONNECTED, DIAL_FAILED: which of the addresses of the dial, from 0 */
+  uint8_t ended_first; /* ENDED: 1 if the client's input ended or failed first, 2 if the backend's did; else 0 */
   uint64_t bytes[2]; /* ENDED: read from the client, read from the backend */
 };
 

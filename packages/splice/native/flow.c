@@ -50,6 +50,8 @@ void flow_end(struct thread *thread, struct flow *flow, enum reason reason, int 
   flow->state = OVER;
   flow->reason = reason;
   flow->end_error = error;
+  if (!flow->ended_first && reason == CLIENT_FAILED) flow->ended_first = CLIENT + 1;
+  if (!flow->ended_first && reason == BACKEND_FAILED) flow->ended_first = BACKEND + 1;
   /* Events of this turn may still point to it: the owner is told, and may free it, when the turn is over. */
   flow->next = thread->over;
   thread->over = flow;

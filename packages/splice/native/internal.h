@@ -92,6 +92,7 @@ struct flow {
   enum { WAITING, DIALLING, RELAYING, OVER } state;
   enum reason reason; /* of a flow that is over */
   int end_error;
+  uint8_t ended_first; /* which side's input ended or failed first, plus 1; 0 if none did */
   bool is_ready, in_epoll;
   bool has_patience; /* the backend's socket has what matters to long connections only */
   uint8_t dial; /* the number of the dial under way */

@@ -131,7 +131,11 @@ static unsigned take_flow(struct engine *engine, struct flow *flow, struct event
     out[count++] = (struct event){.slot = flow->slot, .kind = kind, .error = flow->dial_error, .address = flow->address_told};
   }
   if (events & TOLD_ENDED) {
-    out[count] = (struct event){.slot = flow->slot, .kind = ENDED, .error = flow->end_error, .reason = flow->reason};
+    out[count] = (struct event){.slot = flow->slot,
+                                .kind = ENDED,
+                                .error = flow->end_error,
+                                .reason = flow->reason,
+                                .ended_first = flow->ended_first};
     engine_bytes(engine, flow->slot, out[count].bytes);
     count++;
     flow->next_event = engine->told;

@@ -183,6 +183,7 @@ static enum outcome copy(struct thread *thread, struct flow *flow, int from) {
   }
   if (got == 0) {
     way->eof = true;
+    if (!flow->ended_first) flow->ended_first = (uint8_t)(from + 1);
     flow->active_at = thread->now;
     return MOVED;
   }

@@ -16,9 +16,23 @@ const reasons = [
   "killed",
 ] as const;
 
+/** Which side ended first, as the engine numbers it. */
+const sides = [undefined, "client", "backend"] as const;
+
 /** How a connection ended, of the event at `at`. */
 export function endOf(events: Float64Array, at: number, settings: RelaySettings): RelayEnd {
-  const reason = reasons[events[at + 2] as number] ?? "killed";
+  const how = events[at + 2] as number;
+  const endedFirst = sides[how >> 8];
+  const end = howOf(reasons[how & 0xff] ?? "killed", events, at, settings);
+  return endedFirst ? { ...end, endedFirst } : end;
+}
+
+function howOf(
+  reason: (typeof reasons)[number],
+  events: Float64Array,
+  at: number,
+  settings: RelaySettings,
+): RelayEnd {
   const bytesFromClient = events[at + 4] as number;
   const bytesFromBackend = events[at + 5] as number;
   switch (reason) {

@@ -70,6 +70,10 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     return this.#attempt?.tried ?? none;
   }
 
+  get answered(): boolean {
+    return !this.#attempt && this.#client.bytesFromBackend > 0;
+  }
+
   /** Begins to serve. */
   start(): void {
     const { observer } = this.#context;
@@ -134,7 +138,8 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     const [lease, attempt, why] = [this.#lease, this.#attempt, this.#ending];
     this.#ending = true;
     this.#lease = undefined;
-    lease?.released(attempt || end.reason !== "backend-failed" ? undefined : end.error);
+    if (attempt) lease?.released();
+    else lease?.released(end.reason === "backend-failed" ? end.error : undefined, wasAnswered(end));
     if (lease && !attempt) {
       if (observer?.closed) {
         const revoked = end.reason === "killed" && typeof why === "object" ? { error: why } : {};
@@ -223,4 +228,14 @@ function attemptsExhausted(maxAttempts: number, last: GatewayError | undefined):
   return new GatewayError(last?.code ?? "unreachable", `${endpoints}, the most for one client${why}`, {
     cause: last,
   });
+}
+
+/** See {@link Lease.released}. */
+function wasAnswered(end: RelayEnd): boolean | undefined {
+  const { reason, bytesFromClient, bytesFromBackend, endedFirst, error } = end;
+  if (bytesFromBackend > 0) return true;
+  if (error?.isLocal) return undefined;
+  // A client that has asked and ended its output still waits for an answer, and a reset is none.
+  const wasReset = reason === "backend-failed" && endedFirst === "client" && bytesFromClient > 0;
+  return endedFirst === "backend" || wasReset ? false : undefined;
 }

@@ -40,6 +40,7 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
   #open = 1;
   /** Set by the first thing that ends the connection before it is finished; what follows from it is no reason. */
   #cut: Pick<RelayEnd, "reason" | "error"> | undefined;
+  #endedFirst: RelayEnd["endedFirst"];
 
   /** @param client an accepted socket, which is reading */
   constructor(client: Socket, address: Address, around: Surroundings) {
@@ -107,15 +108,22 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
     this.#events?.dialFailed(error);
   }
 
+  onEnded(flow: Flow): void {
+    this.#endedFirst ??= this.#sideOf(flow);
+  }
+
   onFailed(flow: Flow, error: Error): void {
-    const side = flow === this.#up ? "client" : "backend";
+    const side = this.#sideOf(flow);
+    if (!this.#cut) this.#endedFirst ??= side;
     this.#reset({ reason: `${side}-failed`, error: GatewayError.from(error, side) });
   }
 
   onClosed(flow: Flow): void {
     this.#open -= 1;
-    if (!isFinished(flow.from))
-      this.#reset({ reason: flow === this.#up ? "client-failed" : "backend-failed" });
+    if (!isFinished(flow.from)) {
+      if (!this.#cut) this.#endedFirst ??= this.#sideOf(flow);
+      this.#reset({ reason: `${this.#sideOf(flow)}-failed` });
+    }
     if (this.#open === 0) this.#end();
   }
 
@@ -124,6 +132,10 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
     this.#down?.check();
     const error = this.#patience?.exhausted(nowMs);
     if (error) this.#reset({ reason: "timed-out", error });
+  }
+
+  #sideOf(flow: Flow): "client" | "backend" {
+    return flow === this.#up ? "client" : "backend";
   }
 
   /** Resets both: the side that did not fail must not take the end of the bytes for their completion. */
@@ -138,7 +150,12 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
     this.#around.connections.delete(this);
     this.#around.onEnded();
     const { bytesFromClient, bytesFromBackend } = this;
-    this.#events?.ended({ ...(this.#cut ?? { reason: "finished" }), bytesFromClient, bytesFromBackend });
+    this.#events?.ended({
+      ...(this.#cut ?? { reason: "finished" }),
+      ...(this.#endedFirst && { endedFirst: this.#endedFirst }),
+      bytesFromClient,
+      bytesFromBackend,
+    });
   }
 }
 

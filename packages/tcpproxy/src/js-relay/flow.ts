@@ -6,6 +6,8 @@ import { connectionReset, isReset, readAfresh } from "./true-end.js";
 
 /** Who is told how the sockets of its flows fare. */
 export interface FlowOwner {
+  /** The input of `flow` has ended. */
+  onEnded(flow: Flow): void;
   /** The socket that `flow` comes from failed; `onClosed` follows. */
   onFailed(flow: Flow, error: Error): void;
   /** The socket that `flow` comes from is closed. */
@@ -88,6 +90,7 @@ export class Flow implements Follower {
       return;
     }
     this.ended = true;
+    this.#owner.onEnded(this);
     if (!this.stalled) this.#to?.end();
   }
 
