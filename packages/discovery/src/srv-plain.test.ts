@@ -1,9 +1,13 @@
 // Records without TLS, where the configuration says nothing about them.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { formatAddress } from "@gw/interface";
 import { missing, startDnsServer } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { srv as srvRecord, startFakeDns } from "../test/fake-dns.js";
 import { watchSrv } from "../test/srv.js";
+import { createDnsClient } from "./index.js";
 
 const plain = "_etcd-client._tcp 1 SRV 0 0 2379 plain";
 const secure = "_etcd-client-ssl._tcp 1 SRV 0 0 2379 infra0";
@@ -80,6 +84,25 @@ describe("records without TLS, while nobody answers for those with TLS", () => {
     );
     answersForTls = true;
     expect((await watched.next()).map(formatAddress)).toEqual(["plain.example.com:2379"]);
+  });
+
+  test("are used where only another domain of the search list fails", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gw-srv-"));
+    try {
+      const resolvConf = join(folder, "resolv.conf");
+      await writeFile(resolvConf, "search broken corp\noptions ndots:5\n");
+      await using server = await startFakeDns(({ name, reply }) => {
+        if (name.endsWith(".broken")) reply({ flags: 0x82 });
+        else if (name === "_etcd-client._tcp.etcd.corp") reply({ answers: [srvRecord(name, "a.corp", 1)] });
+        else reply({ flags: 0x83 });
+      });
+      const dns = createDnsClient({ resolvConf, servers: [server.address], timeoutMs: 500, attempts: 1 });
+      await using watched = watchSrv(server, { domain: "etcd", dns });
+      expect((await watched.next()).map(formatAddress)).toEqual(["a.corp:2379"]);
+      expect(await watched.told()).toMatch(/^unsecured/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test("hold where they are in use, but no new ones are taken", async () => {

@@ -168,7 +168,28 @@ async function lookUp(
     const answer = await dns.srv(name, { signal }).catch((error: unknown) => GatewayError.from(error, name));
     return { secure, name, answer };
   };
-  return Promise.all(names.map(ask));
+  const services = await Promise.all(names.map(ask));
+  return Promise.all(services.map(service => besideOthers(service, services, ask)));
+}
+
+/**
+ * A search domain that is broken fails one look-up, while the other has found records in a later domain. What counts is
+ * that domain, so the service that failed is asked for there alone.
+ */
+async function besideOthers(
+  service: SrvService,
+  others: readonly SrvService[],
+  ask: (name: ServiceName) => Promise<SrvService>,
+): Promise<SrvService> {
+  const { secure, name, answer } = service;
+  if (!(answer instanceof GatewayError) || name.endsWith(".")) return service;
+  for (const { answer: other } of others) {
+    if (other instanceof GatewayError || other.records.length === 0) continue;
+    const [label] = name.split(".", 1);
+    const again = await ask({ secure, name: `${label}${other.name.slice(other.name.indexOf("."))}` });
+    if (!(again.answer instanceof GatewayError)) return { ...again, name };
+  }
+  return service;
 }
 
 function isHostName(host: string): boolean {
