@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { type Endpoint, GatewayError } from "@gw/interface";
+import { createLimiter, type Endpoint, GatewayError } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
 import { checkEndpoint, type EndpointCheck, type Instruments } from "./check-endpoint.js";
 import { type Finding, findings } from "./check-findings.js";
@@ -80,12 +80,11 @@ async function checkAll(
 ): Promise<readonly EndpointCheck[]> {
   // All at once: names that are slow are so side by side, and not for one batch after the other.
   for (const { host } of endpoints) if (!isIP(host)) instruments.lookup(host).catch(() => {});
-  const checks: EndpointCheck[] = [];
-  for (let next = 0; next < endpoints.length && !signal.aborted; next += atOnce) {
-    const some = endpoints.slice(next, next + atOnce);
-    checks.push(...(await Promise.all(some.map(endpoint => checkEndpoint(endpoint, instruments, signal)))));
-  }
-  return checks;
+  const limited = createLimiter({ limit: atOnce });
+  const checks = endpoints.map(endpoint =>
+    limited(async () => (signal.aborted ? [] : [await checkEndpoint(endpoint, instruments, signal)])),
+  );
+  return (await Promise.all(checks)).flat();
 }
 
 /** All that looks, put together as the flags say. */

@@ -45,3 +45,18 @@ test("how deep an endpoint is looked at does not take the place of the line's ow
     { level: 10, msg: "probed", by: "tcp", why: "connection refused", tookMs: 1.2 },
   ]);
 });
+
+test("a line names twenty endpoints, and says how many more there are", () => {
+  const { observer, lines } = rig();
+  const many = Array.from({ length: 10_000 }, (_, index) => ({ ...endpoint, host: `e${index}` }));
+  observer.discovered?.({ source: "srv", why: "it changed", added: many, removed: many, changed: many });
+  observer.panic?.({ cause: "all-aside", endpoints: many, error });
+  expect(lines).toHaveLength(2);
+  for (const line of lines) expect(JSON.stringify(line).length).toBeLessThan(3_000);
+  const [changed] = lines as unknown as { added: string[] }[];
+  expect([changed?.added.length, changed?.added[0], changed?.added[20]]).toEqual([
+    21,
+    "e0:2379",
+    "and 9980 more",
+  ]);
+});

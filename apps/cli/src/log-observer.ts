@@ -2,6 +2,7 @@ import type { HealthObserver } from "@gw/health";
 import { type Clock, type Endpoint, formatAddress, type Observer, systemClock } from "@gw/interface";
 import type { Logger } from "pino";
 import { formatDuration } from "./duration.js";
+import { namesOf } from "./endpoint-names.js";
 
 /** What can happen to every client in turn is said once, then counted, then said again after this time. */
 const quietMs = 60_000;
@@ -36,11 +37,15 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
   };
   return {
     endpointsChanged({ added, removed }) {
-      log.debug({ added: names(added), removed: names(removed) }, "pool changed");
+      if (!log.isLevelEnabled("debug")) return;
+      log.debug({ added: namesOf(added), removed: namesOf(removed) }, "pool changed");
     },
     discovered({ source, why, added, removed, changed }) {
-      const moved = changed.length > 0 ? { changed: changed.map(withShare) } : {};
-      log.info({ source, why, added: names(added), removed: names(removed), ...moved }, "endpoints changed");
+      const moved = changed.length > 0 ? { changed: namesOf(changed, withShare) } : {};
+      log.info(
+        { source, why, added: namesOf(added), removed: namesOf(removed), ...moved },
+        "endpoints changed",
+      );
     },
     lookupFailed({ source, error, ageMs }) {
       const kept = ageMs === undefined ? {} : { lastGood: `${formatDuration(ageMs)} ago` };
@@ -125,8 +130,9 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
       say(before => log.info({ from: formatAddress(from), to: name, why, ...before }, "switched endpoint"));
     },
     panic({ cause, endpoints, error }) {
-      const all = names(endpoints);
-      panics(before => log.warn({ endpoints: all, why: error.detail, ...before }, panicCauses[cause]));
+      panics(before =>
+        log.warn({ endpoints: namesOf(endpoints), why: error.detail, ...before }, panicCauses[cause]),
+      );
     },
     panicOver({ panicMs }) {
       panics(before =>
@@ -225,10 +231,6 @@ export function sometimes(clock: Clock, times = 1): Sometimes {
 
 function withShare(endpoint: Endpoint): string {
   return `${formatAddress(endpoint)} priority ${endpoint.priority} weight ${endpoint.weight}`;
-}
-
-function names(endpoints: readonly Endpoint[]): string[] {
-  return endpoints.map(formatAddress);
 }
 
 function round(ms: number): number {

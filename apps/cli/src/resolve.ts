@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { lookUpSrv } from "@gw/discovery";
-import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import { createLimiter, type Endpoint, formatAddress, GatewayError, type Limiter } from "@gw/interface";
 import { aborted, type Discovered, discover, turn } from "./discover.js";
 import type { DiscoveryFlags } from "./discovery-flags.js";
 import { printed, printJson, printLines, stdoutClosed } from "./output/stdio.js";
@@ -94,15 +94,19 @@ export async function resolve(flags: ResolveFlags): Promise<void> {
     throw new GatewayError("unreachable", "no usable endpoint was found");
 }
 
+/** How many certificates are checked at the same time; each takes a descriptor. */
+const atOnce = 16;
+
 async function look(
   { endpoints, sources, problems, warnings }: Discovered,
   flags: ResolveFlags,
   signal: AbortSignal,
 ): Promise<ResolveReport> {
+  const limited = createLimiter({ limit: atOnce });
   const noted = { warnings: [...warnings], problems: [...problems] };
   const [srv, reports] = await Promise.all([
     flags.discoverySrv === undefined ? undefined : lookAtSrv(flags.discoverySrv, flags, sources, signal),
-    Promise.all(endpoints.map(endpoint => lookAt(endpoint, sources, signal))),
+    Promise.all(endpoints.map(endpoint => lookAt(endpoint, sources, limited, signal))),
   ]);
   return { ...(srv && { srv }), endpoints: reports, ...noted };
 }
@@ -130,6 +134,7 @@ async function lookAtSrv(
 async function lookAt(
   endpoint: Endpoint,
   { lookup, check }: Sources,
+  limited: Limiter,
   signal: AbortSignal,
 ): Promise<EndpointReport> {
   const { host, priority, weight, secure } = endpoint;
@@ -139,7 +144,7 @@ async function lookAt(
         answer => answer.addresses,
         () => [],
       );
-  const certificate = secure && check ? await verdict(check(endpoint, signal)) : "not checked";
+  const certificate = secure && check ? await verdict(limited(() => check(endpoint, signal))) : "not checked";
   const usable = addresses.length > 0 && (certificate === "ok" || certificate === "not checked");
   const told = secure === undefined ? {} : { secure };
   return {

@@ -5,6 +5,7 @@ import { defaultSelector } from "./built-in-selectors.js";
 import { chooseRelay } from "./choose-relay.js";
 import { refuseInVain, refusePoolContradictions } from "./contradictions.js";
 import { formatDuration } from "./duration.js";
+import { namesOf } from "./endpoint-names.js";
 import { unknownVariables } from "./environment.js";
 import { type Gateway, startGateway } from "./gateway.js";
 import { createHealth } from "./health.js";
@@ -145,7 +146,7 @@ async function serve(
   warnOfShortUserTimeout(flags, log);
   log.info(
     {
-      endpoints: gateway.endpoints.map(formatAddress),
+      endpoints: namesOf(gateway.endpoints),
       listen: proxy.addresses.map(formatAddress),
       selector,
       relay,

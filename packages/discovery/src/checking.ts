@@ -1,4 +1,4 @@
-import { type Clock, type Endpoint, GatewayError } from "@gw/interface";
+import { type Clock, type Endpoint, GatewayError, type Limiter } from "@gw/interface";
 
 /** Judges an endpoint: resolves when it is good, rejects with why it is not. */
 export type Check = (endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>;
@@ -21,7 +21,7 @@ export interface RepeatedCheck {
 export interface CheckOptions {
   readonly check: Check;
   /** Runs a check when its turn has come. */
-  readonly gate: Gate;
+  readonly limited: Limiter;
   /** The wait after a first failure; each further one doubles it, up to `maxRefreshMs`. */
   readonly minRefreshMs: number;
   /** The wait after a check that passed. */
@@ -34,7 +34,7 @@ export interface CheckOptions {
 
 /** Begins to check `endpoint`, at once. Waits have up to a tenth of jitter. */
 export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): RepeatedCheck {
-  const { check, gate, minRefreshMs, maxRefreshMs, clock, random, onVerdict } = options;
+  const { check, limited, minRefreshMs, maxRefreshMs, clock, random, onVerdict } = options;
   const stopped = new AbortController();
   const { signal } = stopped;
   const state = { judged: false, usable: false, error: undefined as GatewayError | undefined };
@@ -43,7 +43,8 @@ export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): Repe
   let asked = false;
 
   const judge = (error: GatewayError | undefined): void => {
-    failures = error ? failures + 1 : 0;
+    // Want of this machine's resources says nothing, and is likely to be over soon.
+    failures = error ? failures + (error.isLocal ? 0 : 1) : 0;
     if (!error || error.code === "untrusted") state.usable = !error;
     state.judged = true;
     state.error = error;
@@ -52,9 +53,9 @@ export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): Repe
   const run = async (): Promise<void> => {
     waiting = undefined;
     asked = false;
-    const error = await gate(async () => {
+    const error = await limited(async () => {
       if (!signal.aborted) await check(endpoint, signal);
-    }).then(
+    }, state.error?.code === "timed-out").then(
       () => undefined,
       cause => GatewayError.from(cause, "check"),
     );
@@ -62,7 +63,7 @@ export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): Repe
     judge(error);
     if (signal.aborted) return;
     const waitMs = error
-      ? Math.min(minRefreshMs * 2 ** Math.min(failures - 1, 16), maxRefreshMs)
+      ? Math.min(minRefreshMs * 2 ** Math.min(Math.max(failures - 1, 0), 16), maxRefreshMs)
       : maxRefreshMs;
     if (asked) return run();
     waiting = clock.after(waitMs * (1 + random() / 10), run);
@@ -88,24 +89,5 @@ export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): Repe
       waiting?.();
       stopped.abort();
     },
-  };
-}
-
-/** Runs at most so many at once, the others in the order in which they came. */
-export type Gate = <T>(run: () => Promise<T>) => Promise<T>;
-
-export function createGate(limit: number): Gate {
-  let free = limit;
-  const queue: (() => void)[] = [];
-  return async run => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>(resolve => queue.push(resolve));
-    try {
-      return await run();
-    } finally {
-      const next = queue.shift();
-      if (next) next();
-      else free += 1;
-    }
   };
 }

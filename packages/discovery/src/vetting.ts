@@ -1,5 +1,5 @@
-import { type Clock, type Endpoint, formatAddress, type Observer } from "@gw/interface";
-import { type Check, checkRepeatedly, createGate, type RepeatedCheck } from "./checking.js";
+import { type Clock, createLimiter, type Endpoint, formatAddress, type Observer } from "@gw/interface";
+import { type Check, checkRepeatedly, type RepeatedCheck } from "./checking.js";
 import { refusals } from "./refusals.js";
 import { sameSet, union } from "./sets.js";
 
@@ -32,16 +32,36 @@ export interface Vetting {
 /** For how long a new set waits for first verdicts that are still out, once there is something to yield. */
 const patienceMs = 1_000;
 
+/** Verdicts on many endpoints are followed no more often than this allows: on ten thousand once a second. */
+const chosenPerMs = 10;
+
 /** @param onNews called when `next` may have something new; never from within a call */
 export function createVetting(options: VettingOptions, onNews: () => void): Vetting {
   const { demands, clock, observer } = options;
   const checks = new Map<string, RepeatedCheck>();
-  const checkOptions = { ...options, gate: createGate(options.concurrency), onVerdict: onNews };
+  const { concurrency: limit } = options;
+  const limited = createLimiter({ limit, reserved: Math.floor(limit / 4) });
+  const checkOptions = { ...options, limited, onVerdict: () => tellSoon() };
   const report = refusals(options.name, observer, clock);
   let offered: readonly Endpoint[] | undefined;
   let known: readonly Endpoint[] | undefined;
   let patient = false;
   let stopPatience = (): void => {};
+  let toldAt = -Infinity;
+  let stopTelling: (() => void) | undefined;
+
+  /** Tells of a verdict at once, or of several together, since each is followed by a look at all endpoints. */
+  const tellSoon = (): void => {
+    if (stopTelling) return;
+    const tell = (): void => {
+      stopTelling = undefined;
+      toldAt = clock.now();
+      onNews();
+    };
+    const waitMs = Math.floor((offered?.length ?? 0) / chosenPerMs) - (clock.now() - toldAt);
+    if (waitMs > 0) stopTelling = clock.after(waitMs, tell);
+    else tell();
+  };
 
   const checkOf = (endpoint: Endpoint): RepeatedCheck | undefined => checks.get(formatAddress(endpoint));
   const usable = (endpoint: Endpoint): boolean => checkOf(endpoint)?.usable ?? true;
@@ -100,6 +120,7 @@ export function createVetting(options: VettingOptions, onNews: () => void): Vett
     },
     stop() {
       stopPatience();
+      stopTelling?.();
       for (const check of checks.values()) check.stop();
       checks.clear();
     },
