@@ -3,6 +3,7 @@ import type { OpenChannel } from "./channel.js";
 import type { EdnsSupport } from "./edns-support.js";
 import { type Exchanged, exchange, isAnswer } from "./exchange.js";
 import { type Question, type Reply, rcodes } from "./message.js";
+import type { SilentServers } from "./silent-servers.js";
 import { openTcp } from "./tcp.js";
 import { openUdp } from "./udp.js";
 
@@ -18,6 +19,8 @@ export interface Asking {
   readonly randomId: () => number;
   /** What is known of the servers; undefined if EDNS is not to be used. */
   readonly edns: EdnsSupport | undefined;
+  /** Which servers were silent for other names. @default nothing is known, and nothing remembered */
+  readonly silentServers?: SilentServers | undefined;
   /** Whether to ask over TCP alone. @default false */
   readonly useVc?: boolean | undefined;
   /** Whether not to ask for IPv6 addresses. @default false */
@@ -33,9 +36,13 @@ export interface Answered {
   readonly server: Address;
 }
 
+/** How long a server that was silent of late is waited for while there are others to ask, in milliseconds. */
+const silentTimeoutMs = 100;
+
 /**
  * Asks the servers in their order, and all of them again, until one answers. One that refuses, fails, is
- * silent or does not know (a lame one) is passed over. One that was silent is asked without EDNS the next time.
+ * silent or does not know (a lame one) is passed over. One that was silent is asked without EDNS the next time. One
+ * that was silent for another name of late is passed over sooner, but gets its full time in the last attempt.
  *
  * @throws {GatewayError} when none did: `timed-out` if all were silent, this machine's own trouble if that is
  *   what it was, else `name-not-resolved`; the detail tells the name, the type, the servers and their reasons
@@ -46,11 +53,22 @@ export async function askServers(question: Question, asking: Asking): Promise<An
   const silent = new Set<string>();
   for (let attempt = 0; attempt < asking.attempts; attempt++)
     for (const server of asking.servers) {
+      const address = formatAddress(server);
+      const shortly =
+        attempt + 1 < asking.attempts && asking.servers.length > 1 && asking.silentServers?.has(address);
+      const timeoutMs = shortly ? Math.min(silentTimeoutMs, asking.timeoutMs) : asking.timeoutMs;
+      const startedAt = asking.clock.now();
       try {
-        return { reply: await askServer(question, server, silent, asking), server };
+        const reply = await askServer(question, server, silent, { ...asking, timeoutMs });
+        asking.silentServers?.answered(address);
+        return { reply, server };
       } catch (error) {
+        // Who gives up after that time has seen it to be silent, too.
+        const waited = asking.signal?.aborted && asking.clock.now() - startedAt >= silentTimeoutMs;
+        if (!shortly && (waited || isTimeout(error))) asking.silentServers?.silent(address);
+        if (shortly) silent.delete(address);
         if (asking.signal?.aborted) throw asking.signal.reason;
-        failures.set(formatAddress(server), inWords(error, formatAddress(server)));
+        failures.set(address, inWords(error, address));
       }
     }
   const errors = [...failures.values()];
@@ -62,6 +80,10 @@ export async function askServers(question: Question, asking: Asking): Promise<An
     `look up ${question.type} records of ${question.name}: ${reasons}`,
     { cause: errors.at(-1) },
   );
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === "timed-out";
 }
 
 /** `error` with `what` in front. */
@@ -116,7 +138,7 @@ async function askWithFallback(
     }
     return exchanged;
   } catch (error) {
-    if (edns && error instanceof GatewayError && error.code === "timed-out") silent.add(address);
+    if (edns && isTimeout(error)) silent.add(address);
     throw error;
   }
 }

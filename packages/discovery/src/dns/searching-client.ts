@@ -9,6 +9,7 @@ import { candidateNames } from "./name.js";
 import type { ResolverConfiguration } from "./resolv-conf.js";
 import { type Resolved, resolve } from "./resolve.js";
 import { search } from "./search.js";
+import { silentServers } from "./silent-servers.js";
 
 const defaultTimeoutMs = 2_000;
 const defaultAttempts = 2;
@@ -21,6 +22,7 @@ export function searchingClient(options: DnsClientOptions): DnsClient {
   const { minTtlMs = 0, maxTtlMs = defaultMaxTtlMs } = options;
   const book = addressBook(clock, () => preferIPv6 ?? hasIPv6(), { minTtlMs, maxTtlMs });
   const edns = ednsSupport(clock);
+  const silent = silentServers(clock);
   /** For `options rotate`: how often servers were asked. */
   let turn = 0;
 
@@ -35,6 +37,7 @@ export function searchingClient(options: DnsClientOptions): DnsClient {
       clock,
       randomId,
       edns: system.edns0 === false ? undefined : edns,
+      silentServers: silent,
       useVc: system.useVc,
       noAaaa: system.noAaaa,
       singleRequest: system.singleRequest,
