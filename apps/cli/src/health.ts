@@ -126,7 +126,10 @@ class LazyHealth implements Health {
     if (!before) return;
     this.#loading = this.#load();
     this.#loading.then(
-      () => before.then(({ look }) => look.close()),
+      () => {
+        this.#checks?.renew();
+        return before.then(({ look }) => look.close());
+      },
       (error: unknown) => {
         this.#loading = before;
         this.#context.onFailure(GatewayError.from(error, "health checks"));

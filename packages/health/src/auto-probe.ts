@@ -6,8 +6,11 @@ import { doingOf, type KeptProbe, probeSettings, probing } from "./probing.js";
 import { remember } from "./remember.js";
 import { ill, well } from "./verdict.js";
 
-/** After this many looks, what does not speak etcd is asked again whether it does. */
-const looksPerQuestion = 12;
+/**
+ * After so many looks, what does not speak etcd is asked again whether it does; then after twice as many each time, up to
+ * the second: a question that it does not understand may leave an error in its log.
+ */
+const [fewestLooks, mostLooks] = [12, 180];
 
 /**
  * The probe of `etcdProbe` for what speaks etcd, and a mere connection (level `tls` or `tcp`) for anything else. Which
@@ -24,7 +27,10 @@ const looksPerQuestion = 12;
  */
 export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
   const { look, ends, connect, accepted, heard, close } = etcdParts(options);
-  const strangers = remember(probeSettings(options).clock, () => ({ looksLeft: 0 }));
+  const strangers = remember(probeSettings(options).clock, () => ({
+    looksLeft: 0,
+    looksPerQuestion: fewestLooks,
+  }));
   let etcdSeen = false;
   let anyHeard = false;
   const probe = probing("tcp", async (endpoint, signal) => {
@@ -37,6 +43,7 @@ export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
     const found = await look(endpoint, signal);
     anyHeard ||= heard(endpoint);
     if ("verdict" in found) {
+      stranger.looksPerQuestion = fewestLooks;
       etcdSeen ||= found.verdict.level.startsWith("etcd");
       return found.verdict;
     }
@@ -44,7 +51,8 @@ export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
       return ill("tcp", unanswered(doingOf(endpoint)), anyHeard ? "endpoint" : "cluster");
     const silent = found.stranger.code === "timed-out";
     if (silent && (etcdSeen || !accepted(endpoint, endAt))) throw found.stranger;
-    stranger.looksLeft = looksPerQuestion;
+    stranger.looksLeft = stranger.looksPerQuestion;
+    stranger.looksPerQuestion = Math.min(mostLooks, stranger.looksPerQuestion * 2);
     return silent ? well("tcp") : connect(endpoint, signal, endAt);
   });
   return Object.assign(probe, { close });

@@ -1,5 +1,6 @@
 import type { Endpoint, EndpointStatus } from "@gw/interface";
 import type { Due } from "./due-heap.js";
+import { futilePerHour } from "./verdict.js";
 
 /** What is known of the looks at one endpoint. Times are in milliseconds on the clock of the checks. */
 export interface Watch extends Due {
@@ -16,6 +17,8 @@ export interface Watch extends Due {
   wellAt: number;
   /** When another was found to be well while this one was not, since when that has been so; Infinity if it is not. */
   aloneSince: number;
+  /** Whether the newest look learnt next to nothing, as the next one would. */
+  futile: boolean;
   /** Looks in a row that found something wrong. */
   failures: number;
   /** When to look at the latest, whatever the cadence says. */
@@ -76,10 +79,14 @@ export function nextBest(watched: readonly EndpointStatus[]): EndpointStatus | u
   return best;
 }
 
+/** Between two looks that learn next to nothing, in milliseconds. */
+const futileMs = 3_600_000 / futilePerHour;
+
 /** When to look next. Never later than the cadence says: what must be found in time is found in time. */
 export function dueAt(watch: Watch, { intervalMs, farMs }: Cadence): number {
   if (watch.startedAt === undefined) return watch.soonAt;
-  const everyMs = watch.near || watch.failures > 0 ? intervalMs : farMs;
+  const usualMs = watch.near || watch.failures > 0 ? intervalMs : farMs;
+  const everyMs = watch.futile ? Math.max(usualMs, futileMs) : usualMs;
   return Math.min(watch.soonAt, watch.startedAt + everyMs * watch.jitter);
 }
 
@@ -110,6 +117,7 @@ export function beginWatch(endpoint: Endpoint, soonAt: number): Watch {
     aloneSince: Infinity,
     running: undefined,
     ending: new AbortController(),
+    futile: false,
     failures: 0,
     soonAt,
     suspected: false,

@@ -532,3 +532,53 @@ describe("a look during which this process was paused", () => {
     expect(at.clock.pending).toBe(0);
   });
 });
+
+describe("looks that learn next to nothing", () => {
+  const refusing: Verdict = { level: "tls", scope: "endpoint", futile: true };
+  const untrusted: Verdict = { ...verdictOf("untrusted", "cluster"), futile: true };
+  const hour = 3_600_000;
+
+  test.each([
+    ["well", refusing],
+    ["ill", untrusted],
+  ])("are made a few times an hour, of what they find %s", async (_, verdict) => {
+    const at = startChecking([one, two, three]);
+    at.use(1);
+    for (const number of [1, 2, 3]) at.finds.set(number, verdict);
+    // Until it is clear, they follow each other quickly.
+    await at.clock.advance(60_000);
+    taken(at.looks);
+    await at.clock.advance(hour);
+    for (const name of ["e1", "e2", "e3"])
+      expect(at.looks.filter(look => look.endsWith(name)).length).toBeLessThanOrEqual(5);
+    expect(at.looks.length).toBeGreaterThanOrEqual(9);
+    at.checks.close();
+  });
+
+  test("are made at once on suspicion, and once in ten seconds at most", async () => {
+    const at = startChecking([one]);
+    at.finds.set(1, refusing);
+    await at.clock.advance(60_000);
+    taken(at.looks);
+    for (let second = 0; second < 60; second++) {
+      at.checks.suspect(one);
+      await at.clock.advance(1_000);
+    }
+    expect(at.looks[0]).toBe("60000 e1");
+    expect(at.looks.length).toBeLessThanOrEqual(7);
+    at.checks.close();
+  });
+
+  test("are made within an interval when the probe has changed, and then as others", async () => {
+    const at = startChecking([one]);
+    at.use(1);
+    at.finds.set(1, refusing);
+    await at.clock.advance(60_000);
+    taken(at.looks);
+    at.finds.set(1, good);
+    at.checks.renew();
+    await at.clock.advance(30_000);
+    expect(at.looks.length).toBeGreaterThanOrEqual(6);
+    at.checks.close();
+  });
+});

@@ -37,8 +37,13 @@ export interface CheckOptions {
 
 /** Checks that run until they are closed. */
 export interface HealthChecks {
-  /** There is reason to doubt an endpoint: it is looked at now, but at most once a second. */
+  /**
+   * There is reason to doubt an endpoint: it is looked at now, but at most once a second; once in ten seconds where looks
+   * learn next to nothing.
+   */
   suspect(endpoint: Endpoint): void;
+  /** The probe has changed: what it learnt next to nothing of is looked at again within an interval. */
+  renew(): void;
   /** The pool has changed. Without being told, the checks see it within one interval. */
   update(): void;
   /** Gives up the looks that are under way, and ends. */
@@ -47,6 +52,8 @@ export interface HealthChecks {
 
 /** The least time between two looks at a suspect, in milliseconds. */
 const suspicionMs = 1_000;
+/** The same, where looks learn next to nothing and may leave errors in its log. */
+const futileSuspicionMs = 10_000;
 /**
  * The pool is compared with what is looked at no more often than so many endpoints in a millisecond allow: ten thousand
  * once a second.
@@ -70,6 +77,8 @@ const jitterPart = 0.2;
  * There is at most one look at an endpoint at a time, and 32 in all. Where more are due, the endpoint in use and the next
  * best come first, then those that are suspected, then those that were well; of these places some are kept for each, so
  * that endpoints that hang hold up none of the others.
+ *
+ * Looks that learn next to nothing ({@link Verdict.futile}) are made four times an hour, and on suspicion.
  *
  * @throws {GatewayError} `invalid-option`
  */
@@ -156,6 +165,7 @@ export function checkHealth(options: CheckOptions): HealthChecks {
   const conclude = async (watch: Watch, startedAt: number, verdict: Verdict): Promise<void> => {
     const { endpoint } = watch;
     if (verdict.error?.isLocal) return;
+    watch.futile = verdict.futile === true;
     if (!verdict.error) {
       Object.assign(watch, { failures: 0, wellAt: startedAt, aloneSince: Infinity });
       watches.changed(watch);
@@ -215,9 +225,19 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     suspect(endpoint) {
       const watch = watches.of(endpoint);
       if (!watch) return;
-      watch.soonAt = Math.min(watch.soonAt, (watch.startedAt ?? -Infinity) + suspicionMs);
+      const againMs = watch.futile ? futileSuspicionMs : suspicionMs;
+      watch.soonAt = Math.min(watch.soonAt, (watch.startedAt ?? -Infinity) + againMs);
       watch.suspected = true;
       watches.changed(watch);
+      update();
+    },
+    renew() {
+      for (const { endpoint } of pool.inspect()) {
+        const watch = watches.of(endpoint);
+        if (!watch?.futile) continue;
+        watch.soonAt = Math.min(watch.soonAt, clock.now() + random() * intervalMs);
+        watches.changed(watch);
+      }
       update();
     },
     close() {

@@ -1,9 +1,11 @@
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { type Clock, type Endpoint, GatewayError, type Verdict } from "@gw/interface";
 import { startDeadline } from "./deadline.js";
 import type { Dial } from "./dial-tcp.js";
 import { handshake } from "./handshake.js";
 import { doingOf } from "./probing.js";
+import { handshakeFailure } from "./tls-failure.js";
 import type { TlsSide } from "./tls-side.js";
 import { well } from "./verdict.js";
 
@@ -40,7 +42,8 @@ export async function connecting(
       if (await endsUnanswered(tcp, settings.clock, signal)) throw unanswered(doing);
       return well("tcp");
     }
-    (await handshake(tcp, tls, { endpoint, doing, signal })).on("error", () => {}).destroy();
+    const secure = await handshake(tcp, tls, { endpoint, doing, signal });
+    await accepts(secure, doing, settings.clock, signal);
     return well("tls");
   } finally {
     deadline.cancel();
@@ -75,6 +78,38 @@ function endsUnanswered(socket: Socket, clock: Clock, signal: AbortSignal): Prom
     socket.removeAllListeners("error");
     socket.once("data", () => tell(false));
     for (const event of ["end", "error", "close"]) socket.once(event, () => tell(socket.bytesRead === 0));
+    if (signal.aborted) onAbort();
+  });
+}
+
+/**
+ * Waits for a moment whether the server refuses this side's certificate, which in TLS 1.3 it does after the handshake;
+ * closes the connection, in a way that leaves no error in the server's log. Rejects if it does, or if `signal` is aborted
+ * before.
+ */
+function accepts(socket: TLSSocket, doing: string, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (settled: () => void): void => {
+      stopTimer();
+      signal.removeEventListener("abort", onAbort);
+      socket.removeAllListeners("end").removeAllListeners("close").removeAllListeners("error");
+      socket.on("error", () => {}).destroySoon();
+      settled();
+    };
+    const onAbort = (): void => {
+      const { reason } = signal;
+      const isLate = reason instanceof GatewayError && reason.code === "timed-out";
+      settle(isLate ? resolve : () => reject(reason));
+    };
+    const stopTimer = clock.after(watchMs, () => settle(resolve));
+    signal.addEventListener("abort", onAbort);
+    socket.once("error", error => {
+      const failure = handshakeFailure(doing, error, true);
+      // A mere end says nothing: the server has shown that it is there.
+      settle(failure.code === "certificate-refused" ? () => reject(failure) : resolve);
+    });
+    for (const event of ["end", "close"]) socket.once(event, () => settle(resolve));
+    socket.resume();
     if (signal.aborted) onAbort();
   });
 }

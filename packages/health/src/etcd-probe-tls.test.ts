@@ -11,6 +11,7 @@ import { type Member, startMember } from "../test/member.js";
 import { autoProbe } from "./auto-probe.js";
 import { etcdProbe } from "./etcd-probe.js";
 import { httpProbe } from "./http-probe.js";
+import { tcpProbe } from "./tcp-probe.js";
 import { tlsHealthProbe } from "./tls-health-probe.js";
 
 describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
@@ -54,7 +55,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
             const probe = make({ ca: ca.cert, cert, key });
             for (let count = 0; count < 3; count++)
               expect(told(await look(probe, at(guarded.port, secure)))).toMatch(
-                /^tls: the server wants a client certificate, or another one \(.*\); only its TLS handshake is/,
+                /^tls: the server wants a client certificate, or another one \(.*\); only its TLS handshake is looked at, 4 times an hour;/,
               );
             probe.close();
           }
@@ -116,6 +117,30 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
     expect(told(await look(tlsHealthProbe({ ca: other.cert }), at(open.port)))).toMatch(
       /^tls cluster \[untrusted\] /,
     );
+  });
+
+  test("has no error of a handshake in its log", async () => {
+    await using member = await startMember({ "cert-file": server.certFile, "key-file": server.keyFile });
+    for (let count = 0; count < 5; count++)
+      expect(told(await look(tlsHealthProbe(), at(member.port)))).toBe("tls");
+    // What is asked in plain text leaves one, and stands behind all of those.
+    await look(tcpProbe(), at(member.port));
+    await member.program.printed(/rejected connection/);
+    expect(member.program.output.match(/rejected connection/g)).toHaveLength(1);
+  });
+
+  test("that refuses this side's certificate says so after the handshake too, and is checked rarely", async () => {
+    const probes = [tlsHealthProbe(), httpProbe(), etcdProbe(), autoProbe()];
+    for (const probe of probes)
+      expect(await look(probe, at(guarded.port, true))).toMatchObject({ level: "tls", futile: true });
+    const untrusting = [tlsHealthProbe, httpProbe, etcdProbe, autoProbe].map(make =>
+      make({ ca: other.cert }),
+    );
+    for (const probe of untrusting)
+      expect(await look(probe, at(open.port, true))).toMatchObject({
+        error: { code: "untrusted" },
+        futile: true,
+      });
   });
 
   test("leaves no connection behind", async () => {

@@ -12,13 +12,22 @@ export function ill(level: string, error: GatewayError, scope: Verdict["scope"])
 
 /** The look failed, and why says whose fault it may be. */
 export function failed(level: string, error: GatewayError): Verdict {
-  return ill(level, error, shared.has(error.code) ? "cluster" : "endpoint");
+  const verdict = ill(level, error, shared.has(error.code) ? "cluster" : "endpoint");
+  // Each check that hangs up on a certificate leaves an error in the endpoint's log.
+  return error.code === "untrusted" ? { ...verdict, futile: true } : verdict;
 }
 
-/** The endpoint refuses this side's certificate, so that no deeper look is possible: it has answered, at least. */
+/**
+ * The endpoint refuses this side's certificate, so that no deeper look is possible: it has answered, at least. Each look
+ * leaves an error in its log.
+ */
 export function wellByHandshake({ detail }: GatewayError): Verdict {
-  return well("tls", `${detail}; only its TLS handshake is looked at`);
+  const note = `${detail}; only its TLS handshake is looked at, ${futilePerHour} times an hour; give a client certificate (--cert-file and --key-file), or a URL that needs none (--health-url)`;
+  return { ...well("tls", note), futile: true };
 }
+
+/** How often what is {@link Verdict.futile} is checked, in an hour. */
+export const futilePerHour = 4;
 
 /** What endpoints rarely have alone: DNS that is down, and a CA that is not the one of the certificates. */
 const shared: ReadonlySet<GatewayErrorCode> = new Set(["name-not-resolved", "untrusted"]);

@@ -12,6 +12,11 @@ export interface Verdict {
    * is a reason to leave this one only for one that is known to be well.
    */
   readonly scope: "endpoint" | "cluster";
+  /**
+   * The check learnt next to nothing, and the next one would not either; it may have left an error in the endpoint's log.
+   * Such checks are made a few times an hour only, and when there is reason to doubt the endpoint. @default false
+   */
+  readonly futile?: boolean | undefined;
   /** What people should know all the same, such as that only a shallower look was possible. */
   readonly note?: string | undefined;
 }
