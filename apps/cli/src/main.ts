@@ -136,7 +136,9 @@ function oneLine(message: string): string {
   const text = message
     .replace(/^error: /, "")
     .trim()
-    .replace(/\n\s*/g, " ");
+    .replace(/\n\s*/g, " ")
+    // A slip in `--etcd-user=name:password` must not show it either.
+    .replace(/(?<=^unknown option '-[^'=]*=).*(?=')/s, "…");
   const [before, value, after] = text.split(/(?<= argument ')(.*?)(?=' is invalid\. )/s);
   return value === undefined ? withoutCredentials(text) : `${before}${withoutCredentials(value)}${after}`;
 }

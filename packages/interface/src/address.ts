@@ -35,6 +35,7 @@ export function parseAddress(
   options: { readonly defaultPort?: number; readonly allowPortZero?: boolean; readonly url?: boolean } = {},
 ): Address {
   if (text === "") throw invalid("is empty");
+  if (/^[^[]*:.*@/s.test(text)) throw invalid("has a user and password, which it cannot have");
   // Node compiles a large expression to answer that, so it is asked only where it may be one.
   if (/:.*:/s.test(text) && isIPv6(text)) throw invalid(`an IPv6 address needs brackets: [${text}]`);
   const match = /^(?:\[(?<v6>[^[\]]*)\]|(?<name>[^:[\]]*))(?<colon>:(?<port>.*))?$/s.exec(text)?.groups;

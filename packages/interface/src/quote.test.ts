@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { printable, quote } from "./quote.js";
+import { printable, quote, withoutCredentials } from "./quote.js";
 
 describe("quote", () => {
   const unsafe = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
@@ -101,4 +101,15 @@ describe("printable", () => {
       { seed: 7, numRuns: 2_000 },
     );
   });
+});
+
+test.each([
+  ["http://root:a@b@h", "http://…@h"],
+  ["root:secret@h:1", "…@h:1"],
+  ["argument 'root:se cret@h' is invalid", "argument '…@h' is invalid"],
+  ["look up x: veth0@if3 is gone", "look up x: veth0@if3 is gone"],
+  ["[fe80::1%veth0@if3]:2379", "[fe80::1%veth0@if3]:2379"],
+  ["root@h", "root@h"],
+])("a user and password are left out: %s", (text, shown) => {
+  expect(withoutCredentials(text)).toBe(shown);
 });

@@ -7,13 +7,18 @@ export function quote(value: string): string {
 
 /**
  * The text with `…` in place of the user and password of the URLs in it: of everything from the first `//` to the last
- * `@`, so that a password shows in no case, whatever characters it is of.
+ * `@`, so that a password shows in no case, whatever characters it is of. Without `//`, from the first `user:password`.
  */
 export function withoutCredentials(text: string): string {
-  const from = text.indexOf("//") + 2;
   const to = text.lastIndexOf("@");
-  return from >= 2 && to >= from ? `${text.slice(0, from)}…${text.slice(to)}` : text;
+  if (to < 0) return text;
+  const slashes = text.indexOf("//");
+  const from = slashes >= 0 && slashes + 2 <= to ? slashes + 2 : text.search(userAndPassword);
+  return from >= 0 ? `${text.slice(0, from)}…${text.slice(to)}` : text;
 }
+
+/** At the beginning of a word, and not in the brackets of an IPv6 address. */
+const userAndPassword = /(?<![^\s"'=(])[^\s"'=([\]]+:(?!\s)[^@]*@/;
 
 /**
  * The text in one line that shows as it is: `\uXXXX` in place of each character that controls a terminal, ends a line,
