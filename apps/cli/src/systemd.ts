@@ -59,8 +59,11 @@ async function send(socket: string, lines: readonly string[]): Promise<void> {
   try {
     const { notifyService } = await import("@gw/splice");
     notifyService(socket, lines.join("\n"));
-  } catch {
-    await sendByProgram(socket, lines);
+  } catch (error) {
+    // The program says no more than its exit status, so the first reason is part of the message.
+    await sendByProgram(socket, lines).catch(cause => {
+      throw new Error(`${messageOf(error)}; ${messageOf(cause)}`);
+    });
   }
 }
 
