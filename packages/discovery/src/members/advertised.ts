@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import {
   createLimiter,
   type Endpoint,
@@ -68,6 +69,8 @@ export function createAdvertised(
           refusals.find(({ endpoint }) => started.some(one => one.endpoints.includes(endpoint)))?.error,
         );
 
+      // Each connection listens to it, and Node.js takes more than ten listeners for a leak.
+      setMaxListeners(4 * atOnce, signal);
       const faults = new Map<string, GatewayError>();
       const offered = union(voters.map(({ endpoints }) => endpoints));
       await Promise.all(

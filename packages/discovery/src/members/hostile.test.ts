@@ -225,10 +225,15 @@ test.skipIf(process.platform !== "linux")(
     list[0]?.clientURLs.push("http://[fe80::1]:2379");
     await using server = await startFakeEtcd(telling({ members: list }));
     const observer = told();
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error): number => warnings.push(name);
+    process.on("warning", onWarning);
     const seeds = staticEndpoints(parseEndpoints(server.address).endpoints);
     await using watch = watched(members({ seeds, ...never, observer }));
     await watch.next();
     expect((await watch.next()).split(" ")).toHaveLength(64);
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
     expect(accepted).toBeLessThanOrEqual(64);
     expect(most).toBeLessThanOrEqual(64);
     const event = await observer.events.take();
