@@ -78,9 +78,9 @@ function isEtcds(check = ""): boolean {
 export function healthIn({ status, text }: Reply): Finding | undefined {
   if (status !== 200 && status !== 503) return undefined;
   const answer = objectIn(text);
-  const health = String(answer?.["health"]);
-  if (health === "true") return {};
-  if (health !== "false") return undefined;
+  const health = answer?.["health"];
+  if (health === "true" || health === true) return {};
+  if (health !== "false" && health !== false) return undefined;
   const reason = answer?.["reason"];
   if (typeof reason !== "string" || reason === "") return { ailment: "no-consensus" };
   const says = quote(reason);
@@ -104,9 +104,10 @@ export function statusIn({ status, text }: Reply): Status | undefined {
   const id = header?.["member_id"];
   if (!answer || typeof id !== "string") return undefined;
   const errors = Array.isArray(answer["errors"]) ? answer["errors"] : [];
-  const alarms = errors.flatMap(error => {
+  const alarms = errors.flatMap((error: unknown) => {
+    if (typeof error !== "string") return [];
     const { member = "", alarm } =
-      /^(?:memberID:(?<member>\d+)\s+)?alarm:(?<alarm>\w+)/.exec(`${error}`)?.groups ?? {};
+      /^(?:memberID:(?<member>\d+)\s+)?alarm:(?<alarm>\w+)/.exec(error)?.groups ?? {};
     return alarm === undefined ? [] : [{ alarm, own: member === id }];
   });
   const { leader = "0", isLearner } = answer;

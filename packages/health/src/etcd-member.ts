@@ -18,7 +18,7 @@ export function memberIn({ status, text }: Reply): Member | undefined {
   const clusterId = hexadecimal(header?.["cluster_id"]);
   const leaderId = hexadecimal(answer["leader"]);
   const version = plainVersion(answer["version"]);
-  const dbSizeBytes = Number(answer["dbSize"] ?? 0);
+  const dbSizeBytes = typeof answer["dbSize"] === "string" ? Number(answer["dbSize"]) : 0;
   return {
     memberId,
     learner: answer["isLearner"] === true,
