@@ -9,6 +9,8 @@ const projects = ["packages", "apps"].flatMap(folder =>
 );
 
 export default defineConfig({
+  // Packages import each other's sources, so that no stale build is tested and breakpoints are in TypeScript.
+  ssr: { resolve: { conditions: ["@gw/source", "module", "node", "development|production"] } },
   test: {
     projects,
     // A limit against hanging, not a measure of speed: the machines that run this may be slow.

@@ -1,5 +1,5 @@
 // `npm run bench`: sets up what is not set up yet, then measures. The set-up brings tsx, which runs the rest.
-import { setUp } from "../dev/setup.mjs";
+import { setUp } from "../../scripts/setup.mjs";
 
 setUp();
 const { register } = await import("tsx/esm/api");

@@ -1,8 +1,7 @@
 // `npm test [-- vitest's arguments]`: sets up, runs the tests of all packages, prints the totals last.
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { root } from "./root.mjs";
-import { setUp, tryRun } from "./setup.mjs";
+import { root, setUp, tryRun } from "./setup.mjs";
 
 setUp();
 const report = join(root, "node_modules", ".gw-tests.json");

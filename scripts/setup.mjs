@@ -2,8 +2,11 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildNative } from "../../packages/splice/build.mjs";
-import { root } from "./root.mjs";
+import { fileURLToPath } from "node:url";
+import { buildNative } from "../packages/splice/build.mjs";
+
+/** The folder of the repository. */
+export const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** What the checkout was last installed from; lives and dies with node_modules. */
 const stamp = join(root, "node_modules", ".gw-installed");
@@ -22,7 +25,7 @@ export function setUp() {
     writeFileSync(stamp, wanted);
   }
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b"]);
-  run(process.execPath, [join(root, "apps/dev/bundle.mjs")]);
+  run(process.execPath, [join(root, "scripts/bundle.mjs")]);
   const outcome = buildNative();
   if (outcome !== "up-to-date") console.error(`native relay: ${outcome}`);
 }

@@ -3,4 +3,4 @@ import { setUp } from "./setup.mjs";
 
 setUp();
 // In this very process: a signal then has no wrapper to get lost in.
-await import("../cli/bin/gw.js");
+await import("../apps/cli/bin/gw.js");

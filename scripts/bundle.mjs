@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
-import { root } from "./root.mjs";
+import { root } from "./setup.mjs";
 
 /** What the programs of the command line load from outside; the entries of other packages are what they export. */
 const programs = ["src/process-events.ts", "src/main.ts", "src/demo/etcd-keeper.ts"];
@@ -26,6 +26,8 @@ async function bundle(folder) {
     platform: "node",
     target: "node20.19",
     charset: "utf8",
+    // For breakpoints and stack traces in TypeScript; Node reads them with --enable-source-maps only.
+    sourcemap: "linked",
     logLevel: "warning",
     write: false,
   });
@@ -35,7 +37,7 @@ async function bundle(folder) {
   const written = new Set(outputFiles.map(({ path }) => path));
   for (const name of readdirSync(dist, { recursive: true })) {
     const path = join(dist, name);
-    if (name.endsWith(".js") && !written.has(path)) rmSync(path, { force: true });
+    if (/\.js(?:\.map)?$/.test(name) && !written.has(path)) rmSync(path, { force: true });
   }
 }
 
