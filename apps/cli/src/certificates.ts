@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Endpoint } from "@gw/interface";
-import type { DiscoveryFlags } from "./discovery-flags.js";
+import type { DiscoveryFlags } from "./flags/discovery.js";
 import { type Following, followFiles } from "./follow-files.js";
 import { readTlsFiles, type TlsFiles } from "./tls-files.js";
 

@@ -5,18 +5,12 @@ import { checkEndpoint, type EndpointCheck, type Instruments } from "./check-end
 import { type Finding, findings } from "./check-findings.js";
 import { formatCheck } from "./check-format.js";
 import { aborted, discover, turn } from "./discover.js";
-import type { DiscoveryFlags } from "./discovery-flags.js";
-import { type HealthFlags, healthChoices, refuseHealthContradictions } from "./health-flags.js";
+import type { CheckFlags } from "./flags/commands.js";
+import { healthChoices, refuseHealthContradictions } from "./flags/health.js";
 import { loadProbe } from "./health-probe.js";
 import { printJson, printLines } from "./output/stdio.js";
 import type { Sources } from "./sources.js";
 import { stopSignals } from "./stop-signals.js";
-
-/** What the user said about `gw check`. */
-export interface CheckFlags extends DiscoveryFlags, HealthFlags {
-  readonly json?: boolean;
-  readonly connectTimeout?: number;
-}
 
 /** What `gw check --json` prints. */
 export interface CheckReport {
@@ -42,7 +36,7 @@ export async function check(flags: CheckFlags): Promise<void> {
   const { healthCheck: how = healthChoices[0] } = flags;
   const discovered = await discover(flags, {
     signal,
-    connectTimeoutMs: flags.connectTimeout,
+    connectTimeoutMs: flags.connectTimeoutMs,
     healthChecked: how !== "off" && how !== "tcp",
   });
   await Promise.race([discovered.settled, aborted(signal)]);
@@ -96,7 +90,7 @@ async function prepare(
   const { etcdStatus, tlsProbe } = await import("@gw/health");
   const dial = (endpoint: Endpoint, signal: AbortSignal) => dialer.dial(endpoint, { signal });
   const health = await loadProbe(flags, { tls, serverNames, dial });
-  const timeoutMs = flags.healthTimeout;
+  const timeoutMs = flags.healthTimeoutMs;
   // Who a server is, is what the certificate says; here it is asked how it is, whoever it may be.
   const { ca: _, ...client } = tls;
   const status = etcdStatus({ ...client, serverNames, dial, timeoutMs });

@@ -1,6 +1,6 @@
 import { type Endpoint, formatAddress, GatewayError, type Observer } from "@gw/interface";
 import { createDialer, type Dialer, type DialerOptions } from "@gw/tcpproxy";
-import type { DiscoveryFlags } from "./discovery-flags.js";
+import type { DiscoveryFlags } from "./flags/discovery.js";
 import { createSources, type Sources, type SourcesContext } from "./sources.js";
 
 /** What a command that only looks knows of the endpoints. */

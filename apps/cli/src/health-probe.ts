@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type Endpoint, GatewayError, type Probe } from "@gw/interface";
-import { type HealthFlags, healthChoices } from "./health-flags.js";
+import { type HealthFlags, healthChoices } from "./flags/health.js";
 import type { TlsFiles } from "./tls-files.js";
 
 /** How to look at endpoints, put together as the flags say. */
@@ -25,7 +25,7 @@ export interface ProbeContext {
  * @throws {GatewayError} `invalid-option`
  */
 export async function loadProbe(flags: HealthFlags, context: ProbeContext): Promise<HealthProbe | undefined> {
-  const { healthCheck: how = healthChoices[0], healthTimeout: timeoutMs } = flags;
+  const { healthCheck: how = healthChoices[0], healthTimeoutMs: timeoutMs } = flags;
   if (how === "off") return undefined;
   const { autoProbe, etcdProbe, httpProbe, tcpProbe, tlsHealthProbe } = await import("@gw/health");
   const { dial, serverNames, tls } = context;

@@ -1,6 +1,6 @@
 import type { HealthChecks, HealthObserver } from "@gw/health";
 import { type Checked, type Endpoint, GatewayError, type Observer, type Verdict } from "@gw/interface";
-import { type HealthFlags, refuseHealthContradictions } from "./health-flags.js";
+import { type HealthFlags, refuseHealthContradictions } from "./flags/health.js";
 import { type HealthProbe, loadProbe, type ProbeContext } from "./health-probe.js";
 
 /** The health checks of a gateway, put together as the flags say. */
@@ -92,7 +92,7 @@ class LazyHealth implements Health {
           // After a reload it is another one.
           probe: (endpoint, signal) => this.load().then(({ look }) => look.probe(endpoint, signal)),
           pool,
-          intervalMs: this.#flags.healthInterval,
+          intervalMs: this.#flags.healthIntervalMs,
           fall: this.#flags.healthFall,
           observer: this.#context.observer,
         });

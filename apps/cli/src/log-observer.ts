@@ -1,8 +1,8 @@
 import type { HealthObserver } from "@gw/health";
 import { type Clock, type Endpoint, formatAddress, type Observer, systemClock } from "@gw/interface";
 import type { Logger } from "pino";
-import { formatDuration } from "./duration.js";
 import { namesOf } from "./endpoint-names.js";
+import { formatDuration } from "./flags/duration.js";
 
 /** What can happen to every client in turn is said once, then counted, then said again after this time. */
 const quietMs = 60_000;

@@ -1,15 +1,14 @@
 import { readFileSync } from "node:fs";
 import { GatewayError, messageOf, withoutCredentials } from "@gw/interface";
-import { Command, CommanderError, type Option } from "commander";
-import type { CheckFlags } from "./check.js";
-import { addDemoFlags, type DemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
-import { discoveryFlags } from "./discovery-flags.js";
-import { settings } from "./flag.js";
-import { probeFlags } from "./health-flags.js";
+import { Command, CommanderError } from "commander";
+import { addDemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
+import { checkFlags, type StartFlags, startFlags } from "./flags/commands.js";
+import { listenFlags } from "./flags/connections.js";
+import { discoveryFlags } from "./flags/discovery.js";
+import { nearest } from "./flags/nearest.js";
+import { addFlags, addFlagsInShort, valuesOf } from "./flags/table.js";
 import { finishPrinting, flushErrors, printError, printLines, printNotice } from "./output/stdio.js";
 import { onFatal, onWarning } from "./process-events.js";
-import type { ResolveFlags } from "./resolve.js";
-import { connectTimeoutFlag, listenFlag, type StartFlags, startFlags } from "./start-flags.js";
 import { stopRequested } from "./stop-signals.js";
 
 export { endProcess } from "./end-process.js";
@@ -52,83 +51,129 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-const environmentHelp = `Each option is also an environment variable: --retry-delay is GW_RETRY_DELAY. The option wins.
+const environmentHelp = `Each flag is also an environment variable: --retry-delay is GW_RETRY_DELAY. The flag wins.
 Durations are written as in Go: 500ms, 5s, 1m30s.`;
+
+/** The flags that `gw --help` shows; `gw start --help` has all. */
+const frequent = [
+  "listen-addr",
+  "endpoints",
+  "discovery-srv",
+  "discovery-members",
+  "trusted-ca-file",
+  "health-check",
+  "selector",
+  "log-level",
+];
 
 function program(): Command {
   const gw = new Command("gw")
-    .description("A TCP gateway for etcd: one stable local address for a cluster whose members come and go.")
-    .usage("[start] [options]")
+    .description("TCP gateway for etcd: one stable local address for a cluster whose members change.")
+    .usage("[start] [flags]")
     .version(version(), "--version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .helpCommand(false)
+    .helpCommand("help [command]", "print the help of a command")
+    .configureHelp({
+      optionDescription: ({ description }) => description,
+      subcommandTerm: command => command.name(),
+    })
     .enablePositionalOptions()
     .exitOverride()
-    .addHelpText("after", `\n${environmentHelp}`)
+    .addHelpText("after", `\nAll flags: gw start --help\n${environmentHelp}`)
     .configureOutput({
       writeOut: text => printLines(text.trimEnd().split("\n")),
       outputError: message => printError(oneLine(message)),
     });
-  addOptions(gw, startFlags());
+  addFlagsInShort(gw, startFlags, frequent);
   gw.argument("[command]").action((name: string | undefined) => {
-    if (name !== undefined) gw.error(`unknown command '${name}'`);
-    return runGateway(settings<StartFlags>(gw, gw, startFlags()));
+    if (name !== undefined) gw.error(`unknown command '${name}'${suggestion(name, gw)}`);
+    return runGateway(valuesOf(gw, gw, startFlags));
   });
-  const startCommand = gw
+  addStart(gw);
+  addResolve(gw);
+  addCheck(gw);
+  addDemo(gw);
+  gw.command("version")
+    .description("print the version")
+    .action(() => printLines([version()]));
+  return gw;
+}
+
+function addStart(gw: Command): void {
+  const command = gw
     .command("start")
-    .description("run the gateway; this is what gw does when no command is given")
+    .description("run the gateway; the default command")
+    .usage("[flags]")
     .addHelpText("after", `\n${environmentHelp}`)
     .helpOption("-h, --help", "print this help");
-  addOptions(startCommand, startFlags());
+  addFlags(command, startFlags);
   // Flags may stand before `start` as well, as with `etcd gateway`.
-  startCommand.action(() => runGateway(settings<StartFlags>(gw, startCommand, startFlags())));
-  const resolveCommand = gw
+  command.action(() => runGateway(valuesOf(gw, command, startFlags)));
+}
+
+function addResolve(gw: Command): void {
+  const command = gw
     .command("resolve")
-    .description("print what discovery sees, and check it: records, addresses, certificates")
-    .option("--json", "print JSON, a line for each look")
+    .description("print what discovery sees: records, addresses, certificates")
+    .usage("[flags]")
+    .option("--json", "print JSON, a line for each report")
     .option("--watch", "go on, and print again whenever something changed")
     .helpOption("-h, --help", "print this help");
-  addOptions(resolveCommand, discoveryFlags());
-  resolveCommand.action(async () => {
-    const flags = settings<ResolveFlags>(gw, resolveCommand, discoveryFlags());
+  addFlags(command, discoveryFlags);
+  command.action(async (own: { readonly json?: boolean; readonly watch?: boolean }) => {
+    const { json = false, watch = false } = own;
+    const flags = { ...valuesOf(gw, command, discoveryFlags), json, watch };
     onWarning(printWarning);
     const { resolve } = await import("./resolve.js");
     return resolve(flags);
   });
-  const checkCommand = gw
+}
+
+function addCheck(gw: Command): void {
+  const command = gw
     .command("check")
-    .description("look at the real endpoints: can they serve, who are they, do they belong together")
+    .description("check the real endpoints: can they serve, do they belong together")
+    .usage("[flags]")
     .option("--json", "print JSON")
     .helpOption("-h, --help", "print this help");
-  const checkOptions = [...discoveryFlags(), connectTimeoutFlag(), ...probeFlags()];
-  addOptions(checkCommand, checkOptions);
-  checkCommand.action(async () => {
-    const flags = settings<CheckFlags>(gw, checkCommand, checkOptions);
+  addFlags(command, checkFlags);
+  command.action(async (own: { readonly json?: boolean }) => {
+    const flags = { ...valuesOf(gw, command, checkFlags), json: own.json ?? false };
     onWarning(printWarning);
     const { check } = await import("./check.js");
     return check(flags);
   });
-  const demoCommand = gw
+}
+
+function addDemo(gw: Command): void {
+  const command = gw
     .command("demo")
-    .description("watch the gateway at work: three members, the one in use stopped every so often")
+    .description("watch the gateway at work in front of three members")
+    .usage("[flags]")
     .helpOption("-h, --help", "print this help");
-  addDemoFlags(demoCommand);
-  demoCommand.action(async () => {
+  addFlags(command, listenFlags);
+  addDemoFlags(command);
+  command.action(async (own: { readonly standIn?: boolean; readonly every?: number }) => {
     refuseStartFlags(gw);
-    const flags = settings<DemoFlags>(gw, demoCommand, [listenFlag()]);
+    const { standIn = false, every } = own;
+    const listen = valuesOf(gw, command, listenFlags);
     const { demo } = await import("./demo/demo.js");
-    return demo(flags);
+    return demo({ ...listen, standIn, ...(every !== undefined && { every }) });
   });
-  return gw;
+}
+
+/** The known command that was most likely meant, as commander words it for flags. */
+function suggestion(name: string, gw: Command): string {
+  const known = nearest(
+    name,
+    gw.commands.map(command => command.name()),
+  );
+  return known === undefined ? "" : ` (Did you mean ${known}?)`;
 }
 
 async function runGateway(flags: StartFlags): Promise<void> {
   const { start } = await import("./start.js");
   return start(flags);
-}
-
-function addOptions(command: Command, options: readonly Option[]): void {
-  for (const option of options) command.addOption(option);
 }
 
 /** Commander's message, which names what was given, even where there is a password in it. */

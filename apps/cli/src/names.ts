@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { createDnsClient, createSystemLookup, type DnsClient, refreshDefaults } from "@gw/discovery";
 import { type Address, GatewayError, quote } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
-import type { DiscoveryFlags } from "./discovery-flags.js";
+import type { DiscoveryFlags } from "./flags/discovery.js";
 
 /** How names are looked up, put together as the flags say. */
 export interface Names {
@@ -37,15 +37,15 @@ export async function createNames(
       client = createDnsClient({
         servers,
         environment: { LOCALDOMAIN, RES_OPTIONS },
-        minTtlMs: flags.discoveryMinRefresh ?? refreshDefaults.minRefreshMs,
-        maxTtlMs: flags.discoveryMaxRefresh ?? refreshDefaults.maxRefreshMs,
+        minTtlMs: flags.discoveryMinRefreshMs ?? refreshDefaults.minRefreshMs,
+        maxTtlMs: flags.discoveryMaxRefreshMs ?? refreshDefaults.maxRefreshMs,
       });
       clients.push(client);
       return client;
     };
   };
   const system = lazily(undefined);
-  const servers = await addressesOf(flags.dnsServer, createSystemLookup({ dns: system }));
+  const servers = await addressesOf(flags.dnsServers, createSystemLookup({ dns: system }));
   const dns = servers ? lazily(servers) : system;
   if (atOnce) for (const load of [system, dns]) load();
   return {

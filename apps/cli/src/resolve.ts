@@ -2,17 +2,11 @@ import { isIP } from "node:net";
 import { lookUpSrv } from "@gw/discovery";
 import { createLimiter, type Endpoint, formatAddress, GatewayError, type Limiter } from "@gw/interface";
 import { aborted, type Discovered, discover, turn } from "./discover.js";
-import type { DiscoveryFlags } from "./discovery-flags.js";
+import type { ResolveFlags } from "./flags/commands.js";
 import { printed, printJson, printLines, stdoutClosed } from "./output/stdio.js";
 import { formatReport } from "./resolve-format.js";
 import type { Sources } from "./sources.js";
 import { stopSignals } from "./stop-signals.js";
-
-/** What the user said about `gw resolve`. */
-export interface ResolveFlags extends DiscoveryFlags {
-  readonly json?: boolean;
-  readonly watch?: boolean;
-}
 
 /** What `gw resolve --json` prints, a line for each look. */
 export interface ResolveReport {

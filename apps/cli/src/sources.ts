@@ -12,10 +12,10 @@ import {
 import type { Discovery, Endpoint, Observer } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
 import { type Certificates, loadCertificates } from "./certificates.js";
-import { refuseContradictions, refuseNothingToCheck } from "./contradictions.js";
 import { loadCredentials } from "./credentials.js";
-import { type DiscoveryFlags, defaultEndpoints } from "./discovery-flags.js";
 import { firstOutcomes } from "./first-outcomes.js";
+import { refuseContradictions, refuseNothingToCheck } from "./flags/contradictions.js";
+import { type DiscoveryFlags, defaultEndpoints } from "./flags/discovery.js";
 import { createNames } from "./names.js";
 import type { TlsFiles } from "./tls-files.js";
 
@@ -82,9 +82,9 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
   const names = await createNames(flags, named ?? false, context.onWarning);
   const { lookup } = names;
   const refresh = {
-    minRefreshMs: flags.discoveryMinRefresh,
-    maxRefreshMs: flags.discoveryMaxRefresh,
-    emptyAfterMs: flags.discoveryEmptyAfter,
+    minRefreshMs: flags.discoveryMinRefreshMs,
+    maxRefreshMs: flags.discoveryMaxRefreshMs,
+    emptyAfterMs: flags.discoveryEmptyAfterMs,
     observer,
   };
   const sources: Discovery[] = [];
@@ -111,7 +111,7 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
   const known = flags.discoveryMembers
     ? members({
         seeds,
-        intervalMs: flags.membersInterval,
+        intervalMs: flags.membersIntervalMs,
         tls: () => certificates.files,
         auth: loadCredentials(flags, context.onWarning),
         serverNames,

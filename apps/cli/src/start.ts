@@ -3,10 +3,12 @@ import { keepAliveMs } from "@gw/tcpproxy";
 import type { Logger } from "pino";
 import { defaultSelector } from "./built-in-selectors.js";
 import { chooseRelay } from "./choose-relay.js";
-import { refuseInVain, refusePoolContradictions } from "./contradictions.js";
-import { formatDuration } from "./duration.js";
 import { namesOf } from "./endpoint-names.js";
-import { unknownVariables } from "./environment.js";
+import { type StartFlags, startVariables } from "./flags/commands.js";
+import { defaultListen, startDefaults } from "./flags/connections.js";
+import { refuseInVain, refusePoolContradictions } from "./flags/contradictions.js";
+import { formatDuration } from "./flags/duration.js";
+import { unknownVariables } from "./flags/environment.js";
 import { type Gateway, startGateway } from "./gateway.js";
 import { createHealth } from "./health.js";
 import { loadSelector } from "./load-selector.js";
@@ -15,7 +17,6 @@ import { logObserver, sometimes } from "./log-observer.js";
 import { logProcessEvents } from "./log-process-events.js";
 import { onHangup } from "./process-events.js";
 import { createSources, type Sources } from "./sources.js";
-import { type StartFlags, startDefaults, startVariables } from "./start-flags.js";
 import { type StopSignals, stopSignals } from "./stop-signals.js";
 import { serviceManager } from "./systemd.js";
 
@@ -69,15 +70,15 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
     {
       relay,
       connections: {
-        idleTimeoutMs: flags.idleTimeout,
-        halfCloseTimeoutMs: flags.halfCloseTimeout,
-        writeTimeoutMs: flags.writeTimeout,
-        keepAliveDelayMs: flags.keepaliveDelay,
-        keepAliveIntervalMs: flags.keepaliveInterval,
-        keepAliveProbes: flags.keepaliveProbes,
-        userTimeoutMs: flags.userTimeout,
+        idleTimeoutMs: flags.idleTimeoutMs,
+        halfCloseTimeoutMs: flags.halfCloseTimeoutMs,
+        writeTimeoutMs: flags.writeTimeoutMs,
+        keepAliveDelayMs: flags.keepAliveDelayMs,
+        keepAliveIntervalMs: flags.keepAliveIntervalMs,
+        keepAliveProbes: flags.keepAliveProbes,
+        userTimeoutMs: flags.userTimeoutMs,
       },
-      listen: flags.listenAddr ?? startDefaults.listen,
+      listen: flags.listen ?? defaultListen,
       sources: async dial => {
         const onWarning = (why: string): void => log.warn({ why }, "credentials");
         const healthChecked = flags.healthCheck !== "off" && flags.healthCheck !== "tcp";
@@ -96,17 +97,17 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
         }),
       pool: {
         selector: policy.selector,
-        retryDelayMs: flags.retryDelay,
-        maxRetryDelayMs: flags.maxRetryDelay,
+        retryDelayMs: flags.retryDelayMs,
+        maxRetryDelayMs: flags.maxRetryDelayMs,
         panicThreshold: flags.panicThreshold,
         onRemoved: flags.onRemoved,
         onUnhealthy: flags.onUnhealthy,
-        drainTimeoutMs: flags.drainTimeout,
-        maxConnectionAgeMs: flags.maxConnectionAge,
+        drainTimeoutMs: flags.drainTimeoutMs,
+        maxConnectionAgeMs: flags.maxConnectionAgeMs,
         rebalance: flags.rebalance,
         weighted: policy.weighted,
       },
-      connectTimeoutMs: flags.connectTimeout,
+      connectTimeoutMs: flags.connectTimeoutMs,
       maxConnections: flags.maxConnections,
       maxAttempts: flags.maxConnectAttempts,
       observer,
@@ -121,7 +122,7 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
       onResolved: endpoint => {
         resolved(before => log.info({ endpoint: formatAddress(endpoint), ...before }, "endpoint resolved"));
       },
-      urgentRefreshMs: flags.discoveryMinRefresh,
+      urgentRefreshMs: flags.discoveryMinRefreshMs,
     },
     signal,
   );
@@ -181,7 +182,7 @@ async function serve(
 
   await aborted(stop.drain);
   manager.stopping("draining");
-  const graceMs = flags.shutdownGrace ?? startDefaults.shutdownGraceMs;
+  const graceMs = flags.shutdownGraceMs ?? startDefaults.shutdownGraceMs;
   const closed = drained(gateway, graceMs, stop);
   log.info(
     { signal: stop.drain.reason, connections: proxy.connections, grace: formatDuration(graceMs) },
@@ -232,15 +233,11 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 /** TCP_USER_TIMEOUT takes precedence over the number of keepalive probes: tcp(7). */
 function warnOfShortUserTimeout(flags: StartFlags, log: Logger): void {
-  const { userTimeout = 0, keepaliveDelay, keepaliveInterval, keepaliveProbes } = flags;
-  const takesMs = keepAliveMs({
-    keepAliveDelayMs: keepaliveDelay,
-    keepAliveIntervalMs: keepaliveInterval,
-    keepAliveProbes: keepaliveProbes,
-  });
-  if (userTimeout > 0 && userTimeout < takesMs)
+  const { userTimeoutMs = 0, keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes } = flags;
+  const takesMs = keepAliveMs({ keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes });
+  if (userTimeoutMs > 0 && userTimeoutMs < takesMs)
     log.warn(
-      { userTimeout: formatDuration(userTimeout), keepalive: formatDuration(takesMs) },
+      { userTimeout: formatDuration(userTimeoutMs), keepalive: formatDuration(takesMs) },
       "--user-timeout is shorter than keepalive takes: silent peers are given up after fewer probes",
     );
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { GatewayError, quote } from "@gw/interface";
-import type { DiscoveryFlags } from "./discovery-flags.js";
+import type { DiscoveryFlags } from "./flags/discovery.js";
 
 /** PEM texts for TLS towards endpoints; what the user did not give is absent. */
 export interface TlsFiles {

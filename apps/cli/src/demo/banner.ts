@@ -1,5 +1,5 @@
 import { type Address, formatAddress } from "@gw/interface";
-import { formatDuration } from "../duration.js";
+import { formatDuration } from "../flags/duration.js";
 import type { Cluster } from "./cluster.js";
 
 /** What the demo prints when all runs: what there is, what to try, and what is going to happen. */

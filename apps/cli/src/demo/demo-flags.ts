@@ -1,15 +1,15 @@
-import { type Address, GatewayError } from "@gw/interface";
-import { type Command, Option } from "commander";
-import { formatDuration, parseDuration } from "../duration.js";
-import { parsing } from "../flag.js";
-import { listenFlag } from "../start-flags.js";
+import { GatewayError } from "@gw/interface";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { listenFlags } from "../flags/connections.js";
+import { formatDuration, parseDuration } from "../flags/duration.js";
+import type { Values } from "../flags/table.js";
 
-/** What the user said about `gw demo`; undefined where nothing was said. */
-export interface DemoFlags {
-  readonly listenAddr?: readonly Address[];
+/** What the user said to `gw demo`; undefined where nothing was said. */
+export type DemoFlags = Values<typeof listenFlags> & {
   readonly standIn?: boolean;
+  /** In milliseconds. */
   readonly every?: number;
-}
+};
 
 /** How often the member in use is stopped where the user does not say it, in milliseconds. */
 export const defaultEveryMs = 10_000;
@@ -17,23 +17,26 @@ export const defaultEveryMs = 10_000;
 /** Faster than this nobody could watch it, in milliseconds. */
 const leastEveryMs = 100;
 
-/** Adds the flags of `gw demo` to `command`. */
+/** Adds the flags that `gw demo` alone has. */
 export function addDemoFlags(command: Command): void {
-  const every = `how often the member in use is stopped (default: ${formatDuration(defaultEveryMs)})`;
+  const every = `time between two stops of the member in use (default: ${formatDuration(defaultEveryMs)})`;
   command
-    .addOption(listenFlag())
-    .addOption(new Option("--every <duration>", every).argParser(parsing(parseEvery)))
+    .addOption(new Option("--every <duration>", every).argParser(parseEvery))
     .addOption(new Option("--stand-in", "stand-in members also where etcd is on the PATH"));
 }
 
-/** Ends the program with an error if flags of `gw start` stand before `demo`, which would do nothing. */
+/** Ends the program with an error if flags of `gw start` stand before `demo`, where they have no effect. */
 export function refuseStartFlags(gw: Command): void {
   const given = gw.options.find(option => gw.getOptionValueSource(option.attributeName()) === "cli");
   if (given) gw.error(`${given.long} stands before 'demo', where it does nothing; see gw demo --help`);
 }
 
 function parseEvery(text: string): number {
-  const everyMs = parseDuration(text);
-  if (everyMs >= leastEveryMs) return everyMs;
-  throw new GatewayError("invalid-option", `${formatDuration(everyMs)} is less than ${leastEveryMs}ms`);
+  try {
+    const everyMs = parseDuration(text);
+    if (everyMs >= leastEveryMs) return everyMs;
+    throw new GatewayError("invalid-option", `${formatDuration(everyMs)} is less than ${leastEveryMs}ms`);
+  } catch (error) {
+    throw error instanceof GatewayError ? new InvalidArgumentError(error.detail) : error;
+  }
 }

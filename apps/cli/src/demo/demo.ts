@@ -1,11 +1,11 @@
 import { staticEndpoints } from "@gw/discovery";
 import type { Address } from "@gw/interface";
+import { defaultListen, startDefaults } from "../flags/connections.js";
 import { type Gateway, startGateway } from "../gateway.js";
 import { type Log, openLog } from "../log.js";
 import { logObserver } from "../log-observer.js";
 import { logProcessEvents } from "../log-process-events.js";
 import { printLines } from "../output/stdio.js";
-import { startDefaults } from "../start-flags.js";
 import { banner, reachable } from "./banner.js";
 import type { Cluster } from "./cluster.js";
 import { type DemoFlags, defaultEveryMs } from "./demo-flags.js";
@@ -45,7 +45,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
     const retryMs = Math.min(retryDelayMs, everyMs / 4);
     gateway = await startGateway(
       {
-        listen: flags.listenAddr ?? startDefaults.listen,
+        listen: flags.listen ?? defaultListen,
         sources: () => ({
           discovery: staticEndpoints(members.map(({ address }) => ({ ...address, priority: 0, weight: 0 }))),
         }),

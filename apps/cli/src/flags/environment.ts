@@ -1,3 +1,5 @@
+import { maxName, nearest } from "./nearest.js";
+
 /** What the environment says, by the name of the variable. */
 export type Environment = { readonly [name: string]: string | undefined };
 
@@ -52,40 +54,8 @@ export function unknownVariables(
   if (unknown.length === 0) return undefined;
   const named = unknown.slice(0, maxNamed).map(name => {
     const short = name.length > maxName ? `${name.slice(0, maxName)}…` : name;
-    const nearest = nearestOf(name, known);
-    return nearest === undefined ? short : `${short} (${nearest}?)`;
+    const meant = nearest(name, known);
+    return meant === undefined ? short : `${short} (${meant}?)`;
   });
   return { named, count: unknown.length };
-}
-
-/** Longer names are cut, and near to none; in characters. */
-const maxName = 64;
-/** So many characters may differ between a slip and what was meant. */
-const maxSlip = 4;
-
-/** The known name with the fewest characters to change; undefined where all are far. */
-function nearestOf(name: string, known: readonly string[]): string | undefined {
-  if (name.length > maxName) return undefined;
-  let best: string | undefined;
-  let least = maxSlip + 1;
-  for (const candidate of known) {
-    const distance =
-      Math.abs(candidate.length - name.length) < least ? changesBetween(name, candidate) : least;
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best;
-}
-
-/** Levenshtein's distance: how many characters to put in, take out or replace. */
-function changesBetween(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= one.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= other.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] ?? 0;
 }

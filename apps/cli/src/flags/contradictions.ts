@@ -1,12 +1,12 @@
 import { refreshDefaults } from "@gw/discovery";
 import { type Endpoint, GatewayError, quote } from "@gw/interface";
 import { poolDefaults } from "@gw/selector";
-import type { DiscoveryFlags } from "./discovery-flags.js";
+import type { StartFlags } from "./commands.js";
+import type { DiscoveryFlags } from "./discovery.js";
 import { formatDuration } from "./duration.js";
-import type { StartFlags } from "./start-flags.js";
 
 /**
- * Flags that do nothing without another are slips, and what they were meant to do would be missed.
+ * A flag that has no effect without another is a mistake, and what it was meant to do would be missed.
  *
  * @param healthChecked whether endpoints are asked how they are, with the client certificate
  * @throws {GatewayError} `invalid-option`
@@ -18,8 +18,8 @@ export function refuseContradictions(flags: DiscoveryFlags, healthChecked = fals
   };
   needs(flags.discoverySrvName, "--discovery-srv-name", flags.discoverySrv, "--discovery-srv");
   needs(flags.insecureDiscovery, "--insecure-discovery", flags.discoverySrv, "--discovery-srv");
-  needs(flags.dnsServer, "--dns-server", flags.discoverySrv, "--discovery-srv");
-  needs(flags.membersInterval, "--members-interval", flags.discoveryMembers, "--discovery-members");
+  needs(flags.dnsServers, "--dns-server", flags.discoverySrv, "--discovery-srv");
+  needs(flags.membersIntervalMs, "--members-interval", flags.discoveryMembers, "--discovery-members");
   needs(flags.etcdUser, "--etcd-user", flags.discoveryMembers, "--discovery-members");
   needs(flags.etcdUserFile, "--etcd-user-file", flags.discoveryMembers, "--discovery-members");
   needs(flags.etcdToken, "--etcd-token", flags.discoveryMembers, "--discovery-members");
@@ -31,8 +31,8 @@ export function refuseContradictions(flags: DiscoveryFlags, healthChecked = fals
     "--trusted-ca-file, --discovery-members or a --health-check that uses it",
   );
   const {
-    discoveryMinRefresh: least = refreshDefaults.minRefreshMs,
-    discoveryMaxRefresh: most = refreshDefaults.maxRefreshMs,
+    discoveryMinRefreshMs: least = refreshDefaults.minRefreshMs,
+    discoveryMaxRefreshMs: most = refreshDefaults.maxRefreshMs,
   } = flags;
   if (least > most)
     throw new GatewayError(
@@ -72,11 +72,11 @@ export function refuseNothingToCheck(flags: DiscoveryFlags, listed: readonly End
  * @throws {GatewayError} `invalid-option`
  */
 export function refusePoolContradictions(flags: StartFlags): void {
-  const { retryDelay = poolDefaults.retryDelayMs, maxRetryDelay = Infinity } = flags;
-  if (maxRetryDelay < retryDelay)
+  const { retryDelayMs: least = poolDefaults.retryDelayMs, maxRetryDelayMs: most = Infinity } = flags;
+  if (most < least)
     throw new GatewayError(
       "invalid-option",
-      `--max-retry-delay ${formatDuration(maxRetryDelay)} is less than --retry-delay ${formatDuration(retryDelay)}`,
+      `--max-retry-delay ${formatDuration(most)} is less than --retry-delay ${formatDuration(least)}`,
     );
   if (flags.healthCheck !== "off") return;
   for (const [given, name] of [

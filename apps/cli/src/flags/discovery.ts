@@ -1,0 +1,132 @@
+import { membersDefaults, parseEndpoints, refreshDefaults } from "@gw/discovery";
+import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
+import { boolean, duration, flag, list, text } from "./flag.js";
+import type { Values } from "./table.js";
+
+/** Where etcd is if nothing says so; that of `etcd gateway`. */
+export const defaultEndpoints = "127.0.0.1:2379";
+
+/** The flags that say where endpoints come from. */
+export const discoveryFlags = {
+  endpoints: flag<readonly string[]>(
+    "<list>",
+    {
+      name: "endpoints",
+      group: "Endpoints",
+      help: "etcd endpoints, comma-separated, repeatable",
+      byDefault: `${defaultEndpoints} where no other source is given`,
+    },
+    (given, before) => {
+      parseEndpoints(given);
+      return [...(before ?? []), given];
+    },
+  ),
+  endpointsFile: text("<file>", {
+    name: "endpoints-file",
+    group: "Endpoints",
+    help: "JSON or YAML file of endpoints, watched",
+  }),
+  discoverySrv: text("<domain>", {
+    name: "discovery-srv",
+    group: "Discovery",
+    help: "DNS domain whose SRV records name the endpoints",
+  }),
+  discoverySrvName: text("<name>", {
+    name: "discovery-srv-name",
+    group: "Discovery",
+    help: "suffix of the SRV service names",
+  }),
+  insecureDiscovery: boolean({
+    name: "insecure-discovery",
+    group: "Discovery",
+    help: "use of SRV records without TLS (_etcd-client); false: never",
+    byDefault: "only while there are none with TLS and no CA is given",
+  }),
+  dnsServers: list<Address>(
+    "<address>",
+    {
+      name: "dns-server",
+      group: "Discovery",
+      help: "DNS server for SRV records and their hosts, repeatable",
+      byDefault: "the system's",
+    },
+    parseDnsServer,
+  ),
+  discoveryMinRefreshMs: duration({
+    name: "discovery-min-refresh",
+    group: "Discovery",
+    help: "shortest time between two DNS look-ups, whatever the TTL",
+    byDefault: refreshDefaults.minRefreshMs,
+  }),
+  discoveryMaxRefreshMs: duration({
+    name: "discovery-max-refresh",
+    group: "Discovery",
+    help: "longest time between two DNS look-ups, whatever the TTL",
+    byDefault: refreshDefaults.maxRefreshMs,
+  }),
+  discoveryEmptyAfterMs: duration({
+    name: "discovery-empty-after",
+    group: "Discovery",
+    help: "time after which an empty DNS answer is believed",
+    byDefault: "never, the last ones are kept",
+  }),
+  discoveryMembers: boolean({
+    name: "discovery-members",
+    group: "Discovery",
+    help: "discovery of members by asking the cluster at the endpoints",
+    byDefault: "false",
+  }),
+  membersIntervalMs: duration({
+    name: "members-interval",
+    group: "Discovery",
+    help: "time between two requests for the member list",
+    byDefault: membersDefaults.intervalMs,
+  }),
+  etcdUser: text("<name:password>", {
+    name: "etcd-user",
+    group: "Discovery",
+    help: "user for the member list, with etcd authentication",
+  }),
+  etcdUserFile: text("<file>", {
+    name: "etcd-user-file",
+    group: "Discovery",
+    help: "file with name:password, read before each use",
+  }),
+  etcdToken: text("<token>", {
+    name: "etcd-token",
+    group: "Discovery",
+    help: "bearer token for the member list, instead of a user",
+  }),
+  etcdTokenFile: text("<file>", {
+    name: "etcd-token-file",
+    group: "Discovery",
+    help: "file with a bearer token, read before each use",
+  }),
+  trustedCaFile: text("<file>", {
+    name: "trusted-ca-file",
+    group: "Discovery",
+    help: "CA that endpoints with TLS must be verified by, PEM",
+  }),
+  certFile: text("<file>", {
+    name: "cert-file",
+    group: "Discovery",
+    help: "client certificate for clusters that demand one, PEM",
+  }),
+  keyFile: text("<file>", {
+    name: "key-file",
+    group: "Discovery",
+    help: "key of the client certificate, PEM",
+  }),
+};
+
+/** What the user said about where endpoints come from; undefined where nothing was said. */
+export type DiscoveryFlags = Values<typeof discoveryFlags>;
+
+function parseDnsServer(address: string): Address {
+  try {
+    return parseAddress(address, { defaultPort: 53 });
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    throw new GatewayError("invalid-address", `DNS server ${quote(address)}: ${error.detail}`);
+  }
+}

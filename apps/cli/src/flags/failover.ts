@@ -1,0 +1,87 @@
+import { poolDefaults } from "@gw/selector";
+import { defaultMaxAttempts, dialerDefaults } from "@gw/tcpproxy";
+import { defaultSelector } from "../built-in-selectors.js";
+import { choice, duration, flag, number, orZero, share } from "./flag.js";
+
+/** What happens to open connections of an endpoint that serves no more. */
+const drainPolicies = ["drain", "close", "leave"] as const;
+
+/** The one flag of failover that `gw check` has too. */
+export const connectTimeoutMs = duration({
+  name: "connect-timeout",
+  group: "Failover",
+  help: "time for an endpoint to accept a connection",
+  byDefault: dialerDefaults.connectTimeoutMs,
+});
+
+/** The flags that say which endpoint serves, and what follows when one fails. */
+export const failoverFlags = {
+  selector: flag<string>(
+    "<name>",
+    {
+      name: "selector",
+      group: "Failover",
+      help: "policy, package or path, with options as NAME:key=value,…",
+      byDefault: defaultSelector,
+    },
+    given => given,
+  ),
+  retryDelayMs: duration({
+    name: "retry-delay",
+    group: "Failover",
+    help: "time before an endpoint that is down is tried again",
+    byDefault: poolDefaults.retryDelayMs,
+  }),
+  maxRetryDelayMs: duration({
+    name: "max-retry-delay",
+    group: "Failover",
+    help: "limit of that time, which doubles with each failure",
+    byDefault: poolDefaults.maxRetryDelayMs,
+  }),
+  connectTimeoutMs,
+  maxConnectAttempts: number(10_000, {
+    name: "max-connect-attempts",
+    group: "Failover",
+    help: "endpoints to try for one client before it is closed",
+    byDefault: String(defaultMaxAttempts),
+  }),
+  onUnhealthy: choice("<policy>", drainPolicies, {
+    name: "on-unhealthy",
+    group: "Failover",
+    help: "open connections of an endpoint that fails its checks",
+    byDefault: poolDefaults.onUnhealthy,
+  }),
+  onRemoved: choice("<policy>", drainPolicies, {
+    name: "on-removed",
+    group: "Failover",
+    help: "open connections of an endpoint that was removed",
+    byDefault: poolDefaults.onRemoved,
+  }),
+  drainTimeoutMs: duration({
+    name: "drain-timeout",
+    group: "Failover",
+    help: "time for draining connections to end by themselves",
+    byDefault: poolDefaults.drainTimeoutMs,
+  }),
+  panicThreshold: share({
+    name: "panic-threshold",
+    group: "Failover",
+    help: "share of unhealthy endpoints above which checks are ignored",
+    byDefault: poolDefaults.panicThreshold,
+  }),
+  rebalance: share({
+    name: "rebalance",
+    group: "Failover",
+    help: "share of connections moved per minute to underused endpoints",
+    byDefault: poolDefaults.rebalance,
+  }),
+  maxConnectionAgeMs: duration(
+    {
+      name: "max-connection-age",
+      group: "Failover",
+      help: "age (±10 %) at which connections are closed, 0: never",
+      byDefault: String(poolDefaults.maxConnectionAgeMs),
+    },
+    orZero,
+  ),
+};

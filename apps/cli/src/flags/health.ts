@@ -1,0 +1,98 @@
+import { checkDefaults, probeDefaults, risingDefaults } from "@gw/health/defaults";
+import { GatewayError } from "@gw/interface";
+import { choice, duration, number, text } from "./flag.js";
+import type { Values } from "./table.js";
+
+/** The values of `--health-check`; the first is the default. */
+export const healthChoices = ["auto", "etcd", "http", "tls", "tcp", "off"] as const;
+
+/** The flags that say how one check is made. */
+export const probeFlags = {
+  healthCheck: choice("<type>", healthChoices, {
+    name: "health-check",
+    group: "Health checks",
+    help: "health check type; auto: etcd where spoken, else a connection",
+    byDefault: healthChoices[0],
+  }),
+  healthTimeoutMs: duration({
+    name: "health-timeout",
+    group: "Health checks",
+    help: "timeout of one check",
+    byDefault: probeDefaults.timeoutMs,
+  }),
+  healthPath: text("<path>", {
+    name: "health-path",
+    group: "Health checks",
+    help: "path to request instead of /readyz and /health",
+  }),
+  healthPort: number(65_535, {
+    name: "health-port",
+    group: "Health checks",
+    help: "port of the check, such as etcd's metrics port",
+    byDefault: "the endpoint's own",
+  }),
+  healthUrl: text("<url>", {
+    name: "health-url",
+    group: "Health checks",
+    help: "URL of the check, with {host} or {port}",
+  }),
+};
+
+/** The flags of health checks. */
+export const healthFlags = {
+  healthCheck: probeFlags.healthCheck,
+  healthIntervalMs: duration({
+    name: "health-interval",
+    group: "Health checks",
+    help: "time between checks of the endpoint in use",
+    byDefault: checkDefaults.intervalMs,
+  }),
+  healthRise: number(100, {
+    name: "health-rise",
+    group: "Health checks",
+    help: "consecutive successful checks before an endpoint is marked up",
+    byDefault: String(risingDefaults.rise),
+  }),
+  healthFall: number(100, {
+    name: "health-fall",
+    group: "Health checks",
+    help: "consecutive failed checks before an endpoint is marked down",
+    byDefault: String(checkDefaults.fall),
+  }),
+  healthTimeoutMs: probeFlags.healthTimeoutMs,
+  healthPath: probeFlags.healthPath,
+  healthPort: probeFlags.healthPort,
+  healthUrl: probeFlags.healthUrl,
+};
+
+/** What the user said about health checks; undefined where nothing was said. */
+export type HealthFlags = Values<typeof healthFlags>;
+
+/**
+ * A flag that has no effect with the others is a mistake.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function refuseHealthContradictions(flags: HealthFlags): void {
+  const { healthCheck: how = healthChoices[0] } = flags;
+  const needless = (given: unknown, name: string): void => {
+    if (given !== undefined) throw invalid(`${name} does nothing with --health-check ${how}`);
+  };
+  if (how === "off") {
+    needless(flags.healthIntervalMs, "--health-interval");
+    needless(flags.healthTimeoutMs, "--health-timeout");
+    needless(flags.healthRise, "--health-rise");
+    needless(flags.healthFall, "--health-fall");
+  }
+  if (how === "off" || how === "tcp" || how === "tls") {
+    needless(flags.healthPath, "--health-path");
+    needless(flags.healthPort, "--health-port");
+    needless(flags.healthUrl, "--health-url");
+  }
+  if (flags.healthPort !== undefined && flags.healthUrl !== undefined)
+    throw invalid("--health-port and --health-url exclude each other");
+}
+
+function invalid(detail: string): GatewayError {
+  return new GatewayError("invalid-option", detail);
+}
