@@ -1,0 +1,59 @@
+// docs/configuration.md is written from the tables of flags. `npm run docs` writes it again.
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { startFlags } from "../src/flags/commands.js";
+import { type Flag, groups } from "../src/flags/flag.js";
+import { variable } from "../src/flags/table.js";
+
+const page: string = fileURLToPath(new URL("../../../docs/configuration.md", import.meta.url));
+
+test("docs/configuration.md has every flag, as the tables say", async () => {
+  await expect(configurationPage()).toMatchFileSnapshot(page);
+});
+
+test("help is at most ten words", () => {
+  for (const { name, help } of Object.values(startFlags))
+    expect([name, help.split(" ").length <= 10]).toEqual([name, true]);
+});
+
+function configurationPage(): string {
+  const flags: readonly Flag<unknown>[] = Object.values(startFlags);
+  const sections = groups.map(group => {
+    const rows = flags.filter(flag => flag.group === group).map(row);
+    return `### ${group}\n\n| flag | variable | default | |\n|---|---|---|---|\n${rows.join("\n")}\n`;
+  });
+  return `${introduction}\n${sections.join("\n")}`;
+}
+
+function row(flag: Flag<unknown>): string {
+  const { name, byDefault, choices, help } = flag;
+  const values = choices ? `: ${choices.map(choice => `\`${choice}\``).join(", ")}` : "";
+  return `| \`--${name}\` | \`${variable(flag)}\` | ${byDefault ?? ""} | ${help}${values} |`;
+}
+
+const introduction = `# Configuration
+
+Each flag is also an environment variable; the flag wins. Flags may stand before \`start\`, which may be left out, and
+\`gw gateway start …\` works as \`etcd gateway start …\` does. Flags that are given to \`gw\` and to \`start\` add up where
+they may be repeated; else the later one holds. [Operations](operations.md) describes the environment, signals and the
+log.
+
+| value | written as |
+|---|---|
+| duration | as in Go: \`500ms\`, \`5s\`, \`1m30s\` |
+| endpoint | \`host\`, \`host:port\`, \`[v6]\`, \`[v6]:port\`, \`http(s)://host[:port][/path]\`; port 2379 where none is given |
+| boolean | \`--flag\`, \`--flag=true\`, \`--flag=false\` |
+| share | \`50%\` |
+| list | comma-separated, or the flag repeated |
+
+| exit code | meaning |
+|---|---|
+| 0 | stopped as requested |
+| 1 | a failure at run time |
+| 2 | bad usage or configuration |
+
+SIGHUP reads files again and looks everything up at once. The first SIGTERM or SIGINT drains, a second one ends at once.
+The log goes to stderr.
+
+## Flags
+`;
