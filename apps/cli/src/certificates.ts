@@ -21,7 +21,7 @@ export interface Certificates {
 }
 
 /** What becomes of certificate files that have changed. */
-export type FollowEvents = Pick<Following, "onUsed" | "onProblem">;
+type FollowEvents = Pick<Following, "onUsed" | "onProblem">;
 
 /**
  * Reads the files that the flags name.

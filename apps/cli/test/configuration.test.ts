@@ -42,7 +42,7 @@ log.
 |---|---|
 | duration | as in Go: \`500ms\`, \`5s\`, \`1m30s\` |
 | endpoint | \`host\`, \`host:port\`, \`[v6]\`, \`[v6]:port\`, \`http(s)://host[:port][/path]\`; port 2379 where none is given |
-| boolean | \`--flag\`, \`--flag=true\`, \`--flag=false\` |
+| boolean | \`--discovery-members\`, \`--discovery-members=true\`, \`--discovery-members=false\` |
 | share | \`50%\` |
 | list | comma-separated, or the flag repeated |
 

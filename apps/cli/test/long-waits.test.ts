@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connectTo, outcome, startGw } from "@gw/testing";
 import { expect, test } from "vitest";
-import { startFlags } from "../src/start-flags.js";
+import { startFlags } from "../src/flags/commands.js";
 
 test("with every duration at its longest nothing is due at once, and Node warns of nothing", async () => {
   let lists = 0;
@@ -19,10 +19,10 @@ test("with every duration at its longest nothing is due at once, and Node warns 
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const durations = startFlags().filter(({ flags }) => flags.includes("<duration>"));
+  const durations = Object.values(startFlags).filter(({ placeholder }) => placeholder === "<duration>");
   expect(durations.length).toBeGreaterThan(15);
   const longest = durations
-    .map(({ long }) => long as string)
+    .map(({ name }) => `--${name}`)
     // What the test waits for; and what the system refuses.
     .filter(name => !/health-interval|keepalive|discovery-empty-after/.test(name));
   try {

@@ -1,12 +1,16 @@
 // What a README says, in pieces that a test can hold against the program.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { published, root } from "./packed.js";
 
-/** All READMEs, relative to the folder of the repository. */
-export const readmes: readonly string[] = [
+/** All READMEs and pages of docs/, relative to the folder of the repository. */
+export const pages: readonly string[] = [
   "README.md",
   ...published.map(({ folder }) => join(folder, "README.md")),
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter(file => file.endsWith(".md"))
+    .map(file => join("docs", file))
+    .sort(),
 ];
 
 /** A fenced block of code. */

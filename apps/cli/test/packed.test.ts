@@ -59,9 +59,9 @@ describe.each(published)("the tarball of $name", ({ name, folder }) => {
       "@gw/health": ["dist/index.js", "dist/defaults.js"],
     }[name] ?? ["dist/index.js", ...native];
     const wanted = ["LICENSE", "README.md", "package.json", ...declared, ...further];
-    // What an entry loads later, or shares with another; and what an earlier build has left behind, which is not on a
+    // What an entry loads later, or shares with another; source maps; and what an earlier build has left behind, which is not on a
     // machine that releases.
-    const allowed = /^dist\/([\w-]+-[A-Z\d]{8}\.js|(?!.*\.test\.)[\w/-]+\.d\.ts)$/;
+    const allowed = /^dist\/([\w-]+-[A-Z\d]{8}\.js|[\w-]+\.js\.map|(?!.*\.test\.)[\w/-]+\.d\.ts)$/;
     expect(files.filter(file => !wanted.includes(file) && !allowed.test(file))).toEqual([]);
     expect(files).toEqual(expect.arrayContaining(wanted));
   });

@@ -5,71 +5,30 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runGw } from "@gw/testing";
 import { beforeAll, describe, expect, test } from "vitest";
-import { codeIn, plain, read, readmes, rowsOf, tablesOf } from "./markdown.js";
+import { startFlags } from "../src/flags/commands.js";
+import type { Flag } from "../src/flags/flag.js";
+import { variable } from "../src/flags/table.js";
+import { codeIn, pages, plain, read, rowsOf, tablesOf } from "./markdown.js";
 import { published, root, startCommand } from "./packed.js";
 
-const pages = [...readmes, "CONTRIBUTING.md", "docs/architecture.md"];
+describe("the flags", () => {
+  const known: readonly Flag<unknown>[] = Object.values(startFlags);
 
-/** A flag as the help tells it. */
-interface Flag {
-  readonly name: string;
-  readonly default: string;
-  readonly variable: string;
-  readonly choices: readonly string[];
-}
-
-/** The flags of `gw` as its help tells them, which are those of `gw start`. */
-async function flagsOf(...command: string[]): Promise<Flag[]> {
-  const { stdout } = await runGw([...command, "--help"]);
-  const [, options = ""] = /\nOptions:\n(.*?)\n(?:\n|$)/s.exec(stdout) ?? [];
-  return options
-    .split(/\n? {2}(?=-)/)
-    .map(option => option.replace(/\s+/g, " "))
-    .filter(option => /^--(?!version )/.test(option))
-    .map(option => ({
-      name: option.split(" ")[0] ?? "",
-      default: /\(default: (.*?)\)/.exec(option)?.[1] ?? "",
-      variable: /env: (\w+)/.exec(option)?.[1] ?? "",
-      choices: [...(/choices: ([^)]*)/.exec(option)?.[1] ?? "").matchAll(/"(\w+)"/g)].map(
-        ([, it]) => it ?? "",
-      ),
-    }));
-}
-
-describe("the settings", () => {
-  let flags: Flag[];
-  const rows = rowsOf("README.md").filter(([flag]) => flag?.startsWith("`--"));
-  beforeAll(async () => {
-    flags = await flagsOf();
+  test("of the README have the defaults of the program", () => {
+    const rows = rowsOf("README.md").filter(([flag]) => flag?.startsWith("`--"));
+    expect(rows).toHaveLength(10);
+    const told = rows.map(([name = "", byDefault = ""]) => [plain(name), plain(byDefault)]);
+    const defaultOf = (name: string) => known.find(flag => `--${flag.name}` === name)?.byDefault ?? "";
+    expect(told).toEqual(told.map(([name = ""]) => [name, defaultOf(name)]));
   });
 
-  test("are the flags of gw start, no more and no less", async () => {
-    expect(rows.map(([flag = ""]) => plain(flag))).toEqual(flags.map(({ name }) => name));
-    expect((await flagsOf("start")).map(({ name }) => name)).toEqual(flags.map(({ name }) => name));
-  });
-
-  test("have the variables and the defaults of the table", () => {
-    const table = rows.map(([, variable = "", byDefault = ""]) => [variable, byDefault].map(plain));
-    // What the help adds behind a comma is left out of the table.
-    const help = flags.map(({ variable, default: full }, index) => {
-      const short = table[index]?.[1] ?? "";
-      return [variable, full.startsWith(`${short}, `) ? short : full];
-    });
-    expect(table).toEqual(help);
-  });
-
-  test("take the words of the table", () => {
-    const words = rows.map(row => [...new Set(codeIn(row.slice(2).join(" ")))].sort());
-    for (const [index, { name, choices }] of flags.entries())
-      if (choices.length > 0)
-        expect({ name, words: words[index] }).toEqual({ name, words: choices.toSorted() });
-  });
-
-  test("are, with those of other commands, the only flags and variables that the READMEs speak of", async () => {
-    const others = await Promise.all(["resolve", "demo"].map(command => flagsOf(command)));
-    const known = [flags, ...others].flat().flatMap(({ name, variable }) => [name, variable]);
-    for (const page of readmes)
-      for (const word of codeIn(read(page))) if (/^(--|GW_)[\w-]+$/.test(word)) expect(known).toContain(word);
+  test("and variables that the pages name are those of the program", () => {
+    const others = ["--json", "--watch", "--every", "--stand-in", "--version", "--help"];
+    const names = [...known.flatMap(flag => [`--${flag.name}`, variable(flag)]), ...others];
+    for (const page of pages)
+      for (const word of codeIn(read(page)))
+        if (/^(--|GW_)[\w-]+$/.test(word))
+          expect([page, names.includes(word) ? "" : word]).toEqual([page, ""]);
   });
 });
 
@@ -109,13 +68,13 @@ test.each(["packages", "apps"])("the architecture page has every room of %s", as
     expect(read("docs/architecture.md")).toMatch(new RegExp(`^  ${room}/ `, "m"));
 });
 
-test.each(pages)("%s links to files that exist", page => {
+test.each([...pages, "CONTRIBUTING.md", "SECURITY.md"])("%s links to files that exist", page => {
   const links = [...read(page).matchAll(/\]\(([^)]+)\)/g)].map(([, link = ""]) => link);
   const local = links.filter(link => !/^https?:/.test(link));
   expect(local.filter(link => !existsSync(join(root, dirname(page), link.replace(/#.*/, ""))))).toEqual([]);
 });
 
-test.each(pages)("%s speaks of scripts that exist", page => {
+test.each([...pages, "CONTRIBUTING.md"])("%s speaks of scripts that exist", page => {
   const { scripts } = JSON.parse(read("package.json"));
   const commands = codeIn(read(page)).map(code => /^npm (?:run )?(\w+)/.exec(code)?.[1] ?? "install");
   for (const script of commands.filter(word => word !== "install")) expect(scripts).toHaveProperty(script);

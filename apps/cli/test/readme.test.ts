@@ -1,10 +1,10 @@
-// Every block of code of every README is run here; one that nothing here knows how to run is a failed test.
+// Every block of code of every README and page of docs/ is run here; one that nothing here knows how to run is a failed test.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { file } from "@gw/discovery";
 import { freePort, missing, runProgram, startDnsServer, startEtcd, startGw } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Block, blocksOf, read, readmes } from "./markdown.js";
+import { type Block, blocksOf, pages, read } from "./markdown.js";
 import {
   compile,
   install,
@@ -19,7 +19,7 @@ import {
   terminate,
 } from "./packed.js";
 
-const blocks = readmes.flatMap(blocksOf);
+const blocks = pages.flatMap(blocksOf);
 const inLanguage = (...languages: string[]): Block[] =>
   blocks.filter(({ language }) => languages.includes(language));
 
@@ -69,9 +69,11 @@ async function withFreePorts(text: string): Promise<string> {
   return text.replace(/\b\d{4,5}\b/g, number => String(ports.get(number) ?? number));
 }
 
-const [tests, selectors] = [true, false].map(isTest =>
+const [tests, modules] = [true, false].map(isTest =>
   inLanguage("js").filter(block => fileName(block).endsWith(".test.js") === isTest),
 ) as [Block[], Block[]];
+const importedByTests = (block: Block): boolean =>
+  tests.some(({ text }) => text.includes(`from "./${fileName(block)}"`));
 
 describe.each(tests)("$place", block => {
   test("passes under node --test", async () => {
@@ -83,11 +85,11 @@ describe.each(tests)("$place", block => {
   });
 });
 
-describe.each(selectors)("$place", block => {
-  test("is a selector that a command of a README starts", () => {
-    expect(inLanguage("sh").map(({ text }) => text)).toContainEqual(
-      expect.stringContaining(`--selector=./${fileName(block)}`),
-    );
+describe.each(modules)("$place", block => {
+  test("is a module that a command starts, or that a test imports", () => {
+    const commands = inLanguage("sh").map(({ text }) => text);
+    const isStarted = commands.some(text => text.includes(`--selector=./${fileName(block)}`));
+    expect(isStarted || importedByTests(block)).toBe(true);
   });
 });
 

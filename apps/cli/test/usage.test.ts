@@ -69,7 +69,7 @@ describe("bad usage is one line on stderr and exit code 2", () => {
     ],
     [
       ["--health-check=ping"],
-      /--health-check <how>.*ping.*Allowed choices are auto, etcd, http, tls, tcp, off/,
+      /--health-check <type>.*ping.*Allowed choices are auto, etcd, http, tls, tcp, off/,
     ],
     [["--health-fall=0"], /--health-fall.*"0" is not a whole number from 1 to 100/],
     [["--health-interval=0"], /--health-interval.*"0" is not more than zero/],
@@ -142,7 +142,11 @@ test("--version prints the version, --help what can be said; both are exit code 
     code: 0,
     stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
   });
-  for (const args of [["--help"], ["start", "--help"]]) {
+  for (const args of [
+    ["start", "--help"],
+    ["help", "start"],
+    ["gateway", "start", "--help"],
+  ]) {
     const { code, stdout, stderr } = await runGw(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     for (const flag of [
@@ -158,6 +162,25 @@ test("--version prints the version, --help what can be said; both are exit code 
       expect(stdout).toContain(byDefault);
   }
 });
+
+test("gw --help fits one screen, and says where the rest is", async () => {
+  for (const args of [["--help"], ["help"], ["gateway", "--help"]]) {
+    const { code, stdout } = await runGw(args);
+    expect(code).toBe(0);
+    expect(stdout.split("\n").length).toBeLessThanOrEqual(45);
+    expect(stdout).toContain("--endpoints");
+    expect(stdout).toContain("All flags: gw start --help");
+  }
+});
+
+test("gw version prints the version", async () => {
+  expect(await runGw(["version"])).toMatchObject(await runGw(["--version"]));
+});
+
+test.each([
+  [["strat"], /unknown command 'strat' \(Did you mean start\?\)/],
+  [["--endpoint=a"], /unknown option '--endpoint=a' \(Did you mean --endpoints\?\)/],
+])("%j is answered with the nearest that is known", (args, line) => expectError(args, 2, line));
 
 describe("settings", () => {
   test("flags may stand before `start`, after it, or without it", async () => {

@@ -11,13 +11,13 @@ const inProject = (path: string): string => fileURLToPath(new URL(`../../../../$
 /** Where the results stand that the READMEs quote. */
 export const publishedFolder = inProject("apps/bench/results");
 
-/** The READMEs that quote them, each with the text that stands between its markers. */
+/** The pages that quote them, each with the text that stands between its markers. */
 export const readmes: readonly {
   readonly file: string;
   readonly report: (results: Results) => string;
 }[] = [
   { file: inProject("apps/bench/README.md"), report: fullReport },
-  { file: inProject("README.md"), report: shortReport },
+  { file: inProject("docs/comparison.md"), report: shortReport },
 ];
 
 /** Reads what {@link writeResults} has written. */

@@ -9,7 +9,7 @@ export interface Channel {
 }
 
 /** What a channel reports, never before the function that opens it has returned. */
-export interface ChannelEvents {
+interface ChannelEvents {
   onMessage(message: Buffer): void;
   /** The channel is of no use any more. It has to be closed all the same. */
   onFailure(error: unknown): void;
