@@ -14,9 +14,10 @@ function factory(listening: string): { readonly module: string; readonly name: s
         socket.alive = setInterval(() => {}, 1000);
         socket.once("close", () => clearInterval(socket.alive));
         const events = onClient({
-          dial({ host, port }) {
+          dial([address]) {
+            const { host, port } = address;
             const backend = connect({ host, port, allowHalfOpen: true });
-            backend.once("connect", () => events.connected());
+            backend.once("connect", () => events.connected(address));
             socket.pipe(backend).pipe(socket).on("close", () => events.ended({ reason: "finished" }));
           },
         });

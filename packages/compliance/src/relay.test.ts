@@ -31,7 +31,7 @@ test("a case that fails leaves nothing open", async () => {
   const before = open();
   const cases = relayCompliance(() => relay("ends after a failed dial"), { limitMs: 500 });
   const failing = cases.filter(({ name }) => /^tells that a dial/.test(name));
-  expect(failing.length).toBe(2);
+  expect(failing.length).toBe(3);
   for (const { run } of failing) await expect(run()).rejects.toThrow("ended()");
   await expect.poll(open).toBe(before);
 });

@@ -71,7 +71,7 @@ describe("in worker threads", () => {
 
   /** A worker with a relay of its own, and the port that it listens on. */
   async function startWorker(backend: Backend): Promise<{ worker: Worker; port: number }> {
-    const worker = new Worker(script, { eval: true, workerData: backend.address });
+    const worker = new Worker(script, { eval: true, execArgv: [], workerData: backend.address });
     const [port] = await once(worker, "message");
     return { worker, port };
   }
