@@ -1,7 +1,7 @@
 import type { Member } from "./member.js";
 
 /** This many connections in a row that an endpoint ended unanswered mark it down. */
-export const mostInARow = 3;
+const mostInARow = 3;
 /** They are no longer in a row after this time without another, in milliseconds. */
 const runMs = 60_000;
 /** An endpoint that checks find healthy all the same is suspected again after this time, in milliseconds. */
