@@ -108,14 +108,14 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
       } satisfies HealthObserver)),
     setAside({ endpoint, error, retryInMs }) {
       const { name, say } = ofEndpoint("setAside", endpoint);
-      const retryIn = formatDuration(retryInMs);
+      const retryIn = retryInMs > 0 ? formatDuration(retryInMs) : "checked now";
       say(before =>
         log.warn({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint set aside"),
       );
     },
     stillAside({ endpoint, error, retryInMs }) {
       const { name, say } = ofEndpoint("stillAside", endpoint);
-      const retryIn = formatDuration(retryInMs);
+      const retryIn = retryInMs > 0 ? formatDuration(retryInMs) : "checked now";
       say(before =>
         log.info({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint still fails"),
       );

@@ -179,7 +179,7 @@ test("gw version prints the version", async () => {
 
 test.each([
   [["strat"], /unknown command 'strat' \(Did you mean start\?\)/],
-  [["--endpoint=a"], /unknown option '--endpoint=a' \(Did you mean --endpoints\?\)/],
+  [["--endpoint=a"], /unknown option '--endpoint=…' \(Did you mean --endpoints\?\)/],
 ])("%j is answered with the nearest that is known", (args, line) => expectError(args, 2, line));
 
 describe("settings", () => {
