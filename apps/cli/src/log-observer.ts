@@ -161,7 +161,10 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
       log.debug({ connection, endpoint: formatAddress(endpoint), why: error.detail }, "dial failed");
       if (error.code !== "self-loop") return;
       loops(before =>
-        log.error({ endpoint: formatAddress(endpoint), ...before }, "endpoint is this gateway itself"),
+        log.error(
+          { endpoint: formatAddress(endpoint), why: error.detail, ...before },
+          "endpoint leads back to this gateway",
+        ),
       );
     },
     ...(log.isLevelEnabled("debug") && eachConnection(log)),

@@ -2,6 +2,7 @@ import {
   type Address,
   type ClientEvents,
   type Clock,
+  type Endpoint,
   GatewayError,
   type Listener,
   type ListenHandlers,
@@ -18,6 +19,7 @@ import { connectionLimit } from "./descriptors.js";
 import { createDialer, type Dialer } from "./dial.js";
 import { jsRelay } from "./js-relay/index.js";
 import { type ListenContext, listenAt } from "./listen.js";
+import { LoopDetector } from "./loop-detection.js";
 import { type ServeContext, ServedClient } from "./serve.js";
 
 /** Options of {@link createProxy}. */
@@ -66,6 +68,8 @@ export interface ProxyOptions extends Partial<Record<keyof RelaySettings, number
   readonly observer?: Observer | undefined;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
+  /** Draws when and how loops through other gateways are tested for. @default Math.random */
+  readonly random?: (() => number) | undefined;
 }
 
 /** What holds where {@link ProxyOptions} are silent. */
@@ -118,6 +122,7 @@ class ListeningProxy implements TcpProxy {
   readonly #settings: RelaySettings;
   readonly #context: ServeContext;
   readonly #clock: Clock;
+  readonly #loops: LoopDetector;
   readonly #open = new Set<ServedClient>();
   readonly #whenIdle: (() => void)[] = [];
   #listeners: readonly Listener[] = [];
@@ -139,9 +144,16 @@ class ListeningProxy implements TcpProxy {
     if (!(maxAttempts >= 1))
       throw new GatewayError("invalid-option", `maxAttempts ${maxAttempts} is not at least 1`);
     this.maxConnections = Math.min(wanted, connectionLimit(this.#relay.extraDescriptors));
+    this.#loops = new LoopDetector({
+      maxConnections: this.maxConnections,
+      clock: this.#clock,
+      another: endpoint => anotherEndpoint(options.pool, endpoint),
+      random: options.random ?? Math.random,
+    });
     this.#context = {
       pool: options.pool,
       dialer: options.dialer ?? createDialer(),
+      loops: this.#loops,
       listening: () => this.#addresses,
       maxAttempts,
       observer: options.observer,
@@ -188,6 +200,7 @@ class ListeningProxy implements TcpProxy {
 
   async close({ graceMs }: { readonly graceMs: number }): Promise<{ readonly cut: number }> {
     this.#closed = true;
+    this.#loops.stop();
     for (const listener of this.#listeners) listener.close();
     this.#addresses = [];
     let cancel = startTimeout(this.#clock, graceMs, () => {
@@ -231,6 +244,13 @@ class ListeningProxy implements TcpProxy {
   #cutAll(): void {
     for (const client of [...this.#open]) if (client.kill()) this.#cut += 1;
   }
+}
+
+/** Where a client that has failed on `endpoint` would go. */
+function anotherEndpoint(pool: Pool, endpoint: Endpoint): Endpoint | undefined {
+  const lease = pool.acquire({ tried: [endpoint], onRevoked() {} });
+  lease?.released();
+  return lease?.endpoint;
 }
 
 /** How long a relay may take to reset what is cut, in milliseconds. One that hangs must not hold up the exit. */

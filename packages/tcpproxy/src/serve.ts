@@ -13,12 +13,14 @@ import {
   type RelayEnd,
 } from "@gw/interface";
 import { type Dialer, endsRoute } from "./dial.js";
+import type { Hold, LoopClient, LoopDetector } from "./loop-detection.js";
 import type { Route } from "./route.js";
 
 /** What all connections of a proxy share. */
 export interface ServeContext {
   readonly pool: Pool;
   readonly dialer: Dialer;
+  readonly loops: LoopDetector;
   readonly listening: () => readonly Address[];
   /** Endpoints that are tried for one client at most. */
   readonly maxAttempts: number;
@@ -38,6 +40,8 @@ interface Attempt {
   route: Route | undefined;
   /** Whether the relay is dialling. */
   dialling: boolean;
+  /** What will be dialled, and where the client is held until then. */
+  held: { readonly addresses: readonly Address[]; readonly hold: Hold } | undefined;
   /** Why the client is not served so far. */
   error: GatewayError | undefined;
 }
@@ -48,7 +52,7 @@ const none: readonly Endpoint[] = Object.freeze([]);
  * One client, from accept to close: dials endpoint after endpoint until one answers, then only looks on. What is
  * here exists once for each open connection, so there is little of it.
  */
-export class ServedClient implements ClientEvents, LeaseRequest {
+export class ServedClient implements ClientEvents, LeaseRequest, LoopClient {
   /** Numbers the connection for observers. */
   readonly id: number;
   readonly #client: RelayClient;
@@ -63,7 +67,14 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     this.#client = client;
     this.#context = context;
     const since = context.clock.now();
-    this.#attempt = { since, tried: none, route: undefined, dialling: false, error: undefined };
+    this.#attempt = {
+      since,
+      tried: none,
+      route: undefined,
+      dialling: false,
+      held: undefined,
+      error: undefined,
+    };
   }
 
   get tried(): readonly Endpoint[] {
@@ -74,8 +85,17 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     return !this.#attempt && this.#client.bytesFromBackend > 0;
   }
 
+  get host(): string {
+    return this.#client.address.host;
+  }
+
+  get isSilent(): boolean {
+    return !this.#ending && this.#client.bytesFromBackend === 0;
+  }
+
   /** Begins to serve. */
   start(): void {
+    this.#context.loops.accepted(this);
     const { observer } = this.#context;
     if (observer?.accepted)
       notify(observer, "accepted", { connection: this.id, client: this.#client.address });
@@ -89,6 +109,14 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     if (this.#attempt) this.#attempt.error = new GatewayError("aborted", "the gateway is closing");
     this.#client.kill();
     return true;
+  }
+
+  resume(): void {
+    const attempt = this.#attempt;
+    if (!attempt?.held || this.#ending) return;
+    const { addresses } = attempt.held;
+    attempt.held = undefined;
+    if (attempt.route) this.#dial(attempt, attempt.route, addresses);
   }
 
   onRevoked(error: GatewayError): void {
@@ -134,10 +162,12 @@ export class ServedClient implements ClientEvents, LeaseRequest {
   }
 
   ended(end: RelayEnd): void {
-    const { observer, onEnd } = this.#context;
+    const { observer, loops, onEnd } = this.#context;
     const [lease, attempt, why] = [this.#lease, this.#attempt, this.#ending];
     this.#ending = true;
     this.#lease = undefined;
+    attempt?.held?.hold.leave(this);
+    if (lease) loops.left(this, lease.endpoint);
     if (attempt) lease?.released();
     else lease?.released(end.reason === "backend-failed" ? end.error : undefined, wasAnswered(end));
     if (lease && !attempt) {
@@ -189,8 +219,17 @@ export class ServedClient implements ClientEvents, LeaseRequest {
     addresses: readonly Address[] | Promise<readonly Address[] | undefined>,
   ): void {
     if (!(addresses instanceof Promise)) {
-      attempt.dialling = true;
-      this.#client.dial(addresses, this.#context.dialer.connectTimeoutMs);
+      const { loops, dialer } = this.#context;
+      const verdict = loops.admit(this, (this.#lease as Lease).endpoint, addresses, attempt.since);
+      if (!verdict) {
+        attempt.dialling = true;
+        this.#client.dial(addresses, dialer.connectTimeoutMs);
+      } else if (verdict instanceof GatewayError) {
+        this.#endpointFailed(attempt, verdict);
+        this.#advance(attempt);
+      } else {
+        attempt.held = { addresses, hold: verdict };
+      }
       return;
     }
     void addresses.then(found => {
@@ -205,6 +244,9 @@ export class ServedClient implements ClientEvents, LeaseRequest {
 
   #endpointFailed(attempt: Attempt, error: GatewayError): void {
     const lease = this.#lease as Lease;
+    attempt.held?.hold.leave(this);
+    this.#context.loops.left(this, lease.endpoint);
+    attempt.held = undefined;
     this.#lease = undefined;
     attempt.route = undefined;
     attempt.dialling = false;

@@ -1,0 +1,260 @@
+import { type Address, type Clock, type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import { LoopTest, type Outcome } from "./loop-test.js";
+
+/** A client as loop detection sees it. */
+export interface LoopClient {
+  /** The client's IP address. */
+  readonly host: string;
+  /** Whether it is connected, or being dialled for, and has had no byte from its endpoint. */
+  readonly isSilent: boolean;
+  /** A held client may be dialled for. */
+  resume(): void;
+  /** Its endpoint leads back to this gateway: the connection, or the dial, is given up. */
+  onRevoked(error: GatewayError): void;
+}
+
+/** Where a client is held; see {@link LoopDetector.admit}. */
+export interface Hold {
+  /** The client needs no answer any more. */
+  leave(client: LoopClient): void;
+}
+
+/** What {@link LoopDetector} needs. */
+export interface LoopDetectorOptions {
+  /** The proxy's limit. */
+  readonly maxConnections: number;
+  readonly clock: Clock;
+  /** An endpoint to which clients of `endpoint` can go instead. */
+  readonly another: (endpoint: Endpoint) => Endpoint | undefined;
+  /** As Math.random. Several gateways in a loop must not act at the same time. */
+  readonly random: () => number;
+}
+
+/** What is known of one endpoint. */
+interface EndpointState {
+  /** Its clients: all that may be silent, and those that no longer are but have not been swept out. */
+  readonly clients: Set<LoopClient>;
+  /** At how many silent clients a test begins. */
+  threshold: number;
+  /** At how many clients the silent ones are counted again. */
+  sweepAt: number;
+  /** When a threshold that was raised is lowered again, on the clock. */
+  lowerAtMs: number;
+  /** A loop was found, and left for another gateway to break. */
+  yielded: boolean;
+  /** Until when the endpoint is known to lead back to this gateway, on the clock. */
+  loopUntilMs: number;
+  test: LoopTest | undefined;
+}
+
+/** A test begins at a random number of silent clients between these. */
+const [fewestSilent, mostSilent] = [16, 48];
+/**
+ * A gateway that has no other endpoint lets a loop grow to a random number of silent clients between these. Another
+ * gateway in the loop may have one, and finds the loop before that, also where its first test failed.
+ */
+const [fewestYielded, mostYielded] = [72, 88];
+/** After a test that found no loop the threshold is multiplied by a random number between these. */
+const [leastGrowth, mostGrowth] = [1.5, 2.5];
+/** A threshold that was raised is kept for this long, in milliseconds. */
+const raisedForMs = 20_000;
+/** An endpoint that leads back is not dialled for this long, in milliseconds. Then a loop has to be found again. */
+const loopKnownForMs = 5_000;
+
+/**
+ * Finds endpoints that lead back to this gateway through other gateways. In such a loop each client comes back as
+ * another client, without end, and none of them ever gets a byte. So when many clients of one endpoint are silent,
+ * the next ones are held, which also holds up a loop, and a {@link LoopTest} finds out.
+ */
+export class LoopDetector {
+  readonly #options: LoopDetectorOptions;
+  readonly #states = new WeakMap<Endpoint, EndpointState>();
+  readonly #tests = new Set<LoopTest>();
+  #stopped = false;
+
+  constructor(options: LoopDetectorOptions) {
+    this.#options = options;
+  }
+
+  /** A client was accepted. */
+  accepted(client: LoopClient): void {
+    if (this.#tests.size === 0) return;
+    const { host } = client;
+    for (const test of this.#tests) test.arrived(host);
+  }
+
+  /**
+   * Asks whether `client` may be dialled for.
+   *
+   * @param addresses of `endpoint`, at least one, that which accepted last first
+   * @param nowMs the time, or when the client was accepted
+   * @returns `undefined` if it may; a {@link Hold} if it has to wait for `resume` or `onRevoked`, neither of which is
+   *   called from within; an error if the endpoint leads back to this gateway
+   */
+  admit(
+    client: LoopClient,
+    endpoint: Endpoint,
+    [address]: readonly Address[],
+    nowMs: number,
+  ): undefined | Hold | GatewayError {
+    if (this.#stopped || !address) return undefined;
+    const state = this.#states.get(endpoint) ?? this.#create(endpoint);
+    if (state.loopUntilMs > nowMs) return loopError(address);
+    const hold =
+      state.test ?? this.#testThatSuspects(client) ?? this.#testIfDue(state, endpoint, address, nowMs);
+    hold?.hold(client, endpoint);
+    if (!hold) state.clients.add(client);
+    return hold;
+  }
+
+  /** `client` has left `endpoint`, for which it was admitted or held. */
+  left(client: LoopClient, endpoint: Endpoint): void {
+    this.#states.get(endpoint)?.clients.delete(client);
+  }
+
+  /** Ends all tests; nothing is held from now on. */
+  stop(): void {
+    this.#stopped = true;
+    for (const test of [...this.#tests]) test.stop();
+  }
+
+  /** A client that may have come through a loop must not go elsewhere during a test, and come back from there. */
+  #testThatSuspects(client: LoopClient): LoopTest | undefined {
+    if (this.#tests.size === 0) return undefined;
+    const { host } = client;
+    for (const test of this.#tests) if (test.suspects(host)) return test;
+    return undefined;
+  }
+
+  #testIfDue(
+    state: EndpointState,
+    endpoint: Endpoint,
+    address: Address,
+    nowMs: number,
+  ): LoopTest | undefined {
+    if (nowMs >= state.lowerAtMs) this.#lower(state);
+    if (state.clients.size < state.sweepAt) return undefined;
+    const silent = sweep(state);
+    const hosts = silent < state.threshold ? [] : frequentHosts(state.clients);
+    if (hosts.length === 0) {
+      // Not at once again, or each client would cost a sweep.
+      state.sweepAt = Math.max(state.threshold, silent + Math.ceil(state.threshold / 4));
+      return undefined;
+    }
+    return this.#startTest(state, endpoint, address, hosts);
+  }
+
+  #startTest(state: EndpointState, endpoint: Endpoint, address: Address, hosts: readonly string[]): LoopTest {
+    const { clock, random } = this.#options;
+    const test = new LoopTest({ address, hosts, clock, random }, outcome => {
+      state.test = undefined;
+      this.#tests.delete(test);
+      this.#finish(state, endpoint, address, test, outcome);
+    });
+    state.test = test;
+    this.#tests.add(test);
+    test.start();
+    return test;
+  }
+
+  #finish(
+    state: EndpointState,
+    endpoint: Endpoint,
+    address: Address,
+    test: LoopTest,
+    outcome: Outcome,
+  ): void {
+    const { held } = test;
+    const nowMs = this.#options.clock.now();
+    if (outcome === "loop" && !state.yielded && !this.#hasAnother(endpoint, nowMs)) {
+      state.yielded = true;
+      state.threshold = this.#thresholdBetween(fewestYielded, mostYielded, 2);
+      state.sweepAt = state.threshold;
+      state.lowerAtMs = nowMs + raisedForMs;
+      for (const client of held.keys()) client.resume();
+      return;
+    }
+    if (outcome === "loop") {
+      const error = loopError(address);
+      state.loopUntilMs = nowMs + loopKnownForMs;
+      this.#reset(state);
+      // What the first call brings about can make the pool revoke others; they leave, and are not visited.
+      for (const client of state.clients) if (client.isSilent) client.onRevoked(error);
+      for (const [client, of] of held) if (of === endpoint) client.onRevoked(error);
+      for (const [client, of] of held) if (of !== endpoint) client.resume();
+      return;
+    }
+    const growth = leastGrowth + this.#options.random() * (mostGrowth - leastGrowth);
+    state.threshold = Math.ceil((sweep(state) + held.size) * growth);
+    state.sweepAt = state.threshold;
+    state.lowerAtMs = nowMs + raisedForMs;
+    for (const client of held.keys()) client.resume();
+  }
+
+  #hasAnother(endpoint: Endpoint, nowMs: number): boolean {
+    const other = this.#options.another(endpoint);
+    return other !== undefined && !((this.#states.get(other)?.loopUntilMs ?? -Infinity) > nowMs);
+  }
+
+  #lower(state: EndpointState): void {
+    const raised = state.threshold;
+    this.#reset(state);
+    const threshold = Math.min(raised, Math.max(state.threshold, sweep(state) * leastGrowth));
+    if (threshold > state.threshold) state.lowerAtMs = this.#options.clock.now() + raisedForMs;
+    state.threshold = threshold;
+    state.sweepAt = threshold;
+  }
+
+  #reset(state: EndpointState): void {
+    state.threshold = this.#firstThreshold();
+    state.sweepAt = state.threshold;
+    state.lowerAtMs = Infinity;
+    state.yielded = false;
+  }
+
+  #create(endpoint: Endpoint): EndpointState {
+    const threshold = this.#firstThreshold();
+    const state: EndpointState = {
+      clients: new Set(),
+      threshold,
+      sweepAt: threshold,
+      lowerAtMs: Infinity,
+      yielded: false,
+      loopUntilMs: -Infinity,
+      test: undefined,
+    };
+    this.#states.set(endpoint, state);
+    return state;
+  }
+
+  #firstThreshold(): number {
+    return this.#thresholdBetween(fewestSilent, mostSilent, 4);
+  }
+
+  /** A random number from `fewest` to `most`, and no more than one connection in `share`. */
+  #thresholdBetween(fewest: number, most: number, share: number): number {
+    const { maxConnections, random } = this.#options;
+    const wanted = fewest + Math.floor(random() * (most - fewest + 1));
+    return Math.max(2, Math.min(wanted, Math.floor(maxConnections / share)));
+  }
+}
+
+/** Forgets the clients that are not silent, and tells how many are left. */
+function sweep({ clients }: EndpointState): number {
+  for (const client of clients) if (!client.isSilent) clients.delete(client);
+  return clients.size;
+}
+
+/** The hosts from which at least a quarter of `clients` come: at most four. A loop has few last gateways. */
+function frequentHosts(clients: ReadonlySet<LoopClient>): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const { host } of clients) counts.set(host, (counts.get(host) ?? 0) + 1);
+  return [...counts].filter(([, count]) => count * 4 >= clients.size).map(([host]) => host);
+}
+
+function loopError(address: Address): GatewayError {
+  return new GatewayError(
+    "self-loop",
+    `dial ${formatAddress(address)}: that leads back to this gateway through another`,
+  );
+}
