@@ -23,7 +23,16 @@ describe("the flags", () => {
   });
 
   test("and variables that the pages name are those of the program", () => {
-    const others = ["--json", "--watch", "--every", "--stand-in", "--version", "--help"];
+    // The last is etcd's.
+    const others = [
+      "--json",
+      "--watch",
+      "--every",
+      "--stand-in",
+      "--version",
+      "--help",
+      "--listen-metrics-urls",
+    ];
     const names = [...known.flatMap(flag => [`--${flag.name}`, variable(flag)]), ...others];
     for (const page of pages)
       for (const word of codeIn(read(page)))
