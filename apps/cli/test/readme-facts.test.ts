@@ -23,17 +23,10 @@ describe("the flags", () => {
   });
 
   test("and variables that the pages name are those of the program", () => {
-    // The last is etcd's.
-    const others = [
-      "--json",
-      "--watch",
-      "--every",
-      "--stand-in",
-      "--version",
-      "--help",
-      "--listen-metrics-urls",
-    ];
-    const names = [...known.flatMap(flag => [`--${flag.name}`, variable(flag)]), ...others];
+    const others = ["--json", "--watch", "--every", "--stand-in", "--version", "--help"];
+    // Of etcd, of curl, and of Kubernetes.
+    const foreign = ["--listen-metrics-urls", "--connect-to", "GW_HEALTH_SERVICE_HOST"];
+    const names = [...known.flatMap(flag => [`--${flag.name}`, variable(flag)]), ...others, ...foreign];
     for (const page of pages)
       for (const word of codeIn(read(page)))
         if (/^(--|GW_)[\w-]+$/.test(word))
