@@ -25,7 +25,12 @@ describe("the flags", () => {
   test("and variables that the pages name are those of the program", () => {
     const others = ["--json", "--watch", "--every", "--stand-in", "--version", "--help"];
     // Of etcd, of curl, and of Kubernetes.
-    const foreign = ["--listen-metrics-urls", "--connect-to", "GW_HEALTH_SERVICE_HOST"];
+    const foreign = [
+      "--listen-metrics-urls",
+      "--connect-to",
+      "GW_HEALTH_SERVICE_HOST",
+      "GW_PORT_2379_TCP_ADDR",
+    ];
     const names = [...known.flatMap(flag => [`--${flag.name}`, variable(flag)]), ...others, ...foreign];
     for (const page of pages)
       for (const word of codeIn(read(page)))
