@@ -138,3 +138,22 @@ function jumpingClock() {
     },
   };
 }
+
+test("hundreds of timeouts at once let other events come in between", async () => {
+  const counts: number[] = [];
+  let run = 0;
+  for (let i = 0; i < 100; i++) startTimeout(systemClock, 1, () => (run += 1));
+  const cancel = startTimeout(systemClock, 1, () => (run += 1_000));
+  await new Promise<void>(resolve => {
+    const count = (): void => {
+      if (run > 0 && counts.at(-1) !== run) counts.push(run);
+      if (run > 60) cancel();
+      if (run < 100) setImmediate(count);
+      else resolve();
+    };
+    count();
+  });
+  expect(counts.at(-1)).toBe(100);
+  for (const [index, count] of counts.entries())
+    expect(count - (counts[index - 1] ?? 0)).toBeLessThanOrEqual(64);
+});

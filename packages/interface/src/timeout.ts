@@ -56,15 +56,34 @@ export function startTimeout(clock: Clock, timeoutMs: number, onTimeout: () => v
       cancelWait = clock.after(extensionMs, due);
       return;
     }
-    // The event loop reads sockets before it comes to this.
-    const last = setImmediate(() => {
+    cancelWait = afterInput(() => {
       cancel();
       onTimeout();
     });
-    cancelWait = () => clearImmediate(last);
   };
   cancelWait = clock.after(timeoutMs, due);
   return cancel;
+}
+
+/** How many timeouts run without other events in between: each may be followed by another dial. */
+const atOnce = 32;
+/** What waits for input that has arrived to be handled. */
+const overdue = new Set<() => void>();
+
+/** Runs `callback` when the event loop has read sockets once more; the function returned cancels it. */
+function afterInput(callback: () => void): () => void {
+  if (overdue.size === 0) setImmediate(runOverdue);
+  overdue.add(callback);
+  return () => overdue.delete(callback);
+}
+
+function runOverdue(): void {
+  const first = [...overdue].slice(0, atOnce);
+  try {
+    for (const callback of first) if (overdue.delete(callback)) callback();
+  } finally {
+    if (overdue.size > 0) setImmediate(runOverdue);
+  }
 }
 
 const meters = new WeakMap<Clock, PauseMeter>();

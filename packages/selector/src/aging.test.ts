@@ -37,6 +37,21 @@ test("those that are younger are left alone, and those that have ended are forgo
   expect(clock.pending).toBe(0);
 });
 
+test("a pause of this process is no reason to close all that would have grown old meanwhile", async () => {
+  const maxConnectionAgeMs = 100_000;
+  const { take, clock } = rig([a], { maxConnectionAgeMs, random: seededRandom(7) });
+  const leases = Array.from({ length: 1_000 }, () => take());
+  for (const lease of leases) lease.connected();
+  const closed = (): number => leases.filter(({ revoked }) => revoked.length > 0).length;
+  await clock.advance(50_000);
+  await clock.pause(3_600_000);
+  await clock.advance(35_000);
+  expect(closed()).toBe(0);
+  await clock.advance(10_000);
+  expect(closed()).toBeGreaterThan(100);
+  expect(closed()).toBeLessThan(700);
+});
+
 test("without a limit nothing looks at ages", () => {
   expect(rig([a]).clock.pending).toBe(0);
 });

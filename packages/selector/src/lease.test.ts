@@ -109,6 +109,21 @@ test("a dial that succeeds although it was revoked is a connection", () => {
   expect(told).toEqual(["revoked: timed-out", "connected a of 1"]);
 });
 
+test("many dials are revoked a few at a time, unless they succeed or the endpoint is up meanwhile", async () => {
+  member.removed = true;
+  const dials = Array.from({ length: 100 }, () => take());
+  member.revokeDials(timedOut);
+  expect(told).toHaveLength(32);
+  dials[40]?.connected();
+  await new Promise(resolve => setImmediate(resolve));
+  expect(told).toHaveLength(32 + 1 + 31);
+  member.removed = false;
+  await new Promise(resolve => setImmediate(resolve));
+  await new Promise(resolve => setImmediate(resolve));
+  expect(told).toHaveLength(64);
+  expect(told.filter(what => what.startsWith("connected"))).toHaveLength(1);
+});
+
 test("a candidate shows what is current, and cannot be changed", () => {
   const { candidate } = member;
   expect(Object.isFrozen(candidate)).toBe(true);

@@ -51,6 +51,10 @@ class MemberLease implements Lease, Revocable {
     return this.#member.endpoint;
   }
 
+  get isDialling(): boolean {
+    return this.#state === "dialling";
+  }
+
   get answered(): boolean | undefined {
     return this.#request?.answered;
   }

@@ -24,6 +24,8 @@ export interface Revocable extends Link {
   readonly connectedAt: number;
   /** Whether the endpoint has sent a byte on it; undefined where that is not known. */
   readonly answered: boolean | undefined;
+  /** Whether it is neither connected nor over. */
+  readonly isDialling: boolean;
   /** Tells whether it was the first time. */
   revoke(error: GatewayError): boolean;
 }
@@ -60,6 +62,9 @@ const byEndpoint = new WeakMap<Endpoint, Member>();
 export function memberAt(endpoint: Endpoint): Member | undefined {
   return byEndpoint.get(endpoint);
 }
+
+/** How many dials are revoked without other events in between. */
+const revokedAtOnce = 32;
 
 /** One endpoint and all that a pool knows about it. */
 export class Member {
@@ -106,8 +111,17 @@ export class Member {
     return this.dialling.size + this.connected.size;
   }
 
-  /** Tells every dial in progress that it is in vain. */
+  /**
+   * Tells every dial in progress that it is in vain. Each is followed by another dial; where hundreds wait for an endpoint
+   * that hangs, other events come in between.
+   */
   revokeDials(error: GatewayError): void {
-    for (const dial of this.dialling.items()) dial.revoke(error);
+    const dials = this.dialling.items();
+    const revokeFrom = (first: number): void => {
+      for (const dial of dials.slice(first, first + revokedAtOnce)) if (dial.isDialling) dial.revoke(error);
+      const next = first + revokedAtOnce;
+      if (next < dials.length) setImmediate(() => (this.aside || this.removed) && revokeFrom(next));
+    };
+    revokeFrom(0);
   }
 }

@@ -10,7 +10,7 @@ import {
   type Selector,
   type Verdict,
 } from "@gw/interface";
-import { type AgingSettings, retireOldConnections } from "./aging.js";
+import { type Aging, type AgingSettings, retireOldConnections } from "./aging.js";
 import { type ClosingSettings, Closings } from "./closings.js";
 import { lease, type Outcomes } from "./lease.js";
 import type { Aside, Member } from "./member.js";
@@ -44,7 +44,7 @@ export class SelectingPool implements EndpointPool {
   readonly #panic: Panic;
   readonly #closings: Closings;
   readonly #rebalancing: Rebalancing;
-  readonly #stopAging: () => void;
+  readonly #aging: Aging;
   readonly #tiers: Tiers;
   /** How members were used when connections were last closed, or left, for the reason that others are down. */
   #mode = "";
@@ -68,7 +68,7 @@ export class SelectingPool implements EndpointPool {
       // In a panic nobody is known to be a better place.
       serving: this.#tiers.panic ? [] : this.#tiers.offered,
     }));
-    this.#stopAging = retireOldConnections(settings, () => this.#membership.members);
+    this.#aging = retireOldConnections(settings, () => this.#membership.members);
   }
 
   update(endpoints: readonly Endpoint[]): void {
@@ -112,12 +112,12 @@ export class SelectingPool implements EndpointPool {
   close(): void {
     this.#retries.close();
     this.#rebalancing.close();
-    this.#stopAging();
+    this.#aging.stop();
     this.#membership.close();
   }
 
   readonly #outcomes: Outcomes = {
-    now: () => this.#settings.clock.now(),
+    now: () => this.#aging.now(),
     connected: (member: Member): void => {
       if (member.removed) return;
       member.provenAt = this.#leases;
