@@ -273,7 +273,7 @@ static napi_value do_close(napi_env env, napi_callback_info info) {
 static napi_value do_kill(napi_env env, napi_callback_info info) {
   napi_value values[MOST_ARGUMENTS];
   arguments(env, info, values);
-  engine_kill(to_relay(env, values[0])->engine, to_uint32(env, values[1]));
+  engine_abort(to_relay(env, values[0])->engine, to_uint32(env, values[1]));
   return NULL;
 }
 

@@ -14,12 +14,12 @@ static bool start_thread(struct engine *engine, struct thread *thread) {
   thread->engine = engine;
   thread->orders_end = &thread->orders;
   thread->epoll = epoll_create1(EPOLL_CLOEXEC);
-  thread->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   thread->buffer = malloc(BUFFER);
   /* Edge-triggered: each poke is one event, and nobody has to read the counter. */
   struct epoll_event event = {.events = EPOLLIN | EPOLLET};
-  if (thread->epoll < 0 || thread->poke < 0 || !thread->buffer) return false;
-  if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, thread->poke, &event) < 0) return false;
+  if (thread->epoll < 0 || thread->wake_fd < 0 || !thread->buffer) return false;
+  if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, thread->wake_fd, &event) < 0) return false;
   /* The process's signals, and the SIGPIPE of a splice, are not for these threads. */
   sigset_t all, before;
   sigfillset(&all);
@@ -47,7 +47,7 @@ struct engine *engine_start(unsigned threads, int wake_fd) {
   bool started = engine->threads != NULL;
   for (unsigned index = 0; index < engine->thread_count; index++) {
     pthread_mutex_init(&engine->threads[index].lock, NULL);
-    engine->threads[index].epoll = engine->threads[index].poke = -1;
+    engine->threads[index].epoll = engine->threads[index].wake_fd = -1;
   }
   for (unsigned index = 0; started && index < threads; index++)
     started = start_thread(engine, &engine->threads[index]);
@@ -77,7 +77,7 @@ static bool join_threads(struct engine *engine) {
   bool ended = true;
   struct timespec deadline = stop_deadline();
   for (unsigned index = 0; index < engine->thread_count; index++)
-    if (engine->threads[index].started) call(&engine->threads[index]);
+    if (engine->threads[index].started) wake_thread(&engine->threads[index]);
   for (unsigned index = 0; index < engine->thread_count; index++) {
     struct thread *thread = &engine->threads[index];
     if (!thread->started) continue;
@@ -88,18 +88,18 @@ static bool join_threads(struct engine *engine) {
   return ended;
 }
 
-static void end_flows(struct thread *thread) {
-  while (thread->flows) flow_end(thread, thread->flows, KILLED, 0);
-  for (struct flow *flow = thread->orders, *next; flow; flow = next) {
-    next = flow->next_order;
-    if (flow->freed) free_flow(flow);
+static void end_connections(struct thread *thread) {
+  while (thread->connections) end_connection(thread, thread->connections, ABORTED, 0);
+  for (struct connection *connection = thread->orders, *next; connection; connection = next) {
+    next = connection->next_order;
+    if (connection->freed) free_connection(connection);
   }
 }
 
 static void destroy_thread(struct thread *thread) {
-  release_tubes(thread);
+  close_idle_pipes(thread);
   if (thread->epoll >= 0) close(thread->epoll);
-  if (thread->poke >= 0) close(thread->poke);
+  if (thread->wake_fd >= 0) close(thread->wake_fd);
   free(thread->buffer);
   pthread_mutex_destroy(&thread->lock);
 }
@@ -110,17 +110,17 @@ bool engine_stop(struct engine *engine) {
     reset_with_process(engine);
     return false;
   }
-  for (unsigned index = 0; index < engine->thread_count; index++) end_flows(&engine->threads[index]);
+  for (unsigned index = 0; index < engine->thread_count; index++) end_connections(&engine->threads[index]);
   /* Each flow that is left is with one of these: among the events, if the owner never saw it, or in its slot. */
-  for (struct flow *flow = engine->events, *next; flow; flow = next) {
-    next = flow->next_event;
-    if (flow->events & TOLD_ACCEPTED) free_flow(flow);
+  for (struct connection *connection = engine->events, *next; connection; connection = next) {
+    next = connection->next_event;
+    if (connection->events & REPORT_ACCEPTED) free_connection(connection);
   }
   for (uint32_t slot = 0; slot < engine->slot_count; slot++)
-    if (engine->slots[slot]) free_flow(engine->slots[slot]);
+    if (engine->slots[slot]) free_connection(engine->slots[slot]);
   for (unsigned index = 0; index < engine->thread_count; index++) destroy_thread(&engine->threads[index]);
-  for (struct listener *listener = atomic_load(&engine->last_listener), *before; listener; listener = before) {
-    before = listener->before;
+  for (struct listener *listener = atomic_load(&engine->last_listener), *previous; listener; listener = previous) {
+    previous = listener->previous;
     if (listener->fd >= 0) close(listener->fd);
     free(listener);
   }

@@ -24,7 +24,7 @@ struct settings {
 };
 
 enum event_kind { ACCEPTED = 1, CONNECTED, DIAL_FAILED, ENDED, ACCEPT_FAILED };
-enum reason { FINISHED, CLIENT_FAILED, BACKEND_FAILED, IDLE, HALF_CLOSED, STALLED, CLOSED, KILLED };
+enum reason { FINISHED, CLIENT_FAILED, BACKEND_FAILED, IDLE, HALF_CLOSED, STALLED, CLOSED, ABORTED };
 
 struct event {
   uint32_t slot; /* which connection, from ACCEPTED to ENDED; another's at the earliest when events are taken again */
@@ -79,7 +79,7 @@ enum { DIAL_ADDRESSES = 16, ATTEMPT_DELAY_MS = 250 };
 void engine_dial_any(struct engine *, uint32_t slot, const struct sockaddr_storage *, unsigned count, uint32_t timeout);
 void engine_cancel_dial(struct engine *, uint32_t slot);
 void engine_close(struct engine *, uint32_t slot); /* a client without a backend; the kernel chooses FIN or RST */
-void engine_kill(struct engine *, uint32_t slot);  /* resets both sides */
+void engine_abort(struct engine *, uint32_t slot);  /* resets both sides */
 
 /* What is known of a connection now. */
 void engine_bytes(const struct engine *, uint32_t slot, uint64_t bytes[2]);

@@ -16,20 +16,20 @@
 #include <unistd.h>
 
 /* Enough to be copied at first and spliced then. */
-enum { BYTES = 1024 * 1024, PATIENCE_MS = 2000, POLL_MS = 100 };
+enum { BYTES = 1024 * 1024, TIMEOUT_MS = 2000, POLL_MS = 100 };
 
 static int loopback_socket(void) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
   return fd;
 }
 
 /* poll(2) in short steps: while the process is stopped, the time of one of them passes at most. */
-static int poll_patiently(struct pollfd *fds, nfds_t count) {
-  for (int step = 0; step < PATIENCE_MS / POLL_MS; step++) {
+static int poll_uninterrupted(struct pollfd *fds, nfds_t count) {
+  for (int step = 0; step < TIMEOUT_MS / POLL_MS; step++) {
     int ready = poll(fds, count, POLL_MS);
     if (ready > 0 || (ready < 0 && errno != EINTR)) return ready;
   }
@@ -44,7 +44,7 @@ static int64_t await(struct engine *engine, int wake_fd, enum event_kind kind) {
   unsigned count = 0;
   char byte;
   while ((count = engine_take(engine, events, 2)) == 0) {
-    if (poll_patiently(&poll_fd, 1) <= 0) return -1;
+    if (poll_uninterrupted(&poll_fd, 1) <= 0) return -1;
     (void)!recv(wake_fd, &byte, 1, MSG_DONTWAIT);
   }
   errno = events[0].error;
@@ -66,7 +66,7 @@ static bool pass_bytes(int from, int to, const char *bytes) {
     }
     if (out > 0 || in > 0) continue;
     struct pollfd ends[2] = {{.fd = to, .events = POLLIN}, {.fd = from, .events = sent < BYTES ? POLLOUT : 0}};
-    if (poll_patiently(ends, 2) <= 0) return false;
+    if (poll_uninterrupted(ends, 2) <= 0) return false;
   }
   return true;
 }
@@ -85,7 +85,7 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
   struct sockaddr_in target = any;
   struct sockaddr_storage bound;
   /* All options of sockets are tried, whether they are used or not. */
-  struct settings settings = {1000, 1000, 1, PATIENCE_MS, 0, 0, 0};
+  struct settings settings = {1000, 1000, 1, TIMEOUT_MS, 0, 0, 0};
   socklen_t length = sizeof target;
   int listener;
   if (bind(backend, (struct sockaddr *)&any, sizeof any) < 0 || listen(backend, 1) < 0) return false;
@@ -94,13 +94,13 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
   if (errno != 0 || connect(client, (struct sockaddr *)&bound, sizeof any) < 0) return false;
   int64_t slot = await(engine, wake_fd, ACCEPTED);
   if (slot < 0) return false;
-  engine_dial(engine, (uint32_t)slot, (struct sockaddr *)&target, sizeof target, PATIENCE_MS);
+  engine_dial(engine, (uint32_t)slot, (struct sockaddr *)&target, sizeof target, TIMEOUT_MS);
   if (await(engine, wake_fd, CONNECTED) != slot) return false;
   int server;
   do server = accept(backend, NULL, NULL);
   while (server < 0 && errno == EINTR);
   bool passed = server >= 0 && pass_both_ways(client, server);
-  engine_kill(engine, (uint32_t)slot);
+  engine_abort(engine, (uint32_t)slot);
   passed = passed && await(engine, wake_fd, ENDED) == slot;
   char byte;
   ssize_t received = 0;

@@ -44,7 +44,7 @@ void reset_on_close(int fd) {
 }
 
 /* Whether it is set. 0 leaves it as the system has it. */
-static bool set(int fd, int level, int name, uint32_t value) {
+static bool set_option(int fd, int level, int name, uint32_t value) {
   int option = (int)value;
   return value == 0 || setsockopt(fd, level, name, &option, sizeof option) == 0;
 }
@@ -52,17 +52,17 @@ static bool set(int fd, int level, int name, uint32_t value) {
 /* The system counts in whole seconds. */
 static uint32_t seconds(uint32_t ms) { return ms / 1000 + (ms % 1000 > 0); }
 
-int set_options(int fd, const struct settings *settings) {
-  bool all = set(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
-             set(fd, SOL_SOCKET, SO_KEEPALIVE, settings->keepalive_delay > 0) &&
-             set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds(settings->keepalive_delay));
+int set_socket_options(int fd, const struct settings *settings) {
+  bool all = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
+             set_option(fd, SOL_SOCKET, SO_KEEPALIVE, settings->keepalive_delay > 0) &&
+             set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds(settings->keepalive_delay));
   return all ? 0 : errno;
 }
 
-int set_patience(int fd, const struct settings *settings) {
-  bool all = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds(settings->keepalive_interval)) &&
-             set(fd, IPPROTO_TCP, TCP_KEEPCNT, settings->keepalive_probes) &&
-             set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, settings->user_timeout);
+int set_keepalive_options(int fd, const struct settings *settings) {
+  bool all = set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds(settings->keepalive_interval)) &&
+             set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, settings->keepalive_probes) &&
+             set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, settings->user_timeout);
   return all ? 0 : errno;
 }
 
@@ -75,9 +75,9 @@ bool set_user_timeout(int fd, uint32_t ms) {
 int bound_socket(const struct sockaddr *address, socklen_t length, const struct settings *settings) {
   int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  int error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1) ? 0 : errno;
-  if (error == 0) error = set_options(fd, settings);
-  if (error == 0) error = set_patience(fd, settings);
+  int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) ? 0 : errno;
+  if (error == 0) error = set_socket_options(fd, settings);
+  if (error == 0) error = set_keepalive_options(fd, settings);
   if (error == 0 && bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0) return fd;
   if (error == 0) error = errno;
   close(fd);

@@ -9,13 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 256 };
+enum { MAX_EVENTS = 256 };
 /* Milliseconds until the owner is told what can wait. */
-enum { UNTOLD = 2 };
+enum { BATCH_MS = 2 };
 /* Milliseconds until the owner is woken again. */
-enum { WAKE_AGAIN = 20 };
+enum { WAKE_RETRY_MS = 20 };
 /* When epoll_wait fails: in a row until the connections are given up, and milliseconds to rest after each. */
-enum { MOST_WAIT_FAILURES = 20, WAIT_REST = 50 };
+enum { MAX_WAIT_FAILURES = 20, WAIT_RETRY_MS = 50 };
 
 int watch(struct thread *thread, int fd, uint32_t events, uintptr_t what) {
   struct epoll_event event = {.events = events, .data.u64 = what};
@@ -23,54 +23,54 @@ int watch(struct thread *thread, int fd, uint32_t events, uintptr_t what) {
 }
 
 /* Sees to what the owner has called for. */
-static void on_call(struct thread *thread) {
-  if (!atomic_exchange(&thread->called, false)) return;
+static void do_work(struct thread *thread) {
+  if (!atomic_exchange(&thread->has_work, false)) return;
   pthread_mutex_lock(&thread->lock);
-  struct flow *flow = thread->orders;
+  struct connection *connection = thread->orders;
   thread->orders = NULL;
   thread->orders_end = &thread->orders;
   pthread_mutex_unlock(&thread->lock);
-  while (flow) {
-    struct flow *next = flow->next_order;
-    follow_orders(thread, flow);
-    flow = next;
+  while (connection) {
+    struct connection *next = connection->next_order;
+    handle_orders(thread, connection);
+    connection = next;
   }
-  see_to_listeners(thread);
+  update_listeners(thread);
 }
 
 /* Gives flows that have used up their turn another. */
 static void run_ready(struct thread *thread) {
-  struct flow *flow = thread->ready;
+  struct connection *connection = thread->ready;
   thread->ready = NULL;
-  while (flow) {
-    struct flow *next = flow->next_ready;
-    flow->is_ready = false;
-    if (flow->state == RELAYING) pump(thread, flow);
-    flow = next;
+  while (connection) {
+    struct connection *next = connection->next_ready;
+    connection->is_ready = false;
+    if (connection->state == RELAYING) move_bytes(thread, connection);
+    connection = next;
   }
 }
 
 /* Events of this turn may have pointed to flows that are over; now nothing does, and the owner may free them. */
-static void tell_what_is_over(struct thread *thread) {
-  struct flow **link = &thread->over;
+static void report_ended(struct thread *thread) {
+  struct connection **link = &thread->over;
   while (*link) {
-    struct flow *flow = *link;
-    if (flow->is_ready) {
-      link = &flow->next;
+    struct connection *connection = *link;
+    if (connection->is_ready) {
+      link = &connection->next;
       continue;
     }
-    *link = flow->next;
-    tell(thread->engine, flow, TOLD_ENDED, 0);
+    *link = connection->next;
+    report(thread->engine, connection, REPORT_ENDED, 0);
   }
 }
 
 static int wait_ms(const struct thread *thread) {
   if (thread->ready) return 0;
-  int most = thread->untold ? UNTOLD : atomic_load(&thread->engine->wake_failed) ? WAKE_AGAIN : -1;
-  if (!has_to_sweep(thread)) return most;
+  int most = thread->batched ? BATCH_MS : atomic_load(&thread->engine->wake_failed) ? WAKE_RETRY_MS : -1;
+  if (!has_timeouts(thread)) return most;
   uint32_t now = clock_ms();
-  int sweep = is_past(now, thread->sweep_at) ? 0 : (int)(thread->sweep_at - now) + 1;
-  return most >= 0 && most < sweep ? most : sweep;
+  int check_timeouts = is_past(now, thread->check_at) ? 0 : (int)(thread->check_at - now) + 1;
+  return most >= 0 && most < check_timeouts ? most : check_timeouts;
 }
 
 /*
@@ -80,21 +80,21 @@ static int wait_ms(const struct thread *thread) {
 static void on_wait_failed(struct thread *thread, int error) {
   thread->wait_failures++;
   if (error == EINTR && thread->wait_failures == 1) return;
-  struct timespec rest = {.tv_nsec = WAIT_REST * 1000000L};
-  nanosleep(&rest, NULL);
-  if (thread->wait_failures < MOST_WAIT_FAILURES) return;
+  struct timespec pause = {.tv_nsec = WAIT_RETRY_MS * 1000000L};
+  nanosleep(&pause, NULL);
+  if (thread->wait_failures < MAX_WAIT_FAILURES) return;
   thread->now = clock_ms();
-  while (thread->flows) flow_end(thread, thread->flows, KILLED, error);
-  for (struct listener *listener = atomic_load(&thread->engine->last_listener); listener; listener = listener->before)
-    if (listener->thread == thread) report_error(thread, listener, error);
+  while (thread->connections) end_connection(thread, thread->connections, ABORTED, error);
+  for (struct listener *listener = atomic_load(&thread->engine->last_listener); listener; listener = listener->previous)
+    if (listener->thread == thread) report_listener_error(thread, listener, error);
 }
 
 static int wait_for_events(struct thread *thread, struct epoll_event *events) {
   int ms = wait_ms(thread);
   atomic_store(&thread->asleep, true);
   /* Whoever calls after this look finds it asleep, and pokes. */
-  if (atomic_load(&thread->called)) ms = 0;
-  int count = epoll_wait(thread->epoll, events, EVENTS, ms);
+  if (atomic_load(&thread->has_work)) ms = 0;
+  int count = epoll_wait(thread->epoll, events, MAX_EVENTS, ms);
   int error = errno;
   atomic_store(&thread->asleep, false);
   if (count >= 0) thread->wait_failures = 0;
@@ -103,25 +103,25 @@ static int wait_for_events(struct thread *thread, struct epoll_event *events) {
 }
 
 /* Tells the owner what could wait, when it has waited or there is nothing else to do. */
-static void tell_in_time(struct thread *thread, int events) {
-  wake_again(thread->engine);
-  if (!thread->untold) return;
-  if (events > 0 && !is_past(thread->now, thread->untold_since + UNTOLD)) return;
-  thread->untold = false;
-  wake(thread->engine);
+static void flush_batch(struct thread *thread, int events) {
+  retry_wake(thread->engine);
+  if (!thread->batched) return;
+  if (events > 0 && !is_past(thread->now, thread->batched_since + BATCH_MS)) return;
+  thread->batched = false;
+  wake_controller(thread->engine);
 }
 
 void *thread_run(void *argument) {
   struct thread *thread = argument;
-  struct epoll_event events[EVENTS];
-  thread->now = thread->sweep_at = clock_ms();
+  struct epoll_event events[MAX_EVENTS];
+  thread->now = thread->check_at = clock_ms();
   while (!atomic_load(&thread->engine->stopping)) {
     int count = wait_for_events(thread, events);
-    atomic_fetch_add_explicit(&thread->turn, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&thread->tick, 1, memory_order_relaxed);
     thread->now = clock_ms();
-    forgive_pause(thread);
+    extend_after_pause(thread);
     /* First, since what is ordered may be older than what has happened. */
-    on_call(thread);
+    do_work(thread);
     for (int index = 0; index < count; index++) {
       uintptr_t what = (uintptr_t)events[index].data.u64;
       void *pointer = (void *)(what & ~(uintptr_t)KIND);
@@ -130,10 +130,10 @@ void *thread_run(void *argument) {
       else if ((what & KIND) == OF_RACE) on_race(thread, pointer);
       else on_side(thread, pointer, (int)(what & KIND), events[index].events);
     }
-    if (is_time_to_sweep(thread, count == EVENTS)) sweep(thread);
+    if (is_time_to_check(thread, count == MAX_EVENTS)) check_timeouts(thread);
     run_ready(thread);
-    tell_what_is_over(thread);
-    tell_in_time(thread, count);
+    report_ended(thread);
+    flush_batch(thread, count);
   }
   return NULL;
 }

@@ -57,7 +57,7 @@ void judge(const struct connection *this, const struct told *told) {
   if (told->reason == CLIENT_FAILED && !client->reset_itself) wrong(this, told, "the client is blamed");
   if (told->reason == BACKEND_FAILED && !backend->reset_itself) wrong(this, told, "the backend is blamed");
   if (told->reason == CLOSED && !(told->did & DID_CLOSE)) wrong(this, told, "closed, and nobody asked for it");
-  if (told->reason == KILLED && !(told->did & (DID_KILL | DID_CANCEL))) wrong(this, told, "killed by nobody");
+  if (told->reason == ABORTED && !(told->did & (DID_KILL | DID_CANCEL))) wrong(this, told, "killed by nobody");
   if (told->reason == FINISHED && told->connected != 1 && !told->did)
     wrong(this, told, "finished without being connected once");
 }

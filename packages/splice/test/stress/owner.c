@@ -48,7 +48,7 @@ static void end(struct owner *owner, uint32_t slot, enum act act) {
   if (act == CLOSE) engine_close(owner->engine, slot);
   if (act == KILL || chance(owner->random, 10)) {
     note(known, DID_KILL);
-    engine_kill(owner->engine, slot);
+    engine_abort(owner->engine, slot);
   }
 }
 

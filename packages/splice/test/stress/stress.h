@@ -14,7 +14,7 @@
 
 /* A listener of the engine without timeouts, and one with short ones. */
 enum { PATIENT, HASTY, DOORS };
-enum { REASONS = KILLED + 1 };
+enum { REASONS = ABORTED + 1 };
 
 /* What the owner did to a connection, which decides how it may end. */
 enum { DID_CLOSE = 1, DID_KILL = 2, DID_CANCEL = 4 };

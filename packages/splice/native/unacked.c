@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 
 /* Milliseconds that a peer has to answer a window probe, at the least. */
-enum { ANSWER = 1000 };
+enum { MIN_ANSWER_MS = 1000 };
 
 /* As in linux/tcp.h, as far as it is asked for here. That of the C library may be older. */
 struct tcp_state {
@@ -30,7 +30,7 @@ struct tcp_state {
 };
 
 /* False where the kernel is too old, or does not say. */
-static bool ask(int fd, struct tcp_state *state, bool *window_closed) {
+static bool get_tcp_state(int fd, struct tcp_state *state, bool *window_closed) {
   socklen_t length = sizeof *state;
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO_OPTION, state, &length) < 0) return false;
   if (length < offsetof(struct tcp_state, min_rtt)) return false;
@@ -39,48 +39,48 @@ static bool ask(int fd, struct tcp_state *state, bool *window_closed) {
   return true;
 }
 
-bool has_pending(int fd) {
+bool has_unacked(int fd) {
   int unacknowledged;
   return ioctl(fd, TIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0; /* which is SIOCOUTQ */
 }
 
-static void set_exemption(struct flow *flow, int side, struct pending *pending, bool exempt) {
-  if (pending->exempt == exempt || flow->settings->user_timeout == 0) return;
-  if (set_user_timeout(flow->side[side].fd, exempt ? 0 : flow->settings->user_timeout)) pending->exempt = exempt;
+static void set_exempt(struct connection *connection, int side, struct unacked *unacked, bool exempt) {
+  if (unacked->exempt == exempt || connection->settings->user_timeout == 0) return;
+  if (set_user_timeout(connection->side[side].fd, exempt ? 0 : connection->settings->user_timeout)) unacked->exempt = exempt;
 }
 
 /* Whether the peer has left two probes unanswered, and has had the time of the user timeout. */
-static bool has_vanished(struct pending *pending, uint8_t probes, uint32_t now, uint32_t user_timeout) {
-  if (probes != pending->probes) {
-    if (pending->probes == 0) pending->unanswered_since = now;
-    pending->probes = probes;
-    pending->probed_at = now;
+static bool has_vanished(struct unacked *unacked, uint8_t probes, uint32_t now, uint32_t user_timeout) {
+  if (probes != unacked->probes) {
+    if (unacked->probes == 0) unacked->unanswered_since = now;
+    unacked->probes = probes;
+    unacked->probed_at = now;
   }
-  uint32_t answer = user_timeout < ANSWER ? user_timeout : ANSWER;
-  return pending->exempt && probes >= 2 && now - pending->unanswered_since >= user_timeout &&
-         now - pending->probed_at >= answer;
+  uint32_t answer = user_timeout < MIN_ANSWER_MS ? user_timeout : MIN_ANSWER_MS;
+  return unacked->exempt && probes >= 2 && now - unacked->unanswered_since >= user_timeout &&
+         now - unacked->probed_at >= answer;
 }
 
-bool check_pending(struct thread *thread, struct flow *flow, int from) {
-  struct way *way = &flow->way[from];
-  struct pending *pending = &way->pending;
+bool check_unacked(struct thread *thread, struct connection *connection, int from) {
+  struct direction *direction = &connection->direction[from];
+  struct unacked *unacked = &direction->unacked;
   struct tcp_state state;
   bool window_closed;
-  if (!ask(flow->side[!from].fd, &state, &window_closed)) return true;
+  if (!get_tcp_state(connection->side[!from].fd, &state, &window_closed)) return true;
   if (state.unacked == 0 && state.notsent_bytes == 0) {
-    set_exemption(flow, !from, pending, false);
-    pending->exists = false;
-    pending->probes = 0;
+    set_exempt(connection, !from, unacked, false);
+    unacked->exists = false;
+    unacked->probes = 0;
     return true;
   }
-  if (!pending->exists || pending->acked != (uint32_t)state.bytes_acked) {
-    if (pending->exists) flow->active_at = thread->now;
-    pending->since = thread->now;
-    pending->acked = (uint32_t)state.bytes_acked;
+  if (!unacked->exists || unacked->acked != (uint32_t)state.bytes_acked) {
+    if (unacked->exists) connection->active_at = thread->now;
+    unacked->since = thread->now;
+    unacked->acked = (uint32_t)state.bytes_acked;
   }
-  pending->exists = true;
-  set_exemption(flow, !from, pending, window_closed);
-  if (!has_vanished(pending, state.probes, thread->now, flow->settings->user_timeout)) return true;
-  flow_fail(thread, flow, !from, ETIMEDOUT);
+  unacked->exists = true;
+  set_exempt(connection, !from, unacked, window_closed);
+  if (!has_vanished(unacked, state.probes, thread->now, connection->settings->user_timeout)) return true;
+  fail_connection(thread, connection, !from, ETIMEDOUT);
   return false;
 }

@@ -8,15 +8,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ACCEPTS = 64, MOST_UNTAKEN = 16 };
+enum { ACCEPTS_PER_TICK = 64, MAX_UNTAKEN_CLIENTS = 16 };
 /* Clients in a row that were gone before they were accepted, until the listener pauses. */
-enum { MOST_GONE = 16 };
+enum { MAX_CLIENT_ERRORS = 16 };
 /* Events in a row without a client until it does the same. */
-enum { MOST_IN_VAIN = 16 };
+enum { MAX_EMPTY_ACCEPTS = 16 };
 /* Milliseconds for which a thread rests that has to do nothing. */
-enum { REST = 10 };
+enum { IDLE_SLEEP_MS = 10 };
 /* Milliseconds after accepting has failed; until the same error is reported again. */
-enum { PAUSE = 100, REPORT_AGAIN = 10000 };
+enum { PAUSE_MS = 100, REPORT_INTERVAL_MS = 10000 };
 
 static void pause_listener(struct thread *thread, struct listener *listener, uint32_t ms) {
   if (listener->paused) return;
@@ -24,30 +24,30 @@ static void pause_listener(struct thread *thread, struct listener *listener, uin
   listener->paused = true;
   listener->paused_until = thread->now + ms;
   thread->paused++;
-  look_at(thread, listener->paused_until);
+  schedule_check(thread, listener->paused_until);
 }
 
-static struct flow *new_flow(struct listener *listener, int fd, const union address *peer) {
-  struct flow *flow = calloc(1, sizeof *flow);
-  if (!flow) return NULL;
-  flow->side[CLIENT].fd = fd;
-  flow->side[BACKEND].fd = -1;
-  flow->settings = &listener->settings;
-  flow->listener = listener->number;
-  flow->peer = *peer;
-  return flow;
+static struct connection *new_connection(struct listener *listener, int fd, const union address *peer) {
+  struct connection *connection = calloc(1, sizeof *connection);
+  if (!connection) return NULL;
+  connection->side[CLIENT].fd = fd;
+  connection->side[BACKEND].fd = -1;
+  connection->settings = &listener->settings;
+  connection->listener = listener->number;
+  connection->peer = *peer;
+  return connection;
 }
 
-void report_error(struct thread *thread, struct listener *listener, int error) {
-  bool repeated = listener->reported == error && !is_past(thread->now, listener->reported_at + REPORT_AGAIN);
+void report_listener_error(struct thread *thread, struct listener *listener, int error) {
+  bool repeated = listener->reported_error == error && !is_past(thread->now, listener->reported_at + REPORT_INTERVAL_MS);
   if (repeated || atomic_load(&listener->closing)) return;
-  listener->reported = error;
+  listener->reported_error = error;
   listener->reported_at = thread->now;
-  tell_accept_failed(thread->engine, listener, error);
+  report_accept_failed(thread->engine, listener, error);
 }
 
 /* Whether accept4 says what was wrong with one client, and the next may be fine: accept(2). */
-static bool is_about_client(int error) {
+static bool is_client_error(int error) {
   switch (error) {
   case EINTR:
   case ECONNABORTED:
@@ -69,14 +69,14 @@ static bool is_about_client(int error) {
 /* Accepts what waits, and tells how many that were. */
 static int accept_all(struct thread *thread, struct listener *listener) {
   struct engine *engine = thread->engine;
-  int accepted = 0, gone = 0;
-  for (int tries = 0; tries < ACCEPTS; tries++) {
+  int accepted = 0, client_errors = 0;
+  for (int tries = 0; tries < ACCEPTS_PER_TICK; tries++) {
     /* Whoever decides is behind. The system's own queue is the place to wait: there it takes no descriptor, of which
      * there may be just enough for those that are served. */
-    if (atomic_load(&engine->untaken) >= MOST_UNTAKEN) {
-      atomic_store(&engine->held_back, true);
+    if (atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS) {
+      atomic_store(&engine->accept_paused, true);
       /* Asked again, since the owner may have seen them all just before it could know that somebody waits. */
-      if (atomic_load(&engine->untaken) >= MOST_UNTAKEN) {
+      if (atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS) {
         pause_listener(thread, listener, 0);
         break;
       }
@@ -84,13 +84,13 @@ static int accept_all(struct thread *thread, struct listener *listener) {
     union address peer = {0};
     socklen_t length = sizeof peer;
     int fd = accept4(listener->fd, &peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    struct flow *flow = fd < 0 ? NULL : new_flow(listener, fd, &peer);
-    if (flow) {
+    struct connection *connection = fd < 0 ? NULL : new_connection(listener, fd, &peer);
+    if (connection) {
       accepted++;
-      gone = 0;
-      if (listener->reported != 0) listener->reported = 0;
-      atomic_fetch_add(&engine->untaken, 1);
-      tell(engine, flow, TOLD_ACCEPTED, 0);
+      client_errors = 0;
+      if (listener->reported_error != 0) listener->reported_error = 0;
+      atomic_fetch_add(&engine->untaken_clients, 1);
+      report(engine, connection, REPORT_ACCEPTED, 0);
       continue;
     }
     int error = errno;
@@ -99,10 +99,10 @@ static int accept_all(struct thread *thread, struct listener *listener) {
       close(fd);
     }
     if (fd < 0 && error == EAGAIN) break;
-    if (fd < 0 && is_about_client(error) && ++gone < MOST_GONE) continue;
-    release_tubes(thread);
-    report_error(thread, listener, error);
-    pause_listener(thread, listener, PAUSE);
+    if (fd < 0 && is_client_error(error) && ++client_errors < MAX_CLIENT_ERRORS) continue;
+    close_idle_pipes(thread);
+    report_listener_error(thread, listener, error);
+    pause_listener(thread, listener, PAUSE_MS);
     break;
   }
   return accepted;
@@ -112,14 +112,14 @@ void on_listener(struct thread *thread, struct listener *listener) {
   if (atomic_load(&listener->closed)) return;
   if (listener->paused) {
     /* It could not be taken out of the epoll set, which now tells of it without end. */
-    struct timespec rest = {.tv_nsec = REST * 1000000L};
-    nanosleep(&rest, NULL);
+    struct timespec pause = {.tv_nsec = IDLE_SLEEP_MS * 1000000L};
+    nanosleep(&pause, NULL);
     return;
   }
   int accepted = accept_all(thread, listener);
-  if (accepted > 0) wake(thread->engine);
-  listener->in_vain = accepted > 0 ? 0 : listener->in_vain + 1;
-  if (listener->in_vain >= MOST_IN_VAIN) pause_listener(thread, listener, PAUSE);
+  if (accepted > 0) wake_controller(thread->engine);
+  listener->empty_accepts = accepted > 0 ? 0 : listener->empty_accepts + 1;
+  if (listener->empty_accepts >= MAX_EMPTY_ACCEPTS) pause_listener(thread, listener, PAUSE_MS);
 }
 
 static int watch_listener(struct thread *thread, struct listener *listener) {
@@ -131,22 +131,22 @@ static int watch_listener(struct thread *thread, struct listener *listener) {
 }
 
 /* Listeners that are new, closed, or have paused long enough. */
-void see_to_listeners(struct thread *thread) {
+void update_listeners(struct thread *thread) {
   struct engine *engine = thread->engine;
-  for (struct listener *listener = atomic_load(&engine->last_listener); listener; listener = listener->before) {
+  for (struct listener *listener = atomic_load(&engine->last_listener); listener; listener = listener->previous) {
     if (listener->thread != thread || listener->fd < 0) continue;
     bool closed = atomic_load(&listener->closed);
-    bool held_back = atomic_load(&engine->untaken) >= MOST_UNTAKEN;
-    bool rested = listener->paused && !held_back && is_past(thread->now, listener->paused_until);
-    if (!closed && !rested && !listener->is_new) continue;
+    bool accept_paused = atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS;
+    bool resumes = listener->paused && !accept_paused && is_past(thread->now, listener->paused_until);
+    if (!closed && !resumes && !listener->is_new) continue;
     if (listener->paused) thread->paused--;
     listener->paused = listener->is_new = false;
     if (closed) {
       close(listener->fd);
       listener->fd = -1;
     } else if (watch_listener(thread, listener) < 0) {
-      report_error(thread, listener, errno);
-      pause_listener(thread, listener, PAUSE);
+      report_listener_error(thread, listener, errno);
+      pause_listener(thread, listener, PAUSE_MS);
     }
   }
 }
@@ -164,22 +164,22 @@ int engine_listen(struct engine *engine, const struct sockaddr *address, socklen
     return error;
   }
   listener->settings = *settings;
-  listener->before = atomic_load(&engine->last_listener);
-  listener->number = *number = listener->before ? listener->before->number + 1 : 0;
+  listener->previous = atomic_load(&engine->last_listener);
+  listener->number = *number = listener->previous ? listener->previous->number + 1 : 0;
   listener->thread = &engine->threads[(unsigned)*number % engine->thread_count];
   listener->is_new = true;
   atomic_store(&engine->last_listener, listener);
-  call(listener->thread);
+  wake_thread(listener->thread);
   return 0;
 }
 
 void engine_unlisten(struct engine *engine, int number) {
   struct listener *listener = atomic_load(&engine->last_listener);
-  while (listener->number != number) listener = listener->before;
+  while (listener->number != number) listener = listener->previous;
   if (atomic_load(&listener->closed)) return;
   atomic_store(&listener->closing, true);
   /* Ends listening at once; the thread closes the descriptor when it sees `closed`, and not before. */
   shutdown(listener->fd, SHUT_RD);
   atomic_store(&listener->closed, true);
-  call(listener->thread);
+  wake_thread(listener->thread);
 }

@@ -54,7 +54,7 @@ static void count_extra(struct thread *thread, struct race *race) {
   race->extra = (uint8_t)extra;
 }
 
-static void failed(struct race *race, unsigned address, int error) {
+static void note_failure(struct race *race, unsigned address, int error) {
   /* What could not be dialled for want of descriptors may work: no endpoint is to blame. */
   if (is_exhausted(error)) race->next = race->count;
   if (is_exhausted(race->error)) return;
@@ -77,19 +77,19 @@ static bool has_room(const struct thread *thread, const struct race *race) {
 }
 
 /* Dials the next address, and those behind it while they fail at once. */
-static void start_next(struct thread *thread, struct flow *flow) {
-  struct race *race = flow->race;
+static void start_next(struct thread *thread, struct connection *connection) {
+  struct race *race = connection->race;
   while (race->next < race->count && has_room(thread, race)) {
     uint8_t address = race->next++;
-    int fd = dialling_socket(thread, flow->settings, &race->targets[address]);
-    if (fd >= 0 && watch(thread, fd, SIDE_EVENTS, (uintptr_t)flow | OF_RACE) < 0) {
+    int fd = connecting_socket(thread, connection->settings, &race->targets[address]);
+    if (fd >= 0 && watch(thread, fd, SIDE_EVENTS, (uintptr_t)connection | OF_RACE) < 0) {
       int error = errno;
       close(fd);
       errno = error;
       fd = -1;
     }
     if (fd < 0) {
-      failed(race, address, errno);
+      note_failure(race, address, errno);
       continue;
     }
     race->attempts[race->live++] = (struct attempt){fd, thread->now + race->timeout, address};
@@ -100,13 +100,13 @@ static void start_next(struct thread *thread, struct flow *flow) {
 }
 
 /* Ends a race without attempts, or says when to look at it again. */
-static void look_again(struct thread *thread, struct flow *flow) {
-  struct race *race = flow->race;
+static void reschedule(struct thread *thread, struct connection *connection) {
+  struct race *race = connection->race;
   if (race->live == 0) {
     int error = race->error ? race->error : ETIMEDOUT;
-    flow->dial_address = race->failed_address;
-    end_race(thread, flow);
-    return dial_failed(thread, flow, error);
+    connection->dial_address = race->failed_address;
+    end_race(thread, connection);
+    return dial_failed(thread, connection, error);
   }
   uint32_t due = race->attempts[0].until;
   for (unsigned index = 1; index < race->live; index++)
@@ -115,35 +115,35 @@ static void look_again(struct thread *thread, struct flow *flow) {
     uint32_t next_at = is_past(thread->now, race->next_at) ? thread->now + NO_ROOM_DELAY : race->next_at;
     if (is_past(due, next_at)) due = next_at;
   }
-  flow->dial_until = due;
-  look_at(thread, due);
+  connection->dial_deadline = due;
+  schedule_check(thread, due);
 }
 
-void start_race(struct thread *thread, struct flow *flow, struct race *race) {
-  flow->race = race;
-  flow->state = DIALLING;
-  start_next(thread, flow);
-  look_again(thread, flow);
+void start_race(struct thread *thread, struct connection *connection, struct race *race) {
+  connection->race = race;
+  connection->state = DIALLING;
+  start_next(thread, connection);
+  reschedule(thread, connection);
 }
 
-static void win(struct thread *thread, struct flow *flow, unsigned index) {
-  struct attempt *winner = &flow->race->attempts[index];
+static void succeed(struct thread *thread, struct connection *connection, unsigned index) {
+  struct attempt *winner = &connection->race->attempts[index];
   int fd = winner->fd;
-  flow->dial_address = winner->address;
+  connection->dial_address = winner->address;
   winner->fd = -1;
-  end_race(thread, flow);
-  flow->side[BACKEND] = (struct side){.fd = fd};
-  flow->has_patience = false;
-  flow->dialled_in = thread->turn;
+  end_race(thread, connection);
+  connection->side[BACKEND] = (struct side){.fd = fd};
+  connection->has_keepalive_options = false;
+  connection->dialled_in_tick = thread->tick;
   /* What the socket has to tell is told again, as of the backend's side. */
-  struct epoll_event event = {.events = SIDE_EVENTS, .data.u64 = (uintptr_t)flow | BACKEND};
-  if (epoll_ctl(thread->epoll, EPOLL_CTL_MOD, fd, &event) < 0) return dial_failed(thread, flow, errno);
-  dial_succeeded(thread, flow);
+  struct epoll_event event = {.events = SIDE_EVENTS, .data.u64 = (uintptr_t)connection | BACKEND};
+  if (epoll_ctl(thread->epoll, EPOLL_CTL_MOD, fd, &event) < 0) return dial_failed(thread, connection, errno);
+  dial_succeeded(thread, connection);
 }
 
-void on_race(struct thread *thread, struct flow *flow) {
-  struct race *race = flow->race;
-  if (!race || flow->state != DIALLING) return; /* it was decided by an event before this one */
+void on_race(struct thread *thread, struct connection *connection) {
+  struct race *race = connection->race;
+  if (!race || connection->state != DIALLING) return; /* it was decided by an event before this one */
   struct pollfd polled[ATTEMPTS_AT_ONCE];
   for (unsigned index = 0; index < race->live; index++)
     polled[index] = (struct pollfd){.fd = race->attempts[index].fd, .events = POLLOUT};
@@ -154,31 +154,31 @@ void on_race(struct thread *thread, struct flow *flow) {
     int error = polled[index].revents & (POLLERR | POLLHUP) ? socket_error(attempt->fd) : 0;
     if (error == 0 && is_connected_to_itself(attempt->fd, port_of(&race->targets[attempt->address])))
       error = ECONNREFUSED;
-    if (error == 0) return win(thread, flow, index);
-    failed(race, attempt->address, error);
+    if (error == 0) return succeed(thread, connection, index);
+    note_failure(race, attempt->address, error);
     close(attempt->fd);
     attempt->fd = -1;
   }
   unsigned before = race->live;
   drop_failed(thread, race);
-  if (race->live < before) start_next(thread, flow);
-  look_again(thread, flow);
+  if (race->live < before) start_next(thread, connection);
+  reschedule(thread, connection);
 }
 
-void check_race(struct thread *thread, struct flow *flow) {
-  struct race *race = flow->race;
+void check_race(struct thread *thread, struct connection *connection) {
+  struct race *race = connection->race;
   for (unsigned index = 0; index < race->live; index++) {
     struct attempt *attempt = &race->attempts[index];
     if (!is_past(thread->now, attempt->until)) continue;
-    failed(race, attempt->address, ETIMEDOUT);
+    note_failure(race, attempt->address, ETIMEDOUT);
     reset_on_close(attempt->fd);
     close(attempt->fd);
     attempt->fd = -1;
   }
   unsigned before = race->live;
   drop_failed(thread, race);
-  if (race->live < before || is_past(thread->now, race->next_at)) start_next(thread, flow);
-  look_again(thread, flow);
+  if (race->live < before || is_past(thread->now, race->next_at)) start_next(thread, connection);
+  reschedule(thread, connection);
 }
 
 void extend_race(struct race *race, uint32_t ms) {
@@ -186,8 +186,8 @@ void extend_race(struct race *race, uint32_t ms) {
   for (unsigned index = 0; index < race->live; index++) race->attempts[index].until += ms;
 }
 
-void end_race(struct thread *thread, struct flow *flow) {
-  struct race *race = flow->race;
+void end_race(struct thread *thread, struct connection *connection) {
+  struct race *race = connection->race;
   if (!race) return;
   for (unsigned index = 0; index < race->live; index++) {
     if (race->attempts[index].fd < 0) continue;
@@ -196,6 +196,6 @@ void end_race(struct thread *thread, struct flow *flow) {
   }
   race->live = 0;
   count_extra(thread, race);
-  flow->race = NULL;
+  connection->race = NULL;
   free(race);
 }

@@ -1,0 +1,187 @@
+/* The life of a flow on its thread, from its first dial to its end: what happens to it, and what it is ordered. */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static int watch_side(struct thread *thread, struct connection *connection, int which) {
+  return watch(thread, connection->side[which].fd, SIDE_EVENTS, (uintptr_t)connection | (uintptr_t)which);
+}
+
+static void close_side(struct side *side, bool reset) {
+  if (side->fd < 0) return;
+  if (reset) reset_on_close(side->fd);
+  close(side->fd); /* nothing else refers to the socket, so epoll forgets it as well */
+  *side = (struct side){.fd = -1};
+}
+
+static void link_connection(struct thread *thread, struct connection *connection) {
+  connection->next = thread->connections;
+  if (thread->connections) thread->connections->previous = connection;
+  thread->connections = connection;
+}
+
+static void unlink_connection(struct thread *thread, struct connection *connection) {
+  if (connection->previous) connection->previous->next = connection->next;
+  else thread->connections = connection->next;
+  if (connection->next) connection->next->previous = connection->previous;
+}
+
+/* Nothing was read from either side, not even an end. */
+static bool is_untouched(const struct connection *connection) {
+  for (int from = CLIENT; from <= BACKEND; from++) {
+    const struct direction *direction = &connection->direction[from];
+    if (direction->eof || atomic_load_explicit(&direction->bytes, memory_order_relaxed) > 0) return false;
+  }
+  return true;
+}
+
+void end_connection(struct thread *thread, struct connection *connection, enum reason reason, int error) {
+  /* Closing a client whose bytes nobody has read sends a reset by itself; what was read is known here alone. */
+  bool reset = reason != FINISHED && !(reason == CLOSED && is_untouched(connection));
+  drop_pending(thread, connection);
+  end_race(thread, connection);
+  close_side(&connection->side[CLIENT], reset);
+  close_side(&connection->side[BACKEND], reset || connection->state == DIALLING);
+  if (connection->in_epoll) unlink_connection(thread, connection);
+  connection->state = OVER;
+  connection->reason = reason;
+  connection->end_error = error;
+  if (!connection->ended_first && reason == CLIENT_FAILED) connection->ended_first = CLIENT + 1;
+  if (!connection->ended_first && reason == BACKEND_FAILED) connection->ended_first = BACKEND + 1;
+  /* Events of this turn may still point to it: the owner is told, and may free it, when the turn is over. */
+  connection->next = thread->over;
+  thread->over = connection;
+}
+
+void fail_connection(struct thread *thread, struct connection *connection, int side, int error) {
+  enum reason reason = side == CLIENT ? CLIENT_FAILED : BACKEND_FAILED;
+  end_connection(thread, connection, is_local_error(error) ? ABORTED : reason, error);
+}
+
+void free_connection(struct connection *connection) {
+  for (int which = CLIENT; which <= BACKEND; which++) {
+    if (connection->side[which].fd < 0) continue;
+    reset_on_close(connection->side[which].fd);
+    close(connection->side[which].fd);
+  }
+  free(connection->race_ordered);
+  free(connection);
+}
+
+void dial_failed(struct thread *thread, struct connection *connection, int error) {
+  close_side(&connection->side[BACKEND], true);
+  connection->state = WAITING;
+  report(thread->engine, connection, REPORT_DIAL_FAILED, error);
+}
+
+int connecting_socket(struct thread *thread, const struct settings *settings, const union address *target) {
+  socklen_t length = target->any.sa_family == AF_INET ? sizeof target->v4 : sizeof target->v6;
+  int fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0 && (errno == EMFILE || errno == ENFILE) && thread->idle_pipes) {
+    close_idle_pipes(thread);
+    fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  }
+  if (fd < 0) return -1;
+  int error = set_socket_options(fd, settings);
+  /* A connect that was interrupted goes on by itself: connect(2). */
+  if (error == 0 && connect(fd, &target->any, length) < 0 && errno != EINPROGRESS && errno != EINTR) error = errno;
+  if (error == 0) return fd;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+static void start_dial(struct thread *thread, struct connection *connection, const union address *target, uint32_t timeout) {
+  connection->dial_address = 0;
+  int fd = connecting_socket(thread, connection->settings, target);
+  if (fd < 0) return dial_failed(thread, connection, errno);
+  connection->side[BACKEND] = (struct side){.fd = fd};
+  connection->state = DIALLING;
+  connection->dial_deadline = thread->now + timeout;
+  connection->has_keepalive_options = false;
+  connection->dialled_in_tick = thread->tick;
+  connection->dial_port = port_of(target);
+  if (watch_side(thread, connection, BACKEND) < 0) return dial_failed(thread, connection, errno);
+  schedule_check(thread, connection->dial_deadline);
+}
+
+void dial_succeeded(struct thread *thread, struct connection *connection) {
+  connection->state = RELAYING;
+  connection->active_at = thread->now;
+  for (int which = CLIENT; which <= BACKEND; which++)
+    connection->side[which].readable = connection->side[which].writable = true;
+  report(thread->engine, connection, REPORT_CONNECTED, 0);
+  move_bytes(thread, connection);
+}
+
+static void on_dialled(struct thread *thread, struct connection *connection, uint32_t events) {
+  int error = events & (EPOLLERR | EPOLLHUP) ? socket_error(connection->side[BACKEND].fd) : 0;
+  if (error == 0 && is_connected_to_itself(connection->side[BACKEND].fd, connection->dial_port)) error = ECONNREFUSED;
+  if (error != 0) return dial_failed(thread, connection, error);
+  dial_succeeded(thread, connection);
+}
+
+void on_side(struct thread *thread, struct connection *connection, int which, uint32_t events) {
+  struct side *side = &connection->side[which];
+  if (connection->state == OVER || side->fd < 0) return;
+  /* An order has closed the socket that this is about, and dialled again. */
+  if (which == BACKEND && connection->dialled_in_tick == thread->tick) return;
+  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->readable = true;
+  if (events & EPOLLOUT) side->writable = true;
+  if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->has_eof_or_error = true;
+  if (connection->state == DIALLING && which == BACKEND) return on_dialled(thread, connection, events);
+  if (connection->state == RELAYING) move_bytes(thread, connection);
+  /* What could not be read on (back-pressure), or was read to its end, can be reset all the same. */
+  if (!(events & EPOLLERR) || connection->state == OVER) return;
+  int error = socket_error(connection->side[which].fd);
+  if (error != 0) fail_connection(thread, connection, which, error);
+}
+
+static void abandon_dial(struct thread *thread, struct connection *connection) {
+  end_race(thread, connection);
+  close_side(&connection->side[BACKEND], true);
+  connection->state = WAITING;
+}
+
+void handle_orders(struct thread *thread, struct connection *connection) {
+  pthread_mutex_lock(&thread->lock);
+  uint8_t orders = connection->orders;
+  uint32_t timeout = connection->timeout;
+  union address target = connection->target;
+  bool freed = connection->freed, over = connection->state == OVER;
+  struct race *race = orders & ORDER_DIAL || freed ? connection->race_ordered : NULL;
+  if (race) connection->race_ordered = NULL;
+  connection->orders = 0;
+  connection->order_queued = false;
+  uint8_t dial_number = connection->dial_ordered;
+  pthread_mutex_unlock(&thread->lock);
+  if (freed) {
+    free(race);
+    return free(connection);
+  }
+  bool ends = orders & (ORDER_ABORT | ORDER_CLOSE);
+  /* Too late, if bytes have come and gone: they must not go to another backend. */
+  bool moved = orders & ORDER_CANCEL && !over && connection->state == RELAYING && !is_untouched(connection);
+  if (over || ends || moved) free(race);
+  if (over) return; /* the owner may have freed it by now */
+  if (ends) return end_connection(thread, connection, orders & ORDER_ABORT ? ABORTED : CLOSED, 0);
+  if (moved) return end_connection(thread, connection, ABORTED, 0);
+  if (orders & ORDER_CANCEL) abandon_dial(thread, connection);
+  if (!(orders & ORDER_DIAL) || connection->state == RELAYING) return free(race);
+  abandon_dial(thread, connection); /* there is one only if the owner dials twice at once, which it must not */
+  connection->dial = dial_number;
+  if (!connection->in_epoll) {
+    connection->in_epoll = true;
+    link_connection(thread, connection);
+    if (watch_side(thread, connection, CLIENT) < 0) {
+      free(race);
+      return end_connection(thread, connection, ABORTED, errno);
+    }
+  }
+  if (race) start_race(thread, connection, race);
+  else start_dial(thread, connection, &target, timeout);
+}
