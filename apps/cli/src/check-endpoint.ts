@@ -114,8 +114,8 @@ async function look(
 ): Promise<NonNullable<EndpointCheck["health"]>> {
   const looked = await outcome(probe(endpoint, signal), "probe");
   if ("error" in looked) return { level: "tcp", error: looked.error.detail };
-  const { level, error, note } = looked.value;
-  return { level, ...(error && { error: error.detail }), ...(note !== undefined && { note }) };
+  const { check, error, note } = looked.value;
+  return { level: check, ...(error && { error: error.detail }), ...(note !== undefined && { note }) };
 }
 
 async function certificateOf(

@@ -35,11 +35,11 @@ export async function discover(
   const warnings = new Set<string>();
   const observer: Observer = {
     unsecured: ({ source, why }) => warnings.add(`${source}: ${why}`),
-    lookupFailed({ source, error }) {
+    discoveryFailed({ source, error }) {
       problems.add(`${source}: ${error.detail}`);
       onChange?.();
     },
-    endpointRefused: ({ endpoint, error }) => problems.add(`${formatAddress(endpoint)}: ${error.detail}`),
+    endpointRejected: ({ endpoint, error }) => problems.add(`${formatAddress(endpoint)}: ${error.detail}`),
   };
   const sources = await createSources(flags, {
     observer,

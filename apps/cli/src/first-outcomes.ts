@@ -26,9 +26,9 @@ export function firstOutcomes(
         observer.discovered?.(event);
         tell(event.source);
       },
-      lookupFailed(event) {
+      discoveryFailed(event) {
         if (event.error.code.startsWith("invalid-")) reject(event.error);
-        observer.lookupFailed?.(event);
+        observer.discoveryFailed?.(event);
         if (event.source !== "validation") tell(event.source);
       },
     },

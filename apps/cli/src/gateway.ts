@@ -114,7 +114,7 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
       if (!check || !endpoint.secure) await connection?.(endpoint, signal);
       return verdict;
     },
-    isProof: ({ level }) => isAsked && level !== "tcp",
+    isProof: ({ check }) => isAsked && check !== "tcp",
     onSuspicion: endpoint => health?.suspect(endpoint),
   });
   const proxy = createProxy({

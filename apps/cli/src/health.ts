@@ -1,5 +1,5 @@
 import type { HealthChecks, HealthObserver } from "@gw/health";
-import { type Checked, type Endpoint, GatewayError, type Observer, type Verdict } from "@gw/interface";
+import { type CheckedPool, type Endpoint, GatewayError, type Observer, type Verdict } from "@gw/interface";
 import { type HealthFlags, refuseHealthContradictions } from "./flags/health.js";
 import { type HealthProbe, loadProbe, type ProbeContext } from "./health-probe.js";
 
@@ -10,7 +10,7 @@ export interface Health {
   /** Whether endpoints are asked where they serve their clients. */
   readonly asksWhereClientsGo: boolean;
   /** Begins to look at the endpoints of `pool`. */
-  start(pool: Checked): void;
+  start(pool: CheckedPool): void;
   /** There is reason to doubt an endpoint. */
   suspect(endpoint: Endpoint): void;
   /** Sees what happens to the pool, so that the checks know of it at once. */
@@ -78,12 +78,12 @@ class LazyHealth implements Health {
     return health.rising(look.probe, { rise: this.#flags.healthRise })(endpoint, signal);
   }
 
-  start(pool: Checked): void {
+  start(pool: CheckedPool): void {
     // The first clients come first.
     setTimeout(() => this.#begin(pool), patienceMs).unref();
   }
 
-  #begin(pool: Checked): void {
+  #begin(pool: CheckedPool): void {
     if (this.#closed) return;
     this.load().then(
       ({ health }) => {
@@ -114,10 +114,10 @@ class LazyHealth implements Health {
       };
     return {
       ...observer,
-      endpointsChanged: telling(observer.endpointsChanged),
-      setAside: telling(observer.setAside),
-      back: telling(observer.back),
-      switched: telling(observer.switched),
+      poolChanged: telling(observer.poolChanged),
+      endpointDown: telling(observer.endpointDown),
+      endpointUp: telling(observer.endpointUp),
+      failover: telling(observer.failover),
     };
   }
 

@@ -16,18 +16,18 @@ function rig() {
 
 test("what happens to every client in turn is said once a minute, with the number of those unsaid", async () => {
   const { observer, clock, lines } = rig();
-  for (let client = 0; client < 5; client++) observer.refused?.({ limit: 10 });
+  for (let client = 0; client < 5; client++) observer.limitReached?.({ limit: 10 });
   expect(lines).toHaveLength(1);
   await clock.advance(60_000);
-  observer.refused?.({ limit: 10 });
+  observer.limitReached?.({ limit: 10 });
   expect(lines[1]).toMatchObject({ msg: "connection limit reached: refusing new clients", unsaid: 4 });
 });
 
 test("an endpoint that fails again and again is said ten times a minute, and that it is back all the same", () => {
   const { observer, lines } = rig();
-  observer.setAside?.({ endpoint, error, retryInMs: 100 });
-  for (let retry = 0; retry < 100; retry++) observer.stillAside?.({ endpoint, error, retryInMs: 100 });
-  observer.back?.({ endpoint, asideMs: 10_000 });
+  observer.endpointDown?.({ endpoint, error, retryInMs: 100 });
+  for (let retry = 0; retry < 100; retry++) observer.endpointStillDown?.({ endpoint, error, retryInMs: 100 });
+  observer.endpointUp?.({ endpoint, downMs: 10_000 });
   expect(lines).toHaveLength(12);
   expect(lines[0]?.msg).toBe("endpoint set aside");
   expect(lines.at(-1)?.msg).toBe("endpoint is back");
@@ -37,8 +37,8 @@ test("how deep an endpoint is looked at does not take the place of the line's ow
   const raw: string[] = [];
   const log = pino({ level: "trace" }, { write: line => raw.push(line) });
   const observer = logObserver(log, manualClock());
-  observer.healthLevel?.({ endpoint, level: "etcd /health", note: "shallow" });
-  observer.probed?.({ endpoint, verdict: { level: "tcp", scope: "endpoint", error }, tookMs: 1.234 });
+  observer.checkTypeChanged?.({ endpoint, check: "etcd /health", note: "shallow" });
+  observer.checked?.({ endpoint, verdict: { check: "tcp", scope: "endpoint", error }, tookMs: 1.234 });
   for (const line of raw) expect(line.match(/"level":/g)).toHaveLength(1);
   expect(raw.map(line => JSON.parse(line))).toMatchObject([
     { level: 30, msg: "health check", by: "etcd /health", note: "shallow" },
@@ -50,7 +50,7 @@ test("a line names twenty endpoints, and says how many more there are", () => {
   const { observer, lines } = rig();
   const many = Array.from({ length: 10_000 }, (_, index) => ({ ...endpoint, host: `e${index}` }));
   observer.discovered?.({ source: "srv", why: "it changed", added: many, removed: many, changed: many });
-  observer.panic?.({ cause: "all-aside", endpoints: many, error });
+  observer.panic?.({ cause: "all-down", endpoints: many, error });
   expect(lines).toHaveLength(2);
   for (const line of lines) expect(JSON.stringify(line).length).toBeLessThan(3_000);
   const [changed] = lines as unknown as { added: string[] }[];

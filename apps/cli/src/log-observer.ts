@@ -36,7 +36,7 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
     return { name, say };
   };
   return {
-    endpointsChanged({ added, removed }) {
+    poolChanged({ added, removed }) {
       if (!log.isLevelEnabled("debug")) return;
       log.debug({ added: namesOf(added), removed: namesOf(removed) }, "pool changed");
     },
@@ -47,7 +47,7 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
         "endpoints changed",
       );
     },
-    lookupFailed({ source, error, ageMs }) {
+    discoveryFailed({ source, error, ageMs }) {
       const kept = ageMs === undefined ? {} : { lastGood: `${formatDuration(ageMs)} ago` };
       // Where nothing can be trusted, nothing is left: that is no outage that the last good set bridges.
       const level = error.code === "untrusted" ? "error" : "warn";
@@ -55,10 +55,10 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
         log[level]({ source, why: error.detail, ...kept, ...before }, "endpoints cannot be looked up"),
       );
     },
-    lookupRecovered({ source, failedMs }) {
+    discoveryRecovered({ source, failedMs }) {
       log.info({ source, failedFor: formatDuration(failedMs) }, "endpoints can be looked up again");
     },
-    endpointRefused({ source, endpoint, error }) {
+    endpointRejected({ source, endpoint, error }) {
       const name = formatAddress(endpoint);
       refusals(before =>
         log.warn({ source, endpoint: name, why: error.detail, ...before }, "endpoint refused"),
@@ -73,7 +73,7 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
         "endpoint cannot be reached from here",
       );
     },
-    closing({ endpoint, connections, withinMs, error }) {
+    closingConnections({ endpoint, connections, withinMs, error }) {
       const { name, say } = ofEndpoint("closing", endpoint);
       const within = formatDuration(withinMs);
       say(before =>
@@ -83,7 +83,7 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
         ),
       );
     },
-    recycling({ endpoint, connections, cause }) {
+    recyclingConnections({ endpoint, connections, cause }) {
       recycled(before =>
         log.info(
           { endpoint: formatAddress(endpoint), connections, why: recyclingCauses[cause], ...before },
@@ -91,41 +91,41 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
         ),
       );
     },
-    healthLevel({ endpoint, level, note }) {
-      const { name, say } = ofEndpoint("healthLevel", endpoint);
+    checkTypeChanged({ endpoint, check, note }) {
+      const { name, say } = ofEndpoint("checkTypeChanged", endpoint);
       const noted = note === undefined ? {} : { note };
-      say(before => log.info({ endpoint: name, by: level, ...noted, ...before }, "health check"));
+      say(before => log.info({ endpoint: name, by: check, ...noted, ...before }, "health check"));
     },
     ...(log.isLevelEnabled("trace") &&
       ({
-        probed({ endpoint, verdict: { level, error, note }, tookMs }) {
+        checked({ endpoint, verdict: { check, error, note }, tookMs }) {
           const why = error && { why: error.detail };
           log.trace(
-            { endpoint: formatAddress(endpoint), by: level, note, ...why, tookMs: round(tookMs) },
+            { endpoint: formatAddress(endpoint), by: check, note, ...why, tookMs: round(tookMs) },
             "probed",
           );
         },
       } satisfies HealthObserver)),
-    setAside({ endpoint, error, retryInMs }) {
-      const { name, say } = ofEndpoint("setAside", endpoint);
+    endpointDown({ endpoint, error, retryInMs }) {
+      const { name, say } = ofEndpoint("endpointDown", endpoint);
       const retryIn = retryInMs > 0 ? formatDuration(retryInMs) : "checked now";
       say(before =>
         log.warn({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint set aside"),
       );
     },
-    stillAside({ endpoint, error, retryInMs }) {
-      const { name, say } = ofEndpoint("stillAside", endpoint);
+    endpointStillDown({ endpoint, error, retryInMs }) {
+      const { name, say } = ofEndpoint("endpointStillDown", endpoint);
       const retryIn = retryInMs > 0 ? formatDuration(retryInMs) : "checked now";
       say(before =>
         log.info({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint still fails"),
       );
     },
-    back({ endpoint, asideMs }) {
+    endpointUp({ endpoint, downMs }) {
       const { name, say } = ofEndpoint("back", endpoint);
-      const asideFor = formatDuration(asideMs);
+      const asideFor = formatDuration(downMs);
       say(before => log.info({ endpoint: name, asideFor, ...before }, "endpoint is back"));
     },
-    switched({ from, to, why }) {
+    failover({ from, to, why }) {
       const { name, say } = ofEndpoint("switched", to);
       say(before => log.info({ from: formatAddress(from), to: name, why, ...before }, "switched endpoint"));
     },
@@ -144,7 +144,7 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
         log.error({ why: error.detail, ...before }, "the selector failed: picking at random in its place"),
       );
     },
-    refused({ limit }) {
+    limitReached({ limit }) {
       refused(before => log.warn({ limit, ...before }, "connection limit reached: refusing new clients"));
     },
     listenSkipped({ address, error }) {
@@ -172,9 +172,9 @@ export function logObserver(log: Logger, clock: Clock = systemClock): Observer &
 }
 
 const panicCauses = {
-  "all-aside": "all endpoints are set aside: trying them all the same",
+  "all-down": "all endpoints are set aside: trying them all the same",
   "most-unhealthy": "health checks find fault with most endpoints: using them all the same",
-  shared: "no endpoint is well, so that none is left for another",
+  cluster: "no endpoint is well, so that none is left for another",
 } as const;
 
 const recyclingCauses = {

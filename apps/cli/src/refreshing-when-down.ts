@@ -20,7 +20,7 @@ export function refreshingWhenDown(
     panic(event) {
       observer.panic?.(event);
       calm();
-      if (signal.aborted || event.cause !== "all-aside") return;
+      if (signal.aborted || event.cause !== "all-down") return;
       timer = setInterval(refresh, everyMs).unref();
       refresh();
     },

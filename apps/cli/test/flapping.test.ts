@@ -16,8 +16,8 @@ async function minute(selector: Selector, retryDelayMs: number) {
   const hangs = (): boolean => Math.floor(clock.now() / 1_000) % 2 === 1;
   const probe: Probe = async ({ host }) =>
     host === flapping.host && hangs()
-      ? { level: "etcd /health", scope: "endpoint", error: new GatewayError("timed-out", "it hangs") }
-      : { level: "etcd /health", scope: "endpoint" };
+      ? { check: "etcd /health", scope: "endpoint", error: new GatewayError("timed-out", "it hangs") }
+      : { check: "etcd /health", scope: "endpoint" };
   let switches = 0;
   const pool = createPool({
     selector,
@@ -29,7 +29,7 @@ async function minute(selector: Selector, retryDelayMs: number) {
       if (error) throw error;
     },
     observer: {
-      switched: () => {
+      failover: () => {
         switches += 1;
       },
     },

@@ -33,7 +33,7 @@ async function put(gw: Gw, key: string, value: string, within: readonly string[]
 }
 
 /** Waits until the log says that `member` was set aside, and why. */
-async function setAside(gw: Gw, { endpoint }: EtcdMember, why: string): Promise<void> {
+async function endpointDown(gw: Gw, { endpoint }: EtcdMember, why: string): Promise<void> {
   await gw.printed(
     new RegExp(`"endpoint":"${endpoint}","why":"[^\\n]*${why}[^\\n]*"msg":"endpoint set aside"`),
   );
@@ -65,7 +65,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     // A leader that hangs is followed by an election, whose errors are etcd's own.
     await cluster.settledWithout(hung);
     await put(gw, "k1", "during");
-    await setAside(gw, hung, "no answer within");
+    await endpointDown(gw, hung, "no answer within");
     expect(await gw.logged(/closing connections to an endpoint/)).toMatchObject({ endpoint: hung.endpoint });
     await watch.printed(/during/);
     const successor = await inUse(gw, cluster);
@@ -179,7 +179,7 @@ describe.skipIf(missing("etcd", "etcdctl") || noNetworks())("across a network", 
     for (const gw of [asking, connecting]) await put(gw, "k", "v", within);
     const [first] = cluster.members as [EtcdMember];
     await network.hosts[0]?.isolate();
-    await setAside(asking, first, "(?:no leader|does not agree)");
+    await endpointDown(asking, first, "(?:no leader|does not agree)");
     await cluster.settledWithout(first);
     await put(asking, "k", "w", within);
     expect(await inUse(asking, cluster)).not.toBe(first);

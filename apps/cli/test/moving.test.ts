@@ -23,7 +23,7 @@ test("a connection that has reached its age is reset, and the log says why", asy
     why: "they are older than --max-connection-age",
   });
   expect(await gw.logged(/closed/)).toMatchObject({
-    reason: "killed",
+    reason: "aborted",
     why: "the connection is older than connections may become",
   });
 });

@@ -107,7 +107,7 @@ async function endOne(
     async () => {
       await connected();
       served.kill();
-      await served.ends("killed");
+      await served.ends("aborted");
     },
     async () => {
       served.dial(nobody);

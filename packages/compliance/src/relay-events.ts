@@ -29,14 +29,14 @@ export const eventCases: readonly RelayCase[] = [
           () => failed.served.end,
           () => `ended() is missing (${failed.served})`,
         );
-        await killed.served.ends("killed");
+        await killed.served.ends("aborted");
         await closed.served.ends("closed");
-        await unserved.served.ends("killed");
+        await unserved.served.ends("aborted");
       }
       // Whatever is late comes before what is told of a later client.
       const last = await bench.connected(door, backend);
       last.served.kill();
-      await last.served.ends("killed");
+      await last.served.ends("aborted");
       await eventLoopTurn();
     },
   },
@@ -47,13 +47,13 @@ export const eventCases: readonly RelayCase[] = [
       const [door, backend] = [await bench.listen(), await bench.backend()];
       const connected = await bench.connected(door, backend);
       connected.served.kill();
-      await connected.served.ends("killed");
+      await connected.served.ends("aborted");
       const dialled = await bench.accepted(door);
       dialled.served.dial({ host: "255.255.255.255", port: 9 });
       dialled.served.cancelDial();
       dialled.served.dial(backend.address);
       dialled.served.kill();
-      await dialled.served.ends("killed");
+      await dialled.served.ends("aborted");
       const waiting = await bench.accepted(door);
       waiting.served.close();
       await waiting.served.ends("closed");

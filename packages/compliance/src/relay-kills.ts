@@ -17,7 +17,7 @@ export const killCases: readonly RelayCase[] = [
         if (dials) served.dial(hole);
         served.kill();
         await client.getsReset();
-        await served.ends("killed");
+        await served.ends("aborted");
       }
     },
   },
@@ -30,7 +30,7 @@ export const killCases: readonly RelayCase[] = [
       await server.gets("question");
       served.kill();
       await Promise.all([client.getsReset(), server.getsReset()]);
-      const { bytesFromClient } = await served.ends("killed");
+      const { bytesFromClient } = await served.ends("aborted");
       if (bytesFromClient !== 8) throw new Surprise(`${bytesFromClient} bytes in place of 8`);
     },
   },
@@ -43,7 +43,7 @@ export const killCases: readonly RelayCase[] = [
       await server.getsEnd("question");
       served.kill();
       await Promise.all([client.getsReset(), server.noticesReset()]);
-      await served.ends("killed");
+      await served.ends("aborted");
     },
   },
   {
@@ -63,7 +63,7 @@ export const killCases: readonly RelayCase[] = [
         await server.getsReset();
         client.flow();
         await client.getsAllOrReset(length);
-        await served.ends("killed");
+        await served.ends("aborted");
       }
     },
   },
@@ -85,7 +85,7 @@ export const killCases: readonly RelayCase[] = [
       await second.server.gets("stays");
       second.served.kill();
       second.served.kill();
-      await second.served.ends("killed");
+      await second.served.ends("aborted");
     },
   },
   {
@@ -102,7 +102,7 @@ export const killCases: readonly RelayCase[] = [
         served.dial(address);
         await (address === nobody ? served.failsToDial("refused") : served.isConnected());
         await client.getsReset();
-        await served.ends("killed");
+        await served.ends("aborted");
       }
       const killed: Served[] = [];
       const deadly = await bench.listen({
@@ -114,7 +114,7 @@ export const killCases: readonly RelayCase[] = [
       });
       const client = bench.client(deadly.address);
       await client.getsReset();
-      for (const served of killed) await served.ends("killed");
+      for (const served of killed) await served.ends("aborted");
     },
   },
 ];

@@ -65,7 +65,7 @@ export class Served extends Changing implements ClientEvents {
 
   kill(): void {
     this.#dialling = false;
-    this.#call("kill()", () => this.client.kill());
+    this.#call("kill()", () => this.client.abort());
   }
 
   connected(address: Address): void {
@@ -103,7 +103,7 @@ export class Served extends Changing implements ClientEvents {
     );
     if (event.name === "connected") return true;
     const moved = event.name === "ended" && event.end.bytesFromClient + event.end.bytesFromBackend > 0;
-    if (moved && event.end.reason === "killed") return false;
+    if (moved && event.end.reason === "aborted") return false;
     throw new Surprise(`${event.name}() in place of connected() (so far: ${this})`);
   }
 

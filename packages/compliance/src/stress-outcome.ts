@@ -26,7 +26,7 @@ export function demandOutcome(
     "backend-failed": down.ending !== "end",
     "timed-out": false,
     closed: plan.closes || down.ending !== "end",
-    killed: plan.killAfterMs !== undefined || plan.cancelAfter !== undefined,
+    aborted: plan.killAfterMs !== undefined || plan.cancelAfter !== undefined,
   };
   if (!possible[reason]) throw new Surprise(`it ended as ${reason}, though nobody asked for that`);
   // One that is closed before it has sent anything sees an end.

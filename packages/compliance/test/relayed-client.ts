@@ -34,7 +34,7 @@ const endings: { readonly [reason in RelayEnd["reason"]]?: Fault } = {
   "backend-failed": "passes resets on as ends",
   "timed-out": "times out with an end",
   closed: "closes with an end",
-  killed: "kills with an end",
+  aborted: "kills with an end",
 };
 
 /** A client of the reference relay. */
@@ -154,8 +154,8 @@ export class RelayedClient implements RelayClient {
     this.#fail({ reason: "closed" });
   }
 
-  kill(): void {
-    if (!this.#over) this.#fail({ reason: "killed" });
+  abort(): void {
+    if (!this.#over) this.#fail({ reason: "aborted" });
     else if (this.#faults.has("kills what has ended")) setImmediate(() => this.#end());
   }
 
@@ -246,8 +246,8 @@ export class RelayedClient implements RelayClient {
     this.#failure ??= failure;
     this.cancelDial();
     const { reason } = failure;
-    if (reason === "killed" && this.#faults.has("never ends")) return;
-    if (reason === "killed" && this.#faults.has("ends at once")) this.#end();
+    if (reason === "aborted" && this.#faults.has("never ends")) return;
+    if (reason === "aborted" && this.#faults.has("ends at once")) this.#end();
     const mildly = endings[reason];
     for (const [side, socket] of Object.entries(this.#sockets))
       if (mildly && this.#faults.has(mildly)) socket.destroySoon();
@@ -256,7 +256,7 @@ export class RelayedClient implements RelayClient {
 
   /** Whether what must be reset is left as it is. */
   #spares(side: Side, reason: RelayEnd["reason"]): boolean {
-    if (reason === "killed") return side === "backend" && this.#faults.has("kills the client only");
+    if (reason === "aborted") return side === "backend" && this.#faults.has("kills the client only");
     return reason === `${otherOf[side]}-failed` && this.#faults.has("keeps resets to itself");
   }
 

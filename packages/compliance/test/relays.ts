@@ -41,7 +41,7 @@ export function relay(...list: readonly Fault[]): Relay {
         close() {
           if (closed && faults.has("closes once only")) throw new Error("it is closed");
           closed = true;
-          if (faults.has("closes clients with the listener")) for (const client of clients) client.kill();
+          if (faults.has("closes clients with the listener")) for (const client of clients) client.abort();
           if (!faults.has("goes on accepting")) server.close();
           else setTimeout(() => server.close(), 500);
         },

@@ -76,7 +76,9 @@ test("what a source throws is told, ends no other source, and is mended by a ref
   const [one, other] = [fed(), fed()];
   const told = queue<string>();
   let refresh = (): void => {};
-  const watched = merge([one, other], { observer: { lookupFailed: ({ error }) => told.put(error.detail) } });
+  const watched = merge([one, other], {
+    observer: { discoveryFailed: ({ error }) => told.put(error.detail) },
+  });
   const onRefresh = (listener: () => void) => {
     refresh = listener;
     return () => {};

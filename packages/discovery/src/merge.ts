@@ -10,7 +10,7 @@ import { sameSet, union } from "./sets.js";
 
 /** Options of {@link merge}. */
 export interface MergeOptions {
-  /** Is told (`lookupFailed`) what a source throws. */
+  /** Is told (`discoveryFailed`) what a source throws. */
   readonly observer?: Observer | undefined;
 }
 
@@ -115,7 +115,7 @@ async function* follow(
       return yield* source.watch(request);
     } catch (cause) {
       const error = GatewayError.from(cause, "discovery");
-      notify(observer, "lookupFailed", { source: "merge", error });
+      notify(observer, "discoveryFailed", { source: "merge", error });
       await refreshed(request);
     }
   }

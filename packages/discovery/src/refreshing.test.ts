@@ -16,8 +16,8 @@ function rig(options: RefreshOptions = {}) {
   const names = (set: readonly Endpoint[]): string => set.map(({ host }) => host).join(",");
   const observer: Observer = {
     discovered: ({ added, removed }) => told.put(`discovered +${names(added)} -${names(removed)}`),
-    lookupFailed: ({ error, ageMs }) => told.put(`failed ${error.detail} (${ageMs})`),
-    lookupRecovered: ({ failedMs }) => told.put(`recovered ${failedMs}`),
+    discoveryFailed: ({ error, ageMs }) => told.put(`failed ${error.detail} (${ageMs})`),
+    discoveryRecovered: ({ failedMs }) => told.put(`recovered ${failedMs}`),
   };
   const read = (): Promise<Reading> => {
     looked += 1;

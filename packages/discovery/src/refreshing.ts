@@ -1,5 +1,7 @@
 import {
+  backoffMs,
   type Clock,
+  createOutage,
   type Discovery,
   type Endpoint,
   GatewayError,
@@ -80,6 +82,7 @@ async function* watch(
   { signal, onRefresh }: WatchOptions,
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
   const { minRefreshMs, maxRefreshMs, observer, clock = systemClock, random = Math.random } = options;
+  const backoff = { baseMs: minRefreshMs, maxMs: maxRefreshMs };
   const waiter = createWaiter(clock, signal, onRefresh);
   const health = sourceHealth(source, observer, clock);
   let known: readonly Endpoint[] | undefined;
@@ -93,7 +96,7 @@ async function* watch(
         const outlasted = known !== undefined && emptyForMs >= (options.emptyAfterMs ?? Infinity);
         const believed = reading.endpoints.length > 0 || outlasted;
         failures = reading.endpoints.length > 0 ? 0 : failures + 1;
-        holdsMs = reading.endpoints.length > 0 ? reading.ttlMs : backOff(minRefreshMs, failures);
+        holdsMs = reading.endpoints.length > 0 ? reading.ttlMs : backoffMs(failures, backoff);
         if (believed && !(known && sameSet(known, reading.endpoints))) {
           const first = !known;
           const before = known ?? [];
@@ -113,7 +116,7 @@ async function* watch(
         if (!known && error.code.startsWith("invalid-")) throw error;
         health.failed(error);
         failures += 1;
-        holdsMs = backOff(minRefreshMs, failures);
+        holdsMs = backoffMs(failures, backoff);
       }
       const clamped = Math.min(Math.max(holdsMs, minRefreshMs), maxRefreshMs);
       await waiter.wait(clamped * (1 + random() / 10));
@@ -123,28 +126,17 @@ async function* watch(
   }
 }
 
-function backOff(leastMs: number, failures: number): number {
-  return leastMs * 2 ** Math.min(failures - 1, 16);
-}
-
 /** Remembers since when a source fails or is empty, and says each thing once. */
 function sourceHealth(
   source: string,
   observer: Observer | undefined,
   clock: Clock,
 ): { saw(reading: Reading): number; failed(error: GatewayError): void } {
-  let lastGood: number | undefined;
-  let failing: { readonly since: number; readonly detail: string } | undefined;
+  const outage = createOutage(clock);
   let emptySince: number | undefined;
   const failed = (error: GatewayError): void => {
-    const since = failing?.since ?? clock.now();
-    if (failing?.detail !== error.detail)
-      notify(observer, "lookupFailed", {
-        source,
-        error,
-        ...(lastGood === undefined ? {} : { ageMs: clock.now() - lastGood }),
-      });
-    failing = { since, detail: error.detail };
+    const isNew = outage.failed(error.detail);
+    if (isNew) notify(observer, "discoveryFailed", { source, error, ...isNew });
   };
   return {
     failed(error) {
@@ -160,9 +152,8 @@ function sourceHealth(
         return clock.now() - emptySince;
       }
       emptySince = undefined;
-      lastGood = clock.now();
-      if (failing) notify(observer, "lookupRecovered", { source, failedMs: clock.now() - failing.since });
-      failing = undefined;
+      const ended = outage.succeeded();
+      if (ended) notify(observer, "discoveryRecovered", { source, ...ended });
       return -1;
     },
   };

@@ -1,4 +1,13 @@
-import { type Clock, type Endpoint, formatAddress, GatewayError, notify, type Observer } from "@gw/interface";
+import {
+  type Clock,
+  createOutage,
+  createReportOnce,
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  notify,
+  type Observer,
+} from "@gw/interface";
 import type { RepeatedCheck } from "./checking.js";
 
 /** What is known after a verdict, or a new set. */
@@ -16,42 +25,34 @@ export function refusals(
   observer: Observer | undefined,
   clock: Clock,
 ): (standing: Standing) => void {
-  const told = new Map<string, string>();
-  let lastGood: number | undefined;
-  let failing: { readonly since: number; readonly detail: string } | undefined;
-
-  const tellOf = (endpoint: Endpoint, error: GatewayError): void => {
-    const name = formatAddress(endpoint);
-    if (told.get(name) === error.detail) return;
-    told.set(name, error.detail);
-    notify(observer, "endpointRefused", { source, endpoint, error });
-  };
-  const recovered = (): void => {
-    lastGood = clock.now();
-    if (failing) notify(observer, "lookupRecovered", { source, failedMs: lastGood - failing.since });
-    failing = undefined;
-  };
+  const reported = createReportOnce();
+  const outage = createOutage(clock);
 
   return ({ offered, held, verdictOn }) => {
     const checked = offered.map(endpoint => ({ endpoint, verdict: verdictOn(endpoint) }));
     const refused = checked.flatMap(({ endpoint, verdict }) =>
       verdict?.error && !verdict.usable ? [{ endpoint, error: verdict.error }] : [],
     );
-    const names = new Set(refused.map(({ endpoint }) => formatAddress(endpoint)));
-    for (const name of told.keys()) if (!names.has(name)) told.delete(name);
-    for (const { endpoint, error } of refused) tellOf(endpoint, error);
+    reported.retain(refused.map(({ endpoint }) => formatAddress(endpoint)));
+    for (const { endpoint, error } of refused)
+      if (reported.isNew(formatAddress(endpoint), error.detail))
+        notify(observer, "endpointRejected", { source, endpoint, error });
 
-    if (checked.some(({ verdict }) => !verdict || verdict.usable)) return recovered();
+    if (checked.some(({ verdict }) => !verdict || verdict.usable)) {
+      const ended = outage.succeeded();
+      if (ended) notify(observer, "discoveryRecovered", { source, ...ended });
+      return;
+    }
     if (offered.length === 0 || refused.length < offered.length) return;
     const error = summary(refused.map(({ error }) => error));
-    const since = failing?.since ?? clock.now();
-    if (failing?.detail !== error.detail)
-      notify(observer, "lookupFailed", {
-        source,
-        error,
-        ...(held > 0 && lastGood !== undefined ? { ageMs: clock.now() - lastGood } : {}),
-      });
-    failing = { since, detail: error.detail };
+    const isNew = outage.failed(error.detail);
+    if (!isNew) return;
+    const { ageMs } = isNew;
+    notify(observer, "discoveryFailed", {
+      source,
+      error,
+      ...(held > 0 && ageMs !== undefined && { ageMs }),
+    });
   };
 }
 

@@ -109,7 +109,7 @@ export function srv(options: SrvOptions): Discovery {
       const error = isHostName(endpoint.host)
         ? new GatewayError("invalid-option", "its record is without TLS; --insecure-discovery allows that")
         : new GatewayError("invalid-endpoint", `the target ${quote(endpoint.host)} is not a host name`);
-      notify(observer, "endpointRefused", { source, endpoint, error });
+      notify(observer, "endpointRejected", { source, endpoint, error });
     }
   };
   return refreshing(source, read, options);

@@ -36,7 +36,7 @@ export const validatedDefaults = { source: "validation", concurrency: 16 } as co
  *   to notice that it is down is the pool's business. Else it is not, until it passes. So failures of the
  *   network never empty a set: where no endpoint of a new set can be told good, the last set holds.
  *
- * Before a first endpoint has passed nothing is yielded, and the observer is told why (`lookupFailed`). A new
+ * Before a first endpoint has passed nothing is yielded, and the observer is told why (`discoveryFailed`). A new
  * set is yielded when all its endpoints are judged, but waits for the slow no longer than a second.
  *
  * The observer is told of changes that verdicts make (`discovered`); the source tells its own.

@@ -12,10 +12,11 @@ export function watchSrv(server: Pick<DnsServer, "address">, options: Partial<Sr
   const sets = queue<readonly Endpoint[]>();
   const told = queue<string>();
   const observer: Observer = {
-    lookupFailed: ({ error }) => told.put(`failed: ${error.detail}`),
-    lookupRecovered: () => told.put("recovered"),
+    discoveryFailed: ({ error }) => told.put(`failed: ${error.detail}`),
+    discoveryRecovered: () => told.put("recovered"),
     unsecured: ({ why }) => told.put(`unsecured: ${why}`),
-    endpointRefused: ({ endpoint, error }) => told.put(`refused ${formatAddress(endpoint)}: ${error.detail}`),
+    endpointRejected: ({ endpoint, error }) =>
+      told.put(`refused ${formatAddress(endpoint)}: ${error.detail}`),
   };
   const stop = new AbortController();
   const discovery = srv({

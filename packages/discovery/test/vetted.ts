@@ -58,10 +58,10 @@ export async function vetted({ initial, ...options }: VettedOptions = {}): Promi
     },
   };
   const observer: Observer = {
-    endpointRefused: ({ source, endpoint, error }) =>
+    endpointRejected: ({ source, endpoint, error }) =>
       events?.push(`${source}: ${endpoint.host} ${error.message}`),
-    lookupFailed: ({ source, error, ageMs }) => events?.push(`${source}: ${error.message}, ${ageMs}`),
-    lookupRecovered: ({ source, failedMs }) => events?.push(`${source}: recovered after ${failedMs}`),
+    discoveryFailed: ({ source, error, ageMs }) => events?.push(`${source}: ${error.message}, ${ageMs}`),
+    discoveryRecovered: ({ source, failedMs }) => events?.push(`${source}: recovered after ${failedMs}`),
   };
   const check = async ({ host }: Endpoint, signal: AbortSignal): Promise<void> => {
     checked?.push(host);

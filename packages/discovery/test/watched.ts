@@ -1,7 +1,7 @@
 import { type Discovery, type Endpoint, formatAddress, type Observer } from "@gw/interface";
 import { type Queue, queue } from "@gw/testing";
 
-/** What a source told its observer, in order: `discovered +a:1 -b:2`, `lookupFailed [code] detail`. */
+/** What a source told its observer, in order: `discovered +a:1 -b:2`, `discoveryFailed [code] detail`. */
 export interface Told extends Observer {
   readonly events: Queue<string>;
 }
@@ -14,9 +14,9 @@ export function told(): Told {
     events,
     discovered: ({ added, removed }) =>
       events.put(["discovered", ...names("+", added), ...names("-", removed)].join(" ")),
-    lookupFailed: ({ error }) => events.put(`lookupFailed ${error.message}`),
-    lookupRecovered: () => events.put("lookupRecovered"),
-    endpointRefused: ({ error }) => events.put(`endpointRefused ${error.message}`),
+    discoveryFailed: ({ error }) => events.put(`discoveryFailed ${error.message}`),
+    discoveryRecovered: () => events.put("discoveryRecovered"),
+    endpointRejected: ({ error }) => events.put(`endpointRejected ${error.message}`),
     endpointUnreachable: ({ error }) => events.put(`endpointUnreachable ${error.message}`),
   };
 }

@@ -44,7 +44,7 @@ export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
     anyHeard ||= heard(endpoint);
     if ("verdict" in found) {
       stranger.looksPerQuestion = fewestLooks;
-      etcdSeen ||= found.verdict.level.startsWith("etcd");
+      etcdSeen ||= found.verdict.check.startsWith("etcd");
       return found.verdict;
     }
     if (found.stranger.code === "reset" && !heard(endpoint))

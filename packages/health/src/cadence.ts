@@ -65,7 +65,7 @@ export function cadenceOf(intervalMs: number): Cadence {
  * has may hang.
  */
 export function isWatched({ state, unhealthy, connections }: EndpointStatus): boolean {
-  return state === "up" || (state === "aside" && !unhealthy && connections > 0);
+  return state === "up" || (state === "down" && !unhealthy && connections > 0);
 }
 
 /**

@@ -310,7 +310,7 @@ describe("an endpoint that", () => {
     at.use(1);
     at.tookMs = 1_000;
     await at.clock.advance(600);
-    at.setAside(1);
+    at.endpointDown(1);
     at.remove(2);
     at.checks.update();
     await at.clock.advance(0);
@@ -325,14 +325,14 @@ describe("an endpoint that", () => {
   test("a dial has set aside is looked at while it has connections, since they may hang", async () => {
     const at = startChecking([one]);
     at.use(1);
-    at.setAside(1, { connections: 3 });
+    at.endpointDown(1, { connections: 3 });
     at.finds.set(1, bad);
     await at.clock.advance(3_000);
     expect(at.reports).toEqual(["1500 e1 timed-out"]);
-    at.setAside(1, { connections: 3, unhealthy: true });
+    at.endpointDown(1, { connections: 3, unhealthy: true });
     taken(at.looks);
     await at.clock.advance(30_000);
-    at.setAside(1, { connections: 0, unhealthy: false });
+    at.endpointDown(1, { connections: 0, unhealthy: false });
     await at.clock.advance(30_000);
     expect(at.looks).toEqual([]);
     at.checks.close();
@@ -387,16 +387,17 @@ test("what level is used is said once for each endpoint, and when it changes", a
   const said: string[] = [];
   const at = startChecking([one, two], {
     observer: {
-      healthLevel: ({ endpoint, level, note }) => said.push(`${endpoint.host} ${level} ${note ?? ""}`.trim()),
+      checkTypeChanged: ({ endpoint, check, note }) =>
+        said.push(`${endpoint.host} ${check} ${note ?? ""}`.trim()),
     },
   });
   await at.clock.advance(20_000);
   expect(taken(said)).toEqual(["e1 tcp", "e2 tcp"]);
-  at.finds.set(1, { level: "tls", scope: "endpoint", note: "refused" });
+  at.finds.set(1, { check: "tls", scope: "endpoint", note: "refused" });
   await at.clock.advance(20_000);
   at.finds.set(1, bad);
   await at.clock.advance(20_000);
-  at.finds.set(1, { level: "tls", scope: "endpoint", note: "refused" });
+  at.finds.set(1, { check: "tls", scope: "endpoint", note: "refused" });
   await at.clock.advance(20_000);
   expect(taken(said)).toEqual(["e1 tls refused"]);
   at.remove(2);
@@ -419,8 +420,8 @@ test("each look is told, with its time; an observer that throws changes nothing"
   const warned = new Promise<Error>(resolve => process.once("warning", resolve));
   const at = startChecking([one], {
     observer: {
-      probed: event => tookMs.push(event.tookMs),
-      healthLevel: () => {
+      checked: event => tookMs.push(event.tookMs),
+      checkTypeChanged: () => {
         throw new Error("disk full");
       },
     },
@@ -429,7 +430,7 @@ test("each look is told, with its time; an observer that throws changes nothing"
   await at.clock.advance(6_000);
   expect(tookMs).toEqual([30, 30]);
   expect(at.reports).toEqual(["530 e1 ok", "5030 e1 ok"]);
-  expect((await warned).message).toBe("gw: the observer's healthLevel threw: disk full");
+  expect((await warned).message).toBe("gw: the observer's checkTypeChanged threw: disk full");
   at.checks.close();
 });
 
@@ -534,8 +535,8 @@ describe("a look during which this process was paused", () => {
 });
 
 describe("looks that learn next to nothing", () => {
-  const refusing: Verdict = { level: "tls", scope: "endpoint", futile: true };
-  const untrusted: Verdict = { ...verdictOf("untrusted", "cluster"), futile: true };
+  const refusing: Verdict = { check: "tls", scope: "endpoint", uninformative: true };
+  const untrusted: Verdict = { ...verdictOf("untrusted", "cluster"), uninformative: true };
   const hour = 3_600_000;
 
   test.each([

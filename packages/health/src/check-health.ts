@@ -1,5 +1,5 @@
 import {
-  type Checked,
+  type CheckedPool,
   type Clock,
   type Endpoint,
   GatewayError,
@@ -20,7 +20,7 @@ export interface CheckOptions {
   /** How to look. The caller closes it, if it is to be closed, after the checks. */
   readonly probe: Probe;
   /** Whose endpoints are looked at, and who hears what was found. */
-  readonly pool: Checked;
+  readonly pool: CheckedPool;
   /**
    * How often the endpoint in use and the next best are looked at, in milliseconds, less up to a fifth at random. The
    * others are looked at once in six intervals, and once a minute at least. @default 5000
@@ -78,7 +78,7 @@ const jitterPart = 0.2;
  * best come first, then those that are suspected, then those that were well; of these places some are kept for each, so
  * that endpoints that hang hold up none of the others.
  *
- * Looks that learn next to nothing ({@link Verdict.futile}) are made four times an hour, and on suspicion.
+ * Looks that learn next to nothing ({@link Verdict.uninformative}) are made four times an hour, and on suspicion.
  *
  * @throws {GatewayError} `invalid-option`
  */
@@ -136,7 +136,7 @@ export function checkHealth(options: CheckOptions): HealthChecks {
       trackers.delete(pauses);
       watch.running = undefined;
       if (!ending.signal.aborted && verdict) {
-        tell(observer, "probed", { endpoint, verdict, tookMs: clock.now() - startedAt });
+        tell(observer, "checked", { endpoint, verdict, tookMs: clock.now() - startedAt });
         if (paused && verdict.error && watch.voided < mostVoided) {
           // It may have answered meanwhile, and given up when nobody heard.
           watch.voided += 1;
@@ -165,7 +165,7 @@ export function checkHealth(options: CheckOptions): HealthChecks {
   const conclude = async (watch: Watch, startedAt: number, verdict: Verdict): Promise<void> => {
     const { endpoint } = watch;
     if (verdict.error?.isLocal) return;
-    watch.futile = verdict.futile === true;
+    watch.futile = verdict.uninformative === true;
     if (!verdict.error) {
       Object.assign(watch, { failures: 0, wellAt: startedAt, aloneSince: Infinity });
       watches.changed(watch);

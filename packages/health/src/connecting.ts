@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { type Clock, type Endpoint, GatewayError, type Verdict } from "@gw/interface";
-import { startDeadline } from "./deadline.js";
+import { type Clock, type Endpoint, GatewayError, startDeadline, type Verdict } from "@gw/interface";
 import type { Dial } from "./dial-tcp.js";
 import { handshake } from "./handshake.js";
 import { doingOf } from "./probing.js";

@@ -132,14 +132,14 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
   test("that refuses this side's certificate says so after the handshake too, and is checked rarely", async () => {
     const probes = [tlsHealthProbe(), httpProbe(), etcdProbe(), autoProbe()];
     for (const probe of probes)
-      expect(await look(probe, at(guarded.port, true))).toMatchObject({ level: "tls", futile: true });
+      expect(await look(probe, at(guarded.port, true))).toMatchObject({ check: "tls", uninformative: true });
     const untrusting = [tlsHealthProbe, httpProbe, etcdProbe, autoProbe].map(make =>
       make({ ca: other.cert }),
     );
     for (const probe of untrusting)
       expect(await look(probe, at(open.port, true))).toMatchObject({
         error: { code: "untrusted" },
-        futile: true,
+        uninformative: true,
       });
   });
 

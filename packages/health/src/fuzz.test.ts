@@ -56,8 +56,8 @@ const body = fc.oneof(
 const status = fc.constantFrom(200, 503, 204, 404, 500);
 
 /** A verdict that may be printed as it is. */
-function expectOneLine({ error, note = "", level }: Verdict): void {
-  expect(`${level} ${note} ${error?.message ?? ""}`).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u);
+function expectOneLine({ error, note = "", check }: Verdict): void {
+  expect(`${check} ${note} ${error?.message ?? ""}`).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u);
 }
 
 test("any answer is read to a verdict in one line, or is no etcd's", () => {

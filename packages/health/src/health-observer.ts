@@ -3,12 +3,16 @@ import { type Endpoint, messageOf, type Verdict } from "@gw/interface";
 /** Sees what health checks do, and changes nothing. */
 export interface HealthObserver {
   /** A look at an endpoint is over; it took `tookMs`. */
-  probed?(event: { readonly endpoint: Endpoint; readonly verdict: Verdict; readonly tookMs: number }): void;
+  checked?(event: { readonly endpoint: Endpoint; readonly verdict: Verdict; readonly tookMs: number }): void;
   /**
    * An endpoint that is well is looked at from now on at this level, for the reason that `note` gives, if any. Said
    * at first, and when it has changed.
    */
-  healthLevel?(event: { readonly endpoint: Endpoint; readonly level: string; readonly note?: string }): void;
+  checkTypeChanged?(event: {
+    readonly endpoint: Endpoint;
+    readonly check: string;
+    readonly note?: string;
+  }): void;
 }
 
 /** Calls one method. What it throws becomes a process warning. */

@@ -61,11 +61,11 @@ describe("a server that answers with", () => {
   ])("%s is not well by HTTP, and loses its connection", async (_, answer, says) => {
     await using server = await startAnswering(answer);
     const probe = httpProbe();
-    const { error, level, scope } = await look(probe, at(server.port, false));
+    const { error, check, scope } = await look(probe, at(server.port, false));
     const message = error?.message.replace(/probe \S+: /, "") ?? "";
     if (typeof says === "string") expect(message).toBe(says);
     else expect(message).toMatch(says);
-    expect([level, scope]).toEqual(["http", "endpoint"]);
+    expect([check, scope]).toEqual(["http", "endpoint"]);
     probe.close();
     await allClosed(server);
   });

@@ -1,7 +1,6 @@
 import type { Agent } from "node:http";
 import type { Socket } from "node:net";
-import { type Clock, type Endpoint, formatAddress } from "@gw/interface";
-import { type Deadline, startDeadline } from "./deadline.js";
+import { type Clock, type Deadline, type Endpoint, formatAddress, startDeadline } from "@gw/interface";
 import type { Dial } from "./dial-tcp.js";
 import { handshake } from "./handshake.js";
 import { type Answer, exchange, type Question, StaleConnection } from "./http-exchange.js";

@@ -1,26 +1,20 @@
-import { type Endpoint, formatAddress, type Verdict } from "@gw/interface";
+import { createReportOnce, type Endpoint, formatAddress, type Verdict } from "@gw/interface";
 import { type HealthObserver, tell } from "./health-observer.js";
 
-/** Tells how deep endpoints are looked at: once for each endpoint, and again when it has changed. */
+/** Reports which check is made of each endpoint: at first, and again when it has changed. */
 export interface Levels {
   say(endpoint: Endpoint, verdict: Verdict): void;
-  /** Forgets what was said of any other endpoint. */
+  /** Forgets all other endpoints. */
   keep(endpoints: readonly Endpoint[]): void;
 }
 
 export function createLevels(observer: HealthObserver | undefined): Levels {
-  const said = new Map<string, string>();
+  const reported = createReportOnce();
   return {
-    say(endpoint, { level, note }) {
-      const name = formatAddress(endpoint);
-      const what = `${level} ${note ?? ""}`;
-      if (said.get(name) === what) return;
-      said.set(name, what);
-      tell(observer, "healthLevel", { endpoint, level, ...(note !== undefined && { note }) });
+    say(endpoint, { check, note }) {
+      if (!reported.isNew(formatAddress(endpoint), `${check} ${note ?? ""}`)) return;
+      tell(observer, "checkTypeChanged", { endpoint, check, ...(note !== undefined && { note }) });
     },
-    keep(endpoints) {
-      const names = new Set(endpoints.map(formatAddress));
-      for (const name of said.keys()) if (!names.has(name)) said.delete(name);
-    },
+    keep: endpoints => reported.retain(endpoints.map(formatAddress)),
   };
 }

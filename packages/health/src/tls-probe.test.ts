@@ -67,7 +67,7 @@ describe.skipIf(missing("openssl", "etcd"))("a probe of an etcd", () => {
 
   test("whose certificate has its name only as common name does not pass, as with Go", async () => {
     await using etcd = await startEtcd(1, { tls: await ca.issue({ names: [], commonName: "localhost" }) });
-    expect(await fault(probe(ca, endpointOf(etcd, "localhost")))).toMatch(/names nobody.*not "localhost"$/);
+    expect(await fault(probe(ca, endpointOf(etcd, "localhost")))).toMatch(/has no names.*not "localhost"$/);
   });
 
   test("whose certificate has expired does not pass", async () => {

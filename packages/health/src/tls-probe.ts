@@ -1,6 +1,12 @@
 import type { Socket } from "node:net";
-import { type Clock, type Endpoint, formatAddress, GatewayError, systemClock } from "@gw/interface";
-import { startDeadline } from "./deadline.js";
+import {
+  type Clock,
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  startDeadline,
+  systemClock,
+} from "@gw/interface";
 import { tlsProbeDefaults } from "./defaults.js";
 import { type Dial, dialTcp } from "./dial-tcp.js";
 import { answersPlaintext } from "./plaintext.js";

@@ -1,20 +1,20 @@
 import type { GatewayError, GatewayErrorCode, Verdict } from "@gw/interface";
 
-/** Nothing is wrong as far as a look at this level can tell. */
-export function well(level: string, note?: string): Verdict {
-  return { level, scope: "endpoint", ...(note !== undefined && { note }) };
+/** Nothing is wrong as far as a look at this check can tell. */
+export function well(check: string, note?: string): Verdict {
+  return { check, scope: "endpoint", ...(note !== undefined && { note }) };
 }
 
 /** Something is wrong, and others may have it as well if `scope` says so. */
-export function ill(level: string, error: GatewayError, scope: Verdict["scope"]): Verdict {
-  return { level, error, scope };
+export function ill(check: string, error: GatewayError, scope: Verdict["scope"]): Verdict {
+  return { check, error, scope };
 }
 
 /** The look failed, and why says whose fault it may be. */
-export function failed(level: string, error: GatewayError): Verdict {
-  const verdict = ill(level, error, shared.has(error.code) ? "cluster" : "endpoint");
+export function failed(check: string, error: GatewayError): Verdict {
+  const verdict = ill(check, error, shared.has(error.code) ? "cluster" : "endpoint");
   // Each check that hangs up on a certificate leaves an error in the endpoint's log.
-  return error.code === "untrusted" ? { ...verdict, futile: true } : verdict;
+  return error.code === "untrusted" ? { ...verdict, uninformative: true } : verdict;
 }
 
 /**
@@ -23,10 +23,10 @@ export function failed(level: string, error: GatewayError): Verdict {
  */
 export function wellByHandshake({ detail }: GatewayError): Verdict {
   const note = `${detail}; only its TLS handshake is looked at, ${futilePerHour} times an hour; give a client certificate (--cert-file and --key-file), or a URL that needs none (--health-url)`;
-  return { ...well("tls", note), futile: true };
+  return { ...well("tls", note), uninformative: true };
 }
 
-/** How often what is {@link Verdict.futile} is checked, in an hour. */
+/** How often what is {@link Verdict.uninformative} is checked, in an hour. */
 export const futilePerHour = 4;
 
 /** What endpoints rarely have alone: DNS that is down, and a CA that is not the one of the certificates. */

@@ -97,7 +97,7 @@ export function createWatches(cadence: Cadence, clock: Clock, random: () => numb
       endAllBut(watched);
       for (const [name, status] of watched) {
         const { endpoint, state, inUse } = status;
-        const near = state === "aside" || inUse || status === next;
+        const near = state === "down" || inUse || status === next;
         // Not all at once, when there are many; but what matters soon.
         const withinMs = near ? cadence.fastMs : cadence.intervalMs;
         const watch = watches.get(name) ?? beginWatch(endpoint, clock.now() + random() * withinMs);

@@ -1,5 +1,11 @@
 // Checks of real etcds, in real time.
-import { type Checked, type Endpoint, type EndpointStatus, formatAddress, type Verdict } from "@gw/interface";
+import {
+  type CheckedPool,
+  type Endpoint,
+  type EndpointStatus,
+  formatAddress,
+  type Verdict,
+} from "@gw/interface";
 import { missing, type Queue, queue, startEtcd } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { autoProbe, checkHealth, tcpProbe } from "../src/index.js";
@@ -12,7 +18,7 @@ interface Told {
 }
 
 /** A pool that stays as it is, whatever is reported; the first endpoint is in use. */
-function poolOf(endpoints: readonly Endpoint[]): Checked & { readonly reports: Queue<Told> } {
+function poolOf(endpoints: readonly Endpoint[]): CheckedPool & { readonly reports: Queue<Told> } {
   const reports = queue<Told>();
   const statuses = endpoints.map(
     (endpoint, index): EndpointStatus => ({

@@ -1,5 +1,5 @@
 import {
-  type Checked,
+  type CheckedPool,
   type Endpoint,
   type EndpointStatus,
   formatAddress,
@@ -14,7 +14,7 @@ export function endpoint(number: number, priority = 0): Endpoint {
   return Object.freeze({ host: `e${number}`, port: 2379, priority, weight: 0 });
 }
 
-export const good: Verdict = { level: "tcp", scope: "endpoint" };
+export const good: Verdict = { check: "tcp", scope: "endpoint" };
 export const bad: Verdict = verdictOf("timed-out", "endpoint");
 export const shared: Verdict = verdictOf("unhealthy", "cluster");
 
@@ -22,17 +22,17 @@ export function verdictOf(
   code: ConstructorParameters<typeof GatewayError>[0],
   scope: Verdict["scope"],
 ): Verdict {
-  return { level: "tcp", scope, error: new GatewayError(code, "it fails") };
+  return { check: "tcp", scope, error: new GatewayError(code, "it fails") };
 }
 
 /** Checks of a pool that does as the test says, on a clock that the test moves. */
 export interface Checking {
   readonly clock: ManualClock;
   readonly checks: HealthChecks;
-  /** What the pool has. `use` and `setAside` change it without telling the checks. */
+  /** What the pool has. `use` and `endpointDown` change it without telling the checks. */
   readonly statuses: Map<string, EndpointStatus>;
   use(number: number): void;
-  setAside(number: number, rest?: Partial<EndpointStatus>): void;
+  endpointDown(number: number, rest?: Partial<EndpointStatus>): void;
   remove(number: number): void;
   /** What each look will find; those without an entry find `good`. */
   readonly finds: Map<number, Verdict>;
@@ -69,7 +69,7 @@ export function startChecking(
     if (status) statuses.set(name, { ...status, ...to });
   };
   const underWay = new Map<string, number>();
-  const pool: Checked = {
+  const pool: CheckedPool = {
     inspect() {
       checking.inspections += 1;
       return [...statuses.values()];
@@ -126,8 +126,8 @@ export function startChecking(
       for (const [name, status] of statuses) statuses.set(name, { ...status, inUse: false });
       change(number, { inUse: true });
     },
-    setAside: (number: number, rest: Partial<EndpointStatus> = {}) =>
-      change(number, { state: "aside", inUse: false, ...rest }),
+    endpointDown: (number: number, rest: Partial<EndpointStatus> = {}) =>
+      change(number, { state: "down", inUse: false, ...rest }),
     remove: (number: number) => void statuses.delete(formatAddress(endpoint(number))),
   });
 }

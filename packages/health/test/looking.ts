@@ -19,8 +19,8 @@ export function look(probe: Probe, endpoint: Endpoint): Promise<Verdict> {
 }
 
 /** A verdict in one line: `etcd /health`, `tls: note`, or `tcp [refused] cluster: …`; addresses are left out. */
-export function told({ level, error, scope, note }: Verdict): string {
-  const line = error ? `${level} ${scope} ${error.message}` : [level, note].filter(Boolean).join(": ");
+export function told({ check, error, scope, note }: Verdict): string {
+  const line = error ? `${check} ${scope} ${error.message}` : [check, note].filter(Boolean).join(": ");
   return line.replace(/probe \S+: /g, "");
 }
 

@@ -29,9 +29,9 @@ function watch(ca: CertificateAuthority, endpoints: readonly Endpoint[]): Watche
   let refresh = (): void => {};
   const discovery = validated(staticEndpoints(endpoints), tlsProbe({ ca: ca.cert }), {
     observer: {
-      endpointRefused: ({ endpoint, error }) => told.put(`refused ${endpoint.port}: ${error.code}`),
-      lookupFailed: ({ error }) => told.put(`failed: ${error.code}`),
-      lookupRecovered: () => told.put("recovered"),
+      endpointRejected: ({ endpoint, error }) => told.put(`refused ${endpoint.port}: ${error.code}`),
+      discoveryFailed: ({ error }) => told.put(`failed: ${error.code}`),
+      discoveryRecovered: () => told.put("recovered"),
     },
   });
   const onRefresh = (listener: () => void) => {

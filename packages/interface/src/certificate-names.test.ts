@@ -66,7 +66,7 @@ describe("a certificate", () => {
       'its certificate is not for "10.0.0.1" or "example.org", but for "DNS:example.com"',
     );
     expect(certificateNameFault(undefined, ["h"])).toBe(
-      'its certificate names nobody (no subject alternative names), so not "h"',
+      'its certificate has no names (no subject alternative names), so not "h"',
     );
   });
 

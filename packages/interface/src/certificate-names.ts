@@ -21,7 +21,7 @@ export function certificateNameFault(
   if (wanted.some(host => isFor(names, host))) return undefined;
   const list = wanted.map(quote).join(" or ");
   return subjectAltName === undefined || subjectAltName === ""
-    ? `its certificate names nobody (no subject alternative names), so not ${list}`
+    ? `its certificate has no names (no subject alternative names), so not ${list}`
     : `its certificate is not for ${list}, but for ${quote(subjectAltName)}`;
 }
 

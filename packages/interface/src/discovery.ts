@@ -1,4 +1,5 @@
 import type { Endpoint } from "./endpoint.js";
+import type { GatewayError } from "./error.js";
 
 /** A source of endpoints. */
 export interface Discovery {
@@ -23,4 +24,9 @@ export interface WatchOptions {
    * returns a function that takes the listener out again.
    */
   readonly onRefresh?: ((listener: () => void) => () => void) | undefined;
+  /**
+   * Called once per iteration, when the source has its first outcome: a set, or a first failure, with the error then. A
+   * union has it when all its sources have. A caller takes the first set, and the end of the iteration, for it too.
+   */
+  readonly onSettled?: ((error?: GatewayError) => void) | undefined;
 }

@@ -1,55 +1,60 @@
 import type { Endpoint } from "./endpoint.js";
 import type { GatewayError } from "./error.js";
 
-/** What a probe found out about an endpoint. */
+/** The result of one health check of an endpoint. */
 export interface Verdict {
-  /** How deep the probe could look: `etcd /readyz`, `etcd /health`, `http`, `tls`, `tcp`. */
-  readonly level: string;
-  /** Why the endpoint should not be used; absent if it may. */
+  /** Which check was made: `etcd /readyz`, `etcd /health`, `http`, `tls`, `tcp`. */
+  readonly check: string;
+  /** Why the endpoint is unhealthy; absent if it is healthy. */
   readonly error?: GatewayError | undefined;
   /**
-   * Whose fault that may be. `cluster`: other members are likely to have it as well (no leader, no space left), so it
-   * is a reason to leave this one only for one that is known to be well.
+   * What is at fault. `cluster`: other members are likely to have the same fault (no leader, no space left), so it counts
+   * against this endpoint only while another one is healthy.
    */
   readonly scope: "endpoint" | "cluster";
   /**
-   * The check learnt next to nothing, and the next one would not either; it may have left an error in the endpoint's log.
-   * Such checks are made a few times an hour only, and when there is reason to doubt the endpoint. @default false
+   * Whether the endpoint accepts connections in spite of `error`, so that a dial cannot show that it has recovered. Absent
+   * where the check does not know. @default true, unless the connection was refused or the address is unreachable
    */
-  readonly futile?: boolean | undefined;
-  /** What people should know all the same, such as that only a shallower look was possible. */
+  readonly connectable?: boolean | undefined;
+  /**
+   * The check learns next to nothing, and the next one will not either; it may leave an error in the endpoint's log.
+   * Such checks are made a few times an hour only, and when there is reason to suspect the endpoint. @default false
+   */
+  readonly uninformative?: boolean | undefined;
+  /** What users should know although the endpoint is healthy, such as that only a shallower check was possible. */
   readonly note?: string | undefined;
 }
 
 /**
- * Looks once whether `endpoint` can serve. Never takes longer than its own timeout, and rejects only when `signal`
- * is aborted; everything else is a verdict.
+ * Checks once whether `endpoint` can serve. Never takes longer than its own timeout, and rejects only when `signal` is
+ * aborted; everything else is a verdict.
  */
 export type Probe = (endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict>;
 
 /** What health checks need of a pool. */
-export interface Checked {
+export interface CheckedPool {
   /** All endpoints of the pool, in its order. */
   inspect(): readonly EndpointStatus[];
   /**
-   * A verdict that holds: a good one, or one that was bad often enough. On an endpoint that is no longer known, or is
-   * set aside as unhealthy already, it changes nothing.
+   * Takes a verdict that is final: a healthy one, or one after enough consecutive failures. Ignored for an endpoint that
+   * is unknown, or is down as unhealthy already.
    *
-   * @param elsewhere whether another endpoint was well some time before the look that this is the verdict of, and still is
+   * @param anotherIsHealthy whether another endpoint was healthy shortly before the check of this verdict, and still is
    */
-  report(endpoint: Endpoint, verdict: Verdict, elsewhere: boolean): void;
+  report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void;
 }
 
-/** How an endpoint is doing. */
+/** The state of an endpoint in a pool. */
 export interface EndpointStatus {
   readonly endpoint: Endpoint;
   /**
-   * - `up`: it takes connections when the policy says so
-   * - `aside`: it failed, and waits to be tried again
-   * - `leaving`: it is no longer an endpoint, and still has connections
+   * - `up`: it gets connections when the policy says so
+   * - `down`: it failed, and gets none until it is tried again
+   * - `draining`: it is no longer an endpoint, and still has connections
    */
-  readonly state: "up" | "aside" | "leaving";
-  /** It was set aside, or is used in spite of that, because of a verdict. */
+  readonly state: "up" | "down" | "draining";
+  /** A health check marked it down, or it is used in spite of a bad verdict. */
   readonly unhealthy: boolean;
   /** The newest connection of the pool went there. */
   readonly inUse: boolean;
@@ -57,9 +62,9 @@ export interface EndpointStatus {
   readonly connections: number;
   /** Since when it is in this state, in milliseconds on the pool's clock. */
   readonly since: number;
-  /** Why it is aside. */
+  /** Why it is down. */
   readonly error?: GatewayError | undefined;
-  /** When it will be tried again, on the pool's clock; only of what is aside. */
+  /** When it will be tried again, on the pool's clock; only if it is down. */
   readonly retryAt?: number | undefined;
   /** The newest verdict on it. */
   readonly verdict?: Verdict | undefined;

@@ -1,9 +1,10 @@
 /**
- * The words that all gw packages share. It has no dependencies, and every other package depends on it alone.
+ * The types, errors and helpers that all gw packages share. It has no dependencies.
  *
  * @packageDocumentation
  */
 export { type Address, formatAddress, isLinkLocal, parseAddress } from "./address.js";
+export { type BackoffOptions, backoffMs } from "./backoff.js";
 export { certificateNameFault, serverNameOf } from "./certificate-names.js";
 export { type Clock, systemClock } from "./clock.js";
 export { type ConnectOptions, connectFirst, dialRace, interleaveFamilies } from "./dial-race.js";
@@ -11,7 +12,7 @@ export type { Discovery, WatchOptions } from "./discovery.js";
 export { type Endpoint, sameEndpoint } from "./endpoint.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
 export { createGetaddrinfo, type Getaddrinfo, type GetaddrinfoOptions, getaddrinfo } from "./getaddrinfo.js";
-export type { Checked, EndpointStatus, Probe, Verdict } from "./health.js";
+export type { CheckedPool, EndpointStatus, Probe, Verdict } from "./health.js";
 export { interfaceAddresses } from "./interfaces.js";
 export { createLimiter, type Limiter, type LimiterOptions } from "./limiter.js";
 export { notify, type Observer } from "./observer.js";
@@ -26,6 +27,8 @@ export type {
   RelayEnd,
   RelaySettings,
 } from "./relay.js";
+export { createOutage, createReportOnce, type Outage, type ReportOnce } from "./report-once.js";
 export type { Candidate, Selector, SelectorFactory } from "./selector.js";
+export { aborted, type Deadline, type Limits, sleep, startDeadline, withTimeout } from "./time.js";
 export { type PauseTracker, startTimeout, trackPauses } from "./timeout.js";
 export { withLocalZone } from "./zone.js";

@@ -13,17 +13,17 @@ async function nextWarning(): Promise<string> {
 test("calls the observer's method with the event, and as its method", () => {
   const seen: unknown[] = [];
   const observer = {
-    refused(this: unknown, given: unknown) {
+    limitReached(this: unknown, given: unknown) {
       seen.push(this, given);
     },
   };
-  notify(observer, "refused", event);
+  notify(observer, "limitReached", event);
   expect(seen).toEqual([observer, event]);
 });
 
 test("does nothing without an observer, or without its method", () => {
-  notify(undefined, "refused", event);
-  notify({}, "refused", event);
+  notify(undefined, "limitReached", event);
+  notify({}, "limitReached", event);
 });
 
 describe("an observer that throws", () => {
@@ -36,33 +36,33 @@ describe("an observer that throws", () => {
   ])("%s changes nothing, and becomes a process warning", async (_, thrown, says) => {
     const warning = nextWarning();
     const observer: Observer = {
-      refused() {
+      limitReached() {
         throw thrown;
       },
     };
-    expect(notify(observer, "refused", event)).toBeUndefined();
-    expect(await warning).toBe(`gw: the observer's refused threw: ${says}`);
+    expect(notify(observer, "limitReached", event)).toBeUndefined();
+    expect(await warning).toBe(`gw: the observer's limitReached threw: ${says}`);
   });
 
   test("later, by a promise, becomes a process warning too", async () => {
     const warning = nextWarning();
     const observer: Observer = {
-      async refused() {
+      async limitReached() {
         throw new Error("disk full");
       },
     };
-    notify(observer, "refused", event);
-    expect(await warning).toBe("gw: the observer's refused threw: disk full");
+    notify(observer, "limitReached", event);
+    expect(await warning).toBe("gw: the observer's limitReached threw: disk full");
   });
 
   test("when asked for its method becomes a process warning too", async () => {
     const warning = nextWarning();
     const observer: Observer = {
-      get refused(): never {
+      get limitReached(): never {
         throw new Error("no such method");
       },
     };
-    notify(observer, "refused", event);
-    expect(await warning).toBe("gw: the observer's refused threw: no such method");
+    notify(observer, "limitReached", event);
+    expect(await warning).toBe("gw: the observer's limitReached threw: no such method");
   });
 });

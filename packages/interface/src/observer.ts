@@ -4,9 +4,9 @@ import { type GatewayError, messageOf } from "./error.js";
 import type { RelayEnd } from "./relay.js";
 
 /**
- * Everything that happens in a gateway, each event a method of its own; implement those of interest.
+ * The events of a gateway, one method each; implement those of interest.
  *
- * Observers see everything and change nothing: one that throws changes no connection's fate.
+ * Observers change nothing: what one throws becomes a process warning.
  */
 export interface Observer {
   /**
@@ -18,81 +18,78 @@ export interface Observer {
     readonly why: string;
     readonly added: readonly Endpoint[];
     readonly removed: readonly Endpoint[];
-    /** Those that have another priority or weight than before, or say something else about TLS. */
+    /** Those with another priority, weight or TLS setting than before. */
     readonly changed: readonly Endpoint[];
   }): void;
   /**
-   * A source cannot be read; what was last read of it, `ageMs` ago, holds on. Absent where nothing was ever
-   * read. Not repeated until it could be read again or fails for another reason.
+   * A source cannot be read; its last set, read `ageMs` ago, stays in force. Absent if it was never read. Reported once
+   * until it can be read again or fails for another reason.
    */
-  lookupFailed?(event: {
+  discoveryFailed?(event: {
     readonly source: string;
     readonly error: GatewayError;
     readonly ageMs?: number;
   }): void;
   /** A source that could not be read for `failedMs` can be read again. */
-  lookupRecovered?(event: { readonly source: string; readonly failedMs: number }): void;
-  /** A source uses what is not secured, because there is nothing else; `why` says so in a sentence. Reported once. */
+  discoveryRecovered?(event: { readonly source: string; readonly failedMs: number }): void;
+  /** A source uses records without TLS, because there are no others; `why` is a sentence. Reported once. */
   unsecured?(event: { readonly source: string; readonly why: string }): void;
-  /** A source names an endpoint that accepts no connection from here; it is used all the same. Said once while so. */
+  /** A source has an endpoint that accepts no connection from here; it is used anyway. Reported once while this lasts. */
   endpointUnreachable?(event: {
     readonly source: string;
     readonly endpoint: Endpoint;
     readonly error: GatewayError;
   }): void;
-  /** A source names an endpoint that is not used, and `error` says why. Not repeated while that is so. */
-  endpointRefused?(event: {
+  /** A source has an endpoint that is not used, for the reason `error`. Reported once while this lasts. */
+  endpointRejected?(event: {
     readonly source: string;
     readonly endpoint: Endpoint;
     readonly error: GatewayError;
   }): void;
   /** The pool has a new set of endpoints. */
-  endpointsChanged?(event: {
-    readonly added: readonly Endpoint[];
-    readonly removed: readonly Endpoint[];
-  }): void;
-  /** An endpoint failed, and gets no connections until it is tried again, in `retryInMs`. */
-  setAside?(event: {
+  poolChanged?(event: { readonly added: readonly Endpoint[]; readonly removed: readonly Endpoint[] }): void;
+  /** An endpoint was marked down: it gets no connections until it is tried again, in `retryInMs`. */
+  endpointDown?(event: {
     readonly endpoint: Endpoint;
     readonly error: GatewayError;
     readonly retryInMs: number;
   }): void;
-  /** An endpoint that was tried again failed again. */
-  stillAside?(event: {
+  /** An endpoint that is down was tried and failed again. */
+  endpointStillDown?(event: {
     readonly endpoint: Endpoint;
     readonly error: GatewayError;
     readonly retryInMs: number;
   }): void;
-  /** An endpoint that was set aside takes connections again; `asideMs` is how long it was away. */
-  back?(event: { readonly endpoint: Endpoint; readonly asideMs: number }): void;
+  /** An endpoint that was down for `downMs` is up again. */
+  endpointUp?(event: { readonly endpoint: Endpoint; readonly downMs: number }): void;
   /**
-   * An endpoint is gone, or does not serve any more, as `error` says; its open connections are closed one by one within
+   * An endpoint was removed or marked down, for the reason `error`: its open connections are closed one by one within
    * `withinMs`.
    */
-  closing?(event: {
+  closingConnections?(event: {
     readonly endpoint: Endpoint;
     readonly connections: number;
     readonly withinMs: number;
     readonly error: GatewayError;
   }): void;
-  /** Open connections are closed so that they are made anew: because of their age, or where others carry too few. */
-  recycling?(event: {
+  /** Open connections are closed so that clients reconnect: because of their age, or to balance the load. */
+  recyclingConnections?(event: {
     readonly endpoint: Endpoint;
     readonly connections: number;
     readonly cause: "age" | "balance";
   }): void;
-  /** New connections go to another endpoint than before, because of a failure or of priorities. */
-  switched?(event: { readonly from: Endpoint; readonly to: Endpoint; readonly why: string }): void;
+  /** New connections go to another endpoint than before, because of a failure or of SRV priorities. */
+  failover?(event: { readonly from: Endpoint; readonly to: Endpoint; readonly why: string }): void;
   /**
-   * There is nowhere better to go, so `endpoints` are used all the same, whatever was found out about them. `error` is
-   * the newest of their faults. Repeated only when the cause becomes another:
+   * No endpoint is known to be better, so `endpoints` are used in spite of their failures, of which `error` is the newest.
+   * Repeated only when the cause changes:
    *
-   * - `all-aside`: every endpoint is set aside
-   * - `most-unhealthy`: health checks found fault with more of one priority than the panic threshold allows
-   * - `shared`: what is wrong is the cluster's (no leader, a certificate of another CA), and no endpoint is well
+   * - `all-down`: every endpoint is down
+   * - `most-unhealthy`: health checks failed for more of one priority than the panic threshold allows
+   * - `cluster`: the fault is the cluster's (no leader, a certificate of another CA), and no endpoint is healthy
    */
   panic?(event: {
-    readonly cause: "all-aside" | "most-unhealthy" | "shared";
+    readonly cause: "all-down" | "most-unhealthy" | "cluster";
     readonly endpoints: readonly Endpoint[];
     readonly error: GatewayError;
   }): void;
@@ -101,9 +98,9 @@ export interface Observer {
   /** A selector threw or made an invalid choice; a random candidate was taken in its place. */
   selectorFailed?(event: { readonly error: GatewayError }): void;
 
-  /** A client's connection was accepted. `connection` numbers it for the events that follow. */
+  /** A client was accepted. `connection` is its number in later events. */
   accepted?(event: { readonly connection: number; readonly client: Address }): void;
-  /** The endpoint could not be dialled for this client; the next one is tried, if any is left. */
+  /** The dial to the endpoint failed; the client's next endpoint is tried, if there is one. */
   dialFailed?(event: {
     readonly connection: number;
     readonly endpoint: Endpoint;
@@ -118,13 +115,13 @@ export interface Observer {
   }): void;
   /** No endpoint could serve the client, and it was closed. */
   unserved?(event: { readonly connection: number; readonly error: GatewayError }): void;
-  /** A relayed connection is over. */
+  /** A relayed connection ended. */
   closed?(event: { readonly connection: number; readonly endpoint: Endpoint } & RelayEnd): void;
   /** A client was refused because `limit` connections are open. */
-  refused?(event: { readonly limit: number }): void;
-  /** One of the addresses of a name cannot be listened on, since this machine does not have it; the others are. */
+  limitReached?(event: { readonly limit: number }): void;
+  /** One address of a listen name is not one of this machine's; the gateway listens on the others. */
   listenSkipped?(event: { readonly address: Address; readonly error: GatewayError }): void;
-  /** The operating system reported an error of a listening socket; listening goes on. */
+  /** The operating system reported an error of a listening socket; it stays open. */
   acceptFailed?(event: { readonly error: GatewayError }): void;
 }
 

@@ -93,7 +93,7 @@ export interface RelayClient {
    */
   close(): void;
   /** Resets both sides now. `ended` follows; nothing happens if it has already. */
-  kill(): void;
+  abort(): void;
 }
 
 /** What a relay tells about one client. Never called from within a method of the {@link RelayClient}. */
@@ -113,9 +113,9 @@ export interface RelayEnd {
    * - `client-failed`, `backend-failed`: that side was reset or lost, the other was reset; see `error`
    * - `timed-out`: one of the timeouts of {@link RelaySettings} passed, both sides were reset; see `error`
    * - `closed`: by `close`, without a backend
-   * - `killed`: by `kill`, or because of an error of this machine; see `error`
+   * - `aborted`: by `abort`, or because of an error of this machine; see `error`
    */
-  readonly reason: "finished" | "client-failed" | "backend-failed" | "timed-out" | "closed" | "killed";
+  readonly reason: "finished" | "client-failed" | "backend-failed" | "timed-out" | "closed" | "aborted";
   readonly error?: GatewayError;
   /** The side whose output ended, or that failed, before the other's. Absent if neither did, or it is not known. */
   readonly endedFirst?: "client" | "backend";

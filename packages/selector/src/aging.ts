@@ -1,6 +1,6 @@
 import { type Clock, GatewayError, notify, type Observer } from "@gw/interface";
 import { tenthsOfSeconds } from "./lease.js";
-import type { Member, Revocable } from "./member.js";
+import type { PoolEntry, Revocable } from "./member.js";
 
 /** When connections are too old. */
 export interface AgingSettings {
@@ -37,7 +37,7 @@ export interface Aging {
  */
 export function retireOldConnections(
   { maxConnectionAgeMs: ageMs, observer, clock, random }: AgingSettings,
-  members: () => Iterable<Member>,
+  members: () => Iterable<PoolEntry>,
 ): Aging {
   if (ageMs === 0) return { now: () => clock.now(), stop() {} };
   const firstMs = ageMs * (1 - jitterPart);
@@ -68,7 +68,7 @@ export function retireOldConnections(
       const old = member.connected.itemsWhile(({ connectedAt }) => connectedAt <= born).filter(isDue);
       const connections = old.filter(lease => lease.revoke(error)).length;
       if (connections > 0)
-        notify(observer, "recycling", { endpoint: member.endpoint, connections, cause: "age" });
+        notify(observer, "recyclingConnections", { endpoint: member.endpoint, connections, cause: "age" });
     }
     cancel = clock.after(tickMs, look);
   };

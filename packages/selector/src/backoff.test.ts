@@ -66,7 +66,7 @@ test("a pool without anybody who is up tries them all at least every five second
   await clock.advance(20_000);
   expect(tried).toEqual([]);
   take().failed(refused);
-  expect(log.at(-1)).toBe("panic all-aside a,b: connection refused");
+  expect(log.at(-1)).toBe("panic all-down a,b: connection refused");
   await clock.advance(10_000);
   expect(tried).toEqual(["25000 a", "25000 b", "30000 a", "30000 b"]);
   take(a).connected();

@@ -1,3 +1,4 @@
+import { backoffMs } from "@gw/interface";
 /** How long members that fail are left alone. */
 export interface BackoffSettings {
   /** The first time, in milliseconds. */
@@ -20,8 +21,12 @@ export class Backoff {
   /** How long to wait now that it has failed, in milliseconds. */
   failed({ retryDelayMs, maxRetryDelayMs, random }: BackoffSettings): number {
     this.#failures += 1;
-    const fullMs = Math.min(maxRetryDelayMs, retryDelayMs * 2 ** (this.#failures - 1));
-    this.#waitMs = Math.max(retryDelayMs, Math.round(fullMs * (1 - jitterPart * random())));
+    this.#waitMs = backoffMs(this.#failures, {
+      baseMs: retryDelayMs,
+      maxMs: maxRetryDelayMs,
+      jitter: jitterPart,
+      random,
+    });
     return this.#waitMs;
   }
 

@@ -1,11 +1,11 @@
 import { formatAddress, GatewayError, notify, type Observer } from "@gw/interface";
-import { type Farewell, type FarewellSettings, sayFarewell } from "./farewell.js";
-import type { Member } from "./member.js";
+import { type DrainPolicy, type FarewellSettings, sayFarewell } from "./farewell.js";
+import type { PoolEntry } from "./member.js";
 
 /** What becomes of the connections of members that serve no more. */
 export interface ClosingSettings extends FarewellSettings {
-  readonly onRemoved: Farewell;
-  readonly onUnhealthy: Farewell;
+  readonly onRemoved: DrainPolicy;
+  readonly onUnhealthy: DrainPolicy;
   readonly observer: Observer | undefined;
 }
 
@@ -18,7 +18,7 @@ export class Closings {
   }
 
   /** `member` is gone: dials to it end now, and its connections when it is time. */
-  removed(member: Member): void {
+  removed(member: PoolEntry): void {
     const { onRemoved, onUnhealthy } = this.#settings;
     const error = new GatewayError("aborted", `${formatAddress(member.endpoint)} is no longer an endpoint`);
     member.revokeDials(error);
@@ -28,16 +28,17 @@ export class Closings {
   }
 
   /** `member` may be unhealthy; if it is used all the same, there is nowhere better for its connections. */
-  assess(member: Member, isUsed: boolean): void {
+  assess(member: PoolEntry, isUsed: boolean): void {
     if (!member.aside?.unhealthy) return;
     if (isUsed) member.farewell.cancel();
     else if (!member.farewell.said) this.#close(member, this.#settings.onUnhealthy, member.aside.error);
   }
 
-  #close(member: Member, how: Farewell, error: GatewayError): void {
+  #close(member: PoolEntry, how: DrainPolicy, error: GatewayError): void {
     const connections = member.connected.size;
     const withinMs = sayFarewell(member, how, error, this.#settings);
     const { endpoint } = member;
-    if (withinMs > 0) notify(this.#settings.observer, "closing", { endpoint, connections, withinMs, error });
+    if (withinMs > 0)
+      notify(this.#settings.observer, "closingConnections", { endpoint, connections, withinMs, error });
   }
 }

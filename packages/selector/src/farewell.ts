@@ -1,5 +1,5 @@
 import { type Clock, type GatewayError, startTimeout } from "@gw/interface";
-import type { Member } from "./member.js";
+import type { PoolEntry } from "./member.js";
 
 /**
  * What happens to the open connections of an endpoint that serves no more:
@@ -8,7 +8,7 @@ import type { Member } from "./member.js";
  * - `close`: they are closed now, spread over up to a second when there are many
  * - `leave`: they live as long as they like
  */
-export type Farewell = "drain" | "close" | "leave";
+export type DrainPolicy = "drain" | "close" | "leave";
 
 /** How connections are closed. */
 export interface FarewellSettings {
@@ -29,8 +29,8 @@ const manyConnections = 100;
  * @param error what their holders are told
  */
 export function sayFarewell(
-  member: Member,
-  how: Farewell,
+  member: PoolEntry,
+  how: DrainPolicy,
   error: GatewayError,
   { drainTimeoutMs, clock, random }: FarewellSettings,
 ): number {

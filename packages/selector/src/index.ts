@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export type { Farewell } from "./farewell.js";
+export type { DrainPolicy } from "./farewell.js";
 export { first } from "./first.js";
 export { leastConnections } from "./least-connections.js";
 export { createPool, type EndpointPool, type PoolOptions, poolDefaults } from "./pool.js";

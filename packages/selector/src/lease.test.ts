@@ -2,21 +2,21 @@ import type { GatewayError } from "@gw/interface";
 import { beforeEach, expect, test } from "vitest";
 import { a, refused, timedOut } from "../test/support.js";
 import { lease } from "./lease.js";
-import { Member } from "./member.js";
+import { PoolEntry } from "./member.js";
 
-let member: Member;
+let member: PoolEntry;
 let told: string[];
 
 beforeEach(() => {
-  member = new Member(a, 0);
+  member = new PoolEntry(a, 0);
   told = [];
 });
 
 function take(onRevoked: (error: GatewayError) => void = ({ code }) => told.push(`revoked: ${code}`)) {
   const outcomes = {
     now: () => 0,
-    connected: (by: Member) => told.push(`connected ${by.endpoint.host} of ${by.connections}`),
-    failed: (by: Member, { code }: GatewayError) =>
+    connected: (by: PoolEntry) => told.push(`connected ${by.endpoint.host} of ${by.connections}`),
+    failed: (by: PoolEntry, { code }: GatewayError) =>
       told.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),
     ended: () => {},
   };

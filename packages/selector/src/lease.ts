@@ -1,24 +1,24 @@
 import type { Endpoint, GatewayError, Lease, LeaseRequest } from "@gw/interface";
 import type { Link } from "./linked-list.js";
-import type { Member, Revocable } from "./member.js";
+import type { PoolEntry, Revocable } from "./member.js";
 import { soonMs } from "./unanswered.js";
 
 /** What a lease reports to its pool. */
 export interface Outcomes {
   /** Milliseconds, of the pool's clock. */
   now(): number;
-  connected(member: Member): void;
+  connected(member: PoolEntry): void;
   /** `order` is the lease's own. */
-  failed(member: Member, error: GatewayError, order: number): void;
+  failed(member: PoolEntry, error: GatewayError, order: number): void;
   /**
    * After `failed`, and after a release; with `failure` where the endpoint's side of a connection was lost. `answered`
    * is false where the endpoint ended the connection soon, before it sent a byte.
    */
-  ended(member: Member, failure: GatewayError | undefined, answered: boolean | undefined): void;
+  ended(member: PoolEntry, failure: GatewayError | undefined, answered: boolean | undefined): void;
 }
 
 /** Counts a connection on `member` from now until the lease ends. `order` tells which leases are older. */
-export function lease(member: Member, order: number, outcomes: Outcomes, request: LeaseRequest): Lease {
+export function lease(member: PoolEntry, order: number, outcomes: Outcomes, request: LeaseRequest): Lease {
   return new MemberLease(member, order, outcomes, request);
 }
 
@@ -32,14 +32,14 @@ class MemberLease implements Lease, Revocable {
   previous: Link = this;
   next: Link = this;
   connectedAt = 0;
-  readonly #member: Member;
+  readonly #member: PoolEntry;
   readonly #order: number;
   readonly #outcomes: Outcomes;
   /** Undefined when it was told of a revocation, or will never be. */
   #request: LeaseRequest | undefined;
   #state: "dialling" | "connected" | "ended" = "dialling";
 
-  constructor(member: Member, order: number, outcomes: Outcomes, request: LeaseRequest) {
+  constructor(member: PoolEntry, order: number, outcomes: Outcomes, request: LeaseRequest) {
     this.#member = member;
     this.#order = order;
     this.#outcomes = outcomes;

@@ -32,15 +32,15 @@ export interface Revocable extends Link {
 
 /** What selectors see of a member: always current, and nothing that they could change. */
 class MemberCandidate implements Candidate {
-  readonly #member: Member;
+  readonly #member: PoolEntry;
 
-  constructor(member: Member) {
+  constructor(member: PoolEntry) {
     this.#member = member;
     Object.freeze(this);
   }
 
   /** The member whose candidate `choice` is; undefined if it is none of ours. */
-  static memberOf(choice: unknown): Member | undefined {
+  static memberOf(choice: unknown): PoolEntry | undefined {
     return typeof choice === "object" && choice !== null && #member in choice ? choice.#member : undefined;
   }
 
@@ -54,12 +54,12 @@ class MemberCandidate implements Candidate {
 }
 
 /** The member whose candidate `choice` is; undefined if it is no candidate of a pool's. */
-export const memberOf: (choice: unknown) => Member | undefined = MemberCandidate.memberOf;
+export const memberOf: (choice: unknown) => PoolEntry | undefined = MemberCandidate.memberOf;
 
-const byEndpoint = new WeakMap<Endpoint, Member>();
+const byEndpoint = new WeakMap<Endpoint, PoolEntry>();
 
 /** The member that has, or had, this very endpoint object; undefined if there is none. */
-export function memberAt(endpoint: Endpoint): Member | undefined {
+export function memberAt(endpoint: Endpoint): PoolEntry | undefined {
   return byEndpoint.get(endpoint);
 }
 
@@ -67,7 +67,7 @@ export function memberAt(endpoint: Endpoint): Member | undefined {
 const revokedAtOnce = 32;
 
 /** One endpoint and all that a pool knows about it. */
-export class Member {
+export class PoolEntry {
   #endpoint: Endpoint;
   /** Where it is in the set of endpoints; orders members. */
   position = 0;

@@ -1,29 +1,29 @@
 import { type Clock, type Endpoint, formatAddress } from "@gw/interface";
-import { Member, memberAt } from "./member.js";
+import { memberAt, PoolEntry } from "./member.js";
 
 /** Who belongs to a pool, and who did and still has connections. */
 export class Membership {
   readonly #clock: Clock;
-  #members: readonly Member[] = [];
-  #byAddress: ReadonlyMap<string, Member> = new Map();
-  readonly #leaving = new Set<Member>();
+  #members: readonly PoolEntry[] = [];
+  #byAddress: ReadonlyMap<string, PoolEntry> = new Map();
+  readonly #leaving = new Set<PoolEntry>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** In the order of the newest set. */
-  get members(): readonly Member[] {
+  get members(): readonly PoolEntry[] {
     return this.#members;
   }
 
   /** Those that are gone and still have connections. */
-  get leaving(): Iterable<Member> {
+  get leaving(): Iterable<PoolEntry> {
     return this.#leaving;
   }
 
   /** The member of that host and port, unless it is gone. */
-  find(endpoint: Endpoint): Member | undefined {
+  find(endpoint: Endpoint): PoolEntry | undefined {
     const member = memberAt(endpoint);
     // It may be another pool's.
     if (member && this.#members[member.position] === member) return member;
@@ -31,11 +31,11 @@ export class Membership {
   }
 
   /** Replaces the set. What stays is the same member as before, and so is what returns before it has left. */
-  replace(endpoints: readonly Endpoint[]): { readonly added: Endpoint[]; readonly removed: Member[] } {
+  replace(endpoints: readonly Endpoint[]): { readonly added: Endpoint[]; readonly removed: PoolEntry[] } {
     const before = new Map(this.#byAddress);
     const leaving = byAddress(this.#leaving);
     const added: Endpoint[] = [];
-    const members = new Map<string, Member>();
+    const members = new Map<string, PoolEntry>();
     endpoints.forEach((given, position) => {
       // A selector sees it, and must have nothing to change.
       const endpoint = Object.freeze({ ...given });
@@ -43,7 +43,7 @@ export class Membership {
       const known = before.get(address);
       if (!known) added.push(endpoint);
       before.delete(address);
-      const member = known ?? leaving.get(address) ?? new Member(endpoint, this.#clock.now());
+      const member = known ?? leaving.get(address) ?? new PoolEntry(endpoint, this.#clock.now());
       member.endpoint = endpoint;
       member.position = position;
       if (member.removed) this.#welcome(member);
@@ -57,7 +57,7 @@ export class Membership {
   }
 
   /** A lease on `member` has ended. */
-  ended(member: Member): void {
+  ended(member: PoolEntry): void {
     if (member.connections === 0) this.#leaving.delete(member);
   }
 
@@ -68,7 +68,7 @@ export class Membership {
   }
 
   /** It begins anew. */
-  #welcome(member: Member): void {
+  #welcome(member: PoolEntry): void {
     member.removed = false;
     member.aside = undefined;
     member.verdict = undefined;
@@ -77,7 +77,7 @@ export class Membership {
     this.#leaving.delete(member);
   }
 
-  #dismiss(member: Member): void {
+  #dismiss(member: PoolEntry): void {
     member.removed = true;
     member.since = this.#clock.now();
     member.retry.cancel();
@@ -85,6 +85,6 @@ export class Membership {
   }
 }
 
-function byAddress(members: Iterable<Member>): Map<string, Member> {
+function byAddress(members: Iterable<PoolEntry>): Map<string, PoolEntry> {
   return new Map([...members].map(member => [formatAddress(member.endpoint), member]));
 }

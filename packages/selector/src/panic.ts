@@ -1,5 +1,5 @@
 import { type Clock, GatewayError, notify, type Observer } from "@gw/interface";
-import type { Member } from "./member.js";
+import type { PoolEntry } from "./member.js";
 import type { Tiers } from "./tiers.js";
 
 /** Tells when a pool begins and ceases to ignore what was found out about its members. */
@@ -15,7 +15,7 @@ export class Panic {
   }
 
   /** To be called whenever something was found out, or the members have changed. */
-  assess(members: readonly Member[], tiers: Tiers): void {
+  assess(members: readonly PoolEntry[], tiers: Tiers): void {
     const before = this.#cause;
     this.#cause = causeOf(tiers);
     if (this.#cause === before) return;
@@ -34,18 +34,18 @@ export class Panic {
   }
 }
 
-function causeOf(tiers: Tiers): "all-aside" | "most-unhealthy" | "shared" | undefined {
+function causeOf(tiers: Tiers): "all-down" | "most-unhealthy" | "cluster" | undefined {
   // A member is up in spite of a bad verdict only if none is healthier.
-  return tiers.panic ?? (tiers.allJudgedUnhealthy ? "shared" : undefined);
+  return tiers.panic ?? (tiers.allJudgedUnhealthy ? "cluster" : undefined);
 }
 
-function faultOf(member: Member | undefined): GatewayError | undefined {
+function faultOf(member: PoolEntry | undefined): GatewayError | undefined {
   return member?.aside?.error ?? member?.verdict?.error;
 }
 
-function newest(members: readonly Member[]): Member | undefined {
-  const since = (member: Member | undefined): number => member?.aside?.since ?? 0;
-  return members.reduce<Member | undefined>(
+function newest(members: readonly PoolEntry[]): PoolEntry | undefined {
+  const since = (member: PoolEntry | undefined): number => member?.aside?.since ?? 0;
+  return members.reduce<PoolEntry | undefined>(
     (last, member) => (last === undefined || since(member) >= since(last) ? member : last),
     undefined,
   );

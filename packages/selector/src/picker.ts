@@ -1,6 +1,6 @@
 import { GatewayError, messageOf, notify, type Observer, type Selector } from "@gw/interface";
 import { viewPickOf } from "./candidate-view.js";
-import { type Member, memberOf } from "./member.js";
+import { memberOf, type PoolEntry } from "./member.js";
 import type { Offer } from "./tiers.js";
 
 /** Asks a selector, and takes one at random where it fails: a bad policy must not stop the service. */
@@ -17,7 +17,7 @@ export class Picker {
   }
 
   /** One of those offered; undefined only if nothing is. */
-  pick(offer: Offer): Member | undefined {
+  pick(offer: Offer): PoolEntry | undefined {
     const { view } = offer.choice;
     if (view.length === 0) return undefined;
     try {

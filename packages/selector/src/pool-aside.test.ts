@@ -24,7 +24,7 @@ describe("an endpoint whose dial fails", () => {
 
   test("is set aside for a minute unless told otherwise", () => {
     const told: number[] = [];
-    const pool = createPool({ observer: { setAside: ({ retryInMs }) => told.push(retryInMs) } });
+    const pool = createPool({ observer: { endpointDown: ({ retryInMs }) => told.push(retryInMs) } });
     pool.update([a]);
     pool.acquire({ tried: [], onRevoked() {} })?.failed(refused);
     pool.close();
@@ -90,7 +90,7 @@ describe("when all are set aside", () => {
     const { take, hosts, log, clock } = rig([a, b]);
     take().failed(refused);
     take().failed(refused);
-    expect(log.at(-1)).toBe("panic all-aside a,b: connection refused");
+    expect(log.at(-1)).toBe("panic all-down a,b: connection refused");
     log.length = 0;
     expect(hosts(3)).toEqual(["a", "a", "a"]);
     take().failed(refused);
@@ -101,7 +101,7 @@ describe("when all are set aside", () => {
     take().failed(refused);
     take().failed(refused);
     expect(hosts(1)).toEqual(["a"]);
-    expect(log.filter(line => line.startsWith("panic all-aside")).length).toBe(1);
+    expect(log.filter(line => line.startsWith("panic all-down")).length).toBe(1);
   });
 
   test("a connection that is made brings its endpoint back at once", () => {
@@ -128,9 +128,9 @@ describe("when all are set aside", () => {
     pool.update([a, b]);
     take().failed(refused);
     take().released();
-    expect(log.filter(line => line.startsWith("panic all-aside"))).toEqual([
-      "panic all-aside a: connection refused",
-      "panic all-aside a,b: connection refused",
+    expect(log.filter(line => line.startsWith("panic all-down"))).toEqual([
+      "panic all-down a: connection refused",
+      "panic all-down a,b: connection refused",
     ]);
   });
 });

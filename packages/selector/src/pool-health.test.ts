@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import { a, b, c, endpoint, refused, rig, timedOut } from "../test/support.js";
 
 const hangs = new GatewayError("timed-out", "it hangs");
-const well: Verdict = { level: "etcd /health", scope: "endpoint" };
-const hanging: Verdict = { level: "etcd /health", scope: "endpoint", error: hangs };
+const well: Verdict = { check: "etcd /health", scope: "endpoint" };
+const hanging: Verdict = { check: "etcd /health", scope: "endpoint", error: hangs };
 const leaderless: Verdict = {
-  level: "etcd /health",
+  check: "etcd /health",
   scope: "cluster",
   error: new GatewayError("unhealthy", "no leader"),
 };
@@ -58,12 +58,12 @@ describe("an endpoint that health checks find fault with", () => {
     const one = rig([a, b], { panicThreshold: 1 });
     one.pool.report(a, hanging, false);
     one.take(b).connected();
-    expect(states(one)).toEqual(["a aside!", "b up"]);
+    expect(states(one)).toEqual(["a down!", "b up"]);
   });
 
   test.each([
     ["it refuses connections", { ...hanging, error: refused }],
-    ["only a dial was made to find out", { ...hanging, level: "tcp" }],
+    ["only a dial was made to find out", { ...hanging, check: "tcp" }],
   ])("is brought back by a dial if %s", (_, verdict) => {
     const one = rig([a, b]);
     one.pool.report(a, verdict, false);
@@ -125,11 +125,11 @@ describe("a fault that all may have", () => {
     lease.connected();
     for (let i = 0; i < 3; i++) for (const each of [a, b]) one.pool.report(each, leaderless, false);
     expect(states(one)).toEqual(["a up", "b up"]);
-    expect(one.log).toEqual(["panic shared a: no leader"]);
+    expect(one.log).toEqual(["panic cluster a: no leader"]);
     one.pool.report(b, well, true);
     expect(one.log.at(-1)).toBe("panic over after 0");
     one.pool.report(a, leaderless, true);
-    expect(states(one)).toEqual(["a aside!", "b up"]);
+    expect(states(one)).toEqual(["a down!", "b up"]);
   });
 });
 
@@ -147,7 +147,7 @@ describe("when health checks find fault with more than the threshold", () => {
     expect(hosts(1)).toEqual(["a"]);
     await clock.advance(30_000);
     expect(lease.revoked).toEqual([]);
-    expect(states(one)).toEqual(["a aside!", "b aside!", "c up"]);
+    expect(states(one)).toEqual(["a down!", "b down!", "c up"]);
   });
 
   test("connections are closed that hang still when it is over", async () => {
@@ -246,7 +246,7 @@ describe("inspect", () => {
     expect(pool.inspect()).toEqual([
       {
         endpoint: b,
-        state: "aside",
+        state: "down",
         unhealthy: false,
         inUse: false,
         connections: 0,
@@ -257,7 +257,7 @@ describe("inspect", () => {
       { endpoint: c, state: "up", unhealthy: false, inUse: false, connections: 0, since: 200 },
       {
         endpoint: a,
-        state: "leaving",
+        state: "draining",
         unhealthy: false,
         inUse: false,
         connections: 1,

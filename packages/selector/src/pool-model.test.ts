@@ -43,10 +43,10 @@ class Pair {
         if (!this.#up.includes(host)) throw new GatewayError("refused", `${host} is down`);
       },
       observer: {
-        setAside: ({ endpoint }) => this.events.push(`aside ${endpoint.host}`),
-        stillAside: ({ endpoint }) => this.events.push(`still aside ${endpoint.host}`),
-        back: ({ endpoint }) => this.events.push(`back ${endpoint.host}`),
-        switched: ({ from, to, why }) => this.events.push(`switched ${from.host} to ${to.host}: ${why}`),
+        endpointDown: ({ endpoint }) => this.events.push(`aside ${endpoint.host}`),
+        endpointStillDown: ({ endpoint }) => this.events.push(`still aside ${endpoint.host}`),
+        endpointUp: ({ endpoint }) => this.events.push(`back ${endpoint.host}`),
+        failover: ({ from, to, why }) => this.events.push(`switched ${from.host} to ${to.host}: ${why}`),
         panic: ({ cause }) => this.events.push(`panic ${cause}`),
         panicOver: () => this.events.push("panic over"),
       },
@@ -141,7 +141,7 @@ class Pair {
     this.model.events.length = 0;
     expect(this.clock.pending).toBe(this.model.aside.length);
     expect(this.leases.filter(({ revoked, model }) => revoked !== model.revoked)).toEqual([]);
-    const current = this.pool.inspect().filter(({ state }) => state !== "leaving");
+    const current = this.pool.inspect().filter(({ state }) => state !== "draining");
     expect(
       current.map(({ endpoint, state, unhealthy, error }) => [
         endpoint.host,
@@ -152,7 +152,7 @@ class Pair {
     ).toEqual(
       this.model.members.map(({ endpoint, aside }) => [
         endpoint.host,
-        aside ? "aside" : "up",
+        aside ? "down" : "up",
         aside?.unhealthy ?? false,
         aside?.why,
       ]),
@@ -181,10 +181,10 @@ test("10,000 leases with any outcomes, among failures, retries and updates, leav
   expect([...kinds].sort()).toEqual([
     "aside",
     "back",
-    "panic all-aside",
+    "panic all-down",
     "panic most-unhealthy",
     "panic over",
-    "panic shared",
+    "panic cluster",
     "still aside",
     "switched",
   ]);

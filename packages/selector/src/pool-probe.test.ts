@@ -70,7 +70,7 @@ describe("a probe", () => {
     running[0]?.down(refused);
     await clock.advance(5_000);
     expect(log.slice(1)).toEqual([
-      "panic all-aside a: connection refused",
+      "panic all-down a: connection refused",
       "back a after 1000",
       "panic over after 1000",
     ]);

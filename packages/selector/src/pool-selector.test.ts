@@ -120,7 +120,9 @@ describe("an observer that throws", () => {
     process.on("warning", listen);
     expect(await history(observer)).toEqual(await history(undefined));
     process.off("warning", listen);
-    expect(warnings.map(({ message }) => message)).toContain("gw: the observer's setAside threw: observer");
+    expect(warnings.map(({ message }) => message)).toContain(
+      "gw: the observer's endpointDown threw: observer",
+    );
   });
 
   test("while a selector fails leaves the client served", () => {

@@ -130,7 +130,7 @@ describe("an update", () => {
     take().failed(refused);
     expect(take().endpoint.port).toBe(2);
     pool.update([endpoint("a", { port: 1 })]);
-    expect(log.slice(-2)).toEqual(["changed + -a", "panic all-aside a: connection refused"]);
+    expect(log.slice(-2)).toEqual(["changed + -a", "panic all-down a: connection refused"]);
     expect(take().endpoint.port).toBe(1);
   });
 });

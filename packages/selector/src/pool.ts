@@ -1,5 +1,5 @@
 import {
-  type Checked,
+  type CheckedPool,
   type Clock,
   type Endpoint,
   GatewayError,
@@ -9,7 +9,7 @@ import {
   systemClock,
   type Verdict,
 } from "@gw/interface";
-import type { Farewell } from "./farewell.js";
+import type { DrainPolicy } from "./farewell.js";
 import { SelectingPool } from "./selecting-pool.js";
 import { stickyRandom } from "./sticky-random.js";
 
@@ -47,9 +47,9 @@ export interface PoolOptions {
    */
   readonly onSuspicion?: ((endpoint: Endpoint) => void) | undefined;
   /** What happens to the open connections of an endpoint that is no longer in the set. @default "drain" */
-  readonly onRemoved?: Farewell | undefined;
+  readonly onRemoved?: DrainPolicy | undefined;
   /** The same, of one that health checks have set aside, if there is another to go to. @default "close" */
-  readonly onUnhealthy?: Farewell | undefined;
+  readonly onUnhealthy?: DrainPolicy | undefined;
   /** How long such connections may go on under `drain`; more than 0. @default 30000 */
   readonly drainTimeoutMs?: number | undefined;
   /** Connections are closed at this age, a tenth more or less; 0 for never. @default 0 */
@@ -85,7 +85,7 @@ export const poolDefaults = {
 const longestMs = 2 ** 31 - 1;
 
 /** A pool of endpoints that can be fed, told of health checks, and closed. */
-export interface EndpointPool extends Pool, Checked {
+export interface EndpointPool extends Pool, CheckedPool {
   /**
    * Replaces the set of endpoints. What stays keeps its state; what is gone gets no new connections, its
    * dials are given up, and `onRemoved` says what happens to its open connections. One that returns while
@@ -123,7 +123,7 @@ export function createPool(options: PoolOptions = {}): EndpointPool {
     probe: options.probe,
     panicThreshold,
     onSuspicion: options.onSuspicion,
-    isProof: options.isProof ?? (({ level }) => level !== "tcp"),
+    isProof: options.isProof ?? (({ check }) => check !== "tcp"),
     onRemoved: options.onRemoved ?? poolDefaults.onRemoved,
     onUnhealthy: options.onUnhealthy ?? poolDefaults.onUnhealthy,
     drainTimeoutMs,

@@ -106,7 +106,7 @@ describe("connections of members that carry more than their share", () => {
     for (const host of ["b", "c"])
       one.pool.report(
         endpoint(host),
-        { level: "etcd /health", scope: "endpoint", error: new GatewayError("unhealthy", "ill") },
+        { check: "etcd /health", scope: "endpoint", error: new GatewayError("unhealthy", "ill") },
         false,
       );
     one.log.length = 0;

@@ -1,5 +1,5 @@
 import { type Clock, GatewayError, notify, type Observer } from "@gw/interface";
-import type { Member } from "./member.js";
+import type { PoolEntry } from "./member.js";
 
 /** How many connections may be moved, and to where. */
 export interface RebalancingSettings {
@@ -13,9 +13,9 @@ export interface RebalancingSettings {
 
 /** Members, and who of them takes new connections. */
 export interface Balance {
-  readonly members: readonly Member[];
+  readonly members: readonly PoolEntry[];
   /** Of one priority, and up; none if connections are better left where they are. */
-  readonly serving: readonly Member[];
+  readonly serving: readonly PoolEntry[];
 }
 
 /** Between two moves, in milliseconds. */
@@ -79,7 +79,7 @@ export function rebalancing(
   };
 
   /** Closes up to `allowed` connections of those who carry too many, from whoever carries most first. */
-  const closeMost = (members: readonly Member[], shares: Shares, allowed: number): number => {
+  const closeMost = (members: readonly PoolEntry[], shares: Shares, allowed: number): number => {
     let left = allowed;
     // What is set aside may be down: its clients shall find out by themselves.
     const over = members
@@ -93,7 +93,7 @@ export function rebalancing(
       let taken = 0;
       const oldest = member.connected.itemsWhile(() => taken++ < count);
       const connections = oldest.filter(lease => lease.revoke(error)).length;
-      notify(observer, "recycling", { endpoint: member.endpoint, connections, cause: "balance" });
+      notify(observer, "recyclingConnections", { endpoint: member.endpoint, connections, cause: "balance" });
     }
     return allowed - left;
   };
@@ -117,10 +117,10 @@ export function rebalancing(
   };
 }
 
-type Shares = ReadonlyMap<Member, number>;
+type Shares = ReadonlyMap<PoolEntry, number>;
 
 /** What each should carry; whoever does not serve should carry nothing. */
-function sharesOf(serving: readonly Member[], weighted: boolean, total: number): Shares {
+function sharesOf(serving: readonly PoolEntry[], weighted: boolean, total: number): Shares {
   const weights = serving.map(({ endpoint }) => (weighted ? endpoint.weight : 1));
   const all = sum(weights);
   return new Map(

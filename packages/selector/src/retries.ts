@@ -9,7 +9,7 @@ import {
   type Verdict,
 } from "@gw/interface";
 import type { BackoffSettings } from "./backoff.js";
-import type { Member } from "./member.js";
+import type { PoolEntry } from "./member.js";
 
 /** How members that are set aside are tried again. */
 export interface RetrySettings extends BackoffSettings {
@@ -30,31 +30,31 @@ const reserved = 4;
 /** Tries members again and again, until they can serve. `member.retry` gives up. */
 export class Retries {
   readonly #settings: RetrySettings;
-  readonly #onSuccess: (member: Member, verdict: Verdict | undefined) => void;
+  readonly #onSuccess: (member: PoolEntry, verdict: Verdict | undefined) => void;
   readonly #limited = createLimiter({ limit: atOnce, reserved });
   #urgent = false;
   #closed = false;
 
-  constructor(settings: RetrySettings, onSuccess: (member: Member, verdict: Verdict | undefined) => void) {
+  constructor(settings: RetrySettings, onSuccess: (member: PoolEntry, verdict: Verdict | undefined) => void) {
     this.#settings = settings;
     this.#onSuccess = onSuccess;
   }
 
   /** How long `member`, which has failed now, will be left alone, in milliseconds. */
-  waitMs(member: Member): number {
+  waitMs(member: PoolEntry): number {
     const ms = member.backoff.failed(this.#settings);
     return this.#urgent ? Math.min(ms, urgentMs) : ms;
   }
 
   /** Tries a member when it is due. */
-  begin(member: Member): void {
+  begin(member: PoolEntry): void {
     if (this.#closed || !member.aside) return;
     const { clock } = this.#settings;
     member.retry.cancel = clock.after(member.aside.retryAt - clock.now(), () => this.#try(member));
   }
 
   /** Whether nobody is up, so that there is no time to lose: `members` wait less from now on. */
-  hurry(urgent: boolean, members: readonly Member[]): void {
+  hurry(urgent: boolean, members: readonly PoolEntry[]): void {
     if (this.#urgent === urgent) return;
     this.#urgent = urgent;
     const soonest = this.#settings.clock.now() + urgentMs;
@@ -71,7 +71,7 @@ export class Retries {
     this.#closed = true;
   }
 
-  async #try(member: Member): Promise<void> {
+  async #try(member: PoolEntry): Promise<void> {
     const { probe, observer, clock } = this.#settings;
     const cancelled = new AbortController();
     const { signal } = cancelled;
@@ -96,7 +96,7 @@ export class Retries {
       }
       const retryInMs = this.waitMs(member);
       member.aside = { ...member.aside, error, retryAt: clock.now() + retryInMs };
-      notify(observer, "stillAside", { endpoint, error, retryInMs });
+      notify(observer, "endpointStillDown", { endpoint, error, retryInMs });
       this.begin(member);
     }
   }

@@ -1,6 +1,6 @@
 import { type Candidate, type Endpoint, sameEndpoint } from "@gw/interface";
 import type { CandidateView } from "./candidate-view.js";
-import { type Member, memberAt } from "./member.js";
+import { memberAt, type PoolEntry } from "./member.js";
 
 /** What a selector chooses from: as a view, which costs nothing, and as an array. */
 export interface Choice {
@@ -14,7 +14,7 @@ export interface Choice {
  * number, and that of moving pointers.
  */
 export class Roster implements Choice, CandidateView {
-  readonly #members: Member[] = [];
+  readonly #members: PoolEntry[] = [];
   #weight = 0;
   /** Made when it is asked for; others are offered the same until something changes. */
   #candidates: readonly Candidate[] | undefined;
@@ -31,7 +31,7 @@ export class Roster implements Choice, CandidateView {
     return this.#weight;
   }
 
-  get members(): readonly Member[] {
+  get members(): readonly PoolEntry[] {
     return this.#members;
   }
 
@@ -53,30 +53,30 @@ export class Roster implements Choice, CandidateView {
   }
 
   /** All but `members`, which are in this roster. */
-  without(members: readonly Member[]): Choice {
+  without(members: readonly PoolEntry[]): Choice {
     return members.length === 0 ? this : new Remainder(this, members);
   }
 
   /** Adds a member that is not in this roster. */
-  add(member: Member): void {
+  add(member: PoolEntry): void {
     this.#members.splice(this.placeOf(member), 0, member);
     this.#weight += member.endpoint.weight;
     this.#candidates = undefined;
   }
 
   /** Takes out a member that is in this roster. */
-  remove(member: Member): void {
+  remove(member: PoolEntry): void {
     this.#members.splice(this.placeOf(member), 1);
     this.#weight -= member.endpoint.weight;
     this.#candidates = undefined;
   }
 
   /** Where `member` is, or would be. */
-  placeOf({ position }: Member): number {
+  placeOf({ position }: PoolEntry): number {
     let [low, high] = [0, this.#members.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#members[middle] as Member).position < position) low = middle + 1;
+      if ((this.#members[middle] as PoolEntry).position < position) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -90,7 +90,7 @@ class Remainder implements Choice, CandidateView {
   readonly #places: readonly number[];
   readonly weight: number;
 
-  constructor(roster: Roster, members: readonly Member[]) {
+  constructor(roster: Roster, members: readonly PoolEntry[]) {
     this.#roster = roster;
     this.#places = members.map(member => roster.placeOf(member)).sort((one, other) => one - other);
     this.weight = members.reduce((rest, { endpoint }) => rest - endpoint.weight, roster.weight);

@@ -13,7 +13,7 @@ import {
 import { type Aging, type AgingSettings, retireOldConnections } from "./aging.js";
 import { type ClosingSettings, Closings } from "./closings.js";
 import { lease, type Outcomes } from "./lease.js";
-import type { Aside, Member } from "./member.js";
+import type { Aside, PoolEntry } from "./member.js";
 import { Membership } from "./membership.js";
 import { Panic } from "./panic.js";
 import { Picker } from "./picker.js";
@@ -75,7 +75,7 @@ export class SelectingPool implements EndpointPool {
     const { added, removed } = this.#membership.replace(endpoints);
     for (const member of removed) this.#closings.removed(member);
     if (added.length + removed.length > 0)
-      notify(this.#observer, "endpointsChanged", { added, removed: removed.map(toEndpoint) });
+      notify(this.#observer, "poolChanged", { added, removed: removed.map(toEndpoint) });
     this.#tiers.replace(this.#membership.members);
     this.#assess(this.#tiers.unhealthy);
   }
@@ -118,7 +118,7 @@ export class SelectingPool implements EndpointPool {
 
   readonly #outcomes: Outcomes = {
     now: () => this.#aging.now(),
-    connected: (member: Member): void => {
+    connected: (member: PoolEntry): void => {
       if (member.removed) return;
       member.provenAt = this.#leases;
       if (member.aside && !member.aside.deep) this.#takeBack(member, false);
@@ -126,13 +126,13 @@ export class SelectingPool implements EndpointPool {
       else if (member.aside) this.#closings.assess(member, this.#tiers.isUsable(member));
       this.#switches.connected(member);
     },
-    failed: (member: Member, error: GatewayError, order: number): void => {
+    failed: (member: PoolEntry, error: GatewayError, order: number): void => {
       // A dial that began before another succeeded tells nothing new.
       if (error.isLocal || member.removed || order <= member.provenAt) return;
       if (member.aside) this.#failedAgain(member, member.aside, error);
       else this.#dialFailed(member, error);
     },
-    ended: (member: Member, failure: GatewayError | undefined, answered: boolean | undefined): void => {
+    ended: (member: PoolEntry, failure: GatewayError | undefined, answered: boolean | undefined): void => {
       this.#membership.ended(member);
       if (member.removed) return;
       if (answered) member.unanswered.answered();
@@ -141,21 +141,21 @@ export class SelectingPool implements EndpointPool {
     },
   };
 
-  #dialFailed(member: Member, error: GatewayError): void {
-    this.#setAside(member, { error, unhealthy: false, deep: false, observed: false });
+  #dialFailed(member: PoolEntry, error: GatewayError): void {
+    this.#endpointDown(member, { error, unhealthy: false, deep: false, observed: false });
     if (member.connected.size > 0) this.#settings.onSuspicion?.(member.endpoint);
   }
 
-  #foundUnhealthy(member: Member, error: GatewayError, deep: boolean): void {
+  #foundUnhealthy(member: PoolEntry, error: GatewayError, deep: boolean): void {
     const found = { error, unhealthy: true, deep };
     if (member.aside) {
       member.aside = { ...member.aside, ...found };
       this.#changed(member);
-    } else this.#setAside(member, { ...found, observed: false });
+    } else this.#endpointDown(member, { ...found, observed: false });
   }
 
   /** A client's connection was accepted and ended without a byte. */
-  #endedUnanswered(member: Member): void {
+  #endedUnanswered(member: PoolEntry): void {
     const { unanswered, endpoint } = member;
     const consequence = unanswered.add(this.#settings.clock.now());
     if (consequence) this.#settings.onSuspicion?.(endpoint);
@@ -167,11 +167,11 @@ export class SelectingPool implements EndpointPool {
       const ended = unanswered.count === 1 ? "a connection" : `${unanswered.count} connections in a row`;
       const detail = `${formatAddress(endpoint)} ended ${ended} before it sent a byte`;
       const error = new GatewayError("unhealthy", detail);
-      this.#setAside(member, { error, unhealthy: false, deep: true, observed: true });
+      this.#endpointDown(member, { error, unhealthy: false, deep: true, observed: true });
     }
   }
 
-  #setAside(member: Member, found: Pick<Aside, "error" | "unhealthy" | "deep" | "observed">): void {
+  #endpointDown(member: PoolEntry, found: Pick<Aside, "error" | "unhealthy" | "deep" | "observed">): void {
     const { endpoint } = member;
     const { error } = found;
     const now = this.#settings.clock.now();
@@ -181,22 +181,22 @@ export class SelectingPool implements EndpointPool {
     const retryInMs = isDoubtful ? 0 : this.#retries.waitMs(member);
     member.unanswered.down();
     member.aside = { since: now, retryAt: now + retryInMs, ...found };
-    notify(this.#observer, "setAside", { endpoint, error, retryInMs });
+    notify(this.#observer, "endpointDown", { endpoint, error, retryInMs });
     this.#retries.begin(member);
     this.#changed(member);
     // Where there is no other endpoint to go to, what is being dialled may still succeed.
     if (!this.#tiers.isUsable(member)) member.revokeDials(error);
   }
 
-  #failedAgain(member: Member, aside: Aside, error: GatewayError): void {
+  #failedAgain(member: PoolEntry, aside: Aside, error: GatewayError): void {
     const deep = aside.deep && isDeep(error);
     member.aside = { ...aside, error, deep };
     if (deep !== aside.deep) this.#changed(member);
   }
 
-  #takeBack(member: Member, isProven: boolean): void {
+  #takeBack(member: PoolEntry, isProven: boolean): void {
     const now = this.#settings.clock.now();
-    const asideMs = now - (member.aside?.since ?? 0);
+    const downMs = now - (member.aside?.since ?? 0);
     member.aside = undefined;
     member.verdict = undefined;
     member.since = now;
@@ -204,29 +204,29 @@ export class SelectingPool implements EndpointPool {
     member.unanswered.up(isProven);
     member.retry.cancel();
     member.farewell.cancel();
-    notify(this.#observer, "back", { endpoint: member.endpoint, asideMs });
+    notify(this.#observer, "endpointUp", { endpoint: member.endpoint, downMs });
     this.#changed(member);
   }
 
   /** `member` was marked up or down, or for another reason. */
-  #changed(member: Member): void {
+  #changed(member: PoolEntry): void {
     this.#tiers.note(member);
     this.#assess([member]);
   }
 
   /** Works out what follows from a change of `members`; of the others, only where they are used otherwise than before. */
-  #assess(members: readonly Member[]): void {
+  #assess(members: readonly PoolEntry[]): void {
     const tiers = this.#tiers;
     const before = this.#mode;
     this.#mode = tiers.mode;
     this.#panic.assess(this.#membership.members, tiers);
-    this.#retries.hurry(tiers.panic === "all-aside", this.#membership.members);
+    this.#retries.hurry(tiers.panic === "all-down", this.#membership.members);
     for (const member of this.#mode === before ? members : tiers.unhealthy)
       this.#closings.assess(member, tiers.isUsable(member));
     this.#rebalancing.begin();
   }
 }
 
-function toEndpoint({ endpoint }: Member): Endpoint {
+function toEndpoint({ endpoint }: PoolEntry): Endpoint {
   return endpoint;
 }

@@ -1,12 +1,12 @@
 import type { EndpointStatus } from "@gw/interface";
-import type { Member } from "./member.js";
+import type { PoolEntry } from "./member.js";
 
 /** How `member` is doing. `current` is whom the newest connection went to. */
-export function statusOf(member: Member, current: Member | undefined): EndpointStatus {
+export function statusOf(member: PoolEntry, current: PoolEntry | undefined): EndpointStatus {
   const { endpoint, aside, connections, removed, verdict } = member;
   return {
     endpoint,
-    state: removed ? "leaving" : aside ? "aside" : "up",
+    state: removed ? "draining" : aside ? "down" : "up",
     unhealthy: aside?.unhealthy ?? false,
     inUse: !removed && member === current,
     connections,

@@ -1,11 +1,11 @@
-import type { Member } from "./member.js";
+import type { PoolEntry } from "./member.js";
 import { type Choice, Roster } from "./roster.js";
 
 /** What a selector chooses from. */
 export interface Offer {
   readonly choice: Choice;
   /** Whether the member is one of those whose candidates are offered. */
-  readonly includes: (member: Member) => boolean;
+  readonly includes: (member: PoolEntry) => boolean;
 }
 
 /** What was counted of a member when {@link Tiers.note} was last called for it. */
@@ -28,7 +28,7 @@ interface Tier {
   readonly connectable: Roster;
 }
 
-const none: readonly Member[] = Object.freeze([]);
+const none: readonly PoolEntry[] = Object.freeze([]);
 
 /**
  * Keeps count of the members by priority and condition, so that neither a change of one of them nor the question which
@@ -40,8 +40,8 @@ const none: readonly Member[] = Object.freeze([]);
  */
 export class Tiers {
   readonly #panicThreshold: number;
-  readonly #counted = new Map<Member, Counted>();
-  readonly #unhealthy = new Set<Member>();
+  readonly #counted = new Map<PoolEntry, Counted>();
+  readonly #unhealthy = new Set<PoolEntry>();
   /** The best priority, which is the lowest number, first. */
   #tiers: readonly Tier[] = [];
   #byPriority: ReadonlyMap<number, Tier> = new Map();
@@ -57,7 +57,7 @@ export class Tiers {
   }
 
   /** Counts anew: these are all members, in this order. */
-  replace(members: readonly Member[]): void {
+  replace(members: readonly PoolEntry[]): void {
     const priorities = [...new Set(members.map(({ endpoint }) => endpoint.priority))].sort((a, b) => a - b);
     this.#tiers = priorities.map((priority, index) => ({
       priority,
@@ -82,7 +82,7 @@ export class Tiers {
   }
 
   /** To be called whenever a member is marked up or down, or was judged by health checks. */
-  note(member: Member): void {
+  note(member: PoolEntry): void {
     const before = this.#counted.get(member);
     if (!before) return;
     const now = count(member);
@@ -103,10 +103,10 @@ export class Tiers {
   }
 
   /** Why what was found out about some members is ignored; undefined if it is not. */
-  get panic(): "all-aside" | "most-unhealthy" | undefined {
+  get panic(): "all-down" | "most-unhealthy" | undefined {
     if (this.#counted.size === 0) return undefined;
     const best = this.#tiers[this.#best];
-    if (!best) return "all-aside";
+    if (!best) return "all-down";
     const deep = best.connectable.length - best.up.length;
     return deep > best.all.length * this.#panicThreshold ? "most-unhealthy" : undefined;
   }
@@ -122,7 +122,7 @@ export class Tiers {
   }
 
   /** Those that health checks have found to be down. */
-  get unhealthy(): readonly Member[] {
+  get unhealthy(): readonly PoolEntry[] {
     return [...this.#unhealthy];
   }
 
@@ -133,14 +133,14 @@ export class Tiers {
   }
 
   /** Whether clients may be sent to a member now. */
-  isUsable(member: Member): boolean {
+  isUsable(member: PoolEntry): boolean {
     const counted = this.#counted.get(member);
     if (!counted) return false;
     return counted.up || this.#usableOf(this.#tierOf(member), this.panic).includes(counted);
   }
 
   /** The members that a client is offered that has tried none. */
-  get offered(): readonly Member[] {
+  get offered(): readonly PoolEntry[] {
     const tier = this.#tiers[this.#up === 0 ? 0 : this.#best];
     return tier ? this.#usableOf(tier, this.panic).roster.members : none;
   }
@@ -149,15 +149,15 @@ export class Tiers {
    * Of those that a client has not `tried`, the ones of the best priority that may be used; if none may, those of the
    * best priority of them all.
    */
-  offer(tried: readonly Member[]): Offer {
+  offer(tried: readonly PoolEntry[]): Offer {
     if (tried.length > 0) return this.#offerBut(new Set(tried));
     this.#shared ??= this.#offerBut(new Set());
     return this.#shared;
   }
 
-  #offerBut(tried: ReadonlySet<Member>): Offer {
+  #offerBut(tried: ReadonlySet<PoolEntry>): Offer {
     const { panic } = this;
-    const triedByTier = new Map<Tier, Member[]>();
+    const triedByTier = new Map<Tier, PoolEntry[]>();
     for (const member of tried) {
       if (!this.#counted.has(member)) continue;
       const tier = this.#tierOf(member);
@@ -194,17 +194,17 @@ export class Tiers {
   }
 
   #usableOf(tier: Tier, panic: Tiers["panic"]): Usable {
-    if (panic === "all-aside") return everyone(tier);
+    if (panic === "all-down") return everyone(tier);
     if (panic === "most-unhealthy" && tier.index === this.#best)
       return { roster: tier.connectable, includes: ({ up, deep }) => up || deep };
     return { roster: tier.up, includes: ({ up }) => up };
   }
 
-  #tierOf({ endpoint }: Member): Tier {
+  #tierOf({ endpoint }: PoolEntry): Tier {
     return this.#byPriority.get(endpoint.priority) as Tier;
   }
 
-  #countedOf(member: Member): Counted {
+  #countedOf(member: PoolEntry): Counted {
     return this.#counted.get(member) ?? nothing;
   }
 }
@@ -221,7 +221,7 @@ function everyone({ all }: Tier): Usable {
 
 const nothing: Counted = { up: false, deep: false, unhealthy: false, healthy: undefined };
 
-function count({ aside, verdict }: Member): Counted {
+function count({ aside, verdict }: PoolEntry): Counted {
   return {
     up: aside === undefined,
     deep: aside?.deep === true && !aside.observed,
@@ -230,7 +230,7 @@ function count({ aside, verdict }: Member): Counted {
   };
 }
 
-function change(roster: Roster, member: Member, before: boolean, now: boolean): void {
+function change(roster: Roster, member: PoolEntry, before: boolean, now: boolean): void {
   if (before === now) return;
   if (now) roster.add(member);
   else roster.remove(member);

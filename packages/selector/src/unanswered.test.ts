@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { a, b, c, endpoint, type Rig, refused, rig, type TakenLease } from "../test/support.js";
 import type { PoolOptions } from "./pool.js";
 
-const healthy: Verdict = { level: "etcd /health", scope: "endpoint" };
+const healthy: Verdict = { check: "etcd /health", scope: "endpoint" };
 const refusedByCheck = new GatewayError("reset", "it ended the connection before it sent a byte");
 const why = "a:2379 ended 3 connections in a row before it sent a byte";
 
@@ -121,7 +121,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     expect(pool.log).toEqual([]);
   });
 
-  test.each([undefined, { level: "tcp", scope: "endpoint" } as const])(
+  test.each([undefined, { check: "tcp", scope: "endpoint" } as const])(
     "that is back without an answer is down again with the first one, for longer each time: %j",
     async verdict => {
       const pool = checked(verdict, { retryDelayMs: 1_000, maxRetryDelayMs: 8_000, random: () => 0 });
@@ -141,7 +141,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
   );
 
   test("is no mistake of health checks, though they have found fault with most", () => {
-    const failing: Verdict = { level: "tcp", scope: "endpoint", error: refusedByCheck };
+    const failing: Verdict = { check: "tcp", scope: "endpoint", error: refusedByCheck };
     const pool = rig([a, b, c]);
     for (const one of [a, b]) pool.pool.report(one, failing, true);
     expect(pool.log.at(-1)).toMatch(/^panic most-unhealthy/);

@@ -1,4 +1,4 @@
-import type { Member } from "./member.js";
+import type { PoolEntry } from "./member.js";
 
 /** This many connections in a row that an endpoint ended unanswered mark it down. */
 const mostInARow = 3;
@@ -48,7 +48,7 @@ export class Unanswered {
   }
 
   /** Whether a connection that was made in the time of the run was answered, and is open. */
-  isRefutedBy({ connected }: Member): boolean {
+  isRefutedBy({ connected }: PoolEntry): boolean {
     return connected
       .newest(newest)
       .some(({ answered, connectedAt }) => answered && connectedAt * 100 >= this.#beganAt);

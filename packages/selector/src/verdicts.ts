@@ -11,5 +11,5 @@ export function isConclusive({ error, scope }: Verdict, elsewhere: boolean): boo
 /** Whether connections are accepted in spite of `error`, so that a dial cannot tell when it is over. */
 export function isDeep({ code }: GatewayError, verdict?: Verdict): boolean {
   if (code === "refused" || code === "unreachable") return false;
-  return !(code === "timed-out" && verdict?.level === "tcp");
+  return !(code === "timed-out" && verdict?.check === "tcp");
 }

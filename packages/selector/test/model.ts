@@ -121,20 +121,20 @@ export class PoolModel {
       aside.why = error.detail;
       if (error.code === "refused") aside.deep = false;
       this.#assess();
-    } else this.#setAside(member, error, false, false);
+    } else this.#endpointDown(member, error, false, false);
   }
 
   released(lease: ModelLease): void {
     if (lease.state !== "ended") this.#end(lease);
   }
 
-  report(host: string, { error, scope, level }: Verdict, elsewhere: boolean): void {
+  report(host: string, { error, scope, check }: Verdict, elsewhere: boolean): void {
     const member = this.members.find(({ endpoint }) => endpoint.host === host);
     if (!member || member.aside?.unhealthy) return;
     const leaves = error !== undefined && (scope === "endpoint" || elsewhere);
     if (member.aside && !leaves) return;
     member.verdict = { why: error?.detail };
-    if (leaves) this.#setAside(member, error, true, level !== "tcp" && error.code !== "refused");
+    if (leaves) this.#endpointDown(member, error, true, check !== "tcp" && error.code !== "refused");
     else this.#assess();
   }
 
@@ -165,7 +165,7 @@ export class PoolModel {
     return tier.filter(({ aside }) => aside?.deep).length > tier.length / 2;
   }
 
-  #setAside(member: ModelMember, error: GatewayError, unhealthy: boolean, deep: boolean): void {
+  #endpointDown(member: ModelMember, error: GatewayError, unhealthy: boolean, deep: boolean): void {
     const known = member.aside;
     member.aside = { ...(known ?? this.#nextRetry()), why: error.detail, unhealthy, deep };
     if (!known) this.events.push(`aside ${member.endpoint.host}`);
@@ -201,10 +201,10 @@ export class PoolModel {
   #causeOfPanic(): string | undefined {
     if (this.members.length === 0) return undefined;
     const up = this.members.filter(({ aside }) => !aside);
-    if (up.length === 0) return "all-aside";
+    if (up.length === 0) return "all-down";
     if (this.#distrusts(bestOf(up))) return "most-unhealthy";
     const known = up.flatMap(({ verdict }) => verdict ?? []);
-    return known.length > 0 && known.every(({ why }) => why !== undefined) ? "shared" : undefined;
+    return known.length > 0 && known.every(({ why }) => why !== undefined) ? "cluster" : undefined;
   }
 
   #revoke(member: ModelMember): void {

@@ -23,11 +23,11 @@ const lease = fc.nat(7);
 const subset = fc.subarray(hosts);
 const verdict: fc.Arbitrary<Verdict> = fc.record(
   {
-    level: fc.constantFrom("tcp", "etcd /health"),
+    check: fc.constantFrom("tcp", "etcd /health"),
     scope: fc.constantFrom("endpoint", "cluster"),
     error: fc.constantFrom(refused, timedOut),
   },
-  { requiredKeys: ["level", "scope"], noNullPrototype: true },
+  { requiredKeys: ["check", "scope"], noNullPrototype: true },
 );
 export const step: fc.Arbitrary<Step> = fc.oneof(
   {

@@ -81,17 +81,17 @@ export function rig(endpoints: readonly Endpoint[], options: PoolOptions = {}): 
 function writingTo(log: string[]): Observer {
   const names = (endpoints: readonly Endpoint[]): string => endpoints.map(({ host }) => host).join(",");
   return {
-    endpointsChanged: ({ added, removed }) => log.push(`changed +${names(added)} -${names(removed)}`),
-    setAside: ({ endpoint, error, retryInMs }) =>
+    poolChanged: ({ added, removed }) => log.push(`changed +${names(added)} -${names(removed)}`),
+    endpointDown: ({ endpoint, error, retryInMs }) =>
       log.push(`aside ${endpoint.host} for ${retryInMs}: ${error.detail}`),
-    stillAside: ({ endpoint, error, retryInMs }) =>
+    endpointStillDown: ({ endpoint, error, retryInMs }) =>
       log.push(`still aside ${endpoint.host} for ${retryInMs}: ${error.detail}`),
-    back: ({ endpoint, asideMs }) => log.push(`back ${endpoint.host} after ${asideMs}`),
-    closing: ({ endpoint, connections, withinMs }) =>
+    endpointUp: ({ endpoint, downMs }) => log.push(`back ${endpoint.host} after ${downMs}`),
+    closingConnections: ({ endpoint, connections, withinMs }) =>
       log.push(`closing ${connections} of ${endpoint.host} within ${withinMs}`),
-    recycling: ({ endpoint, connections, cause }) =>
+    recyclingConnections: ({ endpoint, connections, cause }) =>
       log.push(`recycling ${connections} of ${endpoint.host} for ${cause}`),
-    switched: ({ from, to, why }) => log.push(`switched ${from.host} to ${to.host}: ${why}`),
+    failover: ({ from, to, why }) => log.push(`switched ${from.host} to ${to.host}: ${why}`),
     panic: ({ cause, endpoints, error }) => log.push(`panic ${cause} ${names(endpoints)}: ${error.detail}`),
     panicOver: ({ panicMs }) => log.push(`panic over after ${panicMs}`),
     selectorFailed: ({ error }) => log.push(error.message),

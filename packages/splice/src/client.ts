@@ -90,7 +90,7 @@ export class NativeClient implements RelayClient {
     this.#shared.binding.close(this.#shared.engine, this.#slot);
   }
 
-  kill(): void {
+  abort(): void {
     if (this.#slot < 0) return;
     this.#ordered(undefined);
     this.#shared.binding.kill(this.#shared.engine, this.#slot);

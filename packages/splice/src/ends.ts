@@ -13,7 +13,7 @@ const reasons = [
   "half-closed",
   "stalled",
   "closed",
-  "killed",
+  "aborted",
 ] as const;
 
 /** Which side ended first, as the engine numbers it. */
@@ -23,7 +23,7 @@ const sides = [undefined, "client", "backend"] as const;
 export function endOf(events: Float64Array, at: number, settings: RelaySettings): RelayEnd {
   const how = events[at + 2] as number;
   const endedFirst = sides[how >> 8];
-  const end = howOf(reasons[how & 0xff] ?? "killed", events, at, settings);
+  const end = howOf(reasons[how & 0xff] ?? "aborted", events, at, settings);
   return endedFirst ? { ...end, endedFirst } : end;
 }
 
@@ -48,7 +48,7 @@ function howOf(
       const error = new GatewayError("timed-out", timeouts[reason](settings));
       return { reason: "timed-out", error, bytesFromClient, bytesFromBackend };
     }
-    case "killed": {
+    case "aborted": {
       const errno = events[at + 3] as number;
       const error =
         errno === 0 ? {} : { error: GatewayError.from(systemError(errno, "relay"), "this machine") };

@@ -64,7 +64,7 @@ test("of a dial that is given up while its failure waits to be told, nothing is 
   together();
   await until(() => other?.told.at(-1) === "connected");
   expect(other?.told).toEqual(["connected"]);
-  for (const { client } of clients) client.kill();
+  for (const { client } of clients) client.abort();
   await until(() => clients.every(({ told }) => told.at(-1) === "ended: killed"));
   for (const socket of sockets) socket.destroy();
 });
@@ -81,7 +81,7 @@ test("a connection whose end waits to be told can be looked at, and be told anyt
         seen.push(client.bytesFromClient + client.bytesFromBackend);
         client.cancelDial();
         client.close();
-        client.kill();
+        client.abort();
       }
     };
   for (const socket of sockets) socket.resetAndDestroy();

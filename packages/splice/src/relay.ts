@@ -201,7 +201,7 @@ class NativeRelay implements Relay {
     try {
       client.events = listening.handlers.onClient(client);
     } finally {
-      if (!client.events) client.kill();
+      if (!client.events) client.abort();
     }
   }
 

@@ -163,7 +163,7 @@ test("a connection that its pool revokes is reset, and the observer is told why"
   const error = new GatewayError("timed-out", "the endpoint hangs");
   (await offers.take())(error);
   expect(await outcome(client)).toMatchObject({ end: "ECONNRESET" });
-  expect(await closed.take()).toMatchObject({ reason: "killed", error, bytesFromClient: 5 });
+  expect(await closed.take()).toMatchObject({ reason: "aborted", error, bytesFromClient: 5 });
 });
 
 test("a pool that throws costs its client the connection, and nothing else", async () => {
@@ -208,7 +208,7 @@ test("at the limit new clients are reset, the established live on, and room is u
   await using proxy = await startProxy({
     pool: inOrder([backend.address]),
     maxConnections: 2,
-    observer: { refused: ({ limit }) => refused.put(limit), closed: ended.put },
+    observer: { limitReached: ({ limit }) => refused.put(limit), closed: ended.put },
   });
   const first = await connectTo(proxy.port);
   const second = await connectTo(proxy.port);

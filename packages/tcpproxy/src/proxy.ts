@@ -214,7 +214,7 @@ class ListeningProxy implements TcpProxy {
 
   #accept(client: RelayClient): ClientEvents | undefined {
     if (this.#open.size >= this.maxConnections) {
-      notify(this.#options.observer, "refused", { limit: this.maxConnections });
+      notify(this.#options.observer, "limitReached", { limit: this.maxConnections });
       return undefined;
     }
     this.#accepted += 1;

@@ -107,7 +107,7 @@ export class ServedClient implements ClientEvents, LeaseRequest, LoopClient {
     if (this.#ending) return false;
     this.#ending = true;
     if (this.#attempt) this.#attempt.error = new GatewayError("aborted", "the gateway is closing");
-    this.#client.kill();
+    this.#client.abort();
     return true;
   }
 
@@ -124,7 +124,7 @@ export class ServedClient implements ClientEvents, LeaseRequest, LoopClient {
     const attempt = this.#attempt;
     if (!attempt) {
       this.#ending = error;
-      this.#client.kill();
+      this.#client.abort();
       return;
     }
     if (attempt.dialling) this.#client.cancelDial();
@@ -172,7 +172,7 @@ export class ServedClient implements ClientEvents, LeaseRequest, LoopClient {
     else lease?.released(end.reason === "backend-failed" ? end.error : undefined, wasAnswered(end));
     if (lease && !attempt) {
       if (observer?.closed) {
-        const revoked = end.reason === "killed" && typeof why === "object" ? { error: why } : {};
+        const revoked = end.reason === "aborted" && typeof why === "object" ? { error: why } : {};
         notify(observer, "closed", { connection: this.id, endpoint: lease.endpoint, ...end, ...revoked });
       }
     } else {

@@ -1,4 +1,4 @@
-import type { Address } from "@gw/interface";
+import { type Address, type Limits, withTimeout } from "@gw/interface";
 import type { Channel, OpenChannel } from "./channel.js";
 import {
   decodeReply,
@@ -9,7 +9,6 @@ import {
   type Reply,
   rcodes,
 } from "./message.js";
-import { type Limits, within } from "./within.js";
 
 /** How one server is asked once. */
 export interface ExchangeOptions {
@@ -38,14 +37,14 @@ export interface Exchanged {
  * one without beside it, and takes what is answered first; if nothing is, the error. What is no reply to any of the
  * queries is passed over, and the wait goes on.
  *
- * Rejects with what broke the channel; see {@link within} for the rest.
+ * Rejects with what broke the channel; see {@link withTimeout} for the rest.
  */
 export async function exchange(question: Question, options: ExchangeOptions): Promise<Exchanged> {
   const { limits, edns, plainAfterMs } = options;
   let refusedEdns = false;
   let refusal: Reply | undefined;
   try {
-    const { reply, query } = await within<Answered>(limits, (resolve, reject) => {
+    const { reply, query } = await withTimeout<Answered>(limits, (resolve, reject) => {
       const queries: Query[] = [];
       const send = (withEdns: boolean): void => {
         const id = options.randomId();

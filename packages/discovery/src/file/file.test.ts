@@ -92,16 +92,16 @@ test("the last good set holds while the file is bad or gone, and the observer is
   expect(await observer.events.take()).toBe("discovered +a:1");
   await replace("- a:1\n- b:x\n");
   expect(await observer.events.take()).toBe(
-    `lookupFailed [invalid-endpoint] ${path}:2:3: endpoint "b:x": port "x" is not a number from 1 to 65535`,
+    `discoveryFailed [invalid-endpoint] ${path}:2:3: endpoint "b:x": port "x" is not a number from 1 to 65535`,
   );
   await replace("[]\n");
   expect(await observer.events.take()).toBe(
-    `lookupFailed [invalid-endpoint] ${path}:1:1: this has no endpoint in it`,
+    `discoveryFailed [invalid-endpoint] ${path}:1:1: this has no endpoint in it`,
   );
   await rm(path);
-  expect(await observer.events.take()).toBe(`lookupFailed [invalid-option] ${path} does not exist`);
+  expect(await observer.events.take()).toBe(`discoveryFailed [invalid-option] ${path} does not exist`);
   await replace("- a:1\n");
-  expect(await observer.events.take()).toBe("lookupRecovered");
+  expect(await observer.events.take()).toBe("discoveryRecovered");
   await replace("- b:1\n");
   expect(await observer.events.take()).toBe("discovered +b:1 -a:1");
   expect(await next).toBe("b:1");

@@ -1,5 +1,4 @@
-import { type Clock, type Endpoint, GatewayError, type WatchOptions } from "@gw/interface";
-import { pause } from "../pause.js";
+import { type Clock, type Endpoint, GatewayError, sleep, type WatchOptions } from "@gw/interface";
 import { type Reading, type RefreshOptions, refreshing } from "../refreshing.js";
 import { triggered } from "../triggered.js";
 import { type Changes, createChanges } from "./changes.js";
@@ -68,7 +67,7 @@ function reader(
         if (final) throw error;
       }
       last = found;
-      await pause(settleMs, clock, signal);
+      await sleep(settleMs, clock, signal);
     }
   };
 }

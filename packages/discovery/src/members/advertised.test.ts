@@ -28,7 +28,7 @@ test("localhost is not where another machine's member is, whoever listens there 
   expect(tried).toEqual(["10.0.0.1:2379"]);
   for (const name of ["localhost:2379", "127.0.0.1:2379"])
     expect(await observer.events.take()).toBe(
-      `endpointRefused [unreachable] ${name} is the member's own machine to it, but this machine here`,
+      `endpointRejected [unreachable] ${name} is the member's own machine to it, but this machine here`,
     );
 });
 

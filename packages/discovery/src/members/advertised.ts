@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import {
   createLimiter,
+  createReportOnce,
   type Endpoint,
   formatAddress,
   GatewayError,
@@ -43,7 +44,9 @@ export function createAdvertised(
 ): Advertised {
   let reached: ReadonlySet<string> = new Set();
   let used: ReadonlySet<string> = new Set();
-  const refused = once((endpoint, error) => notify(observer, "endpointRefused", { source, endpoint, error }));
+  const refused = once((endpoint, error) =>
+    notify(observer, "endpointRejected", { source, endpoint, error }),
+  );
   const unreachable = once((endpoint, error) =>
     notify(observer, "endpointUnreachable", { source, endpoint, error }),
   );
@@ -165,11 +168,10 @@ interface Fault {
 
 /** Tells each endpoint's fault when it is new or another one than before. */
 function once(tell: (endpoint: Endpoint, error: GatewayError) => void): (faults: readonly Fault[]) => void {
-  let told: ReadonlyMap<string, string> = new Map();
+  const reported = createReportOnce();
   return faults => {
-    const before = told;
-    told = new Map(faults.map(({ endpoint, error }) => [formatAddress(endpoint), error.code]));
+    reported.retain(faults.map(({ endpoint }) => formatAddress(endpoint)));
     for (const { endpoint, error } of faults)
-      if (before.get(formatAddress(endpoint)) !== error.code) tell(endpoint, error);
+      if (reported.isNew(formatAddress(endpoint), error.code)) tell(endpoint, error);
   };
 }

@@ -108,7 +108,7 @@ describe("a user and a password", () => {
     const { watch, event } = await looked(server, user);
     await using _ = watch;
     expect(event).toBe(
-      "lookupFailed [not-permitted] nobody tells the members: ask SERVER: it refuses (status 401)",
+      "discoveryFailed [not-permitted] nobody tells the members: ask SERVER: it refuses (status 401)",
     );
     expect(server.asked.length).toBe(4);
   });
@@ -118,7 +118,7 @@ describe("a user and a password", () => {
     const { watch, event } = await looked(server, { user: "root", password: "wr-ong" });
     await using _ = watch;
     expect(event).toBe(
-      'lookupFailed [not-permitted] nobody tells the members: ask SERVER as "root": it refuses, "etcdserver: authentication failed: …" (status 400)',
+      'discoveryFailed [not-permitted] nobody tells the members: ask SERVER as "root": it refuses, "etcdserver: authentication failed: …" (status 400)',
     );
   });
 
@@ -138,7 +138,7 @@ describe("a user and a password", () => {
     await using server = await startGuarded();
     const { watch, event } = await looked(server, user, { tls: { ca: "any" } });
     await using _ = watch;
-    expect(event).toContain("lookupFailed [not-permitted]");
+    expect(event).toContain("discoveryFailed [not-permitted]");
     expect(event).toContain("SERVER is without TLS");
     expect(server.asked).toEqual([]);
   });
@@ -148,9 +148,9 @@ describe("a user and a password", () => {
     const both = [{ user: "root", password: "old" }, user];
     const { watch, observer, event } = await looked(server, async () => both.shift() ?? user);
     await using _ = watch;
-    expect(event).toContain("lookupFailed [not-permitted]");
+    expect(event).toContain("discoveryFailed [not-permitted]");
     watch.refresh();
-    expect(await observer.events.take()).toBe("lookupRecovered");
+    expect(await observer.events.take()).toBe("discoveryRecovered");
   });
 });
 
@@ -168,7 +168,7 @@ describe("a token", () => {
     const { watch, event } = await looked(server, { token: "sec-ret" });
     await using _ = watch;
     expect(event).toBe(
-      'lookupFailed [not-permitted] nobody tells the members: ask SERVER: it refuses, "etcdserver: invalid auth token …" (status 401)',
+      'discoveryFailed [not-permitted] nobody tells the members: ask SERVER: it refuses, "etcdserver: invalid auth token …" (status 401)',
     );
     expect(server.requests).toEqual(["list sec-ret"]);
   });
@@ -177,7 +177,7 @@ describe("a token", () => {
     await using server = await startGuarded();
     const { watch, event } = await looked(server, { token });
     await using _ = watch;
-    expect(event).toContain("lookupFailed");
+    expect(event).toContain("discoveryFailed");
     expect(event.slice(30)).not.toContain(token || "\n");
   });
 });
@@ -189,7 +189,7 @@ test.each([{}, { token: 1 }, { token: "" }, { token: "a\r\nb: c" }, null])(
     const { watch, event } = await looked(server, user);
     await using _ = watch;
     expect(event).toMatch(
-      /^lookupFailed \[unknown\] nobody tells the members: ask SERVER: its answer to a log-in is no token/,
+      /^discoveryFailed \[unknown\] nobody tells the members: ask SERVER: its answer to a log-in is no token/,
     );
   },
 );

@@ -1,5 +1,4 @@
-import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
-import { type Limits, within } from "../dns/within.js";
+import { type Endpoint, formatAddress, GatewayError, type Limits, withTimeout } from "@gw/interface";
 import { connectTo } from "./post.js";
 
 /** Opens a TCP connection to an endpoint and closes it. @throws {GatewayError} why that cannot be done */
@@ -10,7 +9,7 @@ export async function connectable(
 ): Promise<void> {
   const doing = `connect to ${formatAddress(endpoint)}`;
   try {
-    await within<void>(limits, (resolve, reject) => {
+    await withTimeout<void>(limits, (resolve, reject) => {
       const connecting = new AbortController();
       connectTo(endpoint, { lookup, timeoutMs: limits.timeoutMs }, connecting.signal)
         .then(socket => {

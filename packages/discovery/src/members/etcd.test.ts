@@ -61,9 +61,9 @@ describe.skipIf(missing("etcd", "etcdctl"))("the members of a real etcd", () => 
     expect(await observer.events.take()).toBe(`discovered +${only?.endpoint}`);
     const next = watch.next();
     await only?.crash();
-    expect(await observer.events.take()).toContain("lookupFailed");
+    expect(await observer.events.take()).toContain("discoveryFailed");
     await only?.restart();
-    for (let event = ""; event !== "lookupRecovered"; ) event = await observer.events.take();
+    for (let event = ""; event !== "discoveryRecovered"; ) event = await observer.events.take();
     const second = await cluster.add();
     expect(await next).toBe(all(`${only?.endpoint}`, second.endpoint));
   });
@@ -87,7 +87,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("the members of a real etcd", () => 
     await refused.next();
     const end = refused.next();
     expect(await observer.events.take()).toBe(
-      `lookupFailed [not-permitted] nobody tells the members: ask ${endpoints} as "root": it refuses, "etcdserver: authentication failed, invalid user ID or password" (status 400)`,
+      `discoveryFailed [not-permitted] nobody tells the members: ask ${endpoints} as "root": it refuses, "etcdserver: authentication failed, invalid user ID or password" (status 400)`,
     );
     void end;
   });

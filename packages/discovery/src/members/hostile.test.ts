@@ -24,7 +24,7 @@ async function complaintAbout(address: string, timeoutMs = 60_000): Promise<stri
 }
 
 const ask = "nobody tells the members: ask SERVER";
-const noList = `lookupFailed [unknown] ${ask}: its answer is no list of members`;
+const noList = `discoveryFailed [unknown] ${ask}: its answer is no list of members`;
 
 function telling(body: unknown): Respond {
   return (_, response) => json(response, 200, body);
@@ -58,39 +58,39 @@ const hostile: { readonly [name: string]: readonly [respond: Respond, complaint:
   ],
   "a URL that is none": [
     telling({ members: [{ name: "a", clientURLs: ["http://a b"] }] }),
-    `lookupFailed [unknown] ${ask}: member "a" has a wrong client URL: endpoint "http://a b": "a b" is not a host name or an IP address`,
+    `discoveryFailed [unknown] ${ask}: member "a" has a wrong client URL: endpoint "http://a b": "a b" is not a host name or an IP address`,
   ],
   "a URL of another scheme": [
     telling({ members: [{ name: "a", clientURLs: ["ftp://a:1"] }] }),
-    `lookupFailed [unknown] ${ask}: member "a" has a wrong client URL: "ftp://a:1" is neither http nor https`,
+    `discoveryFailed [unknown] ${ask}: member "a" has a wrong client URL: "ftp://a:1" is neither http nor https`,
   ],
   "nobody who could serve": [
     telling({ members: [{}, { name: "a" }] }),
-    "lookupFailed [unknown] SERVER tells of no started, voting member",
+    "discoveryFailed [unknown] SERVER tells of no started, voting member",
   ],
   "a redirect": [
     sending(302, { location: "http://127.0.0.1:1/" }, ""),
-    `lookupFailed [unknown] ${ask}: it answers with a redirect (302), which is not followed`,
+    `discoveryFailed [unknown] ${ask}: it answers with a redirect (302), which is not followed`,
   ],
-  "an error": [sending(500, {}, "no"), `lookupFailed [unknown] ${ask}: it refuses (status 500)`],
+  "an error": [sending(500, {}, "no"), `discoveryFailed [unknown] ${ask}: it refuses (status 500)`],
   "an error of etcd": [
     (_, response) => json(response, 503, { error: "etcdserver: no\nleader", code: 14 }),
-    `lookupFailed [unknown] ${ask}: it refuses, "etcdserver: no\\nleader" (status 503)`,
+    `discoveryFailed [unknown] ${ask}: it refuses, "etcdserver: no\\nleader" (status 503)`,
   ],
   "404, as etcd before 3.4": [
     sending(404, {}, "Not Found"),
-    `lookupFailed [unknown] ${ask}: it refuses (status 404)`,
+    `discoveryFailed [unknown] ${ask}: it refuses (status 404)`,
   ],
   "what Go says to plain text in place of TLS": [
     sending(400, {}, "Client sent an HTTP request to an HTTPS server.\n"),
-    `lookupFailed [untrusted] ${ask}: it speaks TLS; write https:// in front of it`,
+    `discoveryFailed [untrusted] ${ask}: it speaks TLS; write https:// in front of it`,
   ],
   "a body that is cut off": [
     (_, response, request) => {
       response.writeHead(200, { "content-length": "100" });
       response.write("{", () => request.socket.destroy());
     },
-    `lookupFailed [reset] ${ask}: connection reset (ECONNRESET); if it speaks TLS, write https:// in front of it`,
+    `discoveryFailed [reset] ${ask}: connection reset (ECONNRESET); if it speaks TLS, write https:// in front of it`,
   ],
   "a body without end": [
     (_, response) => {
@@ -98,7 +98,7 @@ const hostile: { readonly [name: string]: readonly [respond: Respond, complaint:
       response.writeHead(200);
       more();
     },
-    `lookupFailed [unknown] ${ask}: the answer is larger than 1 MiB`,
+    `discoveryFailed [unknown] ${ask}: the answer is larger than 1 MiB`,
   ],
 };
 
@@ -125,7 +125,7 @@ describe("a server that", () => {
   test("never answers is given up", async () => {
     await using server = await startRaw(() => {});
     expect(await complaintAbout(server.address, 50)).toBe(
-      `lookupFailed [timed-out] ${ask}: no answer within 50 ms`,
+      `discoveryFailed [timed-out] ${ask}: no answer within 50 ms`,
     );
   });
 
@@ -136,14 +136,14 @@ describe("a server that", () => {
       socket.once("close", () => clearInterval(timer));
     });
     expect(await complaintAbout(server.address, 100)).toBe(
-      `lookupFailed [timed-out] ${ask}: no answer within 100 ms`,
+      `discoveryFailed [timed-out] ${ask}: no answer within 100 ms`,
     );
   });
 
   test("hangs up may speak TLS", async () => {
     await using server = await startRaw(socket => socket.once("data", () => socket.resetAndDestroy()));
     expect(await complaintAbout(server.address)).toBe(
-      `lookupFailed [reset] ${ask}: connection reset (ECONNRESET); if it speaks TLS, write https:// in front of it`,
+      `discoveryFailed [reset] ${ask}: connection reset (ECONNRESET); if it speaks TLS, write https:// in front of it`,
     );
   });
 
@@ -152,14 +152,14 @@ describe("a server that", () => {
       socket.once("data", () => socket.end(Buffer.from("15030100020232", "hex"))),
     );
     expect(await complaintAbout(server.address)).toBe(
-      `lookupFailed [untrusted] ${ask}: it speaks TLS; write https:// in front of it`,
+      `discoveryFailed [untrusted] ${ask}: it speaks TLS; write https:// in front of it`,
     );
   });
 
   test("speaks something else is told so", async () => {
     await using server = await startRaw(socket => socket.write("SSH-2.0-OpenSSH_9.2\r\n"));
     expect(await complaintAbout(server.address)).toBe(
-      `lookupFailed [unknown] ${ask}: no HTTP answer (HPE_INVALID_CONSTANT)`,
+      `discoveryFailed [unknown] ${ask}: no HTTP answer (HPE_INVALID_CONSTANT)`,
     );
   });
 
@@ -168,7 +168,7 @@ describe("a server that", () => {
       socket.write(`HTTP/1.1 200 OK\r\n${"x: y\r\n".repeat(20_000)}`);
     });
     expect(await complaintAbout(server.address)).toBe(
-      `lookupFailed [unknown] ${ask}: no HTTP answer (HPE_HEADER_OVERFLOW)`,
+      `discoveryFailed [unknown] ${ask}: no HTTP answer (HPE_HEADER_OVERFLOW)`,
     );
   });
 });
@@ -237,7 +237,7 @@ test.skipIf(process.platform !== "linux")(
     expect(accepted).toBeLessThanOrEqual(64);
     expect(most).toBeLessThanOrEqual(64);
     const event = await observer.events.take();
-    expect(event).toMatch(/^endpointRefused .* are not used, more than 64 .*: "http:.*" and 1516 more$/);
+    expect(event).toMatch(/^endpointRejected .* are not used, more than 64 .*: "http:.*" and 1516 more$/);
     expect(event.length).toBeLessThan(400);
     target.close();
     await once(target, "close");

@@ -70,7 +70,7 @@ test("learners, members that have not started, and sockets in the file system ar
   expect(await watch.next()).toBe(second?.address);
   expect(await watch.next()).toBe(all(first?.address, third?.address));
   expect(await observer.events.take()).toBe(
-    `endpointRefused [invalid-endpoint] ${second?.address} is a learner, which does not serve until it is promoted`,
+    `endpointRejected [invalid-endpoint] ${second?.address} is a learner, which does not serve until it is promoted`,
   );
   await observer.events.take();
   const next = watch.next();
@@ -112,7 +112,7 @@ test("a member that cannot be reached is used, and the observer told, once", asy
   await expect.poll(() => first?.asked.length).toBeGreaterThan(asked + 1);
   cluster.list = [...cluster.list, { name: "m2", clientURLs: ["http://0.0.0.0:2379"] }];
   expect(await observer.events.take()).toBe(
-    "endpointRefused [unreachable] 0.0.0.0:2379 is an address to listen at, not one to connect to",
+    "endpointRejected [unreachable] 0.0.0.0:2379 is an address to listen at, not one to connect to",
   );
 });
 
@@ -132,12 +132,12 @@ test("where no advertised URL can be reached, the seeds stay in use", async () =
   const why = "connect to etcd-0.internal:2379: etcd-0.internal is not known";
   expect(await observer.events.take()).toBe(`endpointUnreachable [name-not-resolved] ${why}`);
   expect(await observer.events.take()).toBe(
-    `lookupFailed [unreachable] none of the client URLs that the members advertise can be reached from here (1): ${why}`,
+    `discoveryFailed [unreachable] none of the client URLs that the members advertise can be reached from here (1): ${why}`,
   );
   cluster.list = real;
   watch.refresh();
   expect(await next).toBe(all(first?.address, second?.address));
-  expect(await observer.events.take()).toBe("lookupRecovered");
+  expect(await observer.events.take()).toBe("discoveryRecovered");
 });
 
 test("the seeds come back when the members are gone, and what a seed tells cannot be reached", async () => {
@@ -173,11 +173,11 @@ test("while nobody answers the last list holds, and the observer is told once", 
   // The first look that fails may have been under way when the servers stopped.
   while (failure.includes("reset")) failure = await observer.events.take();
   expect(failure).toBe(
-    `lookupFailed [refused] nobody tells the members: ask ${one}: ${refused}; ask ${two}: ${refused}`,
+    `discoveryFailed [refused] nobody tells the members: ask ${one}: ${refused}; ask ${two}: ${refused}`,
   );
   cluster.list = cluster.list.slice(1);
   await second?.listenAgain();
-  expect(await observer.events.take()).toBe("lookupRecovered");
+  expect(await observer.events.take()).toBe("discoveryRecovered");
   expect(await next).toBe(second?.address);
 });
 
@@ -200,10 +200,10 @@ describe("seeds", () => {
     const dead = `http://127.0.0.1:${await freePort()}`;
     sets.put(dead);
     expect(await watch.next()).toBe(dead.slice("http://".length));
-    expect(await observer.events.take()).toContain("lookupFailed [refused]");
+    expect(await observer.events.take()).toContain("discoveryFailed [refused]");
     sets.put(`${server?.url}`);
     expect(await watch.next()).toBe(server?.address);
-    expect(await observer.events.take()).toBe("lookupRecovered");
+    expect(await observer.events.take()).toBe("discoveryRecovered");
   });
 
   test("that throw end it with their error", async () => {

@@ -9,12 +9,13 @@ import {
   formatAddress,
   GatewayError,
   interleaveFamilies,
+  type Limits,
   messageOf,
   serverNameOf,
   withLocalZone,
+  withTimeout,
 } from "@gw/interface";
 import { scopeOf } from "../address-scope.js";
-import { type Limits, within } from "../dns/within.js";
 import { isLoopback } from "./loopback.js";
 
 /** Whom to trust in TLS, and who to be; PEM. */
@@ -59,7 +60,7 @@ export async function post(
 ): Promise<Answer> {
   const text = JSON.stringify(body);
   try {
-    return await within(options, (resolve, reject) => {
+    return await withTimeout(options, (resolve, reject) => {
       const connecting = new AbortController();
       let stop = (): void => connecting.abort();
       const send = (socket: Socket): void => {

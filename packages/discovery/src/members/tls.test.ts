@@ -47,7 +47,7 @@ async function looked(url: string, options: Partial<MembersOptions>): Promise<st
 }
 
 const known = "discovered +SERVER";
-const untrusted = "lookupFailed [untrusted] nobody tells the members: ask SERVER: ";
+const untrusted = "discoveryFailed [untrusted] nobody tells the members: ask SERVER: ";
 
 describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
   let authority: CertificateAuthority;
@@ -124,7 +124,7 @@ describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
     await using server = await startSecure(await authority.issue(), authority.cert);
     const { cert, key } = await authority.issue({ usage: "client" });
     expect(await looked(server.url, { tls: { ca: authority.cert, cert, key } })).toBe(known);
-    expect(await looked(server.url, { tls: { ca: authority.cert } })).toContain("lookupFailed");
+    expect(await looked(server.url, { tls: { ca: authority.cert } })).toContain("discoveryFailed");
   });
 
   test("and is written without https is told to need it", async () => {
@@ -144,6 +144,6 @@ describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
     await using server = await startSecure(await authority.issue());
     const { cert } = await authority.issue();
     for (const tls of [{ ca: "no PEM" }, { cert }, { cert: "x", key: "y" }])
-      expect(await looked(server.url, { tls })).toContain("lookupFailed");
+      expect(await looked(server.url, { tls })).toContain("discoveryFailed");
   });
 });

@@ -61,7 +61,7 @@ export class Clients implements Surroundings {
       events = this.#handlers.onClient(client);
     } finally {
       if (events) client.follow(events);
-      else client.kill();
+      else client.abort();
     }
   }
 

@@ -80,7 +80,7 @@ describe.each([
     const client = await connectTo(listener.address.port);
     listener.close();
     const served = await accepted.take();
-    return { client, served, relayed: served.relayed, [Symbol.dispose]: () => served.relayed.kill() };
+    return { client, served, relayed: served.relayed, [Symbol.dispose]: () => served.relayed.abort() };
   }
 
   /** The same, with a backend, and its side of the connection. */

@@ -86,8 +86,8 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
     else this.#up.from.destroy();
   }
 
-  kill(): void {
-    this.#reset({ reason: "killed" });
+  abort(): void {
+    this.#reset({ reason: "aborted" });
   }
 
   onDialled(backend: Socket, address: Address): void {
