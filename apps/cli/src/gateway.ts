@@ -13,8 +13,8 @@ import {
   createDialer,
   createProxy,
   type Dialer,
+  isSelfDial,
   type Lookup,
-  leadsBack,
   type ProxyOptions,
   type TcpProxy,
 } from "@gw/tcpproxy";
@@ -84,7 +84,7 @@ export interface Gateway {
 export async function startGateway(settings: GatewaySettings, signal: AbortSignal): Promise<Gateway> {
   const refresher = createRefresher();
   const watching = new AbortController();
-  const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal, listening: proxy.addresses });
+  const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal });
   const sources = await settings.sources(dial);
   const { discovery, lookup, check, settled } = sources;
   const health = await settings.health?.(dial, sources);
@@ -199,7 +199,7 @@ function refuseLoops(
   listening: readonly Address[],
 ): void {
   for (const [endpoint, targets] of endpoints) {
-    const loop = targets.find(target => leadsBack(target, listening));
+    const loop = targets.find(target => isSelfDial(target, listening));
     if (!loop) continue;
     const resolved = loop.host === endpoint.host ? "" : ` (${formatAddress(loop)})`;
     throw new GatewayError(

@@ -23,7 +23,7 @@ test("the addresses of a name are tried one after the other, and the one that an
   expect(await dialer.resolve("etcd.test")).toEqual(["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"]);
 });
 
-test("when no remembered address answers, the name is asked for anew", async () => {
+test("when no remembered address answers, the name is looked up again", async () => {
   await using backend = await startBackend();
   const answers = [["127.0.0.2"], ["127.0.0.2", "127.0.0.1"]];
   const dialer = createDialer({ lookup: async () => ({ addresses: answers.shift() ?? [] }) });
@@ -104,4 +104,22 @@ test("a name server that hangs neither delays the verdict on a known address nor
     connectTimeoutMs: 2 ** 30,
   });
   await expect(dialer.dial(endpoint("etcd.test", port))).rejects.toMatchObject({ code: "refused" });
+});
+
+test("an address that is avoided is not dialled, whichever proxy avoids it, until it is allowed again", async () => {
+  await using backend = await startBackend();
+  const { port } = backend.address;
+  const dialer = createDialer({ lookup: async () => ({ addresses: ["127.0.0.1"] }) });
+  const dialBoth = async (): Promise<readonly string[]> => {
+    const dials = ["127.0.0.1", "etcd.test"].map(host => dialer.dial(endpoint(host, port)));
+    const results = await Promise.allSettled(dials);
+    for (const result of results) if (result.status === "fulfilled") result.value.destroy();
+    return results.map(result => (result.status === "fulfilled" ? "connected" : result.reason.code));
+  };
+  const allows = [dialer.avoid([{ host: "0.0.0.0", port }]), dialer.avoid([{ host: "127.0.0.1", port }])];
+  for (const allow of allows) {
+    expect(await dialBoth()).toEqual(["self-loop", "self-loop"]);
+    allow();
+  }
+  expect(await dialBoth()).toEqual(["connected", "connected"]);
 });

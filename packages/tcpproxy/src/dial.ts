@@ -24,27 +24,32 @@ export interface DialerOptions {
 /** What holds where {@link DialerOptions} are silent. */
 export const dialerDefaults = { connectTimeoutMs: 5_000 } as const;
 
-/** Knows the way to endpoints. */
+/** Resolves the names of endpoints and connects to them. */
 export interface Dialer {
   /** How long one address may take to accept a connection, in milliseconds. */
   readonly connectTimeoutMs: number;
   /**
-   * The addresses of `endpoint`, best first, for whoever connects to them. Names are remembered and resolved again
-   * in the background. When no remembered address accepts, the name is asked for anew, and if the answer comes
-   * soon (250 ms) the addresses not seen before are tried.
-   *
-   * @param listening addresses of the proxy itself, which are never told
+   * The addresses of `endpoint`, best first, for a relay that connects to them. Names are remembered and resolved
+   * again in the background. When no remembered address accepts, the name is looked up again, and if the answer comes
+   * within 250 ms the addresses not seen before are tried.
    */
-  route(endpoint: Endpoint, listening?: readonly Address[]): Route;
+  route(endpoint: Endpoint): Route;
   /**
    * Connects to the first address of the route that accepts, as `dialRace` of `@gw/interface` says: the next beside
    * the first after 250 ms, each with a timeout of its own. The socket is paused, unread, allows half-open use, and belongs to the caller.
    *
    * @param options.signal gives up; its reason is what the dial is rejected with
-   * @param options.listening addresses of the proxy itself, which are never dialled
-   * @throws {GatewayError} why the last address failed
+   * @throws {GatewayError} why the last address failed; `self-loop` for an address that is avoided
    */
   dial(endpoint: Endpoint, options?: DialOptions): Promise<Socket>;
+  /**
+   * Refuses to dial what listens at `addresses`, also by another address of this machine where one of them is a
+   * wildcard: routes and dials that begin later fail with `self-loop`. A proxy calls this for the addresses that it
+   * listens on; proxies may share a dialer.
+   *
+   * @returns allows them again
+   */
+  avoid(addresses: readonly Address[]): () => void;
   /**
    * The IP addresses of a host, remembered ones included.
    *
@@ -58,8 +63,7 @@ export interface Dialer {
 
 /** See {@link Dialer.dial}. */
 export interface DialOptions {
-  readonly signal?: AbortSignal;
-  readonly listening?: readonly Address[];
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A dialer with a memory of its own for names. */
@@ -71,6 +75,7 @@ class TcpDialer implements Dialer {
   readonly connectTimeoutMs: number;
   readonly #clock: Clock;
   readonly #resolver: Resolver;
+  #avoided: readonly Address[] = [];
 
   constructor(options: DialerOptions) {
     this.connectTimeoutMs = options.connectTimeoutMs ?? dialerDefaults.connectTimeoutMs;
@@ -80,13 +85,21 @@ class TcpDialer implements Dialer {
     this.#resolver = new Resolver(options.lookup ?? systemLookup, this.#clock);
   }
 
-  route(endpoint: Endpoint, listening: readonly Address[] = []): Route {
-    if (isIP(endpoint.host)) return new LiteralRoute(endpoint, listening);
-    return new NamedRoute(endpoint, listening, this.#resolver, this.connectTimeoutMs);
+  route(endpoint: Endpoint): Route {
+    if (isIP(endpoint.host)) return new LiteralRoute(endpoint, this.#avoided);
+    return new NamedRoute(endpoint, this.#avoided, this.#resolver, this.connectTimeoutMs);
   }
 
-  async dial(endpoint: Endpoint, { signal, listening }: DialOptions = {}): Promise<Socket> {
-    const route = this.route(endpoint, listening);
+  avoid(addresses: readonly Address[]): () => void {
+    const added = addresses.map(address => ({ ...address }));
+    this.#avoided = [...this.#avoided, ...added];
+    return () => {
+      this.#avoided = this.#avoided.filter(address => !added.includes(address));
+    };
+  }
+
+  async dial(endpoint: Endpoint, { signal }: DialOptions = {}): Promise<Socket> {
+    const route = this.route(endpoint);
     for (;;) {
       const addresses = await unlessAborted(route.next(), signal);
       if (!addresses) throw route.error;

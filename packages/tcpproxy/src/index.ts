@@ -7,7 +7,6 @@ export { connectionLimit } from "./descriptors.js";
 export { createDialer, type Dialer, type DialerOptions, type DialOptions, dialerDefaults } from "./dial.js";
 export { inOrder } from "./in-order.js";
 export { type JsRelayOptions, jsRelay } from "./js-relay/index.js";
-export { leadsBack } from "./loop.js";
 export {
   createProxy,
   defaultMaxAttempts,
@@ -19,3 +18,4 @@ export {
 } from "./proxy.js";
 export { type Lookup, systemLookup } from "./resolver.js";
 export type { Route } from "./route.js";
+export { isSelfDial } from "./self-dial.js";

@@ -127,6 +127,8 @@ class ListeningProxy implements TcpProxy {
   readonly #whenIdle: (() => void)[] = [];
   #listeners: readonly Listener[] = [];
   #addresses: readonly Address[] = [];
+  /** Allow the dialer to dial the addresses of this proxy again. */
+  readonly #stopsAvoiding: (() => void)[] = [];
   #started = false;
   #closed = false;
   #accepted = 0;
@@ -154,7 +156,6 @@ class ListeningProxy implements TcpProxy {
       pool: options.pool,
       dialer: options.dialer ?? createDialer(),
       loops: this.#loops,
-      listening: () => this.#addresses,
       maxAttempts,
       observer: options.observer,
       clock: this.#clock,
@@ -187,8 +188,10 @@ class ListeningProxy implements TcpProxy {
     try {
       for (const address of this.#options.listen) {
         const opened = await listenAt(address, this.#addresses, context);
+        const addresses = opened.map(listener => listener.address);
         this.#listeners = [...this.#listeners, ...opened];
-        this.#addresses = this.#listeners.map(listener => listener.address);
+        this.#addresses = [...this.#addresses, ...addresses];
+        this.#stopsAvoiding.push(this.#context.dialer.avoid(addresses));
         if (this.#closed) throw new GatewayError("aborted", "the proxy was closed before it listened");
       }
     } catch (error) {
@@ -203,6 +206,7 @@ class ListeningProxy implements TcpProxy {
     this.#loops.stop();
     for (const listener of this.#listeners) listener.close();
     this.#addresses = [];
+    for (const stopAvoiding of this.#stopsAvoiding.splice(0)) stopAvoiding();
     let cancel = startTimeout(this.#clock, graceMs, () => {
       this.#cutAll();
       cancel = this.#clock.after(resetLimitMs, () => this.#settle());

@@ -1,6 +1,6 @@
 import { type Address, type Endpoint, formatAddress, GatewayError, withLocalZone } from "@gw/interface";
-import { leadsBack } from "./loop.js";
 import type { Resolver } from "./resolver.js";
+import { isSelfDial } from "./self-dial.js";
 
 /** The addresses of one endpoint, best first, for one dial. */
 export interface Route {
@@ -20,20 +20,20 @@ export interface Route {
 /** The route to an endpoint that is an IP literal: itself. */
 export class LiteralRoute implements Route {
   readonly #address: Address;
-  readonly #listening: readonly Address[];
+  readonly #avoided: readonly Address[];
   #told = false;
   /** Made when it is needed: an error knows where it was made, which costs more than the rest of a route. */
   #error: GatewayError | undefined;
 
-  constructor(address: Address, listening: readonly Address[]) {
+  constructor(address: Address, avoided: readonly Address[]) {
     this.#address = address;
-    this.#listening = listening;
+    this.#avoided = avoided;
   }
 
   next(): readonly Address[] | undefined {
     if (this.#told) return undefined;
     this.#told = true;
-    if (leadsBack(this.#address, this.#listening)) this.#error = selfLoop(this.#address);
+    if (isSelfDial(this.#address, this.#avoided)) this.#error = selfLoop(this.#address);
     else if (!this.#address.host.includes("%")) return [this.#address];
     else return this.#onItsInterface();
     return undefined;
@@ -62,7 +62,7 @@ export class LiteralRoute implements Route {
 /** The route to an endpoint that is a name. */
 export class NamedRoute implements Route {
   readonly #endpoint: Endpoint;
-  readonly #listening: readonly Address[];
+  readonly #avoided: readonly Address[];
   readonly #resolver: Resolver;
   readonly #timeoutMs: number;
   /** Those that were told already. */
@@ -71,9 +71,9 @@ export class NamedRoute implements Route {
   #error: GatewayError | undefined;
 
   /** @param timeoutMs how long the name may take to be resolved */
-  constructor(endpoint: Endpoint, listening: readonly Address[], resolver: Resolver, timeoutMs: number) {
+  constructor(endpoint: Endpoint, avoided: readonly Address[], resolver: Resolver, timeoutMs: number) {
     this.#endpoint = endpoint;
-    this.#listening = listening;
+    this.#avoided = avoided;
     this.#resolver = resolver;
     this.#timeoutMs = timeoutMs;
   }
@@ -103,7 +103,7 @@ export class NamedRoute implements Route {
     const usable = addresses
       .map(host => ({ host, port: this.#endpoint.port }))
       .filter(address => {
-        if (!leadsBack(address, this.#listening)) return true;
+        if (!isSelfDial(address, this.#avoided)) return true;
         this.#error = selfLoop(address);
         return false;
       });

@@ -21,7 +21,6 @@ export interface ServeContext {
   readonly pool: Pool;
   readonly dialer: Dialer;
   readonly loops: LoopDetector;
-  readonly listening: () => readonly Address[];
   /** Endpoints that are tried for one client at most. */
   readonly maxAttempts: number;
   readonly observer: Observer | undefined;
@@ -203,13 +202,13 @@ export class ServedClient implements ClientEvents, LeaseRequest, LoopClient {
   }
 
   #acquire(attempt: Attempt): boolean {
-    const { pool, dialer, listening, maxAttempts } = this.#context;
+    const { pool, dialer, maxAttempts } = this.#context;
     if (attempt.tried.length >= maxAttempts) {
       attempt.error = attemptsExhausted(maxAttempts, attempt.error);
       return false;
     }
     this.#lease = pool.acquire(this);
-    if (this.#lease) attempt.route = dialer.route(this.#lease.endpoint, listening());
+    if (this.#lease) attempt.route = dialer.route(this.#lease.endpoint);
     return this.#lease !== undefined;
   }
 

@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os";
 import { expect, test } from "vitest";
-import { leadsBack } from "./index.js";
+import { isSelfDial } from "./index.js";
 
 const own = Object.values(networkInterfaces())
   .flatMap(list => list ?? [])
@@ -23,14 +23,14 @@ test.each([
   ["192.0.2.1", "0.0.0.0", false],
   ["2001:db8::1", "::", false],
 ])("a connection to %s leads back to a listener on %s: %s", (target, listener, back) => {
-  expect(leadsBack({ host: target, port: 23790 }, [{ host: listener, port: 23790 }])).toBe(back);
-  expect(leadsBack({ host: target, port: 2379 }, [{ host: listener, port: 23790 }])).toBe(false);
+  expect(isSelfDial({ host: target, port: 23790 }, [{ host: listener, port: 23790 }])).toBe(back);
+  expect(isSelfDial({ host: target, port: 2379 }, [{ host: listener, port: 23790 }])).toBe(false);
 });
 
 test.each(own)("the local address %s leads back to a wildcard listener", address => {
-  expect(leadsBack({ host: address, port: 1 }, [{ host: "::", port: 1 }])).toBe(true);
+  expect(isSelfDial({ host: address, port: 1 }, [{ host: "::", port: 1 }])).toBe(true);
 });
 
 test("nothing leads back where nothing listens", () => {
-  expect(leadsBack({ host: "127.0.0.1", port: 1 }, [])).toBe(false);
+  expect(isSelfDial({ host: "127.0.0.1", port: 1 }, [])).toBe(false);
 });

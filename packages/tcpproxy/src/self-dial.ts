@@ -5,7 +5,7 @@ import { type Address, interfaceAddresses } from "@gw/interface";
  * Whether a connection to `target` would come back to a socket that listens on one of `listening`, also when
  * that is a wildcard address. Both are IP literals. Where interfaces cannot be listed, loopback alone is known.
  */
-export function leadsBack(target: Address, listening: readonly Address[]): boolean {
+export function isSelfDial(target: Address, listening: readonly Address[]): boolean {
   return listening.some(({ host, port }) => port === target.port && reaches(plain(target.host), plain(host)));
 }
 
