@@ -7,6 +7,7 @@ import {
   type WatchOptions,
 } from "@gw/interface";
 import { sameSet, union } from "./sets.js";
+import { settleTogether, watchSettling } from "./settling.js";
 
 /** Options of {@link merge}. */
 export interface MergeOptions {
@@ -20,6 +21,9 @@ export interface MergeOptions {
  *
  * A source that throws does not end the others: the observer is told, its last set holds, and it is watched
  * anew when a refresh is asked for. The iteration ends when all sources have ended.
+ *
+ * It is settled (`onSettled`) when all sources are, at once with an error of the configuration's. A source that does not
+ * say so is settled with its first set, or its end.
  */
 export function merge(sources: readonly Discovery[], { observer }: MergeOptions = {}): Discovery {
   return { watch: request => watchAll(sources, observer, request) };
@@ -28,15 +32,19 @@ export function merge(sources: readonly Discovery[], { observer }: MergeOptions 
 async function* watchAll(
   sources: readonly Discovery[],
   observer: Observer | undefined,
-  { signal, onRefresh }: WatchOptions,
+  { signal, onRefresh, onSettled }: WatchOptions,
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
   const stop = new AbortController();
   const onAbort = (): void => stop.abort();
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) stop.abort();
-  const request = { signal: stop.signal, onRefresh };
+  const settled = settleTogether(sources.length, onSettled);
   const sets: (readonly Endpoint[])[] = sources.map(() => []);
-  const steps = createSteps(sources.map(source => follow(source, observer, request)));
+  const steps = createSteps(
+    sources.map((source, index) =>
+      follow(source, observer, { signal: stop.signal, onRefresh, onSettled: settled[index] }),
+    ),
+  );
   let known: readonly Endpoint[] | undefined;
   try {
     for (let step = await steps.next(); step; step = await steps.next()) {
@@ -112,7 +120,7 @@ async function* follow(
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
   while (!request.signal.aborted) {
     try {
-      return yield* source.watch(request);
+      return yield* watchSettling(source, request);
     } catch (cause) {
       const error = GatewayError.from(cause, "discovery");
       notify(observer, "discoveryFailed", { source: "merge", error });

@@ -11,6 +11,7 @@ import {
   type WatchOptions,
 } from "@gw/interface";
 import { changed, sameSet, without } from "./sets.js";
+import { isConfigurationError, settleOnce } from "./settling.js";
 
 /** What one look at a source found. */
 export interface Reading {
@@ -79,12 +80,13 @@ async function* watch(
   source: string,
   read: (signal: AbortSignal) => Promise<Reading>,
   options: RefreshOptions & { readonly minRefreshMs: number; readonly maxRefreshMs: number },
-  { signal, onRefresh }: WatchOptions,
+  { signal, onRefresh, onSettled }: WatchOptions,
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
   const { minRefreshMs, maxRefreshMs, observer, clock = systemClock, random = Math.random } = options;
   const backoff = { baseMs: minRefreshMs, maxMs: maxRefreshMs };
   const waiter = createWaiter(clock, signal, onRefresh);
   const health = sourceHealth(source, observer, clock);
+  const settle = settleOnce(onSettled);
   let known: readonly Endpoint[] | undefined;
   try {
     for (let failures = 0; !signal.aborted; ) {
@@ -93,6 +95,7 @@ async function* watch(
         const reading = await read(signal);
         if (signal.aborted) return;
         const emptyForMs = health.saw(reading);
+        if (reading.endpoints.length === 0) settle(reading.empty ?? noEndpoints(source));
         const outlasted = known !== undefined && emptyForMs >= (options.emptyAfterMs ?? Infinity);
         const believed = reading.endpoints.length > 0 || outlasted;
         failures = reading.endpoints.length > 0 ? 0 : failures + 1;
@@ -108,13 +111,16 @@ async function* watch(
             removed: without(before, known),
             changed: changed(before, known),
           });
+          settle();
           yield known;
         }
       } catch (cause) {
         if (signal.aborted) return;
         const error = GatewayError.from(cause, source);
-        if (!known && error.code.startsWith("invalid-")) throw error;
-        health.failed(error);
+        const isFatal = !known && isConfigurationError(error);
+        if (!isFatal) health.failed(error);
+        settle(error);
+        if (isFatal) throw error;
         failures += 1;
         holdsMs = backoffMs(failures, backoff);
       }
@@ -124,6 +130,10 @@ async function* watch(
   } finally {
     waiter.dispose();
   }
+}
+
+function noEndpoints(source: string): GatewayError {
+  return new GatewayError("name-not-resolved", `${source}: there are no endpoints`);
 }
 
 /** Remembers since when a source fails or is empty, and says each thing once. */
@@ -148,7 +158,7 @@ function sourceHealth(
     saw({ endpoints, empty }) {
       if (endpoints.length === 0) {
         emptySince ??= clock.now();
-        failed(empty ?? new GatewayError("name-not-resolved", `${source}: there are no endpoints`));
+        failed(empty ?? noEndpoints(source));
         return clock.now() - emptySince;
       }
       emptySince = undefined;

@@ -11,8 +11,10 @@ export function staticEndpoints(endpoints: readonly Endpoint[]): Discovery {
   if (endpoints.length === 0) throw new GatewayError("invalid-endpoint", "the list of endpoints is empty");
   const set = Object.freeze(union([endpoints]).map(endpoint => Object.freeze({ ...endpoint })));
   return {
-    async *watch({ signal }) {
-      if (!signal.aborted) yield set;
+    async *watch({ signal, onSettled }) {
+      if (signal.aborted) return;
+      onSettled?.();
+      yield set;
     },
   };
 }

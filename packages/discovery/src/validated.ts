@@ -9,6 +9,7 @@ import {
 import type { Check } from "./checking.js";
 import { type RefreshOptions, refreshDefaults } from "./refreshing.js";
 import { without } from "./sets.js";
+import { settleOnce, watchSettling } from "./settling.js";
 import { createVetting, type VettingOptions } from "./vetting.js";
 
 /** Options of {@link validated}. */
@@ -40,6 +41,8 @@ export const validatedDefaults = { source: "validation", concurrency: 16 } as co
  * set is yielded when all its endpoints are judged, but waits for the slow no longer than a second.
  *
  * The observer is told of changes that verdicts make (`discovered`); the source tells its own.
+ *
+ * It is settled (`onSettled`) when the source is: a first set need not have passed.
  *
  * It ends when the source has ended and there is nothing to check; it throws what the source throws.
  *
@@ -74,7 +77,7 @@ export function validated(source: Discovery, check: Check, options: ValidatedOpt
 async function* watch(
   source: Discovery,
   settings: VettingOptions,
-  { signal, onRefresh }: WatchOptions,
+  { signal, onRefresh, onSettled }: WatchOptions,
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
   const stop = new AbortController();
   const news = createNews();
@@ -99,12 +102,16 @@ async function* watch(
     const why = "the verdicts on their certificates changed";
     notify(settings.observer, "discovered", { source: settings.name, why, added, removed, changed: [] });
   };
-  const reading = follow(source, { signal: stop.signal, onRefresh }, set => {
-    if (stop.signal.aborted) return;
-    offered = set;
-    vetting.offer(set);
-    news.tell();
-  }).then(how => {
+  const reading = follow(
+    source,
+    { signal: stop.signal, onRefresh, onSettled: settleOnce(onSettled) },
+    set => {
+      if (stop.signal.aborted) return;
+      offered = set;
+      vetting.offer(set);
+      news.tell();
+    },
+  ).then(how => {
     over = how;
     news.tell();
   });
@@ -139,7 +146,7 @@ async function follow(
   onSet: (set: readonly Endpoint[]) => void,
 ): Promise<{ readonly thrown?: unknown }> {
   try {
-    for await (const set of source.watch(request)) onSet(set);
+    for await (const set of watchSettling(source, request)) onSet(set);
     return {};
   } catch (thrown) {
     return { thrown };

@@ -1,5 +1,6 @@
 import type { Discovery, Endpoint, WatchOptions } from "@gw/interface";
 import { sameSet } from "../sets.js";
+import { settleTogether, watchSettling } from "../settling.js";
 import { triggered } from "../triggered.js";
 
 /** What a source that begins with seeds knows of them, and tells. */
@@ -17,13 +18,14 @@ export interface Seeding {
 export async function* withSeeds(
   seeds: Discovery,
   known: (seeding: Seeding) => Discovery,
-  { signal, onRefresh }: WatchOptions,
+  { signal, onRefresh, onSettled }: WatchOptions,
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
   const stop = new AbortController();
   const end = (): void => stop.abort();
   signal.addEventListener("abort", end);
   if (signal.aborted) end();
   const refresh = triggered(onRefresh);
+  const [seedsSettled, knownSettled] = settleTogether(2, onSettled);
   let begin = (): void => {};
   const begun = new Promise<void>(resolve => {
     begin = resolve;
@@ -34,7 +36,11 @@ export async function* withSeeds(
   let failure: { readonly error: unknown } | undefined;
 
   const followSeeds = async (): Promise<void> => {
-    for await (const set of seeds.watch({ signal: stop.signal, onRefresh })) {
+    for await (const set of watchSettling(seeds, {
+      signal: stop.signal,
+      onRefresh,
+      onSettled: seedsSettled,
+    })) {
       const isFirst = offered === undefined;
       offered = set;
       if (isFirst) begin();
@@ -55,7 +61,7 @@ export async function* withSeeds(
     },
   };
   const followKnown = async (): Promise<void> => {
-    const request = { signal: stop.signal, onRefresh: refresh.onRefresh };
+    const request = { signal: stop.signal, onRefresh: refresh.onRefresh, onSettled: knownSettled };
     for await (const _ of known(seeding).watch(request));
   };
   const run = async (follow: () => Promise<void>): Promise<void> => {
