@@ -23,7 +23,7 @@ export {
 } from "./members/members.js";
 export { type MergeOptions, merge } from "./merge.js";
 export { type ParsedEndpoints, parseEndpoint, parseEndpoints } from "./parse.js";
-export { type RefreshOptions, refreshDefaults } from "./refreshing.js";
+export { type RefreshOptions, refreshDefaults } from "./refresh.js";
 export { endpointsOf, lookUpSrv, type SrvOptions, type SrvService, srv } from "./srv.js";
 export { staticEndpoints } from "./static.js";
 export {
@@ -32,4 +32,4 @@ export {
   type SystemLookup,
   type SystemLookupOptions,
 } from "./system/system-lookup.js";
-export { type ValidatedOptions, validated, validatedDefaults } from "./validated.js";
+export { type ValidatedOptions, validated, validatedDefaults } from "./validate.js";

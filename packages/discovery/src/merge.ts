@@ -6,7 +6,7 @@ import {
   type Observer,
   type WatchOptions,
 } from "@gw/interface";
-import { sameSet, union } from "./sets.js";
+import { sameSet, union } from "./endpoint-sets.js";
 import { settleTogether, watchSettling } from "./settling.js";
 
 /** Options of {@link merge}. */

@@ -6,10 +6,10 @@ import { file } from "./file/file.js";
 import { members } from "./members/members.js";
 import { merge } from "./merge.js";
 import { parseEndpoint } from "./parse.js";
-import { type Reading, refreshing } from "./refreshing.js";
+import { type Reading, refreshing } from "./refresh.js";
 import { srv } from "./srv.js";
 import { staticEndpoints } from "./static.js";
-import { validated } from "./validated.js";
+import { validated } from "./validate.js";
 
 const [a, b] = ["https://a", "https://b"].map(parseEndpoint) as [Endpoint, Endpoint];
 const set = (...endpoints: readonly Endpoint[]): Reading => ({ endpoints, ttlMs: 3_600_000 });

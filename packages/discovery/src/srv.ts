@@ -8,8 +8,8 @@ import {
   quote,
 } from "@gw/interface";
 import { createDnsClient, type DnsAnswer, type DnsClient, type SrvRecord } from "./dns/client.js";
-import { type Reading, type RefreshOptions, refreshing } from "./refreshing.js";
-import { union } from "./sets.js";
+import { union } from "./endpoint-sets.js";
+import { type Reading, type RefreshOptions, refreshing } from "./refresh.js";
 
 /** Options of {@link srv}. */
 export interface SrvOptions extends RefreshOptions {

@@ -1,5 +1,5 @@
 import { type Discovery, type Endpoint, GatewayError } from "@gw/interface";
-import { union } from "./sets.js";
+import { union } from "./endpoint-sets.js";
 
 /**
  * The endpoints that the user listed. The set never changes: `watch` yields it once and ends. Of endpoints

@@ -1,8 +1,8 @@
 import { type Clock, interfaceAddresses, startTimeout } from "@gw/interface";
 import type { Asking } from "./ask.js";
+import { shared } from "./coalesce.js";
 import type { ResourceRecord } from "./message.js";
 import { type Resolved, resolve } from "./resolve.js";
-import { shared } from "./shared.js";
 
 /** The addresses of one name. */
 export interface DnsAddresses {

@@ -1,11 +1,8 @@
 import { type Address, type Clock, formatAddress, GatewayError } from "@gw/interface";
-import type { OpenChannel } from "./channel.js";
-import type { EdnsSupport } from "./edns-support.js";
 import { type Exchanged, exchange, isAnswer } from "./exchange.js";
 import { type Question, type Reply, rcodes } from "./message.js";
-import type { SilentServers } from "./silent-servers.js";
-import { openTcp } from "./tcp.js";
-import { openUdp } from "./udp.js";
+import type { EdnsSupport, SilentServers } from "./server-memory.js";
+import { type OpenChannel, openTcp, openUdp } from "./transport.js";
 
 /** How servers are asked. */
 export interface Asking {

@@ -1,5 +1,4 @@
 import { type Address, type Limits, withTimeout } from "@gw/interface";
-import type { Channel, OpenChannel } from "./channel.js";
 import {
   decodeReply,
   encodeQuery,
@@ -9,6 +8,7 @@ import {
   type Reply,
   rcodes,
 } from "./message.js";
+import type { Channel, OpenChannel } from "./transport.js";
 
 /** How one server is asked once. */
 export interface ExchangeOptions {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from "node:fs/
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { followResolvConf } from "./follow-resolv-conf.js";
+import { followResolvConf } from "./resolv-conf.js";
 
 let folder = "";
 let path = "";

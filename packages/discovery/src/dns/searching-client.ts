@@ -3,13 +3,11 @@ import { formatAddress, systemClock } from "@gw/interface";
 import { addressBook, hasIPv6 } from "./addresses.js";
 import type { Asking } from "./ask.js";
 import type { DnsClient, DnsClientOptions, SrvRecord } from "./client.js";
-import { ednsSupport } from "./edns-support.js";
-import { followResolvConf } from "./follow-resolv-conf.js";
 import { candidateNames } from "./name.js";
-import type { ResolverConfiguration } from "./resolv-conf.js";
+import { followResolvConf, type ResolverConfiguration } from "./resolv-conf.js";
 import { type Resolved, resolve } from "./resolve.js";
 import { search } from "./search.js";
-import { silentServers } from "./silent-servers.js";
+import { ednsSupport, silentServers } from "./server-memory.js";
 
 const defaultTimeoutMs = 2_000;
 const defaultAttempts = 2;

@@ -1,8 +1,7 @@
-import { type Endpoint, formatAddress, GatewayError, messageOf } from "@gw/interface";
-import { isMap, isNode, isScalar, isSeq, parseDocument, visit, type YAMLError } from "yaml";
+import { type Endpoint, formatAddress, GatewayError, messageOf, quote } from "@gw/interface";
+import { isMap, isNode, isScalar, isSeq, Lexer, parseDocument, visit, type YAMLError } from "yaml";
+import type * as z from "zod";
 import { parseEndpoint } from "../parse.js";
-import { type Complaint, complaintOf } from "./complaint.js";
-import { tooDeepAt } from "./nesting.js";
 import { endpointsSchema } from "./schema.js";
 
 /**
@@ -93,3 +92,87 @@ function startOf(node: unknown): number | undefined {
 function lineAt(text: string, offset: number): number {
   return text.slice(0, offset).split("\n").length;
 }
+
+type Issue = z.core.$ZodIssue;
+
+/** What a schema has against a value, and where in it. */
+interface Complaint {
+  readonly path: readonly PropertyKey[];
+  readonly says: string;
+}
+
+/** The first of a schema's issues in words; where there are alternatives, what is wrong with the one meant. */
+function complaintOf(issues: readonly Issue[], value: unknown): Complaint {
+  const [issue] = issues;
+  if (!issue) return { path: [], says: "is not valid" };
+  const { path } = issue;
+  if (issue.code === "invalid_union") {
+    // An alternative that does not even have the value's type was not meant.
+    const meant = issue.errors.find(([first]) => first?.code !== "invalid_type" || first.path.length > 0);
+    if (!meant) return { path, says: path.length > 0 ? notAnEndpoint : value === null ? nothing : notAList };
+    const { path: within, says } = complaintOf(meant, at(value, path));
+    return { path: [...path, ...within], says };
+  }
+  if (issue.code === "unrecognized_keys") {
+    const [key = ""] = issue.keys;
+    return { path: [...path, key], says: `${quote(key)} is not a known key` };
+  }
+  const key = path.at(-1);
+  const name = typeof key === "string" ? key : "this";
+  if (at(value, path) === undefined) return { path, says: `${name} is missing` };
+  return { path, says: `${name} ${fault(issue)}` };
+}
+
+const nothing = "there are no endpoints in it";
+const notAList = 'this is not a list of endpoints, nor an object { "endpoints": [...] }';
+const notAnEndpoint = 'this is not an endpoint, "host:port" or { "endpoint": "host:port" }';
+
+function fault(issue: Issue): string {
+  if (issue.code === "too_small" && issue.origin === "string") return "is empty";
+  if (issue.code === "too_small" && issue.origin === "array") return "has no endpoint in it";
+  if (issue.code === "invalid_type" && issue.expected === "string") return "is not text";
+  if (issue.code === "invalid_type" && issue.expected === "array") return "is not a list";
+  return "is not a whole number from 0 to 65535";
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, step) =>
+      typeof inner === "object" && inner !== null ? (inner as Record<PropertyKey, unknown>)[step] : undefined,
+    value,
+  );
+}
+
+/** How deep a list of endpoints may be nested; it needs three levels, and a line's parts count as some more. */
+const deepest = 50;
+
+/**
+ * The offset at which `text` becomes nested deeper than any list of endpoints; undefined where it does not.
+ *
+ * The composer of `yaml` is recursive, and so many brackets that they exhaust the stack end the whole process
+ * (V8 cannot compile a regular expression there, and aborts). Its lexer is not, so it is asked first.
+ */
+function tooDeepAt(text: string): number | undefined {
+  const columns: number[] = [];
+  let flow = 0;
+  let offset = 0;
+  let lineStart = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (marks.has(token)) continue;
+    if (token === "[" || token === "{") flow += 1;
+    else if (token === "]" || token === "}") flow -= 1;
+    else if (flow <= 0 && !/^\s*$/.test(token)) {
+      const column = offset - lineStart;
+      while ((columns.at(-1) ?? -1) >= column) columns.pop();
+      columns.push(column);
+    }
+    if (flow + columns.length > deepest) return offset;
+    offset += token.length;
+    const newline = token.lastIndexOf("\n");
+    if (newline >= 0) lineStart = offset - token.length + newline + 1;
+  }
+  return undefined;
+}
+
+/** Tokens that stand for no text: document, flow error, scalar (see CST in `yaml`). */
+const marks: ReadonlySet<string> = new Set(["\u0002", "\u0018", "\u001f"]);

@@ -1,5 +1,5 @@
 import { type Discovery, GatewayError, systemClock } from "@gw/interface";
-import { type RefreshOptions, refreshBounds } from "../refreshing.js";
+import { type RefreshOptions, refreshBounds } from "../refresh.js";
 
 /**
  * Options of {@link file}. `maxRefreshMs` is at most {@link fileDefaults}`.maxRefreshMs`, since to look at a file

@@ -4,7 +4,7 @@ import { manualClock } from "@gw/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseContent } from "./content.js";
-import { createRemovals } from "./removals.js";
+import { createRemovals } from "./watch-file.js";
 
 /** Texts that were trouble once, or could be. */
 const corpus: readonly string[] = JSON.parse(

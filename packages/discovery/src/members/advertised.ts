@@ -10,7 +10,7 @@ import {
   quote,
 } from "@gw/interface";
 import { scopeOf } from "../address-scope.js";
-import { union } from "../sets.js";
+import { union } from "../endpoint-sets.js";
 import type { MemberList } from "./cluster.js";
 import { isLoopback } from "./loopback.js";
 

@@ -1,5 +1,5 @@
 import { type Discovery, GatewayError } from "@gw/interface";
-import { type RefreshOptions, refreshBounds } from "../refreshing.js";
+import { type RefreshOptions, refreshBounds } from "../refresh.js";
 import type { MembersAuth } from "./cluster.js";
 import type { MembersTls } from "./post.js";
 

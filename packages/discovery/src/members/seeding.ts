@@ -1,7 +1,7 @@
 import type { Discovery, Endpoint, WatchOptions } from "@gw/interface";
-import { sameSet } from "../sets.js";
+import { sameSet } from "../endpoint-sets.js";
+import { triggered } from "../refresh.js";
 import { settleTogether, watchSettling } from "../settling.js";
-import { triggered } from "../triggered.js";
 
 /** What a source that begins with seeds knows of them, and tells. */
 export interface Seeding {

@@ -6,8 +6,8 @@ import {
   systemClock,
   type WatchOptions,
 } from "@gw/interface";
-import { type Reading, type RefreshOptions, refreshing } from "../refreshing.js";
-import { without } from "../sets.js";
+import { without } from "../endpoint-sets.js";
+import { type Reading, type RefreshOptions, refreshing } from "../refresh.js";
 import { createSystemLookup } from "../system/system-lookup.js";
 import { createAdvertised } from "./advertised.js";
 import { createCluster, type MemberList } from "./cluster.js";

@@ -14,7 +14,7 @@ import { createDnsClient, type DnsClient } from "../dns/client.js";
 import { inOrderOfUse } from "./destination-order.js";
 import { followHosts } from "./hosts.js";
 import { followNsswitch, type NameSource } from "./nsswitch.js";
-import { takingTurns } from "./turns.js";
+import { takingTurns } from "./time-slices.js";
 
 /** Options of {@link createSystemLookup}. */
 export interface SystemLookupOptions {

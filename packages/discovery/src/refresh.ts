@@ -10,7 +10,7 @@ import {
   systemClock,
   type WatchOptions,
 } from "@gw/interface";
-import { changed, sameSet, without } from "./sets.js";
+import { changed, sameSet, without } from "./endpoint-sets.js";
 import { isConfigurationError, settleOnce } from "./settling.js";
 
 /** What one look at a source found. */
@@ -202,6 +202,27 @@ function createWaiter(
     dispose() {
       unsubscribe?.();
       signal.removeEventListener("abort", onAbort);
+    },
+  };
+}
+
+/** An `onRefresh` that can be triggered from here as well; `trigger` does nothing while nobody listens. */
+export function triggered(onRefresh: WatchOptions["onRefresh"]): {
+  readonly onRefresh: NonNullable<WatchOptions["onRefresh"]>;
+  readonly trigger: () => void;
+} {
+  const listeners = new Set<() => void>();
+  return {
+    onRefresh(listener) {
+      listeners.add(listener);
+      const unsubscribe = onRefresh?.(listener);
+      return () => {
+        listeners.delete(listener);
+        unsubscribe?.();
+      };
+    },
+    trigger() {
+      for (const listener of listeners) listener();
     },
   };
 }

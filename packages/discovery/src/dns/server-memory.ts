@@ -16,7 +16,7 @@ export interface EdnsSupport {
 }
 
 /** How long what was found out holds: routers are replaced and servers updated. In milliseconds. */
-const lifetimeMs = 600_000;
+const ednsKnownForMs = 600_000;
 /** Servers are configured by hand, but may change any number of times. */
 const maxServers = 64;
 
@@ -36,7 +36,7 @@ export function ednsSupport(clock: Clock): EdnsSupport {
     servers.delete(server);
     const [oldest] = servers.keys();
     if (oldest !== undefined && servers.size >= maxServers) servers.delete(oldest);
-    servers.set(server, { verdict, untilMs: clock.now() + lifetimeMs });
+    servers.set(server, { verdict, untilMs: clock.now() + ednsKnownForMs });
   };
   return {
     isBroken: server => verdictOf(server) === "broken",
@@ -44,6 +44,33 @@ export function ednsSupport(clock: Clock): EdnsSupport {
     failed(server, proof) {
       const firstDoubt = !proof && verdictOf(server) === "works";
       remember(server, firstDoubt ? "doubtful" : "broken");
+    },
+  };
+}
+
+/** Which servers have been silent of late, by `host:port`, so that not each name waits for one that is dead. */
+export interface SilentServers {
+  has(server: string): boolean;
+  answered(server: string): void;
+  silent(server: string): void;
+}
+
+/** How long a server counts as silent without having been given its full time again, in milliseconds. */
+const silentForMs = 30_000;
+/** Servers are configured by hand, but may change any number of times. */
+const maxSilentServers = 64;
+
+/** Remembers up to 64 servers. */
+export function silentServers(clock: Clock): SilentServers {
+  const until = new Map<string, number>();
+  return {
+    has: server => (until.get(server) ?? -Infinity) > clock.now(),
+    answered: server => void until.delete(server),
+    silent(server) {
+      until.delete(server);
+      const [oldest] = until.keys();
+      if (oldest !== undefined && until.size >= maxSilentServers) until.delete(oldest);
+      until.set(server, clock.now() + silentForMs);
     },
   };
 }

@@ -2,9 +2,9 @@ import { discoveryCompliance } from "@gw/compliance";
 import { type Discovery, type Endpoint, GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
 import { busy, leftBehind } from "../test/left-behind.js";
-import { down, secure, untrusted, vetted } from "../test/vetted.js";
+import { down, secure, untrusted, vetted } from "../test/validated.js";
 import { staticEndpoints } from "./static.js";
-import { validated } from "./validated.js";
+import { validated } from "./validate.js";
 
 const pass = async (): Promise<void> => {};
 const { signal } = new AbortController();

@@ -6,11 +6,11 @@ import {
   systemClock,
   type WatchOptions,
 } from "@gw/interface";
-import type { Check } from "./checking.js";
-import { type RefreshOptions, refreshDefaults } from "./refreshing.js";
-import { without } from "./sets.js";
+import { without } from "./endpoint-sets.js";
+import { type RefreshOptions, refreshDefaults } from "./refresh.js";
+import type { Check } from "./repeated-check.js";
 import { settleOnce, watchSettling } from "./settling.js";
-import { createVetting, type VettingOptions } from "./vetting.js";
+import { createVetting, type VettingOptions } from "./validated-set.js";
 
 /** Options of {@link validated}. */
 export interface ValidatedOptions extends Omit<RefreshOptions, "emptyAfterMs"> {

@@ -1,6 +1,6 @@
 import { manualClock } from "@gw/testing";
 import { expect, test } from "vitest";
-import { takingTurns } from "./turns.js";
+import { takingTurns } from "./time-slices.js";
 
 /** Work of which the test says when it is done. */
 function rig(maxWaiting = 100) {

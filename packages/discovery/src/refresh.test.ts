@@ -2,7 +2,7 @@ import { discoveryCompliance } from "@gw/compliance";
 import { type Endpoint, GatewayError, type Observer } from "@gw/interface";
 import { manualClock, queue } from "@gw/testing";
 import { describe, expect, test } from "vitest";
-import { type Reading, type RefreshOptions, refreshing } from "./refreshing.js";
+import { type Reading, type RefreshOptions, refreshing } from "./refresh.js";
 
 const a: Endpoint = { host: "a.test.", port: 2379, priority: 0, weight: 0 };
 const b: Endpoint = { host: "b.test.", port: 2379, priority: 0, weight: 0 };

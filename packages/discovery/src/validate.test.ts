@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { down, secure, untrusted, vetted } from "../test/vetted.js";
+import { down, secure, untrusted, vetted } from "../test/validated.js";
 
 test("leaves out what is not trusted, or cannot be told, and says each once", async () => {
   await using it = await vetted();
