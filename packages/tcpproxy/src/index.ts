@@ -6,7 +6,7 @@
 export { connectionLimit } from "./descriptors.js";
 export { createDialer, type Dialer, type DialerOptions, type DialOptions, dialerDefaults } from "./dial.js";
 export { inOrder } from "./in-order.js";
-export { type JsRelayOptions, jsRelay } from "./js-relay/index.js";
+export { type JsRelayOptions, jsRelay } from "./js-relay/relay.js";
 export {
   createProxy,
   defaultMaxAttempts,

@@ -17,7 +17,7 @@ import {
 } from "@gw/interface";
 import { connectionLimit } from "./descriptors.js";
 import { createDialer, type Dialer } from "./dial.js";
-import { jsRelay } from "./js-relay/index.js";
+import { jsRelay } from "./js-relay/relay.js";
 import { type ListenContext, listenAt } from "./listen.js";
 import { LoopDetector } from "./loop-detection.js";
 import { type ServeContext, ServedClient } from "./serve.js";

@@ -13,9 +13,9 @@ import {
   startBlackHole,
 } from "@gw/testing";
 import { describe, expect, test, vi } from "vitest";
-import { streamIntake } from "./intake.js";
-import { JsRelay, type JsRelayOptions } from "./js-relay.js";
-import { intakeFor } from "./probe.js";
+import { JsRelay, type JsRelayOptions } from "./relay.js";
+import { detectReader } from "./self-test.js";
+import { streamReader } from "./socket-events.js";
 
 // What only a clock that stands still can show, and what is particular to this relay. The rest of the contract is the
 // compliance suite's.
@@ -61,8 +61,8 @@ class Served implements ClientEvents {
 }
 
 describe.each([
-  ["into a shared buffer", intakeFor],
-  ["as streams do", async () => streamIntake],
+  ["into a shared buffer", detectReader],
+  ["as streams do", async () => streamReader],
 ])("reading %s", (_, howToRead) => {
   /** A client of a relay that listens until the test is over. */
   async function accept(settings: Partial<RelaySettings> = {}, options: JsRelayOptions = {}) {

@@ -7,18 +7,18 @@ import {
   type RelayEnd,
   type RelaySettings,
 } from "@gw/interface";
-import { Flow, type FlowOwner } from "./flow.js";
-import { hasTimeouts, Patience } from "./patience.js";
-import { Race, type RaceOwner, type RaceTrack } from "./race.js";
-import type { Staging } from "./staging.js";
-import type { Sweep, Swept } from "./sweep.js";
+import type { Buffers } from "./buffers.js";
+import { Dial, type DialContext, type DialOwner } from "./dial.js";
+import { Direction, type DirectionOwner } from "./direction.js";
+import type { Ticker, Ticking } from "./ticker.js";
+import { hasTimeouts, Timeouts } from "./timeouts.js";
 
 /** What the connections of one listener share. */
-export interface Surroundings extends RaceTrack {
+export interface ListenerContext extends DialContext {
   readonly settings: RelaySettings;
-  readonly staging: Staging;
+  readonly staging: Buffers;
   /** Of all connections. */
-  readonly connections: Sweep;
+  readonly connections: Ticker;
   /** Between two sweeps of `connections`, in milliseconds. */
   readonly periodMs: number;
   /** Sets how TCP keepalive probes are sent. For a connected socket: libuv would set its own first, and then these. */
@@ -28,13 +28,13 @@ export interface Surroundings extends RaceTrack {
 }
 
 /** A client, and its backend once there is one. It ends when all of its sockets are closed. */
-export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
+export class Connection implements RelayClient, DirectionOwner, DialOwner, Ticking {
   readonly address: Address;
-  readonly #around: Surroundings;
-  readonly #up: Flow;
-  #down: Flow | undefined;
-  #race: Race | undefined;
-  #patience: Patience | undefined;
+  readonly #around: ListenerContext;
+  readonly #up: Direction;
+  #down: Direction | undefined;
+  #race: Dial | undefined;
+  #patience: Timeouts | undefined;
   #events: ClientEvents | undefined;
   /** Sockets that are not closed; those of a race do not count. */
   #open = 1;
@@ -43,10 +43,10 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
   #endedFirst: RelayEnd["endedFirst"];
 
   /** @param client an accepted socket, which is reading */
-  constructor(client: Socket, address: Address, around: Surroundings) {
+  constructor(client: Socket, address: Address, around: ListenerContext) {
     this.address = address;
     this.#around = around;
-    this.#up = new Flow(client, this, around.staging);
+    this.#up = new Direction(client, this, around.staging);
   }
 
   get bytesFromClient(): number {
@@ -68,12 +68,12 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
     if (this.#race || this.#down)
       throw new GatewayError("invalid-option", "a client is dialled for once at a time");
     if (addresses.length === 0) throw new GatewayError("invalid-option", "there is no address to dial");
-    this.#race = new Race(addresses, timeoutMs, this.#around, this);
+    this.#race = new Dial(addresses, timeoutMs, this.#around, this);
     this.#race.start();
   }
 
   cancelDial(): void {
-    this.#race?.abandon();
+    this.#race?.cancel();
     this.#race = undefined;
   }
 
@@ -95,9 +95,9 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
     this.#around.keepAlive(backend);
     const { connections, settings, staging } = this.#around;
     this.#open += 1;
-    this.#down = new Flow(backend, this, staging);
+    this.#down = new Direction(backend, this, staging);
     if (hasTimeouts(settings))
-      this.#patience = new Patience(this.#up, this.#down, settings, connections.nowMs);
+      this.#patience = new Timeouts(this.#up, this.#down, settings, connections.nowMs);
     this.#up.start(backend);
     this.#down.start(this.#up.from);
     this.#events?.connected(address);
@@ -108,17 +108,17 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
     this.#events?.dialFailed(error);
   }
 
-  onEnded(flow: Flow): void {
+  onInputEnded(flow: Direction): void {
     this.#endedFirst ??= this.#sideOf(flow);
   }
 
-  onFailed(flow: Flow, error: Error): void {
+  onFailed(flow: Direction, error: Error): void {
     const side = this.#sideOf(flow);
     if (!this.#cut) this.#endedFirst ??= side;
     this.#reset({ reason: `${side}-failed`, error: GatewayError.from(error, side) });
   }
 
-  onClosed(flow: Flow): void {
+  onClosed(flow: Direction): void {
     this.#open -= 1;
     if (!isFinished(flow.from)) {
       if (!this.#cut) this.#endedFirst ??= this.#sideOf(flow);
@@ -127,14 +127,14 @@ export class Connection implements RelayClient, FlowOwner, RaceOwner, Swept {
     if (this.#open === 0) this.#end();
   }
 
-  sweep(nowMs: number): void {
-    this.#up.check();
-    this.#down?.check();
-    const error = this.#patience?.exhausted(nowMs);
+  tick(nowMs: number): void {
+    this.#up.checkForReset();
+    this.#down?.checkForReset();
+    const error = this.#patience?.expired(nowMs);
     if (error) this.#reset({ reason: "timed-out", error });
   }
 
-  #sideOf(flow: Flow): "client" | "backend" {
+  #sideOf(flow: Direction): "client" | "backend" {
     return flow === this.#up ? "client" : "backend";
   }
 

@@ -1,9 +1,9 @@
 import type { Clock } from "@gw/interface";
 
 /** What waits for time to pass. */
-export interface Swept {
-  /** Called now and then; `nowMs` is {@link Sweep.nowMs}. */
-  sweep(nowMs: number): void;
+export interface Ticking {
+  /** Called now and then; `nowMs` is {@link Ticker.nowMs}. */
+  tick(nowMs: number): void;
 }
 
 /** A sweep that is later than this was held up by a pause of this process, in milliseconds. */
@@ -14,9 +14,9 @@ const toleranceMs = 100;
  * input that has arrived by then, and its time stands still while this process is paused (SIGSTOP, a virtual machine
  * that was stopped, a blocked event loop): nobody is blamed for what could not be seen.
  */
-export class Sweep {
+export class Ticker {
   readonly #clock: Clock;
-  readonly #waiting = new Set<Swept>();
+  readonly #waiting = new Set<Ticking>();
   #periodMs = Infinity;
   /** When the next sweep is due, on the clock. */
   #dueMs = Infinity;
@@ -39,7 +39,7 @@ export class Sweep {
   }
 
   /** Calls `swept` once in `periodMs` (at least 1), or more often if others need that, until it is deleted. */
-  add(swept: Swept, periodMs: number): void {
+  add(swept: Ticking, periodMs: number): void {
     this.#waiting.add(swept);
     if (periodMs >= this.#periodMs) return;
     // Counts a pause that the timer would have told of.
@@ -49,7 +49,7 @@ export class Sweep {
     this.#wait();
   }
 
-  delete(swept: Swept): void {
+  delete(swept: Ticking): void {
     this.#waiting.delete(swept);
   }
 
@@ -70,6 +70,6 @@ export class Sweep {
       return;
     }
     this.#wait();
-    for (const swept of this.#waiting) swept.sweep(nowMs);
+    for (const swept of this.#waiting) swept.tick(nowMs);
   }
 }

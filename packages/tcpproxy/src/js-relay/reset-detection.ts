@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { type Handle, handleOf } from "./handle.js";
+import { type Handle, handleOf } from "./socket-events.js";
 
 // On Unix libuv tells an end of input where it was a reset, if the reset came close behind the last bytes: it
 // does not read again after a short read once the poll has said "hung up" (uv__stream_io). Passed on like that,
@@ -21,7 +21,7 @@ export function isReset(socket: Socket): boolean {
  * Called for each short read of a socket whose output has ended, makes the next read one that the kernel answers:
  * libuv takes its short cut only for a handle that is reading.
  */
-export function readAfresh(socket: Socket): void {
+export function forceRead(socket: Socket): void {
   const handle = handleOf(socket);
   if (typeof handle?.readStop !== "function" || typeof handle.readStart !== "function") return;
   handle.readStop();
@@ -34,6 +34,6 @@ function readAgain(socket: Socket, handle: Handle): void {
 }
 
 /** What reading a reset connection says. */
-export function connectionReset(): Error {
+export function resetError(): Error {
   return Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
 }

@@ -13,25 +13,25 @@ const keptCount = 32;
  * another one takes its place. The copy costs little against what the system copies, and less than a buffer
  * for each read.
  */
-export class Staging {
+export class Buffers {
   /** What sockets read into. Its content is valid only until the callback that tells of it returns. */
   readonly input: Buffer = Buffer.allocUnsafeSlow(largeLength);
-  readonly #small = new Pool(smallLength);
-  readonly #large = new Pool(largeLength);
+  readonly #small = new SizeClass(smallLength);
+  readonly #large = new SizeClass(largeLength);
 
   /** The first `length` bytes of the input, to be written at once: valid until the next call, unless it is lent. */
-  stage(length: number): Buffer {
+  forWrite(length: number): Buffer {
     return this.#poolFor(length).fill(this.input, length);
   }
 
-  /** The memory behind what {@link stage} returned last, for `length` bytes, is the caller's until it is given back. */
+  /** The memory behind what {@link forWrite} returned last, for `length` bytes, is the caller's until it is given back. */
   lend(length: number): Buffer {
     return this.#poolFor(length).lend();
   }
 
   /** Only when nothing is written from `buffer` any more; one that is not given back is left to the collector. */
-  giveBack(buffer: Buffer): void {
-    this.#poolFor(buffer.length).giveBack(buffer);
+  takeBack(buffer: Buffer): void {
+    this.#poolFor(buffer.length).takeBack(buffer);
   }
 
   /** The first `length` bytes of the input, in memory of their own. */
@@ -41,13 +41,13 @@ export class Staging {
     return copied;
   }
 
-  #poolFor(length: number): Pool {
+  #poolFor(length: number): SizeClass {
     return length <= smallLength ? this.#small : this.#large;
   }
 }
 
 /** Buffers of one length, of which one is being filled. */
-class Pool {
+class SizeClass {
   readonly #length: number;
   readonly #idle: Buffer[] = [];
   #current: Buffer;
@@ -68,7 +68,7 @@ class Pool {
     return lent;
   }
 
-  giveBack(buffer: Buffer): void {
+  takeBack(buffer: Buffer): void {
     if (this.#idle.length < keptCount) this.#idle.push(buffer);
   }
 }

@@ -1,21 +1,21 @@
 import { relayCompliance } from "@gw/compliance";
 import { describe, expect, test } from "vitest";
 import { jsRelay } from "../index.js";
-import { SharedIntake, streamIntake } from "./intake.js";
-import { JsRelay } from "./js-relay.js";
-import { intakeFor } from "./probe.js";
-import { Staging } from "./staging.js";
+import { Buffers } from "./buffers.js";
+import { JsRelay } from "./relay.js";
+import { detectReader } from "./self-test.js";
+import { SharedBufferReader, streamReader } from "./socket-events.js";
 
 describe("the TypeScript relay", () => {
   for (const { name, run } of relayCompliance(() => jsRelay())) test(name, run, 120_000);
 });
 
 describe("the TypeScript relay where sockets can only be read as streams", () => {
-  const make = (): JsRelay => new JsRelay({}, async () => streamIntake);
+  const make = (): JsRelay => new JsRelay({}, async () => streamReader);
   for (const { name, run } of relayCompliance(make, { bulkBytes: 16 * 1024 * 1024 }))
     test(name, run, 120_000);
 });
 
 test("this version of Node can read all sockets into one buffer", async () => {
-  expect(await intakeFor(new Staging())).toBeInstanceOf(SharedIntake);
+  expect(await detectReader(new Buffers())).toBeInstanceOf(SharedBufferReader);
 });

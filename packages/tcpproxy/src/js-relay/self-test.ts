@@ -1,8 +1,13 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { startTimeout, systemClock } from "@gw/interface";
-import { type Follower, setFollower } from "./follower.js";
-import { type Intake, SharedIntake, streamIntake } from "./intake.js";
-import type { Staging } from "./staging.js";
+import type { Buffers } from "./buffers.js";
+import {
+  SharedBufferReader,
+  type SocketHandler,
+  type SocketReader,
+  setHandler,
+  streamReader,
+} from "./socket-events.js";
 
 /** Within one machine and one process; where it takes longer something is in the way. */
 const limitMs = 2_000;
@@ -10,23 +15,23 @@ const limitMs = 2_000;
 let known: Promise<boolean> | undefined;
 
 /** The best intake that works with this version of Node; found out once, with a connection to this process itself. */
-export async function intakeFor(staging: Staging): Promise<Intake> {
-  known ??= new Promise(resolve => new Probe(staging, resolve));
-  return (await known) ? new SharedIntake(staging) : streamIntake;
+export async function detectReader(staging: Buffers): Promise<SocketReader> {
+  known ??= new Promise(resolve => new SelfTest(staging, resolve));
+  return (await known) ? new SharedBufferReader(staging) : streamReader;
 }
 
 /** A question that goes up and an answer that comes down, both by way of the shared buffer. */
-class Probe {
-  readonly #staging: Staging;
-  readonly #intake: SharedIntake;
+class SelfTest {
+  readonly #staging: Buffers;
+  readonly #intake: SharedBufferReader;
   readonly #server: Server = createServer({ pauseOnConnect: true });
   readonly #sockets: Socket[] = [];
   readonly #stopTimer = startTimeout(systemClock, limitMs, () => this.#found(false));
   readonly #onFound: (works: boolean) => void;
 
-  constructor(staging: Staging, onFound: (works: boolean) => void) {
+  constructor(staging: Buffers, onFound: (works: boolean) => void) {
     this.#staging = staging;
-    this.#intake = new SharedIntake(staging);
+    this.#intake = new SharedBufferReader(staging);
     this.#onFound = onFound;
     this.#server.on("error", () => this.#found(false));
     this.#server.listen(0, "127.0.0.1", () => this.#connect());
@@ -49,7 +54,7 @@ class Probe {
       this.#found(false);
       return true;
     };
-    const reader: Follower = {
+    const reader: SocketHandler = {
       onInput: length => {
         if (this.#staging.input.toString("latin1", 0, length) !== text) return fail();
         onText();
@@ -60,13 +65,13 @@ class Probe {
       onError: fail,
       onClose: fail,
     };
-    setFollower(socket, reader);
+    setHandler(socket, reader);
   }
 
   #found(works: boolean): void {
     this.#stopTimer();
     for (const socket of this.#sockets) {
-      setFollower(socket, undefined);
+      setHandler(socket, undefined);
       socket.destroy();
     }
     this.#server.close();

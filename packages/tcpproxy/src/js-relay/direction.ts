@@ -1,17 +1,16 @@
 import type { Socket } from "node:net";
-import { type Follower, setFollower } from "./follower.js";
-import { handleOf } from "./handle.js";
-import type { Staging } from "./staging.js";
-import { connectionReset, isReset, readAfresh } from "./true-end.js";
+import type { Buffers } from "./buffers.js";
+import { forceRead, isReset, resetError } from "./reset-detection.js";
+import { handleOf, type SocketHandler, setHandler } from "./socket-events.js";
 
 /** Who is told how the sockets of its flows fare. */
-export interface FlowOwner {
+export interface DirectionOwner {
   /** The input of `flow` has ended. */
-  onEnded(flow: Flow): void;
+  onInputEnded(flow: Direction): void;
   /** The socket that `flow` comes from failed; `onClosed` follows. */
-  onFailed(flow: Flow, error: Error): void;
+  onFailed(flow: Direction, error: Error): void;
   /** The socket that `flow` comes from is closed. */
-  onClosed(flow: Flow): void;
+  onClosed(flow: Direction): void;
 }
 
 /** How much is read before there is somewhere to send it. One read more may come on top. */
@@ -23,27 +22,27 @@ const nothing = Buffer.alloc(0);
  * One direction of a connection: passes on bytes and the end of them, no faster than they are taken. What it holds is
  * one read at most. It follows the socket that it comes from.
  */
-export class Flow implements Follower {
+export class Direction implements SocketHandler {
   readonly from: Socket;
   /** Bytes read so far. */
   bytes = 0;
   /** Whether the input has ended. */
-  ended = false;
+  eof = false;
   /** Whether bytes wait to be taken; meanwhile nothing is read. */
-  stalled = false;
-  readonly #owner: FlowOwner;
-  readonly #staging: Staging;
+  hasPending = false;
+  readonly #owner: DirectionOwner;
+  readonly #staging: Buffers;
   #to: Socket | undefined;
   /** What came before there was somewhere to send it. */
   #early: Buffer[] | undefined;
   /** The memory that they wait in, if it is the staging's. */
   #lent: Buffer | undefined;
 
-  constructor(from: Socket, owner: FlowOwner, staging: Staging) {
+  constructor(from: Socket, owner: DirectionOwner, staging: Buffers) {
     this.from = from;
     this.#owner = owner;
     this.#staging = staging;
-    setFollower(from, this);
+    setHandler(from, this);
   }
 
   /** From now on bytes go to `to`, those first that came before. */
@@ -52,27 +51,27 @@ export class Flow implements Follower {
     const early = this.#early;
     this.#early = undefined;
     if (early && !this.#pass(to, Buffer.concat(early))) return;
-    if (this.ended) to.end();
+    if (this.eof) to.end();
     else if (this.bytes >= earlyLimit) this.from.resume();
   }
 
   /** Bytes that wait to be taken. */
-  get waiting(): number {
-    if (!this.stalled || !this.#to) return 0;
+  get pendingBytes(): number {
+    if (!this.hasPending || !this.#to) return 0;
     return handleOf(this.#to)?.writeQueueSize ?? this.#to.writableLength;
   }
 
   /** Finds out whether a socket that is not read from has been reset. */
-  check(): void {
-    if ((this.stalled || this.ended || !this.#to) && isReset(this.from))
-      this.#owner.onFailed(this, connectionReset());
+  checkForReset(): void {
+    if ((this.hasPending || this.eof || !this.#to) && isReset(this.from))
+      this.#owner.onFailed(this, resetError());
   }
 
   onInput(length: number): boolean {
     this.bytes += length;
     if (!this.#to) return this.#keep(this.#staging.copy(length));
-    if (length < this.#staging.input.length && this.from.writableEnded) readAfresh(this.from);
-    if (this.#pass(this.#to, this.#staging.stage(length))) return true;
+    if (length < this.#staging.input.length && this.from.writableEnded) forceRead(this.from);
+    if (this.#pass(this.#to, this.#staging.forWrite(length))) return true;
     this.#lent = this.#staging.lend(length);
     return false;
   }
@@ -80,18 +79,18 @@ export class Flow implements Follower {
   onChunk(chunk: Buffer): boolean {
     this.bytes += chunk.length;
     if (!this.#to) return this.#keep(chunk);
-    if (this.from.writableEnded) readAfresh(this.from);
+    if (this.from.writableEnded) forceRead(this.from);
     return this.#pass(this.#to, chunk);
   }
 
   onEnd(): void {
     if (isReset(this.from)) {
-      this.#owner.onFailed(this, connectionReset());
+      this.#owner.onFailed(this, resetError());
       return;
     }
-    this.ended = true;
-    this.#owner.onEnded(this);
-    if (!this.stalled) this.#to?.end();
+    this.eof = true;
+    this.#owner.onInputEnded(this);
+    if (!this.hasPending) this.#to?.end();
   }
 
   onError(error: Error): void {
@@ -112,7 +111,7 @@ export class Flow implements Follower {
   #pass(to: Socket, chunk: Buffer): boolean {
     to.write(chunk);
     if (to.writableLength === 0) return true;
-    this.stalled = true;
+    this.hasPending = true;
     // It comes after the bytes that wait, and so tells when they are taken.
     to.write(nothing, error => {
       if (!error) this.#flushed(to);
@@ -121,11 +120,11 @@ export class Flow implements Follower {
   }
 
   #flushed(to: Socket): void {
-    this.stalled = false;
-    if (this.#lent) this.#staging.giveBack(this.#lent);
+    this.hasPending = false;
+    if (this.#lent) this.#staging.takeBack(this.#lent);
     this.#lent = undefined;
     // libuv cannot reset a socket while a shutdown is under way, so that only what is flushed is shut down.
-    if (this.ended) to.end();
+    if (this.eof) to.end();
     else this.from.resume();
   }
 }

@@ -1,46 +1,54 @@
-import type { Socket, TcpNetConnectOpts } from "node:net";
-import type { Address, ClientEvents, Clock, ListenHandlers, RelaySettings } from "@gw/interface";
-import { Connection, type Surroundings } from "./connection.js";
-import type { Intake } from "./intake.js";
-import { periodOf } from "./patience.js";
-import type { Staging } from "./staging.js";
-import { Sweep } from "./sweep.js";
+import type { Server, Socket, TcpNetConnectOpts } from "node:net";
+import {
+  type Address,
+  type ClientEvents,
+  type Clock,
+  formatAddress,
+  GatewayError,
+  type ListenHandlers,
+  type RelaySettings,
+} from "@gw/interface";
+import type { Buffers } from "./buffers.js";
+import { Connection, type ListenerContext } from "./connection.js";
+import type { SocketReader } from "./socket-events.js";
+import { Ticker } from "./ticker.js";
+import { periodOf } from "./timeouts.js";
 
 /** Also without timeouts: sockets that are not read from are asked whether they have been reset. */
 const longestPeriodMs = 5_000;
 
 /** What all listeners of a relay share. */
-export interface Tools {
+export interface RelayContext {
   readonly clock: Clock;
   readonly connect: (options: TcpNetConnectOpts) => Socket;
-  readonly intake: Intake;
-  readonly staging: Staging;
-  readonly dials: Sweep;
+  readonly intake: SocketReader;
+  readonly staging: Buffers;
+  readonly dials: Ticker;
   readonly extra: { count: number };
 }
 
 /** The clients of one listener. */
-export class Clients implements Surroundings {
+export class ClientListener implements ListenerContext {
   readonly settings: RelaySettings;
-  readonly staging: Staging;
-  readonly dials: Sweep;
+  readonly staging: Buffers;
+  readonly dials: Ticker;
   readonly extra: { count: number };
-  readonly connections: Sweep;
+  readonly connections: Ticker;
   readonly periodMs: number;
   readonly #handlers: ListenHandlers;
-  readonly #tools: Tools;
+  readonly #tools: RelayContext;
   #open = 0;
   /** Exists while a client does: a socket that is not read from would let the process end. */
   #hold: NodeJS.Timeout | undefined;
 
-  constructor(handlers: ListenHandlers, settings: RelaySettings, tools: Tools) {
+  constructor(handlers: ListenHandlers, settings: RelaySettings, tools: RelayContext) {
     this.#handlers = handlers;
     this.#tools = tools;
     this.settings = settings;
     this.staging = tools.staging;
     this.dials = tools.dials;
     this.extra = tools.extra;
-    this.connections = new Sweep(tools.clock);
+    this.connections = new Ticker(tools.clock);
     this.periodMs = Math.min(longestPeriodMs, periodOf(settings));
   }
 
@@ -104,4 +112,28 @@ type SetKeepAlive = (
 /** The system counts in whole seconds, and Node would round down. */
 function seconds(ms: number): number | undefined {
   return ms === 0 ? undefined : Math.ceil(ms / 1_000) * 1_000;
+}
+
+/** Connections that wait to be accepted; the kernel takes less if it allows less (`somaxconn`). */
+const backlog = 4096;
+
+/**
+ * Lets `server` listen; resolves with where.
+ *
+ * @throws {GatewayError} `address-in-use`, `not-permitted`, …
+ */
+export function bind(server: Server, { host, port }: Address): Promise<Address> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: unknown): void => {
+      reject(GatewayError.from(error, `listen on ${formatAddress({ host, port })}`));
+    };
+    server.once("error", onError);
+    server.listen({ host, port, backlog }, () => {
+      server.off("error", onError);
+      const bound = server.address();
+      resolve(
+        bound && typeof bound === "object" ? { host: bound.address, port: bound.port } : { host, port },
+      );
+    });
+  });
 }

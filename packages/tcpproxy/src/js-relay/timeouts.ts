@@ -1,14 +1,14 @@
 import { GatewayError, type RelaySettings } from "@gw/interface";
-import type { Flow } from "./flow.js";
+import type { Direction } from "./direction.js";
 
-type Timeouts = Pick<RelaySettings, "idleTimeoutMs" | "halfCloseTimeoutMs" | "writeTimeoutMs">;
+type TimeoutSettings = Pick<RelaySettings, "idleTimeoutMs" | "halfCloseTimeoutMs" | "writeTimeoutMs">;
 
-export function hasTimeouts({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs }: Timeouts): boolean {
+export function hasTimeouts({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs }: TimeoutSettings): boolean {
   return idleTimeoutMs + halfCloseTimeoutMs + writeTimeoutMs > 0;
 }
 
-/** How often a {@link Patience} with these settings is to be asked, in milliseconds; Infinity if it need not be. */
-export function periodOf({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs }: Timeouts): number {
+/** How often a {@link Timeouts} with these settings is to be asked, in milliseconds; Infinity if it need not be. */
+export function periodOf({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs }: TimeoutSettings): number {
   return Math.min(
     ...[idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs].map(ms => (ms > 0 ? ms / 8 : Infinity)),
   );
@@ -18,15 +18,15 @@ export function periodOf({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs }: 
  * Knows for how long nothing has happened on a connection. Nobody tells it of each byte: it looks at the counts when
  * it is asked, and so is up to two periods late, and never early.
  */
-export class Patience {
-  readonly #up: Flow;
-  readonly #down: Flow;
-  readonly #timeouts: Timeouts;
+export class Timeouts {
+  readonly #up: Direction;
+  readonly #down: Direction;
+  readonly #timeouts: TimeoutSettings;
   readonly #traffic: Standstill;
   readonly #upWrites: Standstill;
   readonly #downWrites: Standstill;
 
-  constructor(up: Flow, down: Flow, timeouts: Timeouts, nowMs: number) {
+  constructor(up: Direction, down: Direction, timeouts: TimeoutSettings, nowMs: number) {
     this.#up = up;
     this.#down = down;
     this.#timeouts = timeouts;
@@ -36,16 +36,16 @@ export class Patience {
   }
 
   /** What it was that took too long, if anything did. */
-  exhausted(nowMs: number): GatewayError | undefined {
+  expired(nowMs: number): GatewayError | undefined {
     const { idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs } = this.#timeouts;
     const silentMs = this.#traffic.lasts(trafficOf(this.#up) + trafficOf(this.#down), nowMs);
     const upMs = this.#upWrites.lasts(stallOf(this.#up), nowMs);
     const downMs = this.#downWrites.lasts(stallOf(this.#down), nowMs);
-    if (this.#up.stalled && isOver(upMs, writeTimeoutMs)) return tookNothing("backend", writeTimeoutMs);
-    if (this.#down.stalled && isOver(downMs, writeTimeoutMs)) return tookNothing("client", writeTimeoutMs);
+    if (this.#up.hasPending && isOver(upMs, writeTimeoutMs)) return tookNothing("backend", writeTimeoutMs);
+    if (this.#down.hasPending && isOver(downMs, writeTimeoutMs)) return tookNothing("client", writeTimeoutMs);
     if (isOver(silentMs, idleTimeoutMs))
       return timedOut(`no byte in either direction for ${idleTimeoutMs} ms`);
-    if ((this.#up.ended || this.#down.ended) && isOver(silentMs, halfCloseTimeoutMs))
+    if ((this.#up.eof || this.#down.eof) && isOver(silentMs, halfCloseTimeoutMs))
       return timedOut(`no byte for ${halfCloseTimeoutMs} ms after one side had ended its output`);
     return undefined;
   }
@@ -71,17 +71,17 @@ class Standstill {
 }
 
 /** A number that grows with all that is read and written, and with the end of it. */
-function trafficOf(flow: Flow): number {
-  return flow.bytes + takenOf(flow) + (flow.ended ? 1 : 0);
+function trafficOf(flow: Direction): number {
+  return flow.bytes + takenOf(flow) + (flow.eof ? 1 : 0);
 }
 
 /** A number that changes with each byte that is taken, and when the flow begins to stall. */
-function stallOf(flow: Flow): number {
-  return flow.stalled ? takenOf(flow) : -1;
+function stallOf(flow: Direction): number {
+  return flow.hasPending ? takenOf(flow) : -1;
 }
 
-function takenOf({ bytes, waiting }: Flow): number {
-  return bytes - waiting;
+function takenOf({ bytes, pendingBytes }: Direction): number {
+  return bytes - pendingBytes;
 }
 
 function isOver(lastsMs: number, timeoutMs: number): boolean {

@@ -1,19 +1,19 @@
 import { manualClock } from "@gw/testing";
 import { expect, test, vi } from "vitest";
-import { Sweep, type Swept } from "./sweep.js";
+import { Ticker, type Ticking } from "./ticker.js";
 
 /** Keeps the times at which it was swept. */
-class Record implements Swept {
+class Record implements Ticking {
   readonly times: number[] = [];
 
-  sweep(nowMs: number): void {
+  tick(nowMs: number): void {
     this.times.push(nowMs);
   }
 }
 
 test("all that wait are swept in the period of the least patient", async () => {
   const clock = manualClock();
-  const sweep = new Sweep(clock);
+  const sweep = new Ticker(clock);
   const [patient, hasty] = [new Record(), new Record()];
   sweep.add(patient, 100);
   await clock.advance(50);
@@ -26,7 +26,7 @@ test("all that wait are swept in the period of the least patient", async () => {
 
 test("no timer runs when nobody waits any more", async () => {
   const clock = manualClock();
-  const sweep = new Sweep(clock);
+  const sweep = new Ticker(clock);
   const record = new Record();
   sweep.add(record, 10);
   await clock.advance(10);
@@ -40,10 +40,10 @@ test("no timer runs when nobody waits any more", async () => {
 
 test("what throws does not end the sweep", async () => {
   const clock = manualClock();
-  const sweep = new Sweep(clock);
+  const sweep = new Ticker(clock);
   sweep.add(
     {
-      sweep() {
+      tick() {
         throw new Error("no");
       },
     },
@@ -60,7 +60,7 @@ test("the time of a pause does not count", async () => {
   let pausedMs = 0;
   const steady = manualClock();
   const clock = { now: () => steady.now() + pausedMs, after: steady.after };
-  const sweep = new Sweep(clock);
+  const sweep = new Ticker(clock);
   const record = new Record();
   sweep.add(record, 10);
   await steady.advance(10);

@@ -9,12 +9,11 @@ import {
   type RelaySettings,
   systemClock,
 } from "@gw/interface";
-import { bind } from "./bind.js";
-import { Clients } from "./clients.js";
-import type { Intake } from "./intake.js";
-import { intakeFor } from "./probe.js";
-import { Staging } from "./staging.js";
-import { Sweep } from "./sweep.js";
+import { Buffers } from "./buffers.js";
+import { bind, ClientListener } from "./listener.js";
+import { detectReader } from "./self-test.js";
+import type { SocketReader } from "./socket-events.js";
+import { Ticker } from "./ticker.js";
 
 /** Options of {@link jsRelay}. */
 export interface JsRelayOptions {
@@ -35,7 +34,7 @@ export interface JsRelayOptions {
  * reset of a socket that is not read from is noticed within 5 seconds.
  */
 export function jsRelay(options: JsRelayOptions = {}): Relay {
-  return new JsRelay(options, intakeFor);
+  return new JsRelay(options, detectReader);
 }
 
 /** See {@link jsRelay}. */
@@ -43,22 +42,22 @@ export class JsRelay implements Relay {
   readonly name = "js";
   readonly #clock: Clock;
   readonly #connect: (options: TcpNetConnectOpts) => Socket;
-  readonly #intakeFor: (staging: Staging) => Promise<Intake>;
-  readonly #staging: Staging = new Staging();
-  readonly #dials: Sweep;
+  readonly #intakeFor: (staging: Buffers) => Promise<SocketReader>;
+  readonly #staging: Buffers = new Buffers();
+  readonly #dials: Ticker;
   readonly #extra = { count: 0 };
 
   /** @param howToRead finds out how sockets are read */
-  constructor(options: JsRelayOptions, howToRead: (staging: Staging) => Promise<Intake>) {
+  constructor(options: JsRelayOptions, howToRead: (staging: Buffers) => Promise<SocketReader>) {
     this.#clock = options.clock ?? systemClock;
     this.#connect = options.connect ?? connect;
     this.#intakeFor = howToRead;
-    this.#dials = new Sweep(this.#clock);
+    this.#dials = new Ticker(this.#clock);
   }
 
   async listen(address: Address, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {
     const intake = await this.#intakeFor(this.#staging);
-    const clients = new Clients(handlers, settings, {
+    const clients = new ClientListener(handlers, settings, {
       clock: this.#clock,
       connect: this.#connect,
       intake,

@@ -1,1 +1,0 @@
-export { type JsRelayOptions, jsRelay } from "./js-relay.js";
