@@ -5,10 +5,10 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { failuresOf } from "../test/failures.js";
 import { selector } from "../test/selectors.js";
-import { defaultLimitMs } from "./discovery.js";
-import { relayComplianceDefaults } from "./relay-options.js";
-import { relayStressDefaults } from "./relay-stress.js";
-import { selectorCompliance } from "./selector.js";
+import { defaultLimitMs } from "./discovery/discovery-compliance.js";
+import { relayComplianceDefaults } from "./relay/options.js";
+import { relayStressDefaults } from "./relay/stress.js";
+import { selectorCompliance } from "./selector/selector-compliance.js";
 
 const folder = fileURLToPath(new URL("..", import.meta.url));
 const readme = readFileSync(`${folder}/README.md`, "utf8");

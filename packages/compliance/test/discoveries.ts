@@ -1,6 +1,9 @@
 import type { Endpoint } from "@gw/interface";
 import { expect, test } from "vitest";
-import { type DiscoveryComplianceOptions, discoveryCompliance } from "../src/discovery.js";
+import {
+  type DiscoveryComplianceOptions,
+  discoveryCompliance,
+} from "../src/discovery/discovery-compliance.js";
 import { failuresOf } from "./failures.js";
 
 export type EndpointSet = readonly Endpoint[];

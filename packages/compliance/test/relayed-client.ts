@@ -11,7 +11,7 @@ import {
   type RelaySettings,
 } from "@gw/interface";
 import type { Fault, Faults } from "./faults.js";
-import { Patience } from "./patience.js";
+import { Patience } from "./relay-timeouts.js";
 
 /** With a mark of 1 Node reads only what is asked for, and so can tell a reset from an end of input. */
 export const socketOptions = { allowHalfOpen: true, noDelay: true, highWaterMark: 1 } as const;

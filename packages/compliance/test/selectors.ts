@@ -1,6 +1,6 @@
 import type { Candidate, Selector } from "@gw/interface";
 import { expect, test } from "vitest";
-import { selectorCompliance } from "../src/selector.js";
+import { selectorCompliance } from "../src/selector/selector-compliance.js";
 import { failuresOf } from "./failures.js";
 
 /** A selector that need not keep to the types. */

@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { relay } from "../../test/relays.js";
+import { relayCompliance } from "./relay-compliance.js";
+
+/** A module that exports a relay which keeps only what this takes. `listening` is run once it listens. */
+function factory(listening: string): { readonly module: string; readonly name: string } {
+  const source = `
+    import { once } from "node:events";
+    import { connect, createServer } from "node:net";
+    async function listen({ host, port }, { onClient }) {
+      const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(port, host);
+      server.on("connection", socket => {
+        // A socket that is not read does not keep a process alive.
+        socket.alive = setInterval(() => {}, 1000);
+        socket.once("close", () => clearInterval(socket.alive));
+        const events = onClient({
+          dial([address]) {
+            const { host, port } = address;
+            const backend = connect({ host, port, allowHalfOpen: true });
+            backend.once("connect", () => events.connected(address));
+            socket.pipe(backend).pipe(socket).on("close", () => events.ended({ reason: "finished" }));
+          },
+        });
+      });
+      await once(server, "listening");
+      ${listening}
+      return { address: server.address(), close: () => server.close() };
+    }
+    export const simple = () => ({ name: "simple", listen });`;
+  return { module: `data:text/javascript,${encodeURIComponent(source)}`, name: "simple" };
+}
+
+function run(listening: string): Promise<void> {
+  const cases = relayCompliance(() => relay(), { factory: factory(listening), limitMs: 3_000 });
+  const one = cases.find(({ name }) => name.startsWith("keeps its process alive"));
+  return one?.run() ?? Promise.reject(new Error("there is no such case"));
+}
+
+test("a relay keeps its process alive, and no longer than it must", async () => {
+  await run("");
+});
+
+const caught: { readonly [fault: string]: readonly [listening: string, saying: RegExp] } = {
+  "does not keep its process alive while it listens": [
+    "server.unref();",
+    /it exited with 0, after.*listening/,
+  ],
+  "does not keep its process alive while it has clients": [
+    'server.on("connection", socket => clearInterval(socket.alive));',
+    /it exited with 0, after.*alive with a listener/s,
+  ],
+  "keeps its process alive for nothing": [
+    "setInterval(() => {}, 1000);",
+    /it does not exit, with nothing open/,
+  ],
+  "fails in a process of its own": [
+    'throw new Error("no such system");',
+    /it exited with 1.*no such system/s,
+  ],
+};
+test.each(Object.entries(caught))("catches a relay that %s", async (_, [listening, saying]) => {
+  await expect(run(listening)).rejects.toThrow(saying);
+});
+
+test("is not tried without a factory for another process", () => {
+  const names = relayCompliance(() => relay()).map(({ name }) => name);
+  expect(names.filter(name => name.includes("process"))).toEqual([]);
+});

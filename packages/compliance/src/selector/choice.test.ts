@@ -1,0 +1,100 @@
+import { counting, fail, selector, testThatAreCaught } from "../../test/selectors.js";
+
+const nothing = "returns undefined when there are no candidates";
+const something = "returns a candidate whenever there is one";
+const offered = "returns one of the very objects that it was given, neither a copy nor an invention";
+const calm = "never throws, whatever the candidates say";
+const atOnce = "answers at once and not by a promise";
+
+const invented = { endpoint: { host: "203.0.113.1", port: 1, priority: 0, weight: 0 }, connections: 0 };
+
+testThatAreCaught({
+  "returns a copy": {
+    make: () => selector(([one]) => one && { ...one }),
+    fails: offered,
+    saying: /very objects.*another object that says 10\.0\.0\.0:2379/s,
+  },
+  "returns an endpoint in place of its candidate": {
+    make: () => selector(([one]) => one?.endpoint),
+    fails: offered,
+    saying: /very objects.*host: '10\.0\.0\.0'/s,
+  },
+  "returns an index": {
+    make: () => selector(({ length }) => (length ? 0 : undefined)),
+    fails: offered,
+    saying: /it returned 0/,
+  },
+  "invents a candidate": {
+    make: () => selector(({ length }) => (length ? invented : undefined)),
+    fails: offered,
+    saying: /203\.0\.113\.1:1, which was not offered/,
+  },
+  "invents a candidate where there is none": {
+    make: () => selector(([one]) => one ?? invented),
+    fails: nothing,
+    saying: /returns undefined when.*given no candidates, it returned 203\.0\.113\.1:1/s,
+  },
+  "returns null when there are no candidates": {
+    make: () => selector(([one]) => one ?? null),
+    fails: nothing,
+    saying: /it returned null/,
+  },
+  "throws when there are no candidates": {
+    make: () => selector(([one]) => one ?? fail("empty")),
+    fails: nothing,
+    saying: /given no candidates, it threw TypeError: empty/,
+  },
+  "throws at its second call": {
+    make: () => counting(([one], call) => (call === 2 ? fail("boom") : one)),
+    fails: calm,
+    saying: /never throws.*it threw TypeError: boom/s,
+  },
+  "throws now and then": {
+    make: () => counting(([one], call) => (call % 97 === 0 ? fail("bad luck") : one)),
+    fails: calm,
+    saying: /bad luck/,
+  },
+  "throws for IPv6": {
+    make: () => selector(([one]) => (one?.endpoint.host.includes(":") ? fail("v6") : one)),
+    fails: calm,
+    saying: /IPv6 and host names, given \[::1\]:2379/,
+  },
+  "throws something that is no error": {
+    make: () =>
+      selector(() => {
+        throw null;
+      }),
+    fails: calm,
+    saying: /it threw null/,
+  },
+  "is async": {
+    make: () => selector(async candidates => candidates[0]),
+    fails: atOnce,
+    saying: /synchronously.*it returned a promise/s,
+  },
+  "is async and rejects": {
+    make: () => selector(async () => fail("later")),
+    fails: atOnce,
+    saying: /synchronously/,
+  },
+  "returns undefined though there are candidates": {
+    make: () => selector(() => undefined),
+    fails: something,
+    saying: /undefined only if there are no candidates.*given 10\.0\.0\.0:2379, it returned undefined/s,
+  },
+  "counts one too far": {
+    make: () => counting((candidates, call) => candidates[call % (candidates.length + 1)]),
+    fails: something,
+    saying: /at call 1, .*it returned undefined/,
+  },
+  "gives up beyond 5,000 candidates": {
+    make: () => selector(candidates => (candidates.length > 5_000 ? undefined : candidates[0])),
+    fails: "picks among 10,000 candidates",
+    saying: /10000 in all/,
+  },
+  "wears out after 9,000 calls": {
+    make: () => counting(([one], call) => (call > 9_000 ? undefined : one)),
+    fails: "keeps its contract for 10,000 calls with ever different candidates",
+    saying: /at call 90\d\d/,
+  },
+});

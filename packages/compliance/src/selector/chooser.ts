@@ -1,0 +1,84 @@
+import { inspect } from "node:util";
+import { type Candidate, formatAddress, type Selector, sameEndpoint } from "@gw/interface";
+import { violation } from "../suite.js";
+
+const contract = {
+  calm: "pick() never throws, whatever candidates it is given.",
+  synchronous: "pick() answers synchronously: it returns a candidate and not a promise of one.",
+  nothingOfNothing: "pick() returns undefined when there are no candidates.",
+  something: "pick() returns undefined only if there are no candidates.",
+  offered: "pick() returns one of the very objects that it was given.",
+};
+
+/** Calls a selector and judges each answer. */
+export interface Chooser {
+  /**
+   * What the selector picks. Throws an AssertionError if it breaks its contract.
+   *
+   * @param occasion for the message: what is special about this call
+   */
+  choose(candidates: readonly Candidate[], occasion?: string): Candidate | undefined;
+}
+
+/** @param earlier all that was offered so far; share it among choosers to tell their candidates apart */
+export function chooser(selector: Selector, earlier: Set<unknown> = new Set()): Chooser {
+  return {
+    choose(candidates, occasion = "") {
+      const offered = [...candidates];
+      const where = `${occasion && `${occasion}, `}given ${listOf(offered)}`;
+      const choice = call(selector, candidates, where);
+      if (offered.length === 0) {
+        if (choice === undefined) return undefined;
+        throw violation(contract.nothingOfNothing, `${where}, it returned ${nameOf(choice, earlier)}`);
+      }
+      const picked = offered.find(one => one === choice);
+      for (const one of offered) earlier.add(one);
+      if (picked) return picked;
+      if (choice === undefined || choice === null)
+        throw violation(contract.something, `${where}, it returned ${choice}`);
+      const broken = isThenable(choice) ? contract.synchronous : contract.offered;
+      throw violation(broken, `${where}, it returned ${nameOf(choice, earlier, offered)}`);
+    },
+  };
+}
+
+function call(selector: Selector, candidates: readonly Candidate[], where: string): unknown {
+  try {
+    const choice: unknown = selector.pick(candidates);
+    // A promise is reported as such; that it is rejected too must not end the process.
+    if (choice instanceof Promise) choice.catch(() => {});
+    return choice;
+  } catch (error) {
+    throw violation(contract.calm, `${where}, it threw ${inspect(error, { depth: 0 })}`, error);
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "then" in value;
+}
+
+function nameOf(choice: unknown, earlier: ReadonlySet<unknown>, offered: readonly Candidate[] = []): string {
+  if (isThenable(choice)) return "a promise";
+  if (!isCandidate(choice)) return inspect(choice, { depth: 1, breakLength: Number.POSITIVE_INFINITY });
+  const name = formatAddress(choice.endpoint);
+  if (earlier.has(choice) && !offered.includes(choice)) return `the candidate ${name} of another call`;
+  const copied = offered.some(({ endpoint }) => sameEndpoint(endpoint, choice.endpoint));
+  return copied ? `another object that says ${name}` : `${name}, which was not offered`;
+}
+
+function isCandidate(value: unknown): value is Candidate {
+  const endpoint: unknown =
+    typeof value === "object" && value !== null && "endpoint" in value ? value.endpoint : undefined;
+  return (
+    typeof endpoint === "object" &&
+    endpoint !== null &&
+    "host" in endpoint &&
+    typeof endpoint.host === "string"
+  );
+}
+
+function listOf(candidates: readonly Candidate[]): string {
+  const names = candidates.slice(0, 8).map(({ endpoint }) => formatAddress(endpoint));
+  if (candidates.length === 0) return "no candidates";
+  return candidates.length > 8 ? `${names.join(", ")} … (${candidates.length} in all)` : names.join(", ");
+}
