@@ -1,37 +1,39 @@
 const largeLength = 64 * 1024;
 const smallLength = 16 * 1024;
 
-/** How many idle buffers of each length are kept; each that is needed beyond is allocated and dropped again. */
+/** How many idle buffers of each length are kept; more are allocated and dropped as needed. */
 const keptCount = 32;
 
 /**
  * The memory that bytes pass through on their way from one socket to another.
  *
- * All sockets read into one buffer, so that a connection holds none while it is idle. What was read is copied to
- * a second buffer, which is written from; nearly always the system takes all of it at once, and the same buffer
- * serves the next write. When it does not, libuv goes on writing from there: the buffer is lent to that write, and
- * another one takes its place. The copy costs little against what the system copies, and less than a buffer
- * for each read.
+ * All sockets read into one buffer, so that an idle connection holds none. What was read is copied to a second buffer
+ * and written from there. Nearly always the system takes all of it at once, and the same buffer serves the next write.
+ * When it does not, libuv writes the rest from there later: the buffer is lent to that write, and another takes its
+ * place. The copy costs little against what the system copies, and less than a buffer for each read.
  */
 export class Buffers {
-  /** What sockets read into. Its content is valid only until the callback that tells of it returns. */
+  /** What sockets read into. Its content is valid only until the callback that reports it returns. */
   readonly input: Buffer = Buffer.allocUnsafeSlow(largeLength);
   readonly #small = new SizeClass(smallLength);
   readonly #large = new SizeClass(largeLength);
 
   /** The first `length` bytes of the input, to be written at once: valid until the next call, unless it is lent. */
   forWrite(length: number): Buffer {
-    return this.#poolFor(length).fill(this.input, length);
+    return this.#sizeClassOf(length).fill(this.input, length);
   }
 
-  /** The memory behind what {@link forWrite} returned last, for `length` bytes, is the caller's until it is given back. */
+  /** Lends the memory that the last {@link forWrite}, of `length` bytes, returned until it is taken back. */
   lend(length: number): Buffer {
-    return this.#poolFor(length).lend();
+    return this.#sizeClassOf(length).lend();
   }
 
-  /** Only when nothing is written from `buffer` any more; one that is not given back is left to the collector. */
+  /**
+   * Takes back what was lent, when nothing is written from it any more. A buffer that is never returned is left to the
+   * garbage collector.
+   */
   takeBack(buffer: Buffer): void {
-    this.#poolFor(buffer.length).takeBack(buffer);
+    this.#sizeClassOf(buffer.length).takeBack(buffer);
   }
 
   /** The first `length` bytes of the input, in memory of their own. */
@@ -41,7 +43,7 @@ export class Buffers {
     return copied;
   }
 
-  #poolFor(length: number): SizeClass {
+  #sizeClassOf(length: number): SizeClass {
     return length <= smallLength ? this.#small : this.#large;
   }
 }

@@ -17,7 +17,7 @@ import { JsRelay, type JsRelayOptions } from "./relay.js";
 import { detectReader } from "./self-test.js";
 import { streamReader } from "./socket-events.js";
 
-// What only a clock that stands still can show, and what is particular to this relay. The rest of the contract is the
+// What needs a manual clock, and what is particular to this relay. The rest of the contract is the
 // compliance suite's.
 
 const timeouts = { idleTimeoutMs: 0, halfCloseTimeoutMs: 0, writeTimeoutMs: 0 };
@@ -26,8 +26,8 @@ const keepAlive = { keepAliveDelayMs: 0, keepAliveIntervalMs: 0, keepAliveProbes
 /** How much is read from a client that has no backend, at least. */
 const earlyLength = 64 * 1024;
 
-/** A client that the relay has accepted, and what it tells of it. */
-class Served implements ClientEvents {
+/** Records the events of a client that the relay has accepted. */
+class EventRecorder implements ClientEvents {
   readonly relayed: RelayClient;
   end: RelayEnd | undefined;
   readonly #dials = queue<"connected" | GatewayError>();
@@ -48,13 +48,13 @@ class Served implements ClientEvents {
     this.end = end;
   }
 
-  /** How a dial went. */
+  /** The outcome of a dial. */
   dialled(): Promise<"connected" | GatewayError> {
     return this.#dials.take();
   }
 
-  /** How it all ended; time passes in steps until then. */
-  async over(clock: ManualClock, stepMs: number): Promise<RelayEnd> {
+  /** Lets time pass in steps until the connection has ended; returns how. */
+  async untilEnded(clock: ManualClock, stepMs: number): Promise<RelayEnd> {
     while (!this.end) await clock.advance(stepMs);
     return this.end;
   }
@@ -63,34 +63,34 @@ class Served implements ClientEvents {
 describe.each([
   ["into a shared buffer", detectReader],
   ["as streams do", async () => streamReader],
-])("reading %s", (_, howToRead) => {
-  /** A client of a relay that listens until the test is over. */
+])("reading %s", (_, detect) => {
+  /** A client of a relay, until the end of the test. */
   async function accept(settings: Partial<RelaySettings> = {}, options: JsRelayOptions = {}) {
-    const accepted = queue<Served>();
+    const accepted = queue<EventRecorder>();
     const onClient = (relayed: RelayClient): ClientEvents => {
-      const served = new Served(relayed);
-      accepted.put(served);
-      return served;
+      const recorder = new EventRecorder(relayed);
+      accepted.put(recorder);
+      return recorder;
     };
-    const listener = await new JsRelay(options, howToRead).listen(
+    const listener = await new JsRelay(options, detect).listen(
       { host: "127.0.0.1", port: 0 },
       { onClient, onError: () => {} },
       { ...timeouts, ...keepAlive, ...settings },
     );
     const client = await connectTo(listener.address.port);
     listener.close();
-    const served = await accepted.take();
-    return { client, served, relayed: served.relayed, [Symbol.dispose]: () => served.relayed.abort() };
+    const recorder = await accepted.take();
+    return { client, recorder, relayed: recorder.relayed, [Symbol.dispose]: () => recorder.relayed.abort() };
   }
 
   /** The same, with a backend, and its side of the connection. */
   async function connection(settings: Partial<RelaySettings>, clock: ManualClock) {
     const backend = await startBackend();
-    const { client, served } = await accept(settings, { clock });
-    served.relayed.dial([backend.address], 10_000);
-    expect(await served.dialled()).toBe("connected");
+    const { client, recorder } = await accept(settings, { clock });
+    recorder.relayed.dial([backend.address], 10_000);
+    expect(await recorder.dialled()).toBe("connected");
     const server = await backend.next();
-    return { client, server, served, [Symbol.asyncDispose]: backend[Symbol.asyncDispose] };
+    return { client, server, recorder, [Symbol.asyncDispose]: backend[Symbol.asyncDispose] };
   }
 
   test.each([
@@ -100,12 +100,12 @@ describe.each([
     const clock = manualClock();
     await using hole = await startBlackHole();
     using accepted = await accept({}, { clock });
-    const { client, served, relayed } = accepted;
+    const { client, recorder, relayed } = accepted;
     if (dials) relayed.dial([{ host: "127.0.0.1", port: hole.port }], 80_000);
     client.write(Buffer.alloc(1024 * 1024));
     await vi.waitFor(() => expect(relayed.bytesFromClient).toBeGreaterThanOrEqual(earlyLength));
     client.resetAndDestroy();
-    const end = await served.over(clock, 5_000);
+    const end = await recorder.untilEnded(clock, 5_000);
     expect(end).toMatchObject({ reason: "client-failed", error: { code: "reset" } });
     expect(clock.now()).toBeLessThan(80_000);
   });
@@ -113,33 +113,33 @@ describe.each([
   test("a client's reset is noticed, though its backend reads nothing", async () => {
     const clock = manualClock();
     await using pair = await connection({}, clock);
-    const { client, server, served } = pair;
+    const { client, server, recorder } = pair;
     server.pause();
     client.write(Buffer.alloc(64 * 1024 * 1024));
-    // From then on the relay reads nothing: what it has read does not grow from one turn to the next.
-    for (let before = -1; before !== served.relayed.bytesFromClient; await turns(100))
-      before = served.relayed.bytesFromClient;
+    // From then on the relay reads nothing: the count of bytes read does not grow from one turn to the next.
+    for (let before = -1; before !== recorder.relayed.bytesFromClient; await turns(100))
+      before = recorder.relayed.bytesFromClient;
     client.resetAndDestroy();
-    expect(await served.over(clock, 1_000)).toMatchObject({ reason: "client-failed" });
+    expect(await recorder.untilEnded(clock, 1_000)).toMatchObject({ reason: "client-failed" });
     expect((await outcome(server)).end).toBe("ECONNRESET");
   });
 
-  test("a dial without an answer fails when its time is over, and another may follow", async () => {
+  test("a dial without an answer fails after its timeout, and another may follow", async () => {
     const clock = manualClock();
     await using hole = await startBlackHole();
     await using backend = await startBackend();
     using accepted = await accept({}, { clock });
-    const { client, served, relayed } = accepted;
+    const { client, recorder, relayed } = accepted;
     const noAnswer = { host: "127.0.0.1", port: hole.port };
     relayed.dial([noAnswer], 1_000);
     await clock.advance(999);
     relayed.cancelDial();
     relayed.dial([noAnswer], 1_000);
     await clock.advance(1_250);
-    expect(await served.dialled()).toMatchObject({ code: "timed-out" });
+    expect(await recorder.dialled()).toMatchObject({ code: "timed-out" });
     client.end("early");
     relayed.dial([backend.address], 1_000);
-    expect(await served.dialled()).toBe("connected");
+    expect(await recorder.dialled()).toBe("connected");
     expect(await outcome(await backend.next())).toEqual({ received: Buffer.from("early"), end: "end" });
   });
 
@@ -148,16 +148,16 @@ describe.each([
     const from = { localAddress: "127.0.0.1", localPort: port };
     using accepted = await accept({}, { connect: options => connect({ ...options, ...from }) });
     accepted.relayed.dial([{ host: "127.0.0.1", port }], 10_000);
-    expect(await accepted.served.dialled()).toMatchObject({ code: "refused" });
+    expect(await accepted.recorder.dialled()).toMatchObject({ code: "refused" });
   });
 
   test("a dial that cannot even be started fails after dial() has returned", async () => {
     using accepted = await accept();
-    const { served, relayed } = accepted;
-    const told = vi.spyOn(served, "dialFailed");
+    const { recorder, relayed } = accepted;
+    const reported = vi.spyOn(recorder, "dialFailed");
     relayed.dial([{ host: "127.0.0.1", port: 65_536 }], 10_000);
-    expect(told).not.toHaveBeenCalled();
-    expect(await served.dialled()).toMatchObject({ code: "unknown" });
+    expect(reported).not.toHaveBeenCalled();
+    expect(await recorder.dialled()).toMatchObject({ code: "unknown" });
   });
 
   test("a second dial beside one that is under way throws", async () => {
@@ -168,10 +168,10 @@ describe.each([
     expect(dial).toThrow(expect.objectContaining({ code: "invalid-option" }));
   });
 
-  test("an idle connection is reset when its time is over, not before", async () => {
+  test("an idle connection is reset when its timeout has passed, not before", async () => {
     const clock = manualClock();
     await using pair = await connection({ idleTimeoutMs: 1_000 }, clock);
-    const { client, server, served } = pair;
+    const { client, server, recorder } = pair;
     await clock.advance(999);
     await sendByte(client, server);
     await clock.advance(999);
@@ -179,13 +179,13 @@ describe.each([
     const ends = Promise.all([outcome(client), outcome(server)]);
     await clock.advance(1_250);
     expect((await ends).map(({ end }) => end)).toEqual(["ECONNRESET", "ECONNRESET"]);
-    expect(served.end).toMatchObject({ reason: "timed-out", error: { code: "timed-out" } });
+    expect(recorder.end).toMatchObject({ reason: "timed-out", error: { code: "timed-out" } });
   });
 
-  test("a connection of which one side has ended is reset when nothing more comes", async () => {
+  test("a connection of which one side has ended is reset when no more bytes come", async () => {
     const clock = manualClock();
     await using pair = await connection({ halfCloseTimeoutMs: 1_000 }, clock);
-    const { client, server, served } = pair;
+    const { client, server, recorder } = pair;
     await clock.advance(10_000);
     client.end();
     await outcome(server);
@@ -194,20 +194,20 @@ describe.each([
     const ended = outcome(client);
     await clock.advance(1_250);
     expect((await ended).end).toBe("ECONNRESET");
-    expect(served.end).toMatchObject({ reason: "timed-out", error: { code: "timed-out" } });
+    expect(recorder.end).toMatchObject({ reason: "timed-out", error: { code: "timed-out" } });
   });
 
-  test("a connection of which one side takes nothing is reset", async () => {
+  test("a connection of which one side accepts no pending bytes is reset", async () => {
     const clock = manualClock();
     await using pair = await connection({ writeTimeoutMs: 1_000 }, clock);
-    const { client, server, served } = pair;
+    const { client, server, recorder } = pair;
     await clock.advance(10_000);
     await sendByte(client, server);
     server.pause();
     const ended = outcome(client);
     client.write(Buffer.alloc(64 * 1024 * 1024));
     const sinceMs = clock.now();
-    const { reason, error } = await served.over(clock, 125);
+    const { reason, error } = await recorder.untilEnded(clock, 125);
     expect(clock.now()).toBeGreaterThanOrEqual(sinceMs + 1_000);
     expect(`${reason}: ${error?.detail}`).toMatch(/^timed-out: backend/);
     expect([(await ended).end, (await outcome(server)).end]).toEqual(["ECONNRESET", "ECONNRESET"]);

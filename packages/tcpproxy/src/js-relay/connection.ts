@@ -8,150 +8,154 @@ import {
   type RelaySettings,
 } from "@gw/interface";
 import type { Buffers } from "./buffers.js";
-import { Dial, type DialContext, type DialOwner } from "./dial.js";
-import { Direction, type DirectionOwner } from "./direction.js";
-import type { Ticker, Ticking } from "./ticker.js";
+import { Dial, type DialContext } from "./dial.js";
+import { Direction } from "./direction.js";
+import type { Ticker } from "./ticker.js";
 import { hasTimeouts, Timeouts } from "./timeouts.js";
 
 /** What the connections of one listener share. */
-export interface ListenerContext extends DialContext {
+export interface ConnectionContext {
   readonly settings: RelaySettings;
-  readonly staging: Buffers;
-  /** Of all connections. */
-  readonly connections: Ticker;
-  /** Between two sweeps of `connections`, in milliseconds. */
-  readonly periodMs: number;
-  /** Sets how TCP keepalive probes are sent. For a connected socket: libuv would set its own first, and then these. */
-  keepAlive(socket: Socket): void;
+  readonly dials: DialContext;
+  readonly buffers: Buffers;
+  readonly ticker: Ticker;
+  /** Between two ticks, in milliseconds. */
+  readonly tickMs: number;
   /** A connection has ended. */
-  onEnded(): void;
+  readonly onEnded: () => void;
 }
 
-/** A client, and its backend once there is one. It ends when all of its sockets are closed. */
-export class Connection implements RelayClient, DirectionOwner, DialOwner, Ticking {
+/**
+ * A client, and its backend once there is one: two directions, of which one is read from each. It ends when all of its
+ * sockets are closed.
+ */
+export class Connection implements RelayClient {
   readonly address: Address;
-  readonly #around: ListenerContext;
-  readonly #up: Direction;
-  #down: Direction | undefined;
-  #race: Dial | undefined;
-  #patience: Timeouts | undefined;
+  readonly #context: ConnectionContext;
+  readonly #fromClient: Direction;
+  #fromBackend: Direction | undefined;
+  #dial: Dial | undefined;
+  #timeouts: Timeouts | undefined;
   #events: ClientEvents | undefined;
-  /** Sockets that are not closed; those of a race do not count. */
+  /** Sockets that are not closed; those of a dial do not count. */
   #open = 1;
-  /** Set by the first thing that ends the connection before it is finished; what follows from it is no reason. */
-  #cut: Pick<RelayEnd, "reason" | "error"> | undefined;
+  /** Set by the first cause that ends the connection before it is finished; later ones are its consequences. */
+  #cause: Pick<RelayEnd, "reason" | "error"> | undefined;
   #endedFirst: RelayEnd["endedFirst"];
 
   /** @param client an accepted socket, which is reading */
-  constructor(client: Socket, address: Address, around: ListenerContext) {
+  constructor(client: Socket, address: Address, context: ConnectionContext) {
     this.address = address;
-    this.#around = around;
-    this.#up = new Direction(client, this, around.staging);
+    this.#context = context;
+    setKeepAlive(client, context.settings);
+    this.#fromClient = new Direction("client", client, this, context.buffers);
   }
 
   get bytesFromClient(): number {
-    return this.#up.bytes;
+    return this.#fromClient.bytes;
   }
 
   get bytesFromBackend(): number {
-    return this.#down?.bytes ?? 0;
+    return this.#fromBackend?.bytes ?? 0;
   }
 
-  /** Says who is told from now on; before anything can have happened. */
-  follow(events: ClientEvents): void {
+  /** Reports to `events` from now on. Called before anything can have happened. */
+  start(events: ClientEvents): void {
     this.#events = events;
-    this.#around.connections.add(this, this.#around.periodMs);
+    this.#context.ticker.add(this, this.#context.tickMs);
   }
 
   dial(addresses: readonly Address[], timeoutMs: number): void {
-    if (this.#cut || this.#open === 0) return;
-    if (this.#race || this.#down)
+    if (this.#cause || this.#open === 0) return;
+    if (this.#dial || this.#fromBackend)
       throw new GatewayError("invalid-option", "a client is dialled for once at a time");
     if (addresses.length === 0) throw new GatewayError("invalid-option", "there is no address to dial");
-    this.#race = new Dial(addresses, timeoutMs, this.#around, this);
-    this.#race.start();
+    this.#dial = new Dial(addresses, timeoutMs, this.#context.dials, this);
+    this.#dial.start();
   }
 
   cancelDial(): void {
-    this.#race?.cancel();
-    this.#race = undefined;
+    this.#dial?.cancel();
+    this.#dial = undefined;
   }
 
   close(): void {
-    if (this.#cut || this.#down) return;
-    this.#cut = { reason: "closed" };
+    if (this.#cause || this.#fromBackend) return;
+    this.#cause = { reason: "closed" };
     this.cancelDial();
-    // Bytes that are still in the kernel make it reset the connection by itself.
-    if (this.#up.bytes > 0) reset(this.#up.from);
-    else this.#up.from.destroy();
+    // Where bytes are still in the kernel, it resets the connection by itself.
+    if (this.#fromClient.bytes > 0) reset(this.#fromClient.from);
+    else this.#fromClient.from.destroy();
   }
 
   abort(): void {
     this.#reset({ reason: "aborted" });
   }
 
+  /** Called by the dial. */
   onDialled(backend: Socket, address: Address): void {
-    this.#race = undefined;
-    this.#around.keepAlive(backend);
-    const { connections, settings, staging } = this.#around;
+    const { settings, buffers, ticker } = this.#context;
+    this.#dial = undefined;
+    // Only now: libuv would set its own values when it connects, and then these.
+    setKeepAlive(backend, settings);
     this.#open += 1;
-    this.#down = new Direction(backend, this, staging);
+    this.#fromBackend = new Direction("backend", backend, this, buffers);
     if (hasTimeouts(settings))
-      this.#patience = new Timeouts(this.#up, this.#down, settings, connections.nowMs);
-    this.#up.start(backend);
-    this.#down.start(this.#up.from);
+      this.#timeouts = new Timeouts(this.#fromClient, this.#fromBackend, settings, ticker.nowMs);
+    this.#fromClient.start(backend);
+    this.#fromBackend.start(this.#fromClient.from);
     this.#events?.connected(address);
   }
 
+  /** Called by the dial. */
   onDialFailed(error: GatewayError): void {
-    this.#race = undefined;
+    this.#dial = undefined;
     this.#events?.dialFailed(error);
   }
 
-  onInputEnded(flow: Direction): void {
-    this.#endedFirst ??= this.#sideOf(flow);
+  /** Called by a direction. */
+  onInputEnded({ side }: Direction): void {
+    this.#endedFirst ??= side;
   }
 
-  onFailed(flow: Direction, error: Error): void {
-    const side = this.#sideOf(flow);
-    if (!this.#cut) this.#endedFirst ??= side;
+  /** Called by a direction. */
+  onFailed({ side }: Direction, error: Error): void {
+    if (!this.#cause) this.#endedFirst ??= side;
     this.#reset({ reason: `${side}-failed`, error: GatewayError.from(error, side) });
   }
 
-  onClosed(flow: Direction): void {
+  /** Called by a direction. */
+  onClosed({ side, from }: Direction): void {
     this.#open -= 1;
-    if (!isFinished(flow.from)) {
-      if (!this.#cut) this.#endedFirst ??= this.#sideOf(flow);
-      this.#reset({ reason: `${this.#sideOf(flow)}-failed` });
+    if (!isFinished(from)) {
+      if (!this.#cause) this.#endedFirst ??= side;
+      this.#reset({ reason: `${side}-failed` });
     }
     if (this.#open === 0) this.#end();
   }
 
+  /** Called by the ticker. */
   tick(nowMs: number): void {
-    this.#up.checkForReset();
-    this.#down?.checkForReset();
-    const error = this.#patience?.expired(nowMs);
+    this.#fromClient.checkForReset();
+    this.#fromBackend?.checkForReset();
+    const error = this.#timeouts?.expired(nowMs);
     if (error) this.#reset({ reason: "timed-out", error });
   }
 
-  #sideOf(flow: Direction): "client" | "backend" {
-    return flow === this.#up ? "client" : "backend";
-  }
-
-  /** Resets both: the side that did not fail must not take the end of the bytes for their completion. */
-  #reset(cut: Pick<RelayEnd, "reason" | "error">): void {
-    this.#cut ??= cut;
+  /** Resets both sides: the one that did not fail must not mistake the end of its input for a complete one. */
+  #reset(cause: Pick<RelayEnd, "reason" | "error">): void {
+    this.#cause ??= cause;
     this.cancelDial();
-    reset(this.#up.from);
-    if (this.#down) reset(this.#down.from);
+    reset(this.#fromClient.from);
+    if (this.#fromBackend) reset(this.#fromBackend.from);
   }
 
   #end(): void {
-    this.#around.connections.delete(this);
-    this.#around.onEnded();
+    this.#context.ticker.delete(this);
+    this.#context.onEnded();
     const { bytesFromClient, bytesFromBackend } = this;
     this.#events?.ended({
-      ...(this.#cut ?? { reason: "finished" }),
+      ...(this.#cause ?? { reason: "finished" }),
       ...(this.#endedFirst && { endedFirst: this.#endedFirst }),
       bytesFromClient,
       bytesFromBackend,
@@ -169,4 +173,31 @@ function reset(socket: Socket): void {
   if (socket.destroyed) return;
   if (socket.writableEnded && !socket.writableFinished) socket.once("finish", () => socket.resetAndDestroy());
   else socket.resetAndDestroy();
+}
+
+/** Interval and probes are for Node 24.19 and later; others have 1 s and 10 built in, and ignore the arguments. */
+type SetKeepAlive = (
+  enable: boolean,
+  delayMs: number | undefined,
+  intervalMs: number | undefined,
+  probes: number | undefined,
+) => void;
+
+/** Sets how TCP keepalive probes are sent on a connected socket. */
+function setKeepAlive(socket: Socket, settings: RelaySettings): void {
+  const { keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes } = settings;
+  if (keepAliveDelayMs === 0) return;
+  const set: SetKeepAlive = socket.setKeepAlive;
+  set.call(
+    socket,
+    true,
+    wholeSecondsMs(keepAliveDelayMs),
+    wholeSecondsMs(keepAliveIntervalMs),
+    keepAliveProbes || undefined,
+  );
+}
+
+/** The system counts in whole seconds, and Node would round down. */
+function wholeSecondsMs(ms: number): number | undefined {
+  return ms === 0 ? undefined : Math.ceil(ms / 1_000) * 1_000;
 }

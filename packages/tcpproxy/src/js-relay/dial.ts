@@ -3,139 +3,133 @@ import { type Address, dialRace, formatAddress, GatewayError } from "@gw/interfa
 import { type SocketHandler, setHandler } from "./socket-events.js";
 import type { Ticker, Ticking } from "./ticker.js";
 
-/** Who is told how a race ended; nothing if it was abandoned. */
+/** The connection that a dial is for. A dial that is cancelled reports nothing. */
 export interface DialOwner {
-  /** `socket` is connected to `address`, and the owner's to follow. */
+  /** `socket` is connected to `address`, and belongs to the owner. */
   onDialled(socket: Socket, address: Address): void;
   /** All addresses failed; there is no socket any more. */
   onDialFailed(error: GatewayError): void;
 }
 
-/** What all races of a relay share. */
+/** What all dials of a relay share. */
 export interface DialContext {
-  /** Of dials that are under way. */
-  readonly dials: Ticker;
-  /** Attempts beside the first of their race, of all races. */
-  readonly extra: { count: number };
+  /** For dials that are under way. */
+  readonly dialTicker: Ticker;
+  /** Attempts beside the first of their dial, of all dials. */
+  readonly extraAttempts: { count: number };
   /** Starts to connect a socket, which reads as soon as it is connected. */
-  connect(address: Address): Socket;
+  readonly connect: (address: Address) => Socket;
 }
 
-/** One dial: connects to the first of some addresses that accepts, as {@link dialRace} says. */
-export class Dial implements AttemptOwner, Ticking {
+/** Connects to the first of some addresses that accepts, within the bounds of {@link dialRace}. */
+export class Dial implements Ticking {
   readonly #addresses: readonly Address[];
   readonly #timeoutMs: number;
-  readonly #track: DialContext;
+  readonly #context: DialContext;
   readonly #owner: DialOwner;
-  readonly #live = new Set<Attempt>();
+  readonly #attempts = new Set<Attempt>();
   /** How many of the addresses were dialled, or will not be. */
   #started = 0;
   #nextAtMs = 0;
   #error: GatewayError | undefined;
 
-  constructor(addresses: readonly Address[], timeoutMs: number, track: DialContext, owner: DialOwner) {
+  constructor(addresses: readonly Address[], timeoutMs: number, context: DialContext, owner: DialOwner) {
     this.#addresses =
       addresses.length > dialRace.addresses ? addresses.slice(0, dialRace.addresses) : addresses;
     this.#timeoutMs = timeoutMs;
-    this.#track = track;
+    this.#context = context;
     this.#owner = owner;
   }
 
   start(): void {
-    const { dials } = this.#track;
+    const { dialTicker } = this.#context;
     const several = this.#addresses.length > 1;
-    this.#startNext(dials.nowMs);
-    dials.add(this, Math.min(this.#timeoutMs, several ? dialRace.attemptDelayMs : Infinity) / 8);
+    this.#startNext(dialTicker.nowMs);
+    dialTicker.add(this, Math.min(this.#timeoutMs, several ? dialRace.attemptDelayMs : Infinity) / 8);
   }
 
-  /** Ends the race without a word. */
+  /** Ends the dial without a report. */
   cancel(): void {
-    this.#track.dials.delete(this);
-    this.#track.extra.count -= Math.max(0, this.#live.size - 1);
-    for (const attempt of this.#live) attempt.cancel();
-    this.#live.clear();
+    this.#context.dialTicker.delete(this);
+    this.#context.extraAttempts.count -= Math.max(0, this.#attempts.size - 1);
+    for (const attempt of this.#attempts) attempt.cancel();
+    this.#attempts.clear();
   }
 
   tick(nowMs: number): void {
-    for (const attempt of this.#live) attempt.tick(nowMs);
-    if (this.#live.size > 0 && nowMs >= this.#nextAtMs) this.#startNext(nowMs);
+    for (const attempt of this.#attempts) attempt.tick(nowMs);
+    if (this.#attempts.size > 0 && nowMs >= this.#nextAtMs) this.#startNext(nowMs);
   }
 
-  onDialled(attempt: Attempt, socket: Socket): void {
-    this.#lose(attempt);
+  /** Called by an attempt. */
+  onConnected(attempt: Attempt, socket: Socket): void {
+    this.#remove(attempt);
     this.cancel();
     this.#owner.onDialled(socket, attempt.address);
   }
 
-  onDialFailed(attempt: Attempt, error: GatewayError): void {
-    this.#lose(attempt);
+  /** Called by an attempt. */
+  onAttemptFailed(attempt: Attempt, error: GatewayError): void {
+    this.#remove(attempt);
     const isLocal = error.code === "out-of-resources";
-    // What was not dialled for want of descriptors may work: no endpoint is to blame.
+    // An address that was not dialled for want of descriptors may work: no endpoint is at fault.
     if (this.#error?.code !== "out-of-resources") this.#error = error;
     if (isLocal) this.#started = this.#addresses.length;
-    this.#startNext(this.#track.dials.nowMs);
-    if (this.#live.size > 0) return;
+    this.#startNext(this.#context.dialTicker.nowMs);
+    if (this.#attempts.size > 0) return;
     this.cancel();
     this.#owner.onDialFailed(this.#error ?? error);
   }
 
   #startNext(nowMs: number): void {
     const address = this.#addresses[this.#started];
-    const { extra } = this.#track;
-    if (!address || this.#live.size >= dialRace.attemptsAtOnce) return;
-    if (this.#live.size > 0) {
-      if (extra.count >= dialRace.extraAttempts) return;
-      extra.count += 1;
+    const { extraAttempts, connect } = this.#context;
+    if (!address || this.#attempts.size >= dialRace.attemptsAtOnce) return;
+    if (this.#attempts.size > 0) {
+      if (extraAttempts.count >= dialRace.extraAttempts) return;
+      extraAttempts.count += 1;
     }
     this.#started += 1;
     this.#nextAtMs = nowMs + dialRace.attemptDelayMs;
     const attempt = new Attempt(address, this.#timeoutMs, this, nowMs);
-    this.#live.add(attempt);
-    attempt.start(this.#track);
+    this.#attempts.add(attempt);
+    attempt.start(connect);
   }
 
-  #lose(attempt: Attempt): void {
-    this.#live.delete(attempt);
-    if (this.#live.size > 0) this.#track.extra.count -= 1;
+  #remove(attempt: Attempt): void {
+    this.#attempts.delete(attempt);
+    if (this.#attempts.size > 0) this.#context.extraAttempts.count -= 1;
   }
-}
-
-/** Who is told how an attempt ended; nothing if it was abandoned. */
-interface AttemptOwner {
-  /** `socket` is connected, and the owner's to follow. */
-  onDialled(attempt: Attempt, socket: Socket): void;
-  /** There is no socket any more. */
-  onDialFailed(attempt: Attempt, error: GatewayError): void;
 }
 
 /** One attempt to connect to one address. */
-class Attempt implements SocketHandler, Ticking {
+class Attempt implements SocketHandler {
   readonly address: Address;
   readonly #timeoutMs: number;
   readonly #dueMs: number;
-  readonly #owner: AttemptOwner;
+  readonly #dial: Dial;
   #socket: Socket | undefined;
   #over = false;
 
-  /** @param nowMs the time, as {@link tick} will be told it: a pause of this process does not count */
-  constructor(address: Address, timeoutMs: number, owner: AttemptOwner, nowMs: number) {
+  /** @param nowMs the time by the ticker, which does not count pauses of this process */
+  constructor(address: Address, timeoutMs: number, dial: Dial, nowMs: number) {
     this.address = address;
     this.#timeoutMs = timeoutMs;
     this.#dueMs = nowMs + timeoutMs;
-    this.#owner = owner;
+    this.#dial = dial;
   }
 
-  start(sockets: { connect(address: Address): Socket }): void {
+  start(connect: (address: Address) => Socket): void {
     try {
-      this.#socket = sockets.connect(this.address);
+      this.#socket = connect(this.address);
       setHandler(this.#socket, this);
     } catch (error) {
-      // As for a port that is none. The owner is not told before it has returned from where it dials.
+      // As for a port that is none. Reported after the call that dials has returned.
       process.nextTick(() => this.onError(error));
     }
   }
 
-  /** Ends the attempt without a word. */
+  /** Ends the attempt without a report. */
   cancel(): void {
     this.#over = true;
     if (!this.#socket) return;
@@ -151,20 +145,20 @@ class Attempt implements SocketHandler, Ticking {
   onConnect(): void {
     const socket = this.#socket;
     if (!socket) return;
-    if (reachesItself(socket)) {
-      // The kernel gave it the port that it was to connect to, since nobody listened there.
+    if (isConnectedToItself(socket)) {
+      // Nothing listens there, and the kernel gave this socket the port that it was to connect to.
       this.#fail(new GatewayError("refused", `${this}: connection refused (it reached itself)`));
       return;
     }
     this.#over = true;
-    this.#owner.onDialled(this, socket);
+    this.#dial.onConnected(this, socket);
   }
 
   onError(error: unknown): void {
     this.#fail(GatewayError.from(error, String(this)));
   }
 
-  /** Without an error before, as when another has destroyed the socket. */
+  /** Without an error before, as when the option `connect` of the relay has destroyed the socket. */
   onClose(): void {
     this.#fail(new GatewayError("unknown", `${this}: the socket was closed`));
   }
@@ -186,11 +180,11 @@ class Attempt implements SocketHandler, Ticking {
   #fail(error: GatewayError): void {
     if (this.#over) return;
     this.cancel();
-    this.#owner.onDialFailed(this, error);
+    this.#dial.onAttemptFailed(this, error);
   }
 }
 
 /** TCP's simultaneous open, of a socket with itself. */
-function reachesItself(socket: Socket): boolean {
+function isConnectedToItself(socket: Socket): boolean {
   return socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress;
 }

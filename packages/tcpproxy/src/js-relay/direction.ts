@@ -3,59 +3,62 @@ import type { Buffers } from "./buffers.js";
 import { forceRead, isReset, resetError } from "./reset-detection.js";
 import { handleOf, type SocketHandler, setHandler } from "./socket-events.js";
 
-/** Who is told how the sockets of its flows fare. */
+/** The connection that a direction is part of. */
 export interface DirectionOwner {
-  /** The input of `flow` has ended. */
-  onInputEnded(flow: Direction): void;
-  /** The socket that `flow` comes from failed; `onClosed` follows. */
-  onFailed(flow: Direction, error: Error): void;
-  /** The socket that `flow` comes from is closed. */
-  onClosed(flow: Direction): void;
+  /** The side that `direction` reads from has ended its output. */
+  onInputEnded(direction: Direction): void;
+  /** The socket that `direction` reads from failed; `onClosed` follows. */
+  onFailed(direction: Direction, error: Error): void;
+  /** The socket that `direction` reads from is closed. */
+  onClosed(direction: Direction): void;
 }
 
-/** How much is read before there is somewhere to send it. One read more may come on top. */
+/** How much is read before there is a socket to write it to. One read more may come on top. */
 const earlyLimit = 64 * 1024;
 
 const nothing = Buffer.alloc(0);
 
 /**
- * One direction of a connection: passes on bytes and the end of them, no faster than they are taken. What it holds is
- * one read at most. It follows the socket that it comes from.
+ * One direction of a connection: bytes, and the end of them, are read from one socket and written to the other, no
+ * faster than that takes them. It holds one read at most. It handles the events of the socket that it reads from.
  */
 export class Direction implements SocketHandler {
+  /** The side that it reads from. */
+  readonly side: "client" | "backend";
   readonly from: Socket;
   /** Bytes read so far. */
   bytes = 0;
   /** Whether the input has ended. */
   eof = false;
-  /** Whether bytes wait to be taken; meanwhile nothing is read. */
+  /** Whether bytes wait to be taken by the other side; meanwhile nothing is read. */
   hasPending = false;
   readonly #owner: DirectionOwner;
-  readonly #staging: Buffers;
+  readonly #buffers: Buffers;
   #to: Socket | undefined;
-  /** What came before there was somewhere to send it. */
+  /** Bytes that were read before there was a socket to write them to. */
   #early: Buffer[] | undefined;
-  /** The memory that they wait in, if it is the staging's. */
+  /** The memory of the pending bytes, if it is lent by the buffers. */
   #lent: Buffer | undefined;
 
-  constructor(from: Socket, owner: DirectionOwner, staging: Buffers) {
+  constructor(side: "client" | "backend", from: Socket, owner: DirectionOwner, buffers: Buffers) {
+    this.side = side;
     this.from = from;
     this.#owner = owner;
-    this.#staging = staging;
+    this.#buffers = buffers;
     setHandler(from, this);
   }
 
-  /** From now on bytes go to `to`, those first that came before. */
+  /** Writes to `to` from now on, early bytes first. */
   start(to: Socket): void {
     this.#to = to;
     const early = this.#early;
     this.#early = undefined;
-    if (early && !this.#pass(to, Buffer.concat(early))) return;
+    if (early && !this.#write(to, Buffer.concat(early))) return;
     if (this.eof) to.end();
     else if (this.bytes >= earlyLimit) this.from.resume();
   }
 
-  /** Bytes that wait to be taken. */
+  /** How many bytes wait to be taken by the other side. */
   get pendingBytes(): number {
     if (!this.hasPending || !this.#to) return 0;
     return handleOf(this.#to)?.writeQueueSize ?? this.#to.writableLength;
@@ -69,10 +72,10 @@ export class Direction implements SocketHandler {
 
   onInput(length: number): boolean {
     this.bytes += length;
-    if (!this.#to) return this.#keep(this.#staging.copy(length));
-    if (length < this.#staging.input.length && this.from.writableEnded) forceRead(this.from);
-    if (this.#pass(this.#to, this.#staging.forWrite(length))) return true;
-    this.#lent = this.#staging.lend(length);
+    if (!this.#to) return this.#keep(this.#buffers.copy(length));
+    if (length < this.#buffers.input.length && this.from.writableEnded) forceRead(this.from);
+    if (this.#write(this.#to, this.#buffers.forWrite(length))) return true;
+    this.#lent = this.#buffers.lend(length);
     return false;
   }
 
@@ -80,7 +83,7 @@ export class Direction implements SocketHandler {
     this.bytes += chunk.length;
     if (!this.#to) return this.#keep(chunk);
     if (this.from.writableEnded) forceRead(this.from);
-    return this.#pass(this.#to, chunk);
+    return this.#write(this.#to, chunk);
   }
 
   onEnd(): void {
@@ -107,12 +110,12 @@ export class Direction implements SocketHandler {
     return this.bytes < earlyLimit;
   }
 
-  /** Returns whether all of `chunk` was taken at once, so that its memory is free and more can be read. */
-  #pass(to: Socket, chunk: Buffer): boolean {
+  /** Returns whether the system took all of `chunk` at once, so that its memory is free and more can be read. */
+  #write(to: Socket, chunk: Buffer): boolean {
     to.write(chunk);
     if (to.writableLength === 0) return true;
     this.hasPending = true;
-    // It comes after the bytes that wait, and so tells when they are taken.
+    // An empty write is complete when the pending bytes before it are taken.
     to.write(nothing, error => {
       if (!error) this.#flushed(to);
     });
@@ -121,7 +124,7 @@ export class Direction implements SocketHandler {
 
   #flushed(to: Socket): void {
     this.hasPending = false;
-    if (this.#lent) this.#staging.takeBack(this.#lent);
+    if (this.#lent) this.#buffers.takeBack(this.#lent);
     this.#lent = undefined;
     // libuv cannot reset a socket while a shutdown is under way, so that only what is flushed is shut down.
     if (this.eof) to.end();

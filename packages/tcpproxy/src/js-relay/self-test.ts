@@ -1,5 +1,5 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { startTimeout, systemClock } from "@gw/interface";
+import { type Clock, startTimeout } from "@gw/interface";
 import type { Buffers } from "./buffers.js";
 import {
   SharedBufferReader,
@@ -9,54 +9,57 @@ import {
   streamReader,
 } from "./socket-events.js";
 
-/** Within one machine and one process; where it takes longer something is in the way. */
-const limitMs = 2_000;
+/** For a connection within one process; if it takes longer, it is blocked. In milliseconds. */
+const timeoutMs = 2_000;
 
 let known: Promise<boolean> | undefined;
 
-/** The best intake that works with this version of Node; found out once, with a connection to this process itself. */
-export async function detectReader(staging: Buffers): Promise<SocketReader> {
-  known ??= new Promise(resolve => new SelfTest(staging, resolve));
-  return (await known) ? new SharedBufferReader(staging) : streamReader;
+/**
+ * The best reader that works with this version of Node. Found out once for the process, by a connection to itself.
+ */
+export async function detectReader(buffers: Buffers, clock: Clock): Promise<SocketReader> {
+  known ??= new Promise(resolve => new SelfTest(buffers, clock, resolve));
+  return (await known) ? new SharedBufferReader(buffers) : streamReader;
 }
 
-/** A question that goes up and an answer that comes down, both by way of the shared buffer. */
+/** Sends a question and an answer over one connection, of which both ends read into the shared buffer. */
 class SelfTest {
-  readonly #staging: Buffers;
-  readonly #intake: SharedBufferReader;
+  readonly #buffers: Buffers;
+  readonly #reader: SharedBufferReader;
   readonly #server: Server = createServer({ pauseOnConnect: true });
   readonly #sockets: Socket[] = [];
-  readonly #stopTimer = startTimeout(systemClock, limitMs, () => this.#found(false));
-  readonly #onFound: (works: boolean) => void;
+  readonly #stopTimer: () => void;
+  readonly #onEnd: (works: boolean) => void;
 
-  constructor(staging: Buffers, onFound: (works: boolean) => void) {
-    this.#staging = staging;
-    this.#intake = new SharedBufferReader(staging);
-    this.#onFound = onFound;
-    this.#server.on("error", () => this.#found(false));
+  constructor(buffers: Buffers, clock: Clock, onEnd: (works: boolean) => void) {
+    this.#buffers = buffers;
+    this.#reader = new SharedBufferReader(buffers);
+    this.#onEnd = onEnd;
+    this.#stopTimer = startTimeout(clock, timeoutMs, () => this.#end(false));
+    this.#server.on("error", () => this.#end(false));
     this.#server.listen(0, "127.0.0.1", () => this.#connect());
   }
 
   #connect(): void {
-    this.#intake.accept(this.#server, socket => {
+    this.#reader.accept(this.#server, socket => {
       this.#expect("question", socket, () => socket.write("answer"));
     });
     const { port } = this.#server.address() as AddressInfo;
-    const socket = connect({ port, host: "127.0.0.1", ...this.#intake.dialOptions });
-    this.#intake.dialled(socket);
-    this.#expect("answer", socket, () => this.#found(true));
+    const socket = connect({ port, host: "127.0.0.1", ...this.#reader.dialOptions });
+    this.#reader.dialled(socket);
+    this.#expect("answer", socket, () => this.#end(true));
     socket.write("question");
   }
 
   #expect(text: string, socket: Socket, onText: () => void): void {
     this.#sockets.push(socket);
     const fail = (): boolean => {
-      this.#found(false);
+      this.#end(false);
       return true;
     };
-    const reader: SocketHandler = {
+    const handler: SocketHandler = {
       onInput: length => {
-        if (this.#staging.input.toString("latin1", 0, length) !== text) return fail();
+        if (this.#buffers.input.toString("latin1", 0, length) !== text) return fail();
         onText();
         return true;
       },
@@ -65,16 +68,16 @@ class SelfTest {
       onError: fail,
       onClose: fail,
     };
-    setHandler(socket, reader);
+    setHandler(socket, handler);
   }
 
-  #found(works: boolean): void {
+  #end(works: boolean): void {
     this.#stopTimer();
     for (const socket of this.#sockets) {
       setHandler(socket, undefined);
       socket.destroy();
     }
     this.#server.close();
-    this.#onFound(works);
+    this.#onEnd(works);
   }
 }

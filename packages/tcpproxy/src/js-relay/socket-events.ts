@@ -1,9 +1,9 @@
 import { type Server, Socket, type SocketConstructorOpts, type TcpSocketConnectOpts } from "node:net";
 import type { Buffers } from "./buffers.js";
 
-/** What happens to a socket is told to its follower, of which it has one at a time. */
+/** Handles the events of a socket. A socket has one handler at a time. */
 export interface SocketHandler {
-  /** The dial succeeded. */
+  /** The socket is connected. */
   onConnect?(): void;
   /**
    * Bytes were read into the shared input; they must be taken before this returns.
@@ -21,61 +21,60 @@ export interface SocketHandler {
   onClose(): void;
 }
 
-const follower: unique symbol = Symbol("follower");
+const handler: unique symbol = Symbol("handler");
 
-interface FollowedSocket extends Socket {
-  [follower]?: SocketHandler | undefined;
+interface HandledSocket extends Socket {
+  [handler]?: SocketHandler | undefined;
 }
 
-/** Who is told of `socket` from now on. What happens while nobody follows is lost. */
-export function setHandler(socket: FollowedSocket, next: SocketHandler | undefined): void {
-  socket[follower] = next;
+/** Sets the handler of `socket` from now on. Events without a handler are lost. */
+export function setHandler(socket: HandledSocket, next: SocketHandler | undefined): void {
+  socket[handler] = next;
 }
 
-// One set of functions for all sockets: what belongs to a connection is found through the socket.
+// All sockets share these functions, which find the handler through the socket: a connection allocates no closures.
 
-/** Once for each socket; {@link setHandler} says who is told. */
-export function listenTo(socket: Socket): void {
+function passEvents(socket: Socket): void {
   socket.on("connect", onConnect).on("end", onEnd).on("error", onError).on("close", onClose);
 }
 
-/** The callback of a socket that reads into a buffer of ours (the option `onread` of node:net). */
-export function onRead(this: FollowedSocket, length: number): boolean {
-  return this[follower]?.onInput(length) ?? true;
+/** The callback of a socket that reads into the shared buffer (the option `onread` of node:net). */
+function onRead(this: HandledSocket, length: number): boolean {
+  return this[handler]?.onInput(length) ?? true;
 }
 
-/** For the event `data` of a socket that reads as streams do. */
-export function onData(this: FollowedSocket, chunk: Buffer): void {
-  if (this[follower]?.onChunk(chunk) === false) this.pause();
+/** For the event `data` of a socket that reads as a stream. */
+function onData(this: HandledSocket, chunk: Buffer): void {
+  if (this[handler]?.onChunk(chunk) === false) this.pause();
 }
 
-function onConnect(this: FollowedSocket): void {
-  this[follower]?.onConnect?.();
+function onConnect(this: HandledSocket): void {
+  this[handler]?.onConnect?.();
 }
 
-function onEnd(this: FollowedSocket): void {
-  this[follower]?.onEnd();
+function onEnd(this: HandledSocket): void {
+  this[handler]?.onEnd();
 }
 
-function onError(this: FollowedSocket, error: Error): void {
-  this[follower]?.onError(error);
+function onError(this: HandledSocket, error: Error): void {
+  this[handler]?.onError(error);
 }
 
-function onClose(this: FollowedSocket): void {
-  this[follower]?.onClose();
+function onClose(this: HandledSocket): void {
+  this[handler]?.onClose();
 }
 
-/** How bytes come out of sockets and to their followers. */
+/** How sockets are read, and how their events get to their handlers. */
 export interface SocketReader {
-  /** What a socket is to be made with that dials. */
+  /** Options for sockets that dial. */
   readonly dialOptions: Pick<TcpSocketConnectOpts, "onread"> & { readonly writableHighWaterMark?: number };
-  /** Once for each socket that was dialled, before it is connected. It reads as soon as it is. */
+  /** Called once for each socket that dials, before it is connected. It reads as soon as it is. */
   dialled(socket: Socket): void;
-  /** Once for a server that listens: calls `onSocket` with each client's socket, which is reading. */
+  /** Called once for a server that listens: passes each client's socket, which is reading, to `onSocket`. */
   accept(server: Server, onSocket: (socket: Socket) => void): void;
 }
 
-/** As streams do: a new buffer for each read. */
+/** Reads as streams do: each read allocates a buffer. */
 export const streamReader: SocketReader = {
   dialOptions: {},
   dialled: readAsStream,
@@ -88,16 +87,16 @@ export const streamReader: SocketReader = {
 };
 
 function readAsStream(socket: Socket): void {
-  listenTo(socket);
+  passEvents(socket);
   socket.on("data", onData);
   // The server has paused it.
   socket.resume();
 }
 
 /**
- * All sockets read into the one buffer of `staging`. For sockets that dial Node has an option for that (`onread`), for
- * those that are accepted it has none, so that they are built here, around the handle that libuv gives to the
- * server. Only where `intakeOf` has found that this works.
+ * All sockets read into one buffer, `buffers.input`. Node has an option for that (`onread`) for sockets that dial, but
+ * none for those that are accepted: these are built here, around the handle that libuv passes to the server. Used only
+ * where the self-test has passed.
  */
 export class SharedBufferReader implements SocketReader {
   readonly dialOptions: SocketReader["dialOptions"];
@@ -105,50 +104,50 @@ export class SharedBufferReader implements SocketReader {
   constructor({ input }: Buffers) {
     this.dialOptions = {
       onread: { buffer: input, callback: onRead },
-      // Nobody waits for "drain", which Node would plan for each write that is longer than the mark.
+      // The relay does not use "drain", which Node would schedule for each write that is longer than the mark.
       writableHighWaterMark: 2 * input.length,
     };
   }
 
   dialled(socket: Socket): void {
-    listenTo(socket);
+    passEvents(socket);
   }
 
   accept(server: Server, onSocket: (socket: Socket) => void): void {
     streamReader.accept(server, onSocket);
-    const below = serverHandleOf(server);
-    const accept = below?.onconnection;
-    if (!below || typeof accept !== "function") return;
-    below.onconnection = (status, handle) => {
+    const serverHandle = serverHandleOf(server);
+    const accept = serverHandle?.onconnection;
+    if (!serverHandle || typeof accept !== "function") return;
+    serverHandle.onconnection = (status, handle) => {
       const socket = status === 0 && handle && this.#socketOf(handle);
       if (socket) onSocket(socket);
-      else accept.call(below, status, handle);
+      else accept.call(serverHandle, status, handle);
     };
   }
 
   #socketOf(handle: Handle): Socket | undefined {
     const options = { ...this.dialOptions, handle, allowHalfOpen: true };
     const socket = new Socket(options satisfies SocketConstructorOpts & { handle: Handle });
-    listenTo(socket);
+    passEvents(socket);
     return socket.setNoDelay(true);
   }
 }
 
-// The parts of Node's internals that the relay uses where they are as it knows them, from Node 20 to 26. Where they
-// are not, it does without.
+// The parts of Node's internals that the relay uses where they have the known shape, as from Node 20 to 26. Where they
+// do not, it works without them.
 
-/** What libuv has below a TCP socket. */
+/** The libuv handle of a TCP socket. */
 export interface Handle {
   /** Bytes that wait to be written. */
   readonly writeQueueSize?: number;
-  /** Set by the socket while it wants bytes. */
+  /** Set by the socket while it is to be read. */
   readonly reading?: boolean;
   readStart?(): number;
   readStop?(): number;
   getpeername?(address: object): number;
 }
 
-/** What libuv has below a server. */
+/** The libuv handle of a server. */
 interface ServerHandle {
   /** Called for each client. `handle` is undefined if `status`, an errno, is not 0. */
   onconnection?(status: number, handle: Handle | undefined): void;

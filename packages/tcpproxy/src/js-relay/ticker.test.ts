@@ -2,7 +2,7 @@ import { manualClock } from "@gw/testing";
 import { expect, test, vi } from "vitest";
 import { Ticker, type Ticking } from "./ticker.js";
 
-/** Keeps the times at which it was swept. */
+/** Records the times of its ticks. */
 class Record implements Ticking {
   readonly times: number[] = [];
 
@@ -11,37 +11,37 @@ class Record implements Ticking {
   }
 }
 
-test("all that wait are swept in the period of the least patient", async () => {
+test("all that wait get ticks in the shortest period that one of them needs", async () => {
   const clock = manualClock();
-  const sweep = new Ticker(clock);
-  const [patient, hasty] = [new Record(), new Record()];
-  sweep.add(patient, 100);
+  const ticker = new Ticker(clock);
+  const [slow, fast] = [new Record(), new Record()];
+  ticker.add(slow, 100);
   await clock.advance(50);
-  sweep.add(hasty, 10);
+  ticker.add(fast, 10);
   await clock.advance(20);
-  expect(patient.times).toEqual([60, 70]);
-  expect(hasty.times).toEqual([60, 70]);
+  expect(slow.times).toEqual([60, 70]);
+  expect(fast.times).toEqual([60, 70]);
   expect(clock.pending).toBe(1);
 });
 
-test("no timer runs when nobody waits any more", async () => {
+test("no timer runs when nothing waits any more", async () => {
   const clock = manualClock();
-  const sweep = new Ticker(clock);
+  const ticker = new Ticker(clock);
   const record = new Record();
-  sweep.add(record, 10);
+  ticker.add(record, 10);
   await clock.advance(10);
-  sweep.delete(record);
+  ticker.delete(record);
   await clock.advance(10);
   expect(clock.pending).toBe(0);
-  sweep.add(record, 10);
+  ticker.add(record, 10);
   await clock.advance(10);
   expect(record.times).toEqual([10, 30]);
 });
 
-test("what throws does not end the sweep", async () => {
+test("a tick that throws does not stop the ticker", async () => {
   const clock = manualClock();
-  const sweep = new Ticker(clock);
-  sweep.add(
+  const ticker = new Ticker(clock);
+  ticker.add(
     {
       tick() {
         throw new Error("no");
@@ -60,16 +60,16 @@ test("the time of a pause does not count", async () => {
   let pausedMs = 0;
   const steady = manualClock();
   const clock = { now: () => steady.now() + pausedMs, after: steady.after };
-  const sweep = new Ticker(clock);
+  const ticker = new Ticker(clock);
   const record = new Record();
-  sweep.add(record, 10);
+  ticker.add(record, 10);
   await steady.advance(10);
   pausedMs = 60_000;
   await steady.advance(10);
-  expect(sweep.nowMs).toBe(20);
+  expect(ticker.nowMs).toBe(20);
   pausedMs += 60_000;
-  sweep.add(new Record(), 5);
+  ticker.add(new Record(), 5);
   await steady.advance(5);
-  // Up to when a sweep was due is not part of a pause.
+  // Up to when a tick was due is not part of a pause.
   expect(record.times).toEqual([10, 20, 35]);
 });

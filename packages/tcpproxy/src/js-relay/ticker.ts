@@ -6,19 +6,19 @@ export interface Ticking {
   tick(nowMs: number): void;
 }
 
-/** A sweep that is later than this was held up by a pause of this process, in milliseconds. */
+/** A tick that is later than this was delayed by a pause of this process, in milliseconds. */
 const toleranceMs = 100;
 
 /**
- * One timer for all that wait, in place of one for each. It runs only while somebody waits. A sweep comes after the
- * input that has arrived by then, and its time stands still while this process is paused (SIGSTOP, a virtual machine
- * that was stopped, a blocked event loop): nobody is blamed for what could not be seen.
+ * One timer for everything that waits, in place of one for each. It runs only while something waits. A tick comes after
+ * the input that has arrived by then was handled, and its time stands still while this process is paused (SIGSTOP, a
+ * virtual machine that was stopped, a blocked event loop): what a peer did meanwhile could not be read.
  */
 export class Ticker {
   readonly #clock: Clock;
   readonly #waiting = new Set<Ticking>();
   #periodMs = Infinity;
-  /** When the next sweep is due, on the clock. */
+  /** When the next tick is due, on the clock. */
   #dueMs = Infinity;
   #pausedMs = 0;
   #cancel: () => void = () => {};
@@ -38,31 +38,31 @@ export class Ticker {
     return clockMs - this.#pausedMs;
   }
 
-  /** Calls `swept` once in `periodMs` (at least 1), or more often if others need that, until it is deleted. */
-  add(swept: Ticking, periodMs: number): void {
-    this.#waiting.add(swept);
+  /** Ticks `ticking` every `periodMs` (at least 1), or more often if others need that, until it is deleted. */
+  add(ticking: Ticking, periodMs: number): void {
+    this.#waiting.add(ticking);
     if (periodMs >= this.#periodMs) return;
-    // Counts a pause that the timer would have told of.
+    // Counts a pause that the timer would have shown, before the timer is replaced.
     void this.nowMs;
     this.#periodMs = Math.max(1, periodMs);
     this.#cancel();
     this.#wait();
   }
 
-  delete(swept: Ticking): void {
-    this.#waiting.delete(swept);
+  delete(ticking: Ticking): void {
+    this.#waiting.delete(ticking);
   }
 
   #wait(): void {
     this.#dueMs = this.#clock.now() + this.#periodMs;
     this.#cancel = this.#clock.after(this.#periodMs, () => {
       // The event loop reads sockets before it comes to this.
-      const soon = setImmediate(() => this.#sweep());
-      this.#cancel = () => clearImmediate(soon);
+      const afterInput = setImmediate(() => this.#tick());
+      this.#cancel = () => clearImmediate(afterInput);
     });
   }
 
-  #sweep(): void {
+  #tick(): void {
     const { nowMs } = this;
     if (this.#waiting.size === 0) {
       this.#periodMs = Infinity;
@@ -70,6 +70,6 @@ export class Ticker {
       return;
     }
     this.#wait();
-    for (const swept of this.#waiting) swept.tick(nowMs);
+    for (const ticking of this.#waiting) ticking.tick(nowMs);
   }
 }

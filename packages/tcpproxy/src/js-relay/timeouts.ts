@@ -7,91 +7,90 @@ export function hasTimeouts({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs 
   return idleTimeoutMs + halfCloseTimeoutMs + writeTimeoutMs > 0;
 }
 
-/** How often a {@link Timeouts} with these settings is to be asked, in milliseconds; Infinity if it need not be. */
-export function periodOf({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs }: TimeoutSettings): number {
+/** How often {@link Timeouts} with these settings are to be checked, in milliseconds; Infinity if they need not be. */
+export function tickPeriodMs({ idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs }: TimeoutSettings): number {
   return Math.min(
     ...[idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs].map(ms => (ms > 0 ? ms / 8 : Infinity)),
   );
 }
 
 /**
- * Knows for how long nothing has happened on a connection. Nobody tells it of each byte: it looks at the counts when
- * it is asked, and so is up to two periods late, and never early.
+ * The timeouts of one connection. They cost nothing for each byte: each check compares counters with those of the
+ * check before. So a timeout is up to two ticks late, and never early.
  */
 export class Timeouts {
-  readonly #up: Direction;
-  readonly #down: Direction;
-  readonly #timeouts: TimeoutSettings;
-  readonly #traffic: Standstill;
-  readonly #upWrites: Standstill;
-  readonly #downWrites: Standstill;
+  readonly #fromClient: Direction;
+  readonly #fromBackend: Direction;
+  readonly #settings: TimeoutSettings;
+  readonly #traffic: LastChange;
+  readonly #backendWrites: LastChange;
+  readonly #clientWrites: LastChange;
 
-  constructor(up: Direction, down: Direction, timeouts: TimeoutSettings, nowMs: number) {
-    this.#up = up;
-    this.#down = down;
-    this.#timeouts = timeouts;
-    this.#traffic = new Standstill(nowMs);
-    this.#upWrites = new Standstill(nowMs);
-    this.#downWrites = new Standstill(nowMs);
+  constructor(fromClient: Direction, fromBackend: Direction, settings: TimeoutSettings, nowMs: number) {
+    this.#fromClient = fromClient;
+    this.#fromBackend = fromBackend;
+    this.#settings = settings;
+    this.#traffic = new LastChange(nowMs);
+    this.#backendWrites = new LastChange(nowMs);
+    this.#clientWrites = new LastChange(nowMs);
   }
 
-  /** What it was that took too long, if anything did. */
+  /** Checks all timeouts: the error of one that has passed. */
   expired(nowMs: number): GatewayError | undefined {
-    const { idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs } = this.#timeouts;
-    const silentMs = this.#traffic.lasts(trafficOf(this.#up) + trafficOf(this.#down), nowMs);
-    const upMs = this.#upWrites.lasts(stallOf(this.#up), nowMs);
-    const downMs = this.#downWrites.lasts(stallOf(this.#down), nowMs);
-    if (this.#up.hasPending && isOver(upMs, writeTimeoutMs)) return tookNothing("backend", writeTimeoutMs);
-    if (this.#down.hasPending && isOver(downMs, writeTimeoutMs)) return tookNothing("client", writeTimeoutMs);
-    if (isOver(silentMs, idleTimeoutMs))
-      return timedOut(`no byte in either direction for ${idleTimeoutMs} ms`);
-    if ((this.#up.eof || this.#down.eof) && isOver(silentMs, halfCloseTimeoutMs))
-      return timedOut(`no byte for ${halfCloseTimeoutMs} ms after one side had ended its output`);
+    const { idleTimeoutMs, halfCloseTimeoutMs, writeTimeoutMs } = this.#settings;
+    const fromClient = this.#fromClient;
+    const fromBackend = this.#fromBackend;
+    const idleMs = this.#traffic.ageMs(trafficOf(fromClient) + trafficOf(fromBackend), nowMs);
+    const backendStalledMs = this.#backendWrites.ageMs(pendingProgress(fromClient), nowMs);
+    const clientStalledMs = this.#clientWrites.ageMs(pendingProgress(fromBackend), nowMs);
+    if (fromClient.hasPending && isOver(backendStalledMs, writeTimeoutMs))
+      return timedOut(`backend accepted no pending bytes for ${writeTimeoutMs} ms`);
+    if (fromBackend.hasPending && isOver(clientStalledMs, writeTimeoutMs))
+      return timedOut(`client accepted no pending bytes for ${writeTimeoutMs} ms`);
+    if (isOver(idleMs, idleTimeoutMs)) return timedOut(`no byte in either direction for ${idleTimeoutMs} ms`);
+    if ((fromClient.eof || fromBackend.eof) && isOver(idleMs, halfCloseTimeoutMs))
+      return timedOut(`half-closed, and no byte for ${halfCloseTimeoutMs} ms`);
     return undefined;
   }
 }
 
-/** For how long a number has stayed as it is. */
-class Standstill {
+/** When a number has last changed. */
+class LastChange {
   #value = 0;
-  #sinceMs: number;
+  #atMs: number;
 
   constructor(nowMs: number) {
-    this.#sinceMs = nowMs;
+    this.#atMs = nowMs;
   }
 
-  /** In milliseconds; 0 if `value` is not that of the call before. */
-  lasts(value: number, nowMs: number): number {
+  /** How long ago that was, in milliseconds; 0 if `value` is not that of the call before. */
+  ageMs(value: number, nowMs: number): number {
     if (value !== this.#value) {
       this.#value = value;
-      this.#sinceMs = nowMs;
+      this.#atMs = nowMs;
     }
-    return nowMs - this.#sinceMs;
+    return nowMs - this.#atMs;
   }
 }
 
-/** A number that grows with all that is read and written, and with the end of it. */
-function trafficOf(flow: Direction): number {
-  return flow.bytes + takenOf(flow) + (flow.eof ? 1 : 0);
+/** A number that grows with each byte that is read or written, and with the end of the input. */
+function trafficOf(direction: Direction): number {
+  return direction.bytes + writtenBytes(direction) + (direction.eof ? 1 : 0);
 }
 
-/** A number that changes with each byte that is taken, and when the flow begins to stall. */
-function stallOf(flow: Direction): number {
-  return flow.hasPending ? takenOf(flow) : -1;
+/** A number that changes with each byte that is written, and when bytes become pending. */
+function pendingProgress(direction: Direction): number {
+  return direction.hasPending ? writtenBytes(direction) : -1;
 }
 
-function takenOf({ bytes, pendingBytes }: Direction): number {
+function writtenBytes({ bytes, pendingBytes }: Direction): number {
   return bytes - pendingBytes;
 }
 
-function isOver(lastsMs: number, timeoutMs: number): boolean {
-  return timeoutMs > 0 && lastsMs >= timeoutMs;
+function isOver(ageMs: number, timeoutMs: number): boolean {
+  return timeoutMs > 0 && ageMs >= timeoutMs;
 }
 
-function tookNothing(side: string, timeoutMs: number): GatewayError {
-  return timedOut(`${side} took nothing of what waits for it for ${timeoutMs} ms`);
-}
-
-function timedOut(what: string): GatewayError {
-  return new GatewayError("timed-out", what);
+function timedOut(detail: string): GatewayError {
+  return new GatewayError("timed-out", detail);
 }
