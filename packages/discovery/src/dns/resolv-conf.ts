@@ -47,7 +47,7 @@ const maxNdots = 15;
 const maxTimeoutSeconds = 30;
 const maxAttempts = 5;
 
-/** Options that are on or off. Those of the table in docs/discovery.md that have no meaning here are left out. */
+/** Options that are on or off. Those in the table of docs/dns.md that have no effect here are left out. */
 const flags: { readonly [word: string]: keyof ResolverConfiguration } = {
   rotate: "rotate",
   "use-vc": "useVc",
