@@ -1,9 +1,9 @@
-// Compiles the native relay: `node build.mjs`, for this machine. Where there is no C compiler it says so and is
-// done; gw then runs on the TypeScript relay. `--target arm64` compiles for another, `--all` for every machine that
+// Compiles the native relay: `node build.mjs`, for this machine. Where there is no C compiler it prints that and
+// succeeds; gw then runs on the TypeScript relay. `--target arm64` compiles for another, `--all` for every machine that
 // a release has a binary for; what these cannot build is an error.
 //
-// Nothing is linked, not even libc: the process that loads it has all the symbols. So one binary serves glibc of
-// every age and musl alike. A release is compiled with the headers of glibc: its types are the larger ones.
+// Nothing is linked, not even libc: the process that loads the binary has all the symbols. So one binary works with
+// every glibc and with musl. A release is compiled with the headers of glibc: its types are the larger ones.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -12,9 +12,11 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const folder = dirname(fileURLToPath(import.meta.url));
-const sources = readdirSync(join(folder, "native")).sort();
+const sources = readdirSync(join(folder, "native"), { recursive: true })
+  .filter(file => /\.[ch]$/.test(file))
+  .sort();
 
-/** Tells `built`, `up-to-date`, or why not. Never throws for want of a compiler. */
+/** Returns `built`, `up-to-date`, or why it was not built. Does not throw where there is no compiler. */
 export function buildNative(arch = process.arch) {
   if (process.platform !== "linux") return `it is for Linux, and this is ${process.platform}`;
   const compiler = arch === process.arch ? process.env.CC || "cc" : targets[arch]?.compiler;
@@ -44,7 +46,7 @@ export function buildNative(arch = process.arch) {
 /** The machines of a release. */
 const targets = {
   x64: { compiler: "x86_64-linux-gnu-gcc", flags: [] },
-  // Atomics that choose their instruction when they run are functions of libgcc.
+  // Otherwise atomics are functions of libgcc, which choose the instruction at run time.
   arm64: { compiler: "aarch64-linux-gnu-gcc", flags: ["-mno-outline-atomics"] },
 };
 const commonFlags = [
@@ -53,18 +55,18 @@ const commonFlags = [
   "-Wall",
   "-Wextra",
   "-fstack-protector-strong",
-  // The checked functions are those of glibc alone.
+  // Only glibc has the checked functions.
   "-U_FORTIFY_SOURCE",
   "-shared",
   "-fPIC",
   "-fvisibility=hidden",
   "-nostdlib",
-  // A symbol that is missing is known when the binary is loaded, and not when it is called.
+  // A missing symbol fails the loading, not the first call.
   "-Wl,-z,now,-z,relro",
   "-s",
 ];
 
-/** Of all that decides what comes out. */
+/** A digest of all that determines the binary. */
 function digestOf(compiler, flags) {
   const digest = createHash("sha256").update(JSON.stringify([compiler, flags]));
   for (const file of sources) digest.update(readFileSync(join(folder, "native", file))).update("\0");

@@ -12,7 +12,13 @@ test.skipIf(sanitizerMissing("address,undefined"))(
   "the relay keeps its contract under AddressSanitizer and UndefinedBehaviorSanitizer, and they find nothing",
   async () => {
     await using copy = await copyPackage();
-    await compile("cc", filesIn("native"), copy.binary, ...flags, "-fsanitize=address,undefined");
+    await compile(
+      "cc",
+      [...filesIn("native/engine"), ...filesIn("native/binding")],
+      copy.binary,
+      ...flags,
+      "-fsanitize=address,undefined",
+    );
     await using program = startProgram(
       process.execPath,
       ["--input-type=module", "--eval", suiteWith(copy.folder)],

@@ -10,7 +10,7 @@ const seconds = 5;
 const sessions = 32;
 const threads = 2;
 const seed = process.env["GW_STRESS_SEED"] ?? String(Date.now() % 1_000_000);
-const engine = filesIn("native").filter(path => !path.endsWith("binding.c"));
+const engine = filesIn("native/engine");
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "gw-stress-"));

@@ -4,7 +4,7 @@
  * serves when the fault is over. Prints what it has found.
  */
 #define _GNU_SOURCE
-#include "../../native/engine.h"
+#include "../../native/engine/engine.h"
 #include "plan.h"
 
 #include <errno.h>

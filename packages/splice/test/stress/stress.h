@@ -6,7 +6,7 @@
 #ifndef GW_STRESS_H
 #define GW_STRESS_H
 
-#include "../../native/engine.h"
+#include "../../native/engine/engine.h"
 
 #include <netinet/in.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* What JavaScript sees of the engine, by Node-API. Its arguments come from index.ts alone, and are not checked again. */
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
-#include "engine.h"
+#include "../engine/engine.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* The service manager's notification socket, sd_notify(3): one datagram, which Node cannot send. */
 #define _GNU_SOURCE
-#include "engine.h"
+#include "../engine/engine.h"
 
 #include <errno.h>
 #include <stddef.h>
