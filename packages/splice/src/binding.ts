@@ -29,7 +29,7 @@ export interface Binding {
   dialAny(engine: Engine, slot: number, addresses: readonly (string | number)[], timeoutMs: number): void;
   cancelDial(engine: Engine, slot: number): void;
   close(engine: Engine, slot: number): void;
-  kill(engine: Engine, slot: number): void;
+  abort(engine: Engine, slot: number): void;
   bytes(engine: Engine, slot: number, side: 0 | 1): number;
   peer(engine: Engine, slot: number): [host: string, port: number];
   /** `_exit(2)`. */

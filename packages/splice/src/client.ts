@@ -93,7 +93,7 @@ export class NativeClient implements RelayClient {
   abort(): void {
     if (this.#slot < 0) return;
     this.#ordered(undefined);
-    this.#shared.binding.kill(this.#shared.engine, this.#slot);
+    this.#shared.binding.abort(this.#shared.engine, this.#slot);
   }
 
   /** The dial succeeded, with the address of this number. */

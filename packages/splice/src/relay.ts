@@ -193,7 +193,7 @@ class NativeRelay implements Relay {
     const listening = this.#listening[listener];
     // It was accepted before its listener was closed, and nobody has heard of it.
     if (!listening) {
-      this.#binding.kill(this.#engine as Engine, slot);
+      this.#binding.abort(this.#engine as Engine, slot);
       return;
     }
     const client = new NativeClient(slot, listening.shared);

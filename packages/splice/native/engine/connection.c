@@ -1,4 +1,4 @@
-/* The life of a flow on its thread, from its first dial to its end: what happens to it, and what it is ordered. */
+/* A connection on its thread, from its first dial to its end: epoll events, orders of the controller, and closing. */
 #define _GNU_SOURCE
 #include "internal.h"
 
@@ -14,7 +14,7 @@ static int watch_side(struct thread *thread, struct connection *connection, int 
 static void close_side(struct side *side, bool reset) {
   if (side->fd < 0) return;
   if (reset) reset_on_close(side->fd);
-  close(side->fd); /* nothing else refers to the socket, so epoll forgets it as well */
+  close(side->fd); /* also removes it from the epoll set, since no other descriptor refers to the socket */
   *side = (struct side){.fd = -1};
 }
 
@@ -30,7 +30,7 @@ static void unlink_connection(struct thread *thread, struct connection *connecti
   if (connection->next) connection->next->previous = connection->previous;
 }
 
-/* Nothing was read from either side, not even an end. */
+/* Whether nothing was read from either side, not even an end. */
 static bool is_untouched(const struct connection *connection) {
   for (int from = CLIENT; from <= BACKEND; from++) {
     const struct direction *direction = &connection->direction[from];
@@ -40,7 +40,8 @@ static bool is_untouched(const struct connection *connection) {
 }
 
 void end_connection(struct thread *thread, struct connection *connection, enum reason reason, int error) {
-  /* Closing a client whose bytes nobody has read sends a reset by itself; what was read is known here alone. */
+  /* The kernel resets a connection that is closed with unread bytes. It does not know of bytes that were read in
+   * vain. */
   bool reset = reason != FINISHED && !(reason == CLOSED && is_untouched(connection));
   drop_pending(thread, connection);
   end_race(thread, connection);
@@ -52,7 +53,7 @@ void end_connection(struct thread *thread, struct connection *connection, enum r
   connection->end_error = error;
   if (!connection->ended_first && reason == CLIENT_FAILED) connection->ended_first = CLIENT + 1;
   if (!connection->ended_first && reason == BACKEND_FAILED) connection->ended_first = BACKEND + 1;
-  /* Events of this turn may still point to it: the owner is told, and may free it, when the turn is over. */
+  /* Events of this tick may still point to it: it is reported, and may be freed, at the end of the tick. */
   connection->next = thread->over;
   thread->over = connection;
 }
@@ -87,7 +88,7 @@ int connecting_socket(struct thread *thread, const struct settings *settings, co
   }
   if (fd < 0) return -1;
   int error = set_socket_options(fd, settings);
-  /* A connect that was interrupted goes on by itself: connect(2). */
+  /* An interrupted connect goes on in the background: connect(2). */
   if (error == 0 && connect(fd, &target->any, length) < 0 && errno != EINPROGRESS && errno != EINTR) error = errno;
   if (error == 0) return fd;
   close(fd);
@@ -95,7 +96,8 @@ int connecting_socket(struct thread *thread, const struct settings *settings, co
   return -1;
 }
 
-static void start_dial(struct thread *thread, struct connection *connection, const union address *target, uint32_t timeout) {
+static void start_dial(struct thread *thread, struct connection *connection, const union address *target,
+                       uint32_t timeout) {
   connection->dial_address = 0;
   int fd = connecting_socket(thread, connection->settings, target);
   if (fd < 0) return dial_failed(thread, connection, errno);
@@ -128,16 +130,16 @@ static void on_dialled(struct thread *thread, struct connection *connection, uin
 void on_side(struct thread *thread, struct connection *connection, int which, uint32_t events) {
   struct side *side = &connection->side[which];
   if (connection->state == OVER || side->fd < 0) return;
-  /* An order has closed the socket that this is about, and dialled again. */
+  /* The event is about an earlier socket: an order of this tick has closed that and dialled again. */
   if (which == BACKEND && connection->dialled_in_tick == thread->tick) return;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->readable = true;
   if (events & EPOLLOUT) side->writable = true;
   if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->has_eof_or_error = true;
   if (connection->state == DIALLING && which == BACKEND) return on_dialled(thread, connection, events);
   if (connection->state == RELAYING) move_bytes(thread, connection);
-  /* What could not be read on (back-pressure), or was read to its end, can be reset all the same. */
+  /* A reset also ends a side that is not read now, because of back-pressure or because its end was read. */
   if (!(events & EPOLLERR) || connection->state == OVER) return;
-  int error = socket_error(connection->side[which].fd);
+  int error = socket_error(side->fd);
   if (error != 0) fail_connection(thread, connection, which, error);
 }
 
@@ -164,15 +166,15 @@ void handle_orders(struct thread *thread, struct connection *connection) {
     return free(connection);
   }
   bool ends = orders & (ORDER_ABORT | ORDER_CLOSE);
-  /* Too late, if bytes have come and gone: they must not go to another backend. */
+  /* The dial has succeeded and bytes have moved. They must not go to another backend: the connection is reset. */
   bool moved = orders & ORDER_CANCEL && !over && connection->state == RELAYING && !is_untouched(connection);
   if (over || ends || moved) free(race);
-  if (over) return; /* the owner may have freed it by now */
+  if (over) return; /* and the controller may have freed it by now */
   if (ends) return end_connection(thread, connection, orders & ORDER_ABORT ? ABORTED : CLOSED, 0);
   if (moved) return end_connection(thread, connection, ABORTED, 0);
   if (orders & ORDER_CANCEL) abandon_dial(thread, connection);
   if (!(orders & ORDER_DIAL) || connection->state == RELAYING) return free(race);
-  abandon_dial(thread, connection); /* there is one only if the owner dials twice at once, which it must not */
+  abandon_dial(thread, connection); /* for a controller that dials twice at once, which it must not */
   connection->dial = dial_number;
   if (!connection->in_epoll) {
     connection->in_epoll = true;

@@ -1,7 +1,7 @@
 /*
- * Dials several addresses beside each other: the first that accepts wins (RFC 8305, "Happy Eyeballs"). An event says
- * only that something has become of one of the sockets; which and what is asked of the system, so that no event can be
- * about a socket that is closed already.
+ * Dials several addresses in parallel: the first that accepts wins (RFC 8305, "Happy Eyeballs"). An epoll event names
+ * only the connection. poll(2) then finds the sockets that are ready, so that an event can never be about a closed
+ * socket.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -12,24 +12,24 @@
 #include <unistd.h>
 
 /*
- * Attempts of one dial at once; and beside the first of their dial, of all dials of an engine together, since they take
- * descriptors that were not counted for connections. `dialRace` of @gw/interface has the same.
+ * Attempts of one race at once; and those beside the first of their race, of the whole engine, since their
+ * descriptors are not among those counted for connections. The same as `dialRace` of @gw/interface.
  */
 enum { ATTEMPTS_AT_ONCE = 8, EXTRA_ATTEMPTS = 32 };
-/* Milliseconds until an attempt for which there was no room is made. */
-enum { NO_ROOM_DELAY = 10 };
+/* Until an attempt that exceeded these limits is tried again. */
+enum { RETRY_MS = 10 };
 
 struct attempt {
-  int fd; /* -1 when it has failed */
-  uint32_t until;
+  int fd; /* -1 once it has failed */
+  uint32_t deadline;
   uint8_t address;
 };
 
 struct race {
   uint8_t count, next; /* addresses, and how many of them were dialled */
-  uint8_t live, extra; /* attempts under way, and how many of them the engine has counted */
+  uint8_t live, extra; /* attempts under way, and how many of them count as the engine's extra attempts */
   uint8_t failed_address;
-  int error; /* of the last that failed, or of this machine */
+  int error; /* of the attempt that failed last; an error of this machine takes precedence */
   uint32_t timeout, next_at;
   struct attempt attempts[ATTEMPTS_AT_ONCE];
   union address targets[];
@@ -40,7 +40,8 @@ struct race *new_race(const struct sockaddr_storage *addresses, unsigned count, 
   struct race *race = malloc(sizeof *race + count * sizeof *race->targets);
   if (!race) return NULL;
   *race = (struct race){.count = (uint8_t)count, .timeout = timeout};
-  for (unsigned index = 0; index < count; index++) memcpy(&race->targets[index], &addresses[index], sizeof *race->targets);
+  for (unsigned index = 0; index < count; index++)
+    memcpy(&race->targets[index], &addresses[index], sizeof *race->targets);
   return race;
 }
 
@@ -55,14 +56,14 @@ static void count_extra(struct thread *thread, struct race *race) {
 }
 
 static void note_failure(struct race *race, unsigned address, int error) {
-  /* What could not be dialled for want of descriptors may work: no endpoint is to blame. */
+  /* Out of descriptors or memory: no further attempt is started, and no endpoint is to blame. */
   if (is_exhausted(error)) race->next = race->count;
   if (is_exhausted(race->error)) return;
   race->error = error;
   race->failed_address = (uint8_t)address;
 }
 
-/* Takes out the attempts that have failed, and keeps the order of the others. */
+/* Removes failed attempts, and keeps the order of the others. */
 static void drop_failed(struct thread *thread, struct race *race) {
   unsigned kept = 0;
   for (unsigned index = 0; index < race->live; index++)
@@ -76,7 +77,7 @@ static bool has_room(const struct thread *thread, const struct race *race) {
   return race->live < ATTEMPTS_AT_ONCE && atomic_load(&thread->engine->extra_attempts) < EXTRA_ATTEMPTS;
 }
 
-/* Dials the next address, and those behind it while they fail at once. */
+/* Dials the next address; and the one after it, as long as they fail at once. */
 static void start_next(struct thread *thread, struct connection *connection) {
   struct race *race = connection->race;
   while (race->next < race->count && has_room(thread, race)) {
@@ -99,7 +100,7 @@ static void start_next(struct thread *thread, struct connection *connection) {
   }
 }
 
-/* Ends a race without attempts, or says when to look at it again. */
+/* Ends a race without attempts, or schedules its next check. */
 static void reschedule(struct thread *thread, struct connection *connection) {
   struct race *race = connection->race;
   if (race->live == 0) {
@@ -108,11 +109,11 @@ static void reschedule(struct thread *thread, struct connection *connection) {
     end_race(thread, connection);
     return dial_failed(thread, connection, error);
   }
-  uint32_t due = race->attempts[0].until;
+  uint32_t due = race->attempts[0].deadline;
   for (unsigned index = 1; index < race->live; index++)
-    if (is_past(due, race->attempts[index].until)) due = race->attempts[index].until;
+    if (is_past(due, race->attempts[index].deadline)) due = race->attempts[index].deadline;
   if (race->next < race->count && race->live < ATTEMPTS_AT_ONCE) {
-    uint32_t next_at = is_past(thread->now, race->next_at) ? thread->now + NO_ROOM_DELAY : race->next_at;
+    uint32_t next_at = is_past(thread->now, race->next_at) ? thread->now + RETRY_MS : race->next_at;
     if (is_past(due, next_at)) due = next_at;
   }
   connection->dial_deadline = due;
@@ -135,7 +136,7 @@ static void succeed(struct thread *thread, struct connection *connection, unsign
   connection->side[BACKEND] = (struct side){.fd = fd};
   connection->has_keepalive_options = false;
   connection->dialled_in_tick = thread->tick;
-  /* What the socket has to tell is told again, as of the backend's side. */
+  /* EPOLL_CTL_MOD reports what is pending on the socket again, now as the backend's side. */
   struct epoll_event event = {.events = SIDE_EVENTS, .data.u64 = (uintptr_t)connection | BACKEND};
   if (epoll_ctl(thread->epoll, EPOLL_CTL_MOD, fd, &event) < 0) return dial_failed(thread, connection, errno);
   dial_succeeded(thread, connection);
@@ -143,7 +144,7 @@ static void succeed(struct thread *thread, struct connection *connection, unsign
 
 void on_race(struct thread *thread, struct connection *connection) {
   struct race *race = connection->race;
-  if (!race || connection->state != DIALLING) return; /* it was decided by an event before this one */
+  if (!race || connection->state != DIALLING) return; /* an earlier event has decided it */
   struct pollfd polled[ATTEMPTS_AT_ONCE];
   for (unsigned index = 0; index < race->live; index++)
     polled[index] = (struct pollfd){.fd = race->attempts[index].fd, .events = POLLOUT};
@@ -169,7 +170,7 @@ void check_race(struct thread *thread, struct connection *connection) {
   struct race *race = connection->race;
   for (unsigned index = 0; index < race->live; index++) {
     struct attempt *attempt = &race->attempts[index];
-    if (!is_past(thread->now, attempt->until)) continue;
+    if (!is_past(thread->now, attempt->deadline)) continue;
     note_failure(race, attempt->address, ETIMEDOUT);
     reset_on_close(attempt->fd);
     close(attempt->fd);
@@ -183,7 +184,7 @@ void check_race(struct thread *thread, struct connection *connection) {
 
 void extend_race(struct race *race, uint32_t ms) {
   race->next_at += ms;
-  for (unsigned index = 0; index < race->live; index++) race->attempts[index].until += ms;
+  for (unsigned index = 0; index < race->live; index++) race->attempts[index].deadline += ms;
 }
 
 void end_race(struct thread *thread, struct connection *connection) {

@@ -1,4 +1,4 @@
-/* The engine as a whole: how it starts, and how it stops. */
+/* The engine as a whole: starts, checks and stops its threads. */
 #define _GNU_SOURCE
 #include "internal.h"
 
@@ -16,18 +16,18 @@ static bool start_thread(struct engine *engine, struct thread *thread) {
   thread->epoll = epoll_create1(EPOLL_CLOEXEC);
   thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   thread->buffer = malloc(BUFFER);
-  /* Edge-triggered: each poke is one event, and nobody has to read the counter. */
+  /* Edge-triggered: each write is one event, and the counter need not be read. */
   struct epoll_event event = {.events = EPOLLIN | EPOLLET};
   if (thread->epoll < 0 || thread->wake_fd < 0 || !thread->buffer) return false;
   if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, thread->wake_fd, &event) < 0) return false;
-  /* The process's signals, and the SIGPIPE of a splice, are not for these threads. */
+  /* Block all signals in the thread: the process handles its own, and a splice may raise SIGPIPE. */
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, 256 * 1024);
-  errno = pthread_create(&thread->id, &attributes, thread_run, thread);
+  errno = pthread_create(&thread->id, &attributes, run_thread, thread);
   pthread_attr_destroy(&attributes);
   thread->started = errno == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -58,19 +58,34 @@ struct engine *engine_start(unsigned threads, int wake_fd) {
   return NULL;
 }
 
-/* The moment on the system's clock, which is what pthread_timedjoin_np wants, at which threads are waited for no more. */
+unsigned engine_check(struct engine *engine) {
+  unsigned stuck = 0;
+  retry_wake(engine);
+  for (unsigned index = 0; index < engine->thread_count; index++) {
+    struct thread *thread = &engine->threads[index];
+    unsigned tick = atomic_load(&thread->tick);
+    thread->missed_checks = tick == thread->last_tick ? thread->missed_checks + 1 : 0;
+    thread->last_tick = tick;
+    if (thread->missed_checks >= STUCK_CHECKS) stuck++;
+    wake_thread(thread);
+  }
+  return stuck;
+}
+
 static struct timespec stop_deadline(void) {
   struct timespec deadline;
-  clock_gettime(CLOCK_REALTIME, &deadline);
+  clock_gettime(CLOCK_REALTIME, &deadline); /* the clock of pthread_timedjoin_np */
   deadline.tv_sec += STOP_MS / 1000;
   return deadline;
 }
 
-/* What a thread that hangs still has open is closed by the system with the process, which must not look like an end. */
+/* The system closes what a hanging thread still has open when the process ends. That must not look like an end. */
 static void reset_with_process(struct engine *engine) {
-  for (uint32_t slot = 0; slot < engine->slot_count; slot++)
-    for (int which = CLIENT; engine->slots[slot] && which <= BACKEND; which++)
-      if (engine->slots[slot]->side[which].fd >= 0) reset_on_close(engine->slots[slot]->side[which].fd);
+  for (uint32_t slot = 0; slot < engine->slot_count; slot++) {
+    const struct connection *connection = engine->slots[slot];
+    for (int which = CLIENT; connection && which <= BACKEND; which++)
+      if (connection->side[which].fd >= 0) reset_on_close(connection->side[which].fd);
+  }
 }
 
 static bool join_threads(struct engine *engine) {
@@ -111,7 +126,7 @@ bool engine_stop(struct engine *engine) {
     return false;
   }
   for (unsigned index = 0; index < engine->thread_count; index++) end_connections(&engine->threads[index]);
-  /* Each flow that is left is with one of these: among the events, if the owner never saw it, or in its slot. */
+  /* Connections that are left are in the events, if the controller never saw them, or in their slots. */
   for (struct connection *connection = engine->events, *next; connection; connection = next) {
     next = connection->next_event;
     if (connection->events & REPORT_ACCEPTED) free_connection(connection);

@@ -1,4 +1,4 @@
-/* Listeners: opened and closed by the owner, accepted from by their threads. */
+/* Listeners. The controller opens and closes them; their threads accept clients from them. */
 #define _GNU_SOURCE
 #include "internal.h"
 
@@ -9,18 +9,13 @@
 #include <unistd.h>
 
 enum { ACCEPTS_PER_TICK = 64, MAX_UNTAKEN_CLIENTS = 16 };
-/* Clients in a row that were gone before they were accepted, until the listener pauses. */
-enum { MAX_CLIENT_ERRORS = 16 };
-/* Events in a row without a client until it does the same. */
-enum { MAX_EMPTY_ACCEPTS = 16 };
-/* Milliseconds for which a thread rests that has to do nothing. */
-enum { IDLE_SLEEP_MS = 10 };
-/* Milliseconds after accepting has failed; until the same error is reported again. */
-enum { PAUSE_MS = 100, REPORT_INTERVAL_MS = 10000 };
+/* A listener pauses after so many errors of clients in a row, or so many events in a row without a client. */
+enum { MAX_CLIENT_ERRORS = 16, MAX_EMPTY_ACCEPTS = 16 };
+enum { PAUSE_MS = 100, REPORT_INTERVAL_MS = 10000, BUSY_LOOP_SLEEP_MS = 10 };
 
 static void pause_listener(struct thread *thread, struct listener *listener, uint32_t ms) {
   if (listener->paused) return;
-  epoll_ctl(thread->epoll, EPOLL_CTL_DEL, listener->fd, NULL); /* if that fails, see on_listener */
+  epoll_ctl(thread->epoll, EPOLL_CTL_DEL, listener->fd, NULL); /* on_listener handles failure */
   listener->paused = true;
   listener->paused_until = thread->now + ms;
   thread->paused++;
@@ -39,14 +34,14 @@ static struct connection *new_connection(struct listener *listener, int fd, cons
 }
 
 void report_listener_error(struct thread *thread, struct listener *listener, int error) {
-  bool repeated = listener->reported_error == error && !is_past(thread->now, listener->reported_at + REPORT_INTERVAL_MS);
-  if (repeated || atomic_load(&listener->closing)) return;
+  bool is_recent = !is_past(thread->now, listener->reported_at + REPORT_INTERVAL_MS);
+  if ((listener->reported_error == error && is_recent) || atomic_load(&listener->closing)) return;
   listener->reported_error = error;
   listener->reported_at = thread->now;
   report_accept_failed(thread->engine, listener, error);
 }
 
-/* Whether accept4 says what was wrong with one client, and the next may be fine: accept(2). */
+/* Whether an error of accept4 is about one client, so that the next may be accepted: accept(2). */
 static bool is_client_error(int error) {
   switch (error) {
   case EINTR:
@@ -66,16 +61,16 @@ static bool is_client_error(int error) {
   }
 }
 
-/* Accepts what waits, and tells how many that were. */
-static int accept_all(struct thread *thread, struct listener *listener) {
+/* Accepts the clients that wait, and returns how many. */
+static int accept_clients(struct thread *thread, struct listener *listener) {
   struct engine *engine = thread->engine;
   int accepted = 0, client_errors = 0;
   for (int tries = 0; tries < ACCEPTS_PER_TICK; tries++) {
-    /* Whoever decides is behind. The system's own queue is the place to wait: there it takes no descriptor, of which
-     * there may be just enough for those that are served. */
+    /* The controller is behind. Clients then wait in the system's queue, where they take no descriptor; those that are
+     * left may be just enough for the clients that are served. */
     if (atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS) {
       atomic_store(&engine->accept_paused, true);
-      /* Asked again, since the owner may have seen them all just before it could know that somebody waits. */
+      /* Checked again: the controller may have taken all of them just before accept_paused was set. */
       if (atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS) {
         pause_listener(thread, listener, 0);
         break;
@@ -111,12 +106,12 @@ static int accept_all(struct thread *thread, struct listener *listener) {
 void on_listener(struct thread *thread, struct listener *listener) {
   if (atomic_load(&listener->closed)) return;
   if (listener->paused) {
-    /* It could not be taken out of the epoll set, which now tells of it without end. */
-    struct timespec pause = {.tv_nsec = IDLE_SLEEP_MS * 1000000L};
+    /* It could not be removed from the epoll set, which reports it again and again. */
+    struct timespec pause = {.tv_nsec = BUSY_LOOP_SLEEP_MS * 1000000L};
     nanosleep(&pause, NULL);
     return;
   }
-  int accepted = accept_all(thread, listener);
+  int accepted = accept_clients(thread, listener);
   if (accepted > 0) wake_controller(thread->engine);
   listener->empty_accepts = accepted > 0 ? 0 : listener->empty_accepts + 1;
   if (listener->empty_accepts >= MAX_EMPTY_ACCEPTS) pause_listener(thread, listener, PAUSE_MS);
@@ -126,11 +121,10 @@ static int watch_listener(struct thread *thread, struct listener *listener) {
   uintptr_t what = (uintptr_t)listener | OF_LISTENER;
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
   if (watch(thread, listener->fd, EPOLLIN, what) == 0) return 0;
-  /* It is there still if it could not be taken out. */
+  /* It is still there if it could not be removed. */
   return errno == EEXIST ? epoll_ctl(thread->epoll, EPOLL_CTL_MOD, listener->fd, &event) : -1;
 }
 
-/* Listeners that are new, closed, or have paused long enough. */
 void update_listeners(struct thread *thread) {
   struct engine *engine = thread->engine;
   for (struct listener *listener = atomic_load(&engine->last_listener); listener; listener = listener->previous) {
@@ -155,7 +149,7 @@ int engine_listen(struct engine *engine, const struct sockaddr *address, socklen
                   const struct settings *settings, int *number, struct sockaddr_storage *bound) {
   struct listener *listener = calloc(1, sizeof *listener);
   if (!listener) return ENOMEM;
-  listener->fd = bound_socket(address, length, settings);
+  listener->fd = listening_socket(address, length, settings);
   socklen_t size = sizeof *bound;
   if (listener->fd < 0 || getsockname(listener->fd, (struct sockaddr *)bound, &size) < 0) {
     int error = errno;
@@ -178,7 +172,7 @@ void engine_unlisten(struct engine *engine, int number) {
   while (listener->number != number) listener = listener->previous;
   if (atomic_load(&listener->closed)) return;
   atomic_store(&listener->closing, true);
-  /* Ends listening at once; the thread closes the descriptor when it sees `closed`, and not before. */
+  /* Listening ends here. The thread closes the descriptor, but not before it has seen `closed`. */
   shutdown(listener->fd, SHUT_RD);
   atomic_store(&listener->closed, true);
   wake_thread(listener->thread);

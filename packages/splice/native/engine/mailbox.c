@@ -1,27 +1,16 @@
-/* What the owner is told, and what it orders. All but `call`, `wake` and what tells is called by the owner alone. */
+/*
+ * What crosses threads: events go to the controller, orders to the thread of a connection. Both lists run through the
+ * connections themselves, so that nothing is allocated for them and nothing can overflow. The controller calls all of
+ * this, except report and report_accept_failed, which threads call, and the functions that wake it.
+ */
 #define _GNU_SOURCE
 #include "internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
-void wake_thread(struct thread *thread) {
-  atomic_store(&thread->has_work, true);
-  /* Awake, it looks before it sleeps. */
-  if (!atomic_exchange(&thread->asleep, false)) return;
-  uint64_t one = 1;
-  if (RETRIED(write(thread->wake_fd, &one, sizeof one)) > 0) return;
-  /* To be interested in what is so already is an event as well. */
-  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
-  if (epoll_ctl(thread->epoll, EPOLL_CTL_MOD, thread->wake_fd, &event) == 0) return;
-  /* It still sleeps then, and the next call or check has to wake it. */
-  atomic_store(&thread->asleep, true);
-}
-
-/* Once until the owner has come. */
+/* Writes one byte until the controller takes events again. */
 void wake_controller(struct engine *engine) {
   if (atomic_exchange(&engine->controller_woken, true)) return;
   if (RETRIED(send(engine->wake_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL)) == 1) return;
@@ -34,20 +23,6 @@ void retry_wake(struct engine *engine) {
   wake_controller(engine);
 }
 
-unsigned engine_check(struct engine *engine) {
-  unsigned stuck = 0;
-  retry_wake(engine);
-  for (unsigned index = 0; index < engine->thread_count; index++) {
-    struct thread *thread = &engine->threads[index];
-    unsigned tick = atomic_load(&thread->tick);
-    thread->missed_checks = tick == thread->last_tick ? thread->missed_checks + 1 : 0;
-    thread->last_tick = tick;
-    if (thread->missed_checks >= STUCK_CHECKS) stuck++;
-    wake_thread(thread);
-  }
-  return stuck;
-}
-
 void report(struct engine *engine, struct connection *connection, uint8_t what, int error) {
   pthread_mutex_lock(&engine->lock);
   if (what & (REPORT_CONNECTED | REPORT_DIAL_FAILED)) {
@@ -57,7 +32,7 @@ void report(struct engine *engine, struct connection *connection, uint8_t what, 
     connection->dial_error = error;
   }
   connection->events |= what;
-  struct thread *thread = connection->thread; /* asked now: when the lock is given up, the owner may free the flow */
+  struct thread *thread = connection->thread; /* read now: once unlocked, the controller may free the connection */
   if (!connection->event_queued) {
     connection->event_queued = true;
     connection->next_event = NULL;
@@ -65,8 +40,8 @@ void report(struct engine *engine, struct connection *connection, uint8_t what, 
     engine->events_end = &connection->next_event;
   }
   pthread_mutex_unlock(&engine->lock);
-  /* A client waits for what follows from these. The others are news, which can wait for the next of these. */
-  if (what == REPORT_ACCEPTED) return; /* its listener may have more of them, and wakes the owner once */
+  if (what == REPORT_ACCEPTED) return; /* the listener may accept more, and wakes the controller once */
+  /* A client waits for another dial. The other events can wait for the next that is urgent. */
   if (what == REPORT_DIAL_FAILED || !thread) return wake_controller(engine);
   if (thread->batched) return;
   thread->batched = true;
@@ -96,21 +71,21 @@ static bool grow_slots(struct engine *engine) {
   return true;
 }
 
-/* The owner is done with a flow; its thread may still have it among its orders. */
-static void free_slot(struct engine *engine, struct connection *connection) {
+/* Frees a connection whose end the controller has seen; its thread does that if it still has orders for it. */
+static void release(struct engine *engine, struct connection *connection) {
   engine->slots[connection->slot] = NULL;
   engine->free_slots[engine->free_count++] = connection->slot;
   struct thread *thread = connection->thread;
   if (!thread) return free_connection(connection);
   thread->load--;
   pthread_mutex_lock(&thread->lock);
-  bool order_queued = connection->order_queued;
+  bool queued = connection->order_queued;
   connection->freed = true;
   pthread_mutex_unlock(&thread->lock);
-  if (!order_queued) free_connection(connection);
+  if (!queued) free_connection(connection);
 }
 
-/* What is to be told of one flow, oldest first. Up to two events. */
+/* The events of one connection, oldest first: up to two. */
 static unsigned take_events(struct engine *engine, struct connection *connection, struct event *out) {
   unsigned count = 0;
   uint8_t events = connection->events;
@@ -119,17 +94,19 @@ static unsigned take_events(struct engine *engine, struct connection *connection
   if (events & REPORT_ACCEPTED) {
     atomic_fetch_sub(&engine->untaken_clients, 1);
     if (engine->free_count == 0 && !grow_slots(engine)) {
-      free_connection(connection); /* no memory for one more: the client sees an end or a reset */
+      free_connection(connection); /* out of memory: the client is reset */
       return 0;
     }
     connection->slot = engine->free_slots[--engine->free_count];
     engine->slots[connection->slot] = connection;
     out[count++] = (struct event){.slot = connection->slot, .kind = ACCEPTED, .listener = connection->listener};
   }
-  if ((events & (REPORT_CONNECTED | REPORT_DIAL_FAILED)) && connection->dial_reported == connection->dials) {
-    enum event_kind kind = events & REPORT_CONNECTED ? CONNECTED : DIAL_FAILED;
-    out[count++] = (struct event){.slot = connection->slot, .kind = kind, .error = connection->dial_error, .address = connection->address_reported};
-  }
+  bool dialled = events & (REPORT_CONNECTED | REPORT_DIAL_FAILED);
+  if (dialled && connection->dial_reported == connection->dials)
+    out[count++] = (struct event){.slot = connection->slot,
+                                  .kind = events & REPORT_CONNECTED ? CONNECTED : DIAL_FAILED,
+                                  .error = connection->dial_error,
+                                  .address = connection->address_reported};
   if (events & REPORT_ENDED) {
     out[count] = (struct event){.slot = connection->slot,
                                 .kind = ENDED,
@@ -146,10 +123,11 @@ static unsigned take_events(struct engine *engine, struct connection *connection
 
 unsigned engine_take(struct engine *engine, struct event *out, unsigned max) {
   unsigned count = 0;
-  /* Only now has the owner seen that these have ended; until it had, it may have given orders, which do nothing. */
+  /* By this call the controller has seen that these have ended. Until now it may have given orders, which do
+   * nothing. */
   for (struct connection *connection = engine->to_free, *next; connection; connection = next) {
     next = connection->next_event;
-    free_slot(engine, connection);
+    release(engine, connection);
   }
   engine->to_free = NULL;
   atomic_store(&engine->controller_woken, false);
@@ -173,6 +151,7 @@ unsigned engine_take(struct engine *engine, struct event *out, unsigned max) {
   return count;
 }
 
+/* Called under the thread's lock, which it releases. */
 static void post_order(struct connection *connection, uint8_t what) {
   struct thread *thread = connection->thread;
   connection->orders |= what;
@@ -195,7 +174,15 @@ static struct thread *least_loaded(struct engine *engine) {
   return least;
 }
 
-/* To be called under the thread's lock. */
+/* The connection in a slot, on a thread from now on, and the thread's lock taken. */
+static struct connection *lock_for_dial(struct engine *engine, uint32_t slot) {
+  struct connection *connection = engine->slots[slot];
+  if (!connection->thread) connection->thread = least_loaded(engine);
+  pthread_mutex_lock(&connection->thread->lock);
+  return connection;
+}
+
+/* Called under the thread's lock, which it releases. Without a race the order is about `target`. */
 static void order_dial(struct connection *connection, struct race *race) {
   connection->dial_ordered = ++connection->dials;
   free(connection->race_ordered);
@@ -205,9 +192,7 @@ static void order_dial(struct connection *connection, struct race *race) {
 
 void engine_dial(struct engine *engine, uint32_t slot, const struct sockaddr *target, socklen_t length,
                  uint32_t timeout) {
-  struct connection *connection = engine->slots[slot];
-  if (!connection->thread) connection->thread = least_loaded(engine);
-  pthread_mutex_lock(&connection->thread->lock);
+  struct connection *connection = lock_for_dial(engine, slot);
   connection->timeout = timeout;
   memcpy(&connection->target, target, length < sizeof connection->target ? length : sizeof connection->target);
   order_dial(connection, NULL);
@@ -216,12 +201,9 @@ void engine_dial(struct engine *engine, uint32_t slot, const struct sockaddr *ta
 void engine_dial_any(struct engine *engine, uint32_t slot, const struct sockaddr_storage *targets, unsigned count,
                      uint32_t timeout) {
   struct race *race = new_race(targets, count, timeout);
-  /* Without memory the first has to do. */
+  /* Without memory only the first address is dialled. */
   if (!race) return engine_dial(engine, slot, (const struct sockaddr *)targets, sizeof(union address), timeout);
-  struct connection *connection = engine->slots[slot];
-  if (!connection->thread) connection->thread = least_loaded(engine);
-  pthread_mutex_lock(&connection->thread->lock);
-  order_dial(connection, race);
+  order_dial(lock_for_dial(engine, slot), race);
 }
 
 void engine_cancel_dial(struct engine *engine, uint32_t slot) {
@@ -235,7 +217,7 @@ void engine_cancel_dial(struct engine *engine, uint32_t slot) {
   post_order(connection, ORDER_CANCEL);
 }
 
-/* A client that was never dialled for is still the owner's. */
+/* A client that was never dialled for has no thread: the controller closes it. */
 static void end_undialled(struct engine *engine, struct connection *connection, enum reason reason) {
   if (connection->state == OVER) return;
   connection->state = OVER;
@@ -248,7 +230,7 @@ static void end_undialled(struct engine *engine, struct connection *connection, 
 
 static void end(struct engine *engine, uint32_t slot, enum reason reason, uint8_t what) {
   struct connection *connection = engine->slots[slot];
-  connection->dials++; /* what became of the dial is of no interest any more */
+  connection->dials++; /* so that the outcome of a dial under way is not reported */
   if (!connection->thread) return end_undialled(engine, connection, reason);
   pthread_mutex_lock(&connection->thread->lock);
   post_order(connection, what);

@@ -1,7 +1,7 @@
 /*
  * Tries what the engine needs of this machine, in a few milliseconds: one connection through it on loopback, bytes
- * both ways, a reset. A sandbox may forbid any of it. Without splice(2) the engine copies. What has nothing to do with
- * this machine's abilities, as a signal or a pause of the process, does not fail it.
+ * both ways, a reset. A sandbox may forbid any of it. Without splice(2) the engine copies. What has nothing to do
+ * with this machine's abilities, as a signal or a pause of the process, does not fail it.
  */
 #define _GNU_SOURCE
 #include "engine.h"

@@ -1,11 +1,12 @@
-/* Sockets: how they are made, and what can be asked of them. */
+/* Sockets: see socket.h. */
 #define _GNU_SOURCE
-#include "internal.h"
+#include "socket.h"
 
-#include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { BACKLOG = 4096 };
 
 bool is_local_error(int error) {
   switch (error) {
@@ -38,18 +39,18 @@ int socket_error(int fd) {
 void reset_on_close(int fd) {
   struct linger linger = {.l_onoff = 1, .l_linger = 0};
   if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0) return;
-  /* To dissolve a connection resets it as well: connect(2). */
+  /* Dissolving the association resets the connection as well: connect(2). */
   struct sockaddr none = {.sa_family = AF_UNSPEC};
   (void)connect(fd, &none, sizeof none);
 }
 
-/* Whether it is set. 0 leaves it as the system has it. */
+/* 0 leaves the system's default. */
 static bool set_option(int fd, int level, int name, uint32_t value) {
   int option = (int)value;
   return value == 0 || setsockopt(fd, level, name, &option, sizeof option) == 0;
 }
 
-/* The system counts in whole seconds. */
+/* The system has whole seconds. */
 static uint32_t seconds(uint32_t ms) { return ms / 1000 + (ms % 1000 > 0); }
 
 int set_socket_options(int fd, const struct settings *settings) {
@@ -71,8 +72,7 @@ bool set_user_timeout(int fd, uint32_t ms) {
   return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value) == 0;
 }
 
-/* Accepted sockets inherit the options of their listener. */
-int bound_socket(const struct sockaddr *address, socklen_t length, const struct settings *settings) {
+int listening_socket(const struct sockaddr *address, socklen_t length, const struct settings *settings) {
   int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) ? 0 : errno;
@@ -85,12 +85,11 @@ int bound_socket(const struct sockaddr *address, socklen_t length, const struct 
   return -1;
 }
 
-/* In network order. */
 in_port_t port_of(const union address *address) {
   return address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port;
 }
 
-/* A port of this machine that nobody listens on can be connected to itself, if the system picks it as the source. */
+/* A dial to a local port without a listener connects to itself if the system picks that port as the source. */
 bool is_connected_to_itself(int fd, in_port_t port) {
   union address here, there;
   socklen_t length = sizeof here, other = sizeof there;

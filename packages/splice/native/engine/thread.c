@@ -1,6 +1,6 @@
 /*
- * One thread of the engine: its loop, and when it sleeps. epoll is edge-triggered, so a socket is registered once and
- * never changed.
+ * A thread of the engine: its event loop, and when it sleeps and wakes. epoll is edge-triggered, so that a socket is
+ * registered once and never changed.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 enum { MAX_EVENTS = 256 };
-/* Milliseconds until the owner is told what can wait. */
+/* For how long events may wait for others before the controller is woken. */
 enum { BATCH_MS = 2 };
-/* Milliseconds until the owner is woken again. */
+/* Until the controller is woken again, if that has failed. */
 enum { WAKE_RETRY_MS = 20 };
-/* When epoll_wait fails: in a row until the connections are given up, and milliseconds to rest after each. */
+/* Failures of epoll_wait in a row until the connections are reset, and the pause after each. */
 enum { MAX_WAIT_FAILURES = 20, WAIT_RETRY_MS = 50 };
 
 int watch(struct thread *thread, int fd, uint32_t events, uintptr_t what) {
@@ -22,7 +22,19 @@ int watch(struct thread *thread, int fd, uint32_t events, uintptr_t what) {
   return epoll_ctl(thread->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-/* Sees to what the owner has called for. */
+void wake_thread(struct thread *thread) {
+  atomic_store(&thread->has_work, true);
+  /* A thread that is awake checks has_work before it sleeps. */
+  if (!atomic_exchange(&thread->asleep, false)) return;
+  uint64_t one = 1;
+  if (RETRIED(write(thread->wake_fd, &one, sizeof one)) > 0) return;
+  /* EPOLL_CTL_MOD reports an event that is already pending, and an eventfd is always writable. */
+  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
+  if (epoll_ctl(thread->epoll, EPOLL_CTL_MOD, thread->wake_fd, &event) == 0) return;
+  /* It still sleeps. The next call, or engine_check, tries again. */
+  atomic_store(&thread->asleep, true);
+}
+
 static void do_work(struct thread *thread) {
   if (!atomic_exchange(&thread->has_work, false)) return;
   pthread_mutex_lock(&thread->lock);
@@ -38,7 +50,7 @@ static void do_work(struct thread *thread) {
   update_listeners(thread);
 }
 
-/* Gives flows that have used up their turn another. */
+/* Continues connections that had more to do than the last tick allowed. */
 static void run_ready(struct thread *thread) {
   struct connection *connection = thread->ready;
   thread->ready = NULL;
@@ -50,7 +62,8 @@ static void run_ready(struct thread *thread) {
   }
 }
 
-/* Events of this turn may have pointed to flows that are over; now nothing does, and the owner may free them. */
+/* Events of this tick may have pointed to connections that are over. Now none does, and the controller may free
+ * them. */
 static void report_ended(struct thread *thread) {
   struct connection **link = &thread->over;
   while (*link) {
@@ -67,15 +80,15 @@ static void report_ended(struct thread *thread) {
 static int wait_ms(const struct thread *thread) {
   if (thread->ready) return 0;
   int most = thread->batched ? BATCH_MS : atomic_load(&thread->engine->wake_failed) ? WAKE_RETRY_MS : -1;
-  if (!has_timeouts(thread)) return most;
+  if (!needs_checks(thread)) return most;
   uint32_t now = clock_ms();
-  int check_timeouts = is_past(now, thread->check_at) ? 0 : (int)(thread->check_at - now) + 1;
-  return most >= 0 && most < check_timeouts ? most : check_timeouts;
+  int check = is_past(now, thread->check_at) ? 0 : (int)(thread->check_at - now) + 1;
+  return most >= 0 && most < check ? most : check;
 }
 
 /*
- * Without epoll nothing is learnt of any socket. That never happens by itself, but what the process has else may have
- * closed our descriptor, and a sandbox may come late.
+ * Without epoll nothing is known of any socket. It fails only if other code of the process has closed the descriptor,
+ * or a sandbox was entered after the start.
  */
 static void on_wait_failed(struct thread *thread, int error) {
   thread->wait_failures++;
@@ -92,7 +105,7 @@ static void on_wait_failed(struct thread *thread, int error) {
 static int wait_for_events(struct thread *thread, struct epoll_event *events) {
   int ms = wait_ms(thread);
   atomic_store(&thread->asleep, true);
-  /* Whoever calls after this look finds it asleep, and pokes. */
+  /* After this check, wake_thread finds it asleep and writes to wake_fd. */
   if (atomic_load(&thread->has_work)) ms = 0;
   int count = epoll_wait(thread->epoll, events, MAX_EVENTS, ms);
   int error = errno;
@@ -102,7 +115,7 @@ static int wait_for_events(struct thread *thread, struct epoll_event *events) {
   return count;
 }
 
-/* Tells the owner what could wait, when it has waited or there is nothing else to do. */
+/* Wakes the controller for batched events, when they have waited long enough or there is nothing else to do. */
 static void flush_batch(struct thread *thread, int events) {
   retry_wake(thread->engine);
   if (!thread->batched) return;
@@ -111,7 +124,7 @@ static void flush_batch(struct thread *thread, int events) {
   wake_controller(thread->engine);
 }
 
-void *thread_run(void *argument) {
+void *run_thread(void *argument) {
   struct thread *thread = argument;
   struct epoll_event events[MAX_EVENTS];
   thread->now = thread->check_at = clock_ms();
@@ -120,12 +133,12 @@ void *thread_run(void *argument) {
     atomic_fetch_add_explicit(&thread->tick, 1, memory_order_relaxed);
     thread->now = clock_ms();
     extend_after_pause(thread);
-    /* First, since what is ordered may be older than what has happened. */
+    /* Before the events, since orders may be older. */
     do_work(thread);
     for (int index = 0; index < count; index++) {
       uintptr_t what = (uintptr_t)events[index].data.u64;
       void *pointer = (void *)(what & ~(uintptr_t)KIND);
-      if (!pointer) continue; /* the poke, which has done what it is for */
+      if (!pointer) continue; /* wake_fd */
       if ((what & KIND) == OF_LISTENER) on_listener(thread, pointer);
       else if ((what & KIND) == OF_RACE) on_race(thread, pointer);
       else on_side(thread, pointer, (int)(what & KIND), events[index].events);

@@ -1,13 +1,16 @@
-/* What a thread looks at from time to time: timeouts, and when to look again. */
+/*
+ * Timeouts: when a thread checks them, and what it does where one has passed. There is no timer for each: a thread
+ * checks all of its connections whenever an eighth of the shortest timeout has passed, once a second at the least.
+ */
 #define _GNU_SOURCE
 #include "internal.h"
 
 #include <errno.h>
 #include <time.h>
 
-/* Milliseconds between looks. */
+/* Between two checks. */
 enum { MIN_INTERVAL_MS = 10, MAX_INTERVAL_MS = 1000 };
-/* A sweep that is due for longer than this was held up: the process was stopped, or had no processor. Milliseconds. */
+/* A check that is overdue by more was held up: the process was stopped, or had no CPU. */
 enum { PAUSE_TOLERANCE_MS = 100 };
 
 uint32_t clock_ms(void) {
@@ -16,39 +19,40 @@ uint32_t clock_ms(void) {
   return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }
 
-/* Whether `moment` has come. The clock wraps every 49 days. */
 bool is_past(uint32_t now, uint32_t moment) { return (int32_t)(now - moment) >= 0; }
 
 static bool longer_than(uint32_t now, uint32_t since, uint32_t limit) {
   return limit > 0 && now - since > limit;
 }
 
-/* Looks at times no later than `moment`. */
 void schedule_check(struct thread *thread, uint32_t moment) {
   if (is_past(thread->check_at, moment)) thread->check_at = moment;
 }
 
 /*
- * Sees to a direction in which nothing has moved since the last sweep: whether its bytes are stuck, or an event was missed.
- * Asks the kernel once after the last byte, and again only while something is pending. False when the flow has ended.
+ * Checks a direction in which nothing was read since the last check: whether the writing side makes progress, and
+ * whether an event was missed. Asks the kernel once after the last byte, and again only while something is
+ * unacknowledged. False when the connection has ended.
  */
 static bool check_direction(struct thread *thread, struct connection *connection, int from) {
   struct direction *direction = &connection->direction[from];
   uint32_t bytes = (uint32_t)atomic_load_explicit(&direction->bytes, memory_order_relaxed);
-  bool moved = bytes != direction->checked_bytes, waits = has_pending(direction);
+  bool moved = bytes != direction->checked_bytes, pending = has_pending(direction);
   direction->checked_bytes = bytes;
   if (moved) direction->all_acked = false;
-  if (!waits && !direction->unacked.exempt && (moved || direction->all_acked)) return true;
+  if (!pending && !direction->unacked.exempt && (moved || direction->all_acked)) return true;
   if (!check_unacked(thread, connection, from)) return false;
-  bool exists = direction->unacked.exists;
-  uint32_t since = !waits || (exists && is_past(direction->unacked.since, direction->progress_at)) ? direction->unacked.since : direction->progress_at;
-  if ((waits || exists) && longer_than(thread->now, since, connection->settings->write_timeout)) {
+  bool unacked = direction->unacked.exists;
+  /* Progress is what was written last or acknowledged last, whichever is later. */
+  uint32_t since = direction->progress_at;
+  if (!pending || (unacked && is_past(direction->unacked.since, since))) since = direction->unacked.since;
+  if ((pending || unacked) && longer_than(thread->now, since, connection->settings->write_timeout)) {
     end_connection(thread, connection, STALLED, 0);
     return false;
   }
-  direction->all_acked = !waits && !exists;
-  /* The system says EAGAIN also for want of memory, after which no event comes. */
-  if (waits) connection->side[!from].writable = true;
+  direction->all_acked = !pending && !unacked;
+  /* The system also returns EAGAIN when it is out of memory, and then no event follows. */
+  if (pending) connection->side[!from].writable = true;
   if (!direction->eof) connection->side[from].readable = true;
   move_bytes(thread, connection);
   return connection->state == RELAYING;
@@ -62,9 +66,8 @@ static void check_connection(struct thread *thread, struct connection *connectio
     else dial_failed(thread, connection, ETIMEDOUT);
   }
   if (connection->state != RELAYING) return;
-  if (!connection->has_keepalive_options) {
+  if (!connection->has_keepalive_options)
     connection->has_keepalive_options = set_keepalive_options(connection->side[BACKEND].fd, settings) == 0;
-  }
   if (!check_direction(thread, connection, CLIENT) || !check_direction(thread, connection, BACKEND)) return;
   bool half_closed = connection->direction[CLIENT].eof || connection->direction[BACKEND].eof;
   if (half_closed && longer_than(now, connection->active_at, settings->half_close_timeout))
@@ -72,21 +75,28 @@ static void check_connection(struct thread *thread, struct connection *connectio
   if (longer_than(now, connection->active_at, settings->idle_timeout)) end_connection(thread, connection, IDLE, 0);
 }
 
+/* The interval, or an eighth of the timeout where that is shorter. */
 static uint32_t shorter(uint32_t interval, uint32_t timeout) {
   uint32_t part = timeout / 8 < MIN_INTERVAL_MS ? MIN_INTERVAL_MS : timeout / 8;
   return timeout > 0 && part < interval ? part : interval;
 }
 
-/* Input comes before timeouts: a thread that has more events to handle sweeps a little later. */
-bool is_time_to_check(const struct thread *thread, bool has_more_events) {
-  uint32_t grace = has_more_events ? PAUSE_TOLERANCE_MS / 2 : 0;
-  return has_timeouts(thread) && is_past(thread->now, thread->check_at + grace);
+bool needs_checks(const struct thread *thread) {
+  return thread->connections || thread->idle_pipes || thread->paused > 0;
 }
 
-/* Called before a turn's events are handled. Nobody is blamed for the time in which this process did not run: it is
- * added to all timeouts, and the input that has come meanwhile is read before the next sweep. */
+/* Input is handled before timeouts: a thread with more events checks a little later. */
+bool is_time_to_check(const struct thread *thread, bool has_more_events) {
+  uint32_t grace = has_more_events ? PAUSE_TOLERANCE_MS / 2 : 0;
+  return needs_checks(thread) && is_past(thread->now, thread->check_at + grace);
+}
+
+/*
+ * Called before the events of a tick are handled. The time for which this process did not run counts for no timeout;
+ * input that arrived meanwhile is read before the next check.
+ */
 void extend_after_pause(struct thread *thread) {
-  if (!has_timeouts(thread) || !is_past(thread->now, thread->check_at + PAUSE_TOLERANCE_MS)) return;
+  if (!needs_checks(thread) || !is_past(thread->now, thread->check_at + PAUSE_TOLERANCE_MS)) return;
   uint32_t paused = thread->now - thread->check_at;
   for (struct connection *connection = thread->connections; connection; connection = connection->next) {
     connection->active_at += paused;
@@ -103,9 +113,7 @@ void extend_after_pause(struct thread *thread) {
   thread->check_at = thread->now + MIN_INTERVAL_MS;
 }
 
-bool has_timeouts(const struct thread *thread) { return thread->connections || thread->idle_pipes || thread->paused > 0; }
-
-/* Looks at all flows, and says when to look again. Pipes that are not in use by then go back to the system. */
+/* Also closes the pipes that are idle at this moment. */
 void check_timeouts(struct thread *thread) {
   uint32_t interval = MAX_INTERVAL_MS;
   close_idle_pipes(thread);

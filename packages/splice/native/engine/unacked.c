@@ -1,26 +1,27 @@
 /*
- * What was written to a side and its peer has not acknowledged, which only the kernel knows. It is asked from time to time,
- * and only about directions in which nothing was read since it was asked last.
+ * What was written to a side and its peer has not acknowledged. Only the kernel knows that. timeouts.c asks it from
+ * time to time, about directions in which nothing was read since it last asked.
  *
- * TCP_USER_TIMEOUT is for a peer that has vanished. But Linux also ends a connection by it whose peer acknowledges every
- * probe and has no room (its window is closed), and for how long that may last is the write timeout's to say. So it is
- * switched off while the window is closed; a peer that vanishes then is known by the probes that it does not answer.
+ * TCP_USER_TIMEOUT is for a peer that has vanished. But Linux applies it also to a peer that acknowledges every probe
+ * and whose window is closed, for which the write timeout is meant. So it is switched off while the window is closed.
+ * A peer that vanishes then is found by the window probes that it does not answer.
  */
 #define _GNU_SOURCE
 #include "internal.h"
 
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 
-/* Milliseconds that a peer has to answer a window probe, at the least. */
+/* The least time that a peer has to answer a window probe. */
 enum { MIN_ANSWER_MS = 1000 };
 
-/* As in linux/tcp.h, as far as it is asked for here. That of the C library may be older. */
+/* struct tcp_info of linux/tcp.h, up to the last field that is used. That of the C library may be older. */
 struct tcp_state {
   uint8_t state, ca_state, retransmits, probes, backoff, options, scale, flags;
   uint32_t rto, ato, snd_mss, rcv_mss, unacked, sacked, lost, retrans, fackets, last_data_sent, last_ack_sent,
-      last_data_recv, last_ack_recv, pmtu, rcv_ssthresh, rtt, rttvar, snd_ssthresh, snd_cwnd, advmss, reordering, rcv_rtt,
-      rcv_space, total_retrans;
+      last_data_recv, last_ack_recv, pmtu, rcv_ssthresh, rtt, rttvar, snd_ssthresh, snd_cwnd, advmss, reordering,
+      rcv_rtt, rcv_space, total_retrans;
   uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
   uint32_t segs_out, segs_in, notsent_bytes, min_rtt, data_segs_in, data_segs_out;
   uint64_t delivery_rate, busy_time, rwnd_limited, sndbuf_limited;
@@ -29,27 +30,28 @@ struct tcp_state {
   uint32_t dsack_dups, reord_seen, rcv_ooopack, snd_wnd;
 };
 
-/* False where the kernel is too old, or does not say. */
+/* False where the kernel is too old, or the call fails. */
 static bool get_tcp_state(int fd, struct tcp_state *state, bool *window_closed) {
   socklen_t length = sizeof *state;
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO_OPTION, state, &length) < 0) return false;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, state, &length) < 0) return false;
   if (length < offsetof(struct tcp_state, min_rtt)) return false;
-  bool knows_window = length >= sizeof *state;
-  *window_closed = (state->unacked == 0 && state->notsent_bytes > 0) || (knows_window && state->snd_wnd == 0);
+  bool has_window = length >= sizeof *state;
+  *window_closed = (state->unacked == 0 && state->notsent_bytes > 0) || (has_window && state->snd_wnd == 0);
   return true;
 }
 
 bool has_unacked(int fd) {
-  int unacknowledged;
-  return ioctl(fd, TIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0; /* which is SIOCOUTQ */
+  int bytes;
+  return ioctl(fd, TIOCOUTQ, &bytes) == 0 && bytes > 0; /* the same number as SIOCOUTQ */
 }
 
 static void set_exempt(struct connection *connection, int side, struct unacked *unacked, bool exempt) {
   if (unacked->exempt == exempt || connection->settings->user_timeout == 0) return;
-  if (set_user_timeout(connection->side[side].fd, exempt ? 0 : connection->settings->user_timeout)) unacked->exempt = exempt;
+  uint32_t user_timeout = exempt ? 0 : connection->settings->user_timeout;
+  if (set_user_timeout(connection->side[side].fd, user_timeout)) unacked->exempt = exempt;
 }
 
-/* Whether the peer has left two probes unanswered, and has had the time of the user timeout. */
+/* Whether the peer has left two probes unanswered, for at least the user timeout. */
 static bool has_vanished(struct unacked *unacked, uint8_t probes, uint32_t now, uint32_t user_timeout) {
   if (probes != unacked->probes) {
     if (unacked->probes == 0) unacked->unanswered_since = now;

@@ -1,0 +1,99 @@
+/* The pipes that bytes are spliced through: how many there may be, and which are idle. */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+  PIPES_PER_THREAD = 64,
+  PIPE_SIZE = 256 * 1024,
+  MIN_PIPE_SIZE = BUFFER, /* splicing through a smaller pipe is slower than copying */
+  /* Descriptors that are for neither connections nor pipes: as in descriptors.ts of @gw/tcpproxy. */
+  RESERVED_DESCRIPTORS = 64,
+};
+
+/* A 32nd of the descriptors that are not reserved, two for each pipe: 15/16 of them stay free for connections. */
+unsigned engine_pipe_limit(unsigned threads) {
+  struct rlimit descriptors;
+  unsigned most = threads * PIPES_PER_THREAD;
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0 || descriptors.rlim_cur == RLIM_INFINITY) return most;
+  rlim_t half = descriptors.rlim_cur / 2;
+  rlim_t reserved = half < RESERVED_DESCRIPTORS ? half : RESERVED_DESCRIPTORS;
+  rlim_t share = (descriptors.rlim_cur - reserved) / 32;
+  return share < most ? (unsigned)share : most;
+}
+
+int highest_pipe(void) {
+  struct rlimit descriptors;
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0 || descriptors.rlim_cur > INT_MAX) return INT_MAX;
+  int limit = (int)descriptors.rlim_cur, reserved = RESERVED_DESCRIPTORS / 2;
+  return limit - (limit / 4 < reserved ? limit / 4 : reserved);
+}
+
+/* Makes a pipe as large as the system allows, and returns its size. Users have a limit: pipe-user-pages-soft. */
+static int enlarge(int fd) {
+  int size = fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
+  if (size < 0) size = fcntl(fd, F_GETPIPE_SZ);
+  return size;
+}
+
+static struct pipe *new_pipe(struct thread *thread) {
+  struct engine *engine = thread->engine;
+  int fds[2] = {-1, -1}, size = 0;
+  if (atomic_fetch_sub(&engine->pipes_left, 1) > 0 && pipe2(fds, O_NONBLOCK | O_CLOEXEC) == 0) {
+    bool near_limit = fds[0] > engine->highest_pipe || fds[1] > engine->highest_pipe;
+    if (!near_limit) size = enlarge(fds[1]);
+    struct pipe *pipe = size >= MIN_PIPE_SIZE ? malloc(sizeof *pipe) : NULL;
+    if (pipe) {
+      *pipe = (struct pipe){.in = fds[1], .out = fds[0], .size = size < PIPE_SIZE ? (uint32_t)size : PIPE_SIZE};
+      return pipe;
+    }
+    close(fds[0]);
+    close(fds[1]);
+  }
+  atomic_fetch_add(&engine->pipes_left, 1);
+  return NULL;
+}
+
+static void destroy_pipe(struct thread *thread, struct pipe *pipe) {
+  close(pipe->in);
+  close(pipe->out);
+  free(pipe);
+  thread->pipe_count--;
+  atomic_fetch_add(&thread->engine->pipes_left, 1);
+}
+
+struct pipe *take_pipe(struct thread *thread) {
+  struct pipe *pipe = thread->idle_pipes;
+  if (pipe) {
+    thread->idle_pipes = pipe->next;
+    return pipe;
+  }
+  if (thread->lacks_pipes || thread->pipe_count == PIPES_PER_THREAD) return NULL;
+  pipe = new_pipe(thread);
+  if (pipe) thread->pipe_count++;
+  else thread->lacks_pipes = true; /* so that it is not tried again at each read */
+  return pipe;
+}
+
+void return_pipe(struct thread *thread, struct direction *direction) {
+  struct pipe *pipe = direction->pipe;
+  if (!pipe) return;
+  direction->pipe = NULL;
+  if (pipe->length > 0) return destroy_pipe(thread, pipe); /* cheaper than emptying it */
+  pipe->next = thread->idle_pipes;
+  thread->idle_pipes = pipe;
+}
+
+void close_idle_pipes(struct thread *thread) {
+  thread->lacks_pipes = false;
+  while (thread->idle_pipes) {
+    struct pipe *pipe = thread->idle_pipes;
+    thread->idle_pipes = pipe->next;
+    destroy_pipe(thread, pipe);
+  }
+}
