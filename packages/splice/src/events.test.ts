@@ -65,7 +65,7 @@ test("of a dial that is given up while its failure waits to be told, nothing is 
   await until(() => other?.told.at(-1) === "connected");
   expect(other?.told).toEqual(["connected"]);
   for (const { client } of clients) client.abort();
-  await until(() => clients.every(({ told }) => told.at(-1) === "ended: killed"));
+  await until(() => clients.every(({ told }) => told.at(-1) === "ended: aborted"));
   for (const socket of sockets) socket.destroy();
 });
 
@@ -87,7 +87,7 @@ test("a connection whose end waits to be told can be looked at, and be told anyt
   for (const socket of sockets) socket.resetAndDestroy();
   together();
   await until(() => clients.every(({ told }) => told.length === 2));
-  for (const { told } of clients) expect(told[1]).toMatch(/^ended: (client-failed|killed)$/);
+  for (const { told } of clients) expect(told[1]).toMatch(/^ended: (client-failed|aborted)$/);
   expect(seen).toEqual([0, 0]);
 });
 

@@ -36,7 +36,7 @@ const script = scriptWith(`
     try { while (opened.length < 200) opened.push(openSync("/dev/null")); } catch {}
     for (const fd of opened) closeSync(fd);
     console.log("extra", relay.extraDescriptors, "pipes", used, "free", opened.length);
-    for (const client of clients) client.kill();
+    for (const client of clients) client.abort();
     listener.close();
   }, 300);`);
 

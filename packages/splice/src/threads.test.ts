@@ -46,7 +46,7 @@ test("the threads end when nothing is open, the process with them, and they star
         const listener = await listen(relay, client => {
           listener.close();
           counts.push(threads() - before);
-          setImmediate(() => client.kill());
+          setImmediate(() => client.abort());
           return { ...nobody, ended: resolve };
         });
         counts.push(threads() - before);
@@ -137,20 +137,20 @@ test("where descriptors run out that is said, and clients wait until there are s
   const clients = 100;
   const script = scriptWith(`
     let [accepted, open] = [0, []];
-    const killAll = () => {
-      for (const client of open.splice(0)) client.kill();
+    const abortAll = () => {
+      for (const client of open.splice(0)) client.abort();
     };
     const onClient = client => {
       accepted += 1;
       open.push(client);
       if (accepted < ${clients}) return { ...nobody, dialFailed };
       listener.close();
-      setImmediate(killAll);
+      setImmediate(abortAll);
       return nobody;
     };
     const dialFailed = ({ code }) => {
       console.log("dial failed:", code);
-      killAll();
+      abortAll();
     };
     const onError = ({ code }) => {
       console.log("accept failed:", code);
