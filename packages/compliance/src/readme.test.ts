@@ -45,5 +45,5 @@ test("the README's options of relays and their defaults are those of the code", 
 });
 
 test("the README's limit is the default", () => {
-  expect(readme).toContain(`\`limitMs\` (${defaultLimitMs / 1000} s unless you say otherwise)`);
+  expect(readme).toContain(`\`limitMs\` (${defaultLimitMs / 1000} s by default)`);
 });

@@ -18,7 +18,7 @@ export function setOf(...endpoints: readonly Endpoint[]): EndpointSet {
 
 export const initial: EndpointSet = setOf(endpoint("a"), endpoint("b", { secure: true }));
 
-/** Something that a discovery can follow. */
+/** What the discoveries of these tests watch. */
 export interface Source {
   readonly set: EndpointSet;
   /** Resolves with the next change. */
@@ -66,7 +66,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** The watch of a good discovery. */
+/** The watch of a correct discovery. */
 export async function* follow(source: Source, signal: AbortSignal): AsyncGenerator<EndpointSet> {
   for (let last: EndpointSet | undefined; !signal.aborted; ) {
     if (last === source.set) await Promise.race([source.changed(), aborted(signal)]);
@@ -82,16 +82,16 @@ export interface BrokenDiscoveries {
   readonly [fault: string]: {
     readonly options: DiscoveryComplianceOptions;
     readonly fails: string;
-    /** What the message of that case says. */
-    readonly saying: RegExp;
+    /** What the message of that case must match. */
+    readonly message: RegExp;
   };
 }
 
 export function testThatAreCaught(broken: BrokenDiscoveries): void {
-  test.each(Object.entries(broken))("catches a discovery that %s", async (_, { options, fails, saying }) => {
-    // Those that hang do so for ever; how soon that is said does not matter here.
+  test.each(Object.entries(broken))("catches a discovery that %s", async (_, { options, fails, message }) => {
+    // Those that hang do so for ever, so a short limit is enough.
     const failures = await failuresOf(discoveryCompliance({ limitMs: 50, ...options }));
     expect([...failures.keys()]).toContain(fails);
-    expect(failures.get(fails)).toMatch(saying);
+    expect(failures.get(fails)).toMatch(message);
   });
 }

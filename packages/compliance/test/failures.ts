@@ -1,7 +1,7 @@
 import { AssertionError } from "node:assert";
 import type { ComplianceCase } from "../src/suite.js";
 
-/** Runs all cases, and returns the messages of those that failed by the names of the cases. */
+/** Runs all cases. Returns the messages of those that failed, by name. */
 export async function failuresOf(cases: readonly ComplianceCase[]): Promise<ReadonlyMap<string, string>> {
   const failures = new Map<string, string>();
   for (const { name, run } of cases)

@@ -4,13 +4,13 @@ import type { Faults } from "./faults.js";
 type Side = "client" | "backend";
 
 /** The timeouts of one connection of the reference relay. */
-export class Patience {
+export class Timeouts {
   readonly #settings: RelaySettings;
   readonly #faults: Faults;
   readonly #onTimeout: () => void;
-  readonly #stuck: { [side in Side]?: NodeJS.Timeout } = {};
-  #silence: NodeJS.Timeout | undefined;
-  #half = false;
+  readonly #writeTimers: { [side in Side]?: NodeJS.Timeout } = {};
+  #idleTimer: NodeJS.Timeout | undefined;
+  #halfClosed = false;
 
   constructor(settings: RelaySettings, faults: Faults, onTimeout: () => void) {
     this.#settings = settings;
@@ -18,33 +18,36 @@ export class Patience {
     this.#onTimeout = onTimeout;
   }
 
-  /** A byte came, or an end. */
-  hear(half: boolean): void {
+  /** A byte arrived, or an end of input. */
+  resetIdleTimer(half: boolean): void {
     const { idleTimeoutMs, halfCloseTimeoutMs } = this.#settings;
-    if (this.#silence && half === this.#half && this.#faults.has("times out in spite of traffic")) return;
-    this.#half = half;
-    clearTimeout(this.#silence);
-    const asHalf = half || (this.#faults.has("times out as half-closed what is open") && idleTimeoutMs === 0);
+    if (this.#idleTimer && half === this.#halfClosed && this.#faults.has("times out in spite of traffic"))
+      return;
+    this.#halfClosed = half;
+    clearTimeout(this.#idleTimer);
+    const asHalf =
+      half || (this.#faults.has("applies the half-close timeout to open connections") && idleTimeoutMs === 0);
     const timeoutMs = asHalf ? halfCloseTimeoutMs : idleTimeoutMs;
-    this.#silence = timeoutMs > 0 ? this.#after(timeoutMs) : undefined;
+    this.#idleTimer = timeoutMs > 0 ? this.#after(timeoutMs) : undefined;
   }
 
-  /** Bytes wait for `side`. */
-  gave(side: Side): void {
+  /** Bytes are pending for `side`. */
+  bytesPending(side: Side): void {
     const { writeTimeoutMs } = this.#settings;
-    if (writeTimeoutMs > 0) this.#stuck[side] ??= this.#after(writeTimeoutMs);
+    if (writeTimeoutMs > 0) this.#writeTimers[side] ??= this.#after(writeTimeoutMs);
   }
 
-  /** `side` has taken bytes; do others wait? */
-  took(side: Side, more: boolean): void {
-    if (this.#faults.has("times out as stuck what is slow")) return;
-    clearTimeout(this.#stuck[side]);
-    delete this.#stuck[side];
-    if (more) this.gave(side);
+  /** `side` has taken bytes; `more` are pending. */
+  bytesTaken(side: Side, more: boolean): void {
+    if (this.#faults.has("times out slow readers")) return;
+    clearTimeout(this.#writeTimers[side]);
+    delete this.#writeTimers[side];
+    if (more) this.bytesPending(side);
   }
 
-  end(): void {
-    for (const timer of [this.#silence, this.#stuck.client, this.#stuck.backend]) clearTimeout(timer);
+  clear(): void {
+    for (const timer of [this.#idleTimer, this.#writeTimers.client, this.#writeTimers.backend])
+      clearTimeout(timer);
   }
 
   #after(delayMs: number): NodeJS.Timeout {

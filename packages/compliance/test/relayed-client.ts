@@ -11,30 +11,30 @@ import {
   type RelaySettings,
 } from "@gw/interface";
 import type { Fault, Faults } from "./faults.js";
-import { Patience } from "./relay-timeouts.js";
+import { Timeouts } from "./relay-timeouts.js";
 
-/** With a mark of 1 Node reads only what is asked for, and so can tell a reset from an end of input. */
+/** With a high-water mark of 1, Node reads only what is asked for, and so distinguishes a reset from an end of input. */
 export const socketOptions = { allowHalfOpen: true, noDelay: true, highWaterMark: 1 } as const;
 
-/** How much is read from a client that has no backend yet. */
+/** Bytes that are read from a client that has no backend yet. */
 const earlyLength = 64 * 1024;
 
-/** Read into by all, and still waiting to be written by some. */
+/** For the fault "shares a buffer": overwritten while it is still to be written. */
 const sharedBuffer = Buffer.alloc(64 * 1024);
-/** Of whichever connection was made last. */
+/** The backend of the connection that was made last. */
 let lastBackend: Socket | undefined;
 
 type Failure = Pick<RelayEnd, "reason" | "error">;
 type Side = "client" | "backend";
 const otherOf = { client: "backend", backend: "client" } as const;
 
-/** The fault of a relay that ends its sockets where it must reset them. */
+/** By the reason of an end, the fault with which the relay ends sockets that it must reset. */
 const endings: { readonly [reason in RelayEnd["reason"]]?: Fault } = {
   "client-failed": "passes resets on as ends",
   "backend-failed": "passes resets on as ends",
   "timed-out": "times out with an end",
   closed: "closes with an end",
-  aborted: "kills with an end",
+  aborted: "aborts with an end",
 };
 
 /** A client of the reference relay. */
@@ -45,7 +45,7 @@ export class RelayedClient implements RelayClient {
   readonly #sockets: { readonly client: Socket; backend?: Socket };
   readonly #read = { client: 0, backend: 0 };
   readonly #ended = { client: false, backend: false };
-  readonly #patience: Patience;
+  readonly #timeouts: Timeouts;
   #open = 1;
   #early: Buffer[] = [];
   #events: ClientEvents | undefined;
@@ -60,12 +60,12 @@ export class RelayedClient implements RelayClient {
     this.#sockets = { client };
     this.#settings = settings;
     this.#faults = faults;
-    this.#patience = new Patience(settings, faults, () => {
-      this.#fail({ reason: "timed-out", error: new GatewayError("timed-out", "no patience") });
+    this.#timeouts = new Timeouts(settings, faults, () => {
+      this.#fail({ reason: "timed-out", error: new GatewayError("timed-out", "no bytes in time") });
     });
     const { remoteAddress: host = "", remotePort = 0, localPort = 0 } = client;
-    this.address = { host, port: faults.has("tells its own address") ? localPort : remotePort };
-    if (!faults.has("is blind while it dials")) this.#watch("client", client);
+    this.address = { host, port: faults.has("reports its own address") ? localPort : remotePort };
+    if (!faults.has("does not watch clients while it dials")) this.#watch("client", client);
   }
 
   start(events: ClientEvents, onEnd: () => void): void {
@@ -82,7 +82,7 @@ export class RelayedClient implements RelayClient {
   }
 
   dial(addresses: readonly Address[], timeoutMs: number): void {
-    if (this.#failure && !this.#faults.has("dials for who is gone")) return;
+    if (this.#failure && !this.#faults.has("dials for clients that are gone")) return;
     const [first, second] = addresses;
     const most = this.#faults.has("dials any number of addresses") ? Infinity : dialRace.addresses;
     if (second && this.#faults.has("dials the second address as well")) connect(second).on("error", () => {});
@@ -94,9 +94,9 @@ export class RelayedClient implements RelayClient {
     clearTimeout(this.#nextTimer);
     const address = this.#dialled.size < dialRace.attemptsAtOnce ? waiting.shift() : undefined;
     if (!address) return;
-    const doing = `dial ${formatAddress(address)}`;
+    const action = `dial ${formatAddress(address)}`;
     if (this.#faults.has("fails within dial()") && address.host === "255.255.255.255") {
-      this.#events?.dialFailed(new GatewayError("unreachable", doing));
+      this.#events?.dialFailed(new GatewayError("unreachable", action));
       return;
     }
     const socket = connect({ ...socketOptions, ...keepAliveOf(this.#settings, this.#faults), ...address });
@@ -106,7 +106,7 @@ export class RelayedClient implements RelayClient {
       this.#dialled.delete(socket);
       socket.destroy();
       if (this.#faults.has("fails with the first address")) this.cancelDial();
-      else if (!this.#faults.has("waits after an address that is refused") || waiting.length === 0)
+      else if (!this.#faults.has("waits after a refused address") || waiting.length === 0)
         this.#dialNext(waiting, timeoutMs, first);
       else return;
       if (this.#dialled.size > 0) return;
@@ -115,20 +115,20 @@ export class RelayedClient implements RelayClient {
     };
     const timer = this.#faults.has("dials without a timeout")
       ? undefined
-      : setTimeout(() => fail(new GatewayError("timed-out", doing)), timeoutMs);
+      : setTimeout(() => fail(new GatewayError("timed-out", action)), timeoutMs);
     this.#dialled.set(socket, timer);
-    socket.on("error", error => fail(GatewayError.from(error, doing)));
+    socket.on("error", error => fail(GatewayError.from(error, action)));
     socket.once("connect", () => {
-      if (!this.#dialled.has(socket) && !this.#faults.has("goes on with what was cancelled")) return;
+      if (!this.#dialled.has(socket) && !this.#faults.has("continues cancelled dials")) return;
       clearTimeout(this.#dialled.get(socket));
       this.#dialled.delete(socket);
-      if (!this.#faults.has("keeps those that lose")) this.cancelDial();
+      if (!this.#faults.has("keeps connections that lose the race")) this.cancelDial();
       clearTimeout(this.#nextTimer);
-      this.#connected(socket, this.#faults.has("tells the first address") ? (first ?? address) : address);
+      this.#connected(socket, this.#faults.has("reports the first address") ? (first ?? address) : address);
     });
-    const beside = !this.#faults.has("dials one address after the other");
+    const inParallel = !this.#faults.has("dials one address after the other");
     const delayMs = this.#faults.has("dials all addresses at once") ? 0 : dialRace.attemptDelayMs;
-    if (beside && waiting.length > 0)
+    if (inParallel && waiting.length > 0)
       this.#nextTimer = setTimeout(() => this.#dialNext(waiting, timeoutMs, first), delayMs);
   }
 
@@ -141,12 +141,12 @@ export class RelayedClient implements RelayClient {
     const faults = this.#faults;
     clearTimeout(this.#dialled.get(socket));
     this.#dialled.delete(socket);
-    if (faults.has("goes on with what was cancelled")) return;
-    if (faults.has("loses bytes to what was cancelled")) {
+    if (faults.has("continues cancelled dials")) return;
+    if (faults.has("loses bytes to cancelled dials")) {
       for (const chunk of this.#early.splice(0)) socket.write(chunk);
       socket.destroySoon();
     } else socket.destroy();
-    if (faults.has("tells what was cancelled"))
+    if (faults.has("reports cancelled dials"))
       setImmediate(() => this.#events?.dialFailed(new GatewayError("aborted", "dial")));
   }
 
@@ -156,7 +156,7 @@ export class RelayedClient implements RelayClient {
 
   abort(): void {
     if (!this.#over) this.#fail({ reason: "aborted" });
-    else if (this.#faults.has("kills what has ended")) setImmediate(() => this.#end());
+    else if (this.#faults.has("aborts what has ended")) setImmediate(() => this.#end());
   }
 
   #count(side: Side): number {
@@ -169,30 +169,31 @@ export class RelayedClient implements RelayClient {
     this.#sockets.backend = socket;
     lastBackend = socket;
     this.#open += 1;
-    if (this.#faults.has("is blind while it dials")) this.#watch("client", this.#sockets.client);
+    if (this.#faults.has("does not watch clients while it dials"))
+      this.#watch("client", this.#sockets.client);
     this.#watch("backend", socket);
-    if (this.#faults.has("keeps descriptors")) openSync("/dev/null", "r");
+    if (this.#faults.has("leaks descriptors")) openSync("/dev/null", "r");
     if (this.#faults.has("loses early bytes")) this.#early = [];
     for (const chunk of this.#early.splice(0)) this.#write("backend", chunk);
     if (this.#ended.client && !this.#faults.has("loses an early end")) this.#shutDown("backend");
-    this.#hear();
+    this.#resetIdleTimer();
     this.#events?.connected(address);
     this.#pump("client");
   }
 
   #watch(side: Side, socket: Socket): void {
-    // Not at once: within its callback, libuv would see that reading goes on, and take a reset for an end.
+    // Not at once: within its callback, libuv would see that reading continues, and take a reset for an end.
     const later = this.#faults.has("takes resets for ends") ? (run: () => void) => run() : setImmediate;
     socket.on("readable", () => later(() => this.#pump(side)));
     socket.on("drain", () => this.#pump(otherOf[side]));
     socket.on("error", cause => {
-      const culprit = this.#faults.has("blames the other side") ? otherOf[side] : side;
+      const culprit = this.#faults.has("reports the other side") ? otherOf[side] : side;
       const error = GatewayError.from(cause, side);
-      this.#fail({ reason: `${culprit}-failed`, ...(!this.#faults.has("says no error") && { error }) });
+      this.#fail({ reason: `${culprit}-failed`, ...(!this.#faults.has("reports no error") && { error }) });
     });
     socket.on("end", () => {
       this.#ended[side] = true;
-      this.#hear();
+      this.#resetIdleTimer();
       if (this.#sockets.backend) this.#shutDown(otherOf[side]);
       if (this.#faults.has("ends both directions at once")) this.#shutDown(side);
     });
@@ -202,18 +203,18 @@ export class RelayedClient implements RelayClient {
     });
   }
 
-  /** Passes on what `side` has sent, as far as the other takes it. */
+  /** Passes on what `side` has sent, as much as the other side takes. */
   #pump(side: Side): void {
     const [from, to] = [this.#sockets[side], this.#sockets[otherOf[side]]];
     const early = this.#faults.has("reads early without bound") || this.#read.client < earlyLength;
-    const greedy = this.#faults.has("holds without bound") || this.#faults.has("drops what must wait");
-    while (from && (to ? greedy || to.writableLength === 0 : early)) {
+    const unbounded = this.#faults.has("buffers without bound") || this.#faults.has("drops pending bytes");
+    while (from && (to ? unbounded || to.writableLength === 0 : early)) {
       const chunk: Buffer | null = from.read();
       if (!chunk) return;
       this.#read[side] += chunk.length;
-      this.#hear();
+      this.#resetIdleTimer();
       if (!to) this.#early.push(chunk);
-      else if (to.writableLength === 0 || !this.#faults.has("drops what must wait"))
+      else if (to.writableLength === 0 || !this.#faults.has("drops pending bytes"))
         this.#write(otherOf[side], chunk);
     }
   }
@@ -224,46 +225,46 @@ export class RelayedClient implements RelayClient {
     let bytes = chunk;
     if (this.#faults.has("shares a buffer")) bytes = sharedBuffer.subarray(0, chunk.copy(sharedBuffer));
     const write = (): unknown =>
-      socket?.write(bytes, () => this.#patience.took(to, socket.writableLength > 0));
+      socket?.write(bytes, () => this.#timeouts.bytesTaken(to, socket.writableLength > 0));
     if (this.#faults.has("overtakes") && chunk.length % 2 === 0) setTimeout(write, 5);
     else write();
-    this.#patience.gave(to);
+    this.#timeouts.bytesPending(to);
   }
 
-  /** The empty write waits for all others: libuv cannot reset while it shuts down what is not flushed. */
+  /** The empty write completes after all others: libuv cannot reset a socket during a shutdown of unflushed bytes. */
   #shutDown(side: Side): void {
     const socket = this.#sockets[side];
-    if (this.#faults.has("ends before what waits")) socket?.destroy();
+    if (this.#faults.has("ends before pending bytes")) socket?.destroy();
     else socket?.write("", () => socket.end());
   }
 
-  #hear(): void {
-    if (this.#sockets.backend) this.#patience.hear(this.#ended.client || this.#ended.backend);
+  #resetIdleTimer(): void {
+    if (this.#sockets.backend) this.#timeouts.resetIdleTimer(this.#ended.client || this.#ended.backend);
   }
 
-  /** What comes after the first failure follows from it. */
+  /** Only the first failure counts; others follow from it. */
   #fail(failure: Failure): void {
     this.#failure ??= failure;
     this.cancelDial();
     const { reason } = failure;
     if (reason === "aborted" && this.#faults.has("never ends")) return;
     if (reason === "aborted" && this.#faults.has("ends at once")) this.#end();
-    const mildly = endings[reason];
+    const endsInstead = endings[reason];
     for (const [side, socket] of Object.entries(this.#sockets))
-      if (mildly && this.#faults.has(mildly)) socket.destroySoon();
-      else if (!this.#spares(side as Side, reason)) reset(socket);
+      if (endsInstead && this.#faults.has(endsInstead)) socket.destroySoon();
+      else if (!this.#keepsOpen(side as Side, reason)) reset(socket);
   }
 
-  /** Whether what must be reset is left as it is. */
-  #spares(side: Side, reason: RelayEnd["reason"]): boolean {
-    if (reason === "aborted") return side === "backend" && this.#faults.has("kills the client only");
-    return reason === `${otherOf[side]}-failed` && this.#faults.has("keeps resets to itself");
+  /** Whether a fault leaves a side that must be reset as it is. */
+  #keepsOpen(side: Side, reason: RelayEnd["reason"]): boolean {
+    if (reason === "aborted") return side === "backend" && this.#faults.has("aborts the client only");
+    return reason === `${otherOf[side]}-failed` && this.#faults.has("does not pass on resets");
   }
 
   #end(): void {
-    if (this.#over && !this.#faults.has("kills what has ended")) return;
+    if (this.#over && !this.#faults.has("aborts what has ended")) return;
     this.#over = true;
-    this.#patience.end();
+    this.#timeouts.clear();
     this.#onEnd?.();
     const { client: bytesFromClient, backend: bytesFromBackend } = this.#read;
     const extra = this.#faults.has("miscounts") ? 1 : 0;

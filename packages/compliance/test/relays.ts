@@ -6,7 +6,7 @@ import { type RelayComplianceOptions, relayCompliance } from "../src/index.js";
 import type { Fault } from "./faults.js";
 import { keepAliveOf, RelayedClient, socketOptions } from "./relayed-client.js";
 
-/** A relay as simple as one can be that keeps the contract, but for its faults. */
+/** A simple relay that keeps the contract, except for the given faults. */
 export function relay(...list: readonly Fault[]): Relay {
   const faults = new Set(list);
   return {
@@ -23,26 +23,26 @@ export function relay(...list: readonly Fault[]): Relay {
         clients.add(client);
         const events = handlers.onClient(client);
         if (events) client.start(events, () => clients.delete(client));
-        else if (faults.has("ends the refused")) socket.end();
+        else if (faults.has("ends refused clients")) socket.end();
         else socket.resetAndDestroy();
       });
       const host = faults.has("listens everywhere") ? "0.0.0.0" : address.host;
       server.listen({ host, port: address.port, backlog: 4096 });
       await once(server, "listening").catch(error => {
-        if (faults.has("keeps listeners that failed")) createServer().listen(0).unref();
+        if (faults.has("leaks listeners that failed")) createServer().listen(0).unref();
         if (faults.has("throws what Node throws")) throw error;
         throw GatewayError.from(error, `listen on ${formatAddress(address)}`);
       });
-      if (faults.has("opens before it resolves")) await once(server, "connection");
+      if (faults.has("accepts before listen() resolves")) await once(server, "connection");
       const bound = server.address() as AddressInfo;
       let closed = false;
       return {
-        address: faults.has("tells port 0") ? address : { host: bound.address, port: bound.port },
+        address: faults.has("reports port 0") ? address : { host: bound.address, port: bound.port },
         close() {
-          if (closed && faults.has("closes once only")) throw new Error("it is closed");
+          if (closed && faults.has("throws when closed twice")) throw new Error("it is closed");
           closed = true;
           if (faults.has("closes clients with the listener")) for (const client of clients) client.abort();
-          if (!faults.has("goes on accepting")) server.close();
+          if (!faults.has("continues to accept")) server.close();
           else setTimeout(() => server.close(), 500);
         },
       };
@@ -50,8 +50,8 @@ export function relay(...list: readonly Fault[]): Relay {
   };
 }
 
-/** Faults that the suite must catch, each by the case that is named, whose message says what was seen. */
-export type CaughtFaults = { readonly [fault in Fault]?: readonly [fails: string, saying: RegExp] };
+/** Faults that the suite must catch, each with the case that must fail and what its message must match. */
+export type CaughtFaults = { readonly [fault in Fault]?: readonly [fails: string, message: RegExp] };
 
 const small: RelayComplianceOptions = {
   bulkBytes: 8 * 1024 * 1024,
@@ -61,11 +61,11 @@ const small: RelayComplianceOptions = {
   limitMs: 1_000,
 };
 
-/** @param options what is not said is small, and the limit a second: what hangs does so for ever */
+/** @param options small sizes by default, and a limit of one second, as what hangs does so for ever */
 export function testThatFaultsAreCaught(caught: CaughtFaults, options: RelayComplianceOptions = {}): void {
-  test.each(Object.entries(caught))("catches a relay that %s", async (fault, [fails, saying]) => {
+  test.each(Object.entries(caught))("catches a relay that %s", async (fault, [fails, message]) => {
     const cases = relayCompliance(() => relay(fault as Fault), { ...small, ...options });
     const one = cases.find(({ name }) => name === fails);
-    await expect(one?.run()).rejects.toThrow(saying);
+    await expect(one?.run()).rejects.toThrow(message);
   });
 }

@@ -3,12 +3,12 @@ import { expect, test } from "vitest";
 import { selectorCompliance } from "../src/selector/selector-compliance.js";
 import { failuresOf } from "./failures.js";
 
-/** A selector that need not keep to the types. */
+/** A selector that may violate the types. */
 export function selector(pick: (candidates: readonly Candidate[]) => unknown): Selector {
   return { pick: pick as Selector["pick"] };
 }
 
-/** A selector that does something to `candidates` and then picks the first of them. */
+/** A selector that calls `act` on the candidates and then picks the first. */
 export function firstAfter(act: (candidates: Candidate[]) => void): Selector {
   return selector(candidates => {
     const [picked] = candidates;
@@ -17,7 +17,7 @@ export function firstAfter(act: (candidates: Candidate[]) => void): Selector {
   });
 }
 
-/** A selector that knows how often it was called, from 1 on. */
+/** A selector that gets the number of the call, from 1. */
 export function counting(pick: (candidates: readonly Candidate[], call: number) => unknown): Selector {
   let calls = 0;
   return selector(candidates => {
@@ -35,15 +35,15 @@ export interface BrokenSelectors {
   readonly [fault: string]: {
     readonly make: () => Selector;
     readonly fails: string;
-    /** What the message of that case says. */
-    readonly saying: RegExp;
+    /** What the message of that case must match. */
+    readonly message: RegExp;
   };
 }
 
 export function testThatAreCaught(broken: BrokenSelectors): void {
-  test.each(Object.entries(broken))("catches a selector that %s", async (_, { make, fails, saying }) => {
+  test.each(Object.entries(broken))("catches a selector that %s", async (_, { make, fails, message }) => {
     const failures = await failuresOf(selectorCompliance(make));
     expect([...failures.keys()]).toContain(fails);
-    expect(failures.get(fails)).toMatch(saying);
+    expect(failures.get(fails)).toMatch(message);
   });
 }

@@ -17,18 +17,18 @@ describe.each(Object.entries(good))("a discovery that %s", (_, options) => {
   for (const { name, run } of discoveryCompliance(options)) test(name, run);
 });
 
-test("demands nothing of changes where there are none", () => {
+test("has no case about changes where there are none", () => {
   const names = (options: DiscoveryComplianceOptions): readonly string[] =>
     discoveryCompliance(options).map(({ name }) => name);
   const { make } = changing(follow);
   const more = names(changing(follow)).filter(name => !names({ make }).includes(name));
   expect(more).toEqual([
-    "yields the set again when it changed while a set was waited for, and not before",
-    "yields the set again when it changed while nobody waited",
+    "yields the set again when it changed while next() was pending, and not before",
+    "yields the set again when it changed while no next() was pending",
   ]);
 });
 
-test("every case has a name of its own, and runs without its object or arguments", () => {
+test("every case has a unique name, and runs without its object or arguments", () => {
   const cases = discoveryCompliance(changing(follow));
   expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
   for (const { run } of cases) expect(run.length).toBe(0);

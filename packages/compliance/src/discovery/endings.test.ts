@@ -20,7 +20,7 @@ const alone = "watches independently: the end of one is not the end of another";
 
 type Iterate = (good: AsyncGenerator<EndpointSet>) => Partial<AsyncIterator<EndpointSet>>;
 
-/** A good watch of which parts are replaced. */
+/** A correct watch of which parts are replaced. */
 function tampered(replace: Iterate) {
   return (source: Source, signal: AbortSignal): AsyncIterable<EndpointSet> => ({
     [Symbol.asyncIterator]() {
@@ -37,7 +37,7 @@ function sharedWatch(): Discovery {
   return { watch: () => only };
 }
 
-/** The end of any watch is the end of all. */
+/** The end of any watch ends all. */
 function sharedEnd(): Discovery {
   const all = new AbortController();
   return {
@@ -49,13 +49,13 @@ function sharedEnd(): Discovery {
 }
 
 testThatAreCaught({
-  "looks at its signal only when that is aborted": {
+  "does not notice a signal that is aborted already": {
     options: fixed(async function* (signal) {
       yield initial;
       await new Promise(resolve => signal.addEventListener("abort", resolve));
     }),
     fails: before,
-    saying: /next\(\) took over 50 ms/,
+    message: /next\(\) took over 50 ms/,
   },
   "throws when aborted beforehand": {
     options: fixed(async function* (signal) {
@@ -63,7 +63,7 @@ testThatAreCaught({
       yield initial;
     }),
     fails: asked,
-    saying: /never throws.*AbortError/s,
+    message: /never throws.*AbortError/s,
   },
   "throws when aborted during its first look-up": {
     options: fixed(async function* (signal) {
@@ -72,7 +72,7 @@ testThatAreCaught({
       yield initial;
     }),
     fails: first,
-    saying: /never throws.*AbortError/s,
+    message: /never throws.*AbortError/s,
   },
   "throws when aborted while it waits": {
     options: changing(async function* (source, signal) {
@@ -80,19 +80,19 @@ testThatAreCaught({
       signal.throwIfAborted();
     }),
     fails: waiting,
-    saying: /never throws.*AbortError/s,
+    message: /never throws.*AbortError/s,
   },
-  "knows no abort": {
+  "ignores its signal": {
     options: changing(source => follow(source, new AbortController().signal)),
     fails: waiting,
-    saying: /next\(\) took over 50 ms/,
+    message: /next\(\) took over 50 ms/,
   },
-  "goes on to yield after an abort": {
+  "continues to yield after an abort": {
     options: fixed(async function* () {
       while (true) yield initial;
     }),
     fails: between,
-    saying: /ends soon after its signal was aborted.*it went on to yield sets/s,
+    message: /ends soon after its signal was aborted.*it continued to yield sets/s,
   },
   "yields after its end": {
     options: changing(
@@ -109,14 +109,14 @@ testThatAreCaught({
       }),
     ),
     fails: between,
-    saying: /it ended and then yielded a set/,
+    message: /it ended and then yielded a set/,
   },
   "has no return()": {
     options: changing(tampered(() => ({ return: undefined as never }))),
     fails: left,
-    saying: /has a return\(\).*it has none/s,
+    message: /has a return\(\).*it has none/s,
   },
-  "takes no notice of return()": {
+  "ignores return()": {
     options: fixed(() => ({
       [Symbol.asyncIterator]: () => ({
         next: async () => ({ value: initial }),
@@ -124,7 +124,7 @@ testThatAreCaught({
       }),
     })),
     fails: left,
-    saying: /it yielded a set after return\(\)/,
+    message: /it yielded a set after return\(\)/,
   },
   "never finishes return()": {
     options: fixed(async function* (signal) {
@@ -136,7 +136,7 @@ testThatAreCaught({
       }
     }),
     fails: left,
-    saying: /return\(\) took over 50 ms/,
+    message: /return\(\) took over 50 ms/,
   },
   "throws in return()": {
     options: fixed(async function* () {
@@ -147,16 +147,16 @@ testThatAreCaught({
       }
     }),
     fails: left,
-    saying: /return\(\) threw SyntaxError/,
+    message: /return\(\) threw SyntaxError/,
   },
   "has one iterator for all watches": {
     options: { make: sharedWatch },
     fails: alone,
-    saying: /took over 50 ms|the iteration ended/,
+    message: /took over 50 ms|the iteration ended/,
   },
   "ends all watches with one": {
     options: { make: sharedEnd },
     fails: alone,
-    saying: /So does one that begins after others have ended.*the iteration ended/s,
+    message: /So does one that begins after others have ended.*the iteration ended/s,
   },
 });

@@ -3,7 +3,7 @@ import type { DiscoverySubject } from "./watch.js";
 
 const first = "A watch that was not aborted yields a set.";
 
-/** How a watch must end, and that it ends alone. */
+/** How a watch ends, and that it ends no other. */
 export const endingCases: readonly Case<DiscoverySubject>[] = [
   {
     name: "ends, without throwing, when aborted before it began",
@@ -60,7 +60,7 @@ export const endingCases: readonly Case<DiscoverySubject>[] = [
       await watched.leave();
       if (await watched.next())
         throw violation(
-          "A watch ends with the `break` of its `for await`.",
+          "A watch ends when its consumer breaks out of the loop.",
           "it yielded a set after return()",
         );
     },
@@ -76,7 +76,7 @@ export const endingCases: readonly Case<DiscoverySubject>[] = [
       await watch().set(`${first} So does one that begins after others have ended.`);
       if (!changes) return;
       await change();
-      await staying.set("A change is yielded by every watch that goes on, though others have ended.");
+      await staying.set("A change is yielded by every open watch, though others have ended.");
     },
   },
 ];

@@ -14,8 +14,8 @@ import type { DiscoveryComplianceOptions } from "./discovery-compliance.js";
 const whole = "yields the whole set first";
 const filled = "never yields an empty set";
 const once = "yields sets that hold each endpoint once";
-const frozen = "yields sets and endpoints that nobody can change";
-const changed = "yields the set again when it changed while a set was waited for, and not before";
+const frozen = "yields frozen sets of frozen endpoints";
+const changed = "yields the set again when it changed while next() was pending, and not before";
 
 /** A discovery that yields `set`, whatever it is. */
 function yielding(set: unknown): DiscoveryComplianceOptions {
@@ -32,7 +32,7 @@ testThatAreCaught({
       yield* [];
     }),
     fails: whole,
-    saying: /whole set of endpoints first.*the iteration ended/s,
+    message: /whole set of endpoints first.*the iteration ended/s,
   },
   "never yields": {
     options: fixed(async function* (signal) {
@@ -40,21 +40,21 @@ testThatAreCaught({
       yield initial;
     }),
     fails: whole,
-    saying: /next\(\) took over 50 ms/,
+    message: /next\(\) took over 50 ms/,
   },
   "throws before its first set": {
     options: fixed(async function* () {
       yield await Promise.reject(new TypeError("no servers"));
     }),
     fails: whole,
-    saying: /never throws.*next\(\) threw TypeError: no servers/s,
+    message: /never throws.*next\(\) threw TypeError: no servers/s,
   },
   "throws in watch()": {
     options: fixed(() => {
       throw new TypeError("no servers");
     }),
     fails: whole,
-    saying: /watch\(\) threw TypeError: no servers/,
+    message: /watch\(\) threw TypeError: no servers/,
   },
   "yields endpoints as they are found": {
     options: {
@@ -65,7 +65,7 @@ testThatAreCaught({
       endpoints: initial,
     },
     fails: whole,
-    saying: /a:2379 in place of a:2379, b:2379/,
+    message: /a:2379 in place of a:2379, b:2379/,
   },
   "yields something else to each watch": {
     options: fixed(async function* () {
@@ -73,30 +73,30 @@ testThatAreCaught({
       yield setOf(endpoint(`watch-${watches}`));
     }),
     fails: whole,
-    saying: /one watch began with watch-\d+:2379 .*, the next with watch-/,
+    message: /one watch began with watch-\d+:2379 .*, the next with watch-/,
   },
-  "yields an empty set": { options: yielding([]), fails: filled, saying: /never yields an empty set/ },
+  "yields an empty set": { options: yielding([]), fails: filled, message: /never yields an empty set/ },
   "yields an empty set in place of a change": {
     options: changing(async function* (source, signal) {
       for await (const set of follow(source, signal)) yield set === initial ? set : setOf();
     }),
     fails: filled,
-    saying: /never yields an empty set/,
+    message: /never yields an empty set/,
   },
   "yields an endpoint twice": {
     options: yielding(setOf(endpoint("a"), endpoint("b"), endpoint("a", { weight: 1 }))),
     fails: once,
-    saying: /a:2379 twice in a:2379, b:2379, a:2379/,
+    message: /a:2379 twice in a:2379, b:2379, a:2379/,
   },
   "yields an array that is not frozen": {
     options: yielding([endpoint("a")]),
     fails: frozen,
-    saying: /array/,
+    message: /array/,
   },
   "yields endpoints that are not frozen": {
     options: yielding(setOf(endpoint("a"), { ...endpoint("b") })),
     fails: frozen,
-    saying: /b:2379 is not frozen/,
+    message: /b:2379 is not frozen/,
   },
   "yields the same set twice": {
     options: changing(async function* (source, signal) {
@@ -104,7 +104,7 @@ testThatAreCaught({
       yield* follow(source, signal);
     }),
     fails: changed,
-    saying: /and only then.*the same set twice in a row/s,
+    message: /and only then.*the same set twice in a row/s,
   },
   "yields the same set twice, in another order": {
     options: changing(async function* (source, signal) {
@@ -112,32 +112,32 @@ testThatAreCaught({
       yield* follow(source, signal);
     }),
     fails: changed,
-    saying: /the same set twice in a row/,
+    message: /the same set twice in a row/,
   },
-  "sees no change": {
+  "misses changes": {
     options: changing(async function* (source, signal) {
       yield source.set;
       await aborted(signal);
     }),
     fails: changed,
-    saying: /next\(\) took over 50 ms/,
+    message: /next\(\) took over 50 ms/,
   },
   "ends before a change": {
     options: changing(async function* (source) {
       yield source.set;
     }),
     fails: changed,
-    saying: /again when it changed.*the iteration ended/s,
+    message: /again when it changed.*the iteration ended/s,
   },
-  "sees changes only while it is waited for": {
+  "notices changes only while next() is pending": {
     options: changing(async function* (source, signal) {
       while (!signal.aborted) {
         yield source.set;
         await Promise.race([source.changed(), aborted(signal)]);
       }
     }),
-    fails: "yields the set again when it changed while nobody waited",
-    saying: /next\(\) took over 50 ms/,
+    fails: "yields the set again when it changed while no next() was pending",
+    message: /next\(\) took over 50 ms/,
   },
 });
 
@@ -166,7 +166,7 @@ testThatAreCaught(
       {
         options: yielding(Object.freeze([endpoint("good"), one])),
         fails: "yields endpoints of a valid shape",
-        saying: /An endpoint is \{ host, port, priority, weight, secure\? \}.*seen: .* in /s,
+        message: /An endpoint is \{ host, port, priority, weight, secure\? \}.*seen: .* in /s,
       },
     ]),
   ),
@@ -176,6 +176,6 @@ testThatAreCaught({
   "yields a Set in place of an array": {
     options: yielding(new Set(initial)),
     fails: "yields endpoints of a valid shape",
-    saying: /A set of endpoints is an array.*Set\(2\)/s,
+    message: /A set of endpoints is an array.*Set\(2\)/s,
   },
 });

@@ -13,7 +13,7 @@ const contract = {
   change: "A watch yields the whole set again when it changed, and only then.",
 };
 
-/** What a set of endpoints must be. */
+/** What is true of every set of endpoints. */
 export const setCases: readonly Case<DiscoverySubject>[] = [
   {
     name: "yields the whole set first",
@@ -53,7 +53,7 @@ export const setCases: readonly Case<DiscoverySubject>[] = [
     }),
   },
   {
-    name: "yields sets and endpoints that nobody can change",
+    name: "yields frozen sets of frozen endpoints",
     check: each(set => {
       if (!Object.isFrozen(set)) throw violation(contract.immutable, "an array that is not frozen");
       const open = set.find(endpoint => !Object.isFrozen(endpoint));
@@ -62,17 +62,17 @@ export const setCases: readonly Case<DiscoverySubject>[] = [
   },
 ];
 
-/** What must come of changes, where there can be any. */
+/** What a change of the set causes, for discoveries whose set can change. */
 export const changeCases: readonly Case<DiscoverySubject>[] = [
   {
-    name: "yields the set again when it changed while a set was waited for, and not before",
+    name: "yields the set again when it changed while next() was pending, and not before",
     async check({ watch, change }) {
       const watched = watch();
       let last = await watched.set(contract.whole);
       for (let count = 0; count < 2; count++) {
         const next = watched.set(contract.change);
         next.catch(() => {});
-        // Time for what is yielded at once, which must not be the same set again.
+        // Gives the watch time to yield the same set again, which it must not.
         await eventLoopTurn();
         await change();
         last = demandAnother(last, await next);
@@ -80,7 +80,7 @@ export const changeCases: readonly Case<DiscoverySubject>[] = [
     },
   },
   {
-    name: "yields the set again when it changed while nobody waited",
+    name: "yields the set again when it changed while no next() was pending",
     async check({ watch, change }) {
       const watched = watch();
       let last = await watched.set(contract.whole);
@@ -97,7 +97,7 @@ function demandAnother(before: EndpointSet, after: EndpointSet): EndpointSet {
   throw violation(contract.change, `the same set twice in a row: ${textOf(after)}`);
 }
 
-/** Puts `judge` to every set that can be had. */
+/** Applies `judge` to the first set, and to the one after a change. */
 function each(judge: (set: EndpointSet) => void): Case<DiscoverySubject>["check"] {
   return async ({ watch, change, changes }) => {
     const watched = watch();
@@ -130,12 +130,12 @@ function namesOf(set: readonly Address[]): string {
   return set.map(nameOf).sort().join(", ");
 }
 
-/** Also of what is not an address, so that it can be told. */
+/** Accepts what is no address, too, for messages. */
 function nameOf(address: Address): string {
   return typeof address?.host === "string" ? formatAddress(address) : inspect(address);
 }
 
-/** The same text for sets of the same endpoints that say the same. */
+/** The same text for sets that are equal but for their order. */
 function textOf(set: EndpointSet): string {
   const lines = set.map(one => `${nameOf(one)} (${one?.priority} ${one?.weight} ${one?.secure ?? "-"})`);
   return lines.sort().join(", ");

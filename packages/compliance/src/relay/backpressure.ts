@@ -3,55 +3,55 @@ import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import type { RelayCase } from "../test-support/harness.js";
 import type { Peer } from "../test-support/peer.js";
 import { ByteStream } from "../test-support/random.js";
-import { Surprise } from "../test-support/waitable.js";
+import { Mismatch } from "../test-support/waitable.js";
 
 const MiB = 1024 * 1024;
-const bounded = "What is held in memory for a connection is bounded.";
+const bounded = "What the relay buffers for a connection is bounded.";
 
-/** More than any relay should hold for one connection. */
+/** More than any relay should buffer for one connection. */
 const relayBytes = 16 * MiB;
-/** What the kernel may hold on the way from the relay to a reader. */
+/** What the kernel may buffer between the relay and a reader. */
 const kernelBytes = largestBuffer("tcp_wmem") + largestBuffer("tcp_rmem");
 const bound = relayBytes + kernelBytes;
-/** So much that a relay without a bound is found out. */
+/** So much that a relay without a bound exceeds it. */
 const plenty = 2 * bound;
 
-/** What becomes of readers that are slower than those who send. */
+/** Readers that are slower than the senders. */
 export const backpressureCases: readonly RelayCase[] = [
   {
     name: "holds back a backend whose client does not read, and loses nothing",
     contract: bounded,
-    async check(bench) {
-      const { client, server, served } = await bench.connection();
-      await holdsBack(server, client, () => served.client.bytesFromBackend);
+    async check(harness) {
+      const { client, server, accepted } = await harness.connection();
+      await expectBackpressure(server, client, () => accepted.client.bytesFromBackend);
     },
   },
   {
     name: "holds back a client whose backend does not read, and loses nothing",
     contract: bounded,
-    async check(bench) {
-      const { client, server, served } = await bench.connection();
-      await holdsBack(client, server, () => served.client.bytesFromClient);
+    async check(harness) {
+      const { client, server, accepted } = await harness.connection();
+      await expectBackpressure(client, server, () => accepted.client.bytesFromClient);
     },
   },
   {
     name: "holds back a client that is not connected yet, and loses nothing",
     contract: bounded,
-    async check(bench) {
-      const [door, backend] = [await bench.listen(), await bench.backend()];
-      const { client, served } = await bench.accepted(door);
-      const other = await bench.connected(door, backend);
+    async check(harness) {
+      const [listener, backend] = [await harness.listen(), await harness.backend()];
+      const { client, accepted } = await harness.accept(listener);
+      const other = await harness.connect(listener, backend);
       const stream = new ByteStream(6);
-      const poured = client.pour(stream, plenty);
+      const poured = client.sendStream(stream, plenty);
       for (let count = 0; count < 1_000; count++) await other.client.pings(other.server);
-      if (served.client.bytesFromClient > relayBytes)
-        throw new Surprise(
-          `${served.client.bytesFromClient} bytes were read from a client without a backend`,
+      if (accepted.client.bytesFromClient > relayBytes)
+        throw new Mismatch(
+          `${accepted.client.bytesFromClient} bytes were read from a client without a backend`,
         );
-      served.dial(backend.address);
+      accepted.dial(backend.address);
       const server = await backend.next();
       server.expect(stream);
-      await served.isConnected();
+      await accepted.isConnected();
       await server.getsBytes(plenty);
       await poured;
     },
@@ -59,58 +59,58 @@ export const backpressureCases: readonly RelayCase[] = [
   {
     name: "mixes up no bytes of many connections whose readers are slow",
     contract: "Every byte is passed on, to the other side of its connection.",
-    async check(bench) {
-      const [door, backend] = [await bench.listen(), await bench.backend()];
+    async check(harness) {
+      const [listener, backend] = [await harness.listen(), await harness.backend()];
       const all: Promise<unknown>[] = [];
       const readers: Peer[] = [];
       for (let index = 0; index < 16; index++) {
-        const { client, server } = await bench.connected(door, backend);
+        const { client, server } = await harness.connect(listener, backend);
         for (const [from, to] of [
           [client, server],
           [server, client],
         ] as const) {
           const stream = new ByteStream(readers.push(to));
-          to.hold();
+          to.pause();
           to.expect(stream);
-          all.push(from.pour(stream, 8 * MiB));
+          all.push(from.sendStream(stream, 8 * MiB));
         }
       }
-      await bench.lull();
-      for (const reader of readers) all.push(reader.sipsTo(8 * MiB));
+      await harness.roundTrips();
+      for (const reader of readers) all.push(reader.readsSlowly(8 * MiB));
       await Promise.all(all);
     },
   },
 ];
 
-/** Lets `from` send while `to` does not read, then reads slowly, then all the rest. */
-async function holdsBack(from: Peer, to: Peer, bytesRead: () => number): Promise<void> {
+/** Makes `from` send while `to` does not read, then reads slowly, then reads the rest. */
+async function expectBackpressure(from: Peer, to: Peer, bytesRead: () => number): Promise<void> {
   const stream = new ByteStream(7);
   to.expect(stream);
-  to.hold();
-  const poured = from.pour(stream, plenty);
-  // Each of these passes through the relay, which gets as much time to read all that is sent.
+  to.pause();
+  const poured = from.sendStream(stream, plenty);
+  // Each is a round trip in which the relay can read what is sent.
   for (let count = 0; count < 1_000; count++) {
     await to.pings(from);
     demandBound(bytesRead() - to.received);
   }
   for (let count = 0; count < 200; count++) {
-    to.sip();
+    to.readOnce();
     await eventLoopTurn();
     demandBound(bytesRead() - to.received);
   }
-  to.flow();
+  to.resume();
   await to.getsBytes(plenty);
   await poured;
 }
 
 function demandBound(held: number): void {
   if (held > bound)
-    throw new Surprise(
+    throw new Mismatch(
       `${held} bytes were read that had not arrived, of which the system holds ${kernelBytes}`,
     );
 }
 
-/** The third field of the setting: the most that the kernel gives one socket. Where it is not known, a guess. */
+/** The third field of the setting: the most that the kernel buffers for one socket. A guess where it is unknown. */
 function largestBuffer(setting: string): number {
   try {
     return Number(readFileSync(`/proc/sys/net/ipv4/${setting}`, "utf8").split(/\s+/)[2]) || 32 * MiB;

@@ -11,9 +11,9 @@ testThatFaultsAreCaught({
     "counts the bytes of each side while it is open",
     /0 and 0 when 1 and 0 had arrived/,
   ],
-  miscounts: ["tells at the end how many bytes it has read from each side", /1 and 1 of 0 and 0/],
+  miscounts: ["reports at the end how many bytes it has read from each side", /1 and 1 of 0 and 0/],
   "forgets its counts": [
-    "tells at the end how many bytes it has read from each side",
-    /ended\(\) with finished 0\/1, but the RelayClient says 0\/0/,
+    "reports at the end how many bytes it has read from each side",
+    /ended\(\) with finished 0\/1, but the RelayClient has 0\/0/,
   ],
 });

@@ -8,11 +8,11 @@ testThatFaultsAreCaught({
 });
 
 testThatFaultsAreCaught({
-  "kills with an end": [
-    "kills a connection",
+  "aborts with an end": [
+    "aborts a connection",
     /the (client got 0|backend got 8) bytes and saw an end, in place of a reset/,
   ],
-  "kills the client only": ["kills a connection", /the backend got 8 bytes and is open waits for a reset/],
-  "kills what has ended": ["does nothing when it is told to kill what has ended", /kill\(\), ended\(/],
-  "never ends": ["kills a connection", /ended\(\) is missing|waits for a reset/],
+  "aborts the client only": ["aborts a connection", /the backend got 8 bytes and is open waits for a reset/],
+  "aborts what has ended": ["does nothing when a client that has ended is aborted", /abort\(\), ended\(/],
+  "never ends": ["aborts a connection", /ended\(\) is missing|waits for a reset/],
 });

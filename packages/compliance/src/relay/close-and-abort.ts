@@ -1,21 +1,21 @@
-import type { Served } from "../test-support/accepted-client.js";
+import type { AcceptedClient } from "../test-support/accepted-client.js";
 import type { RelayCase } from "../test-support/harness.js";
 import { ByteStream } from "../test-support/random.js";
-import { Surprise } from "../test-support/waitable.js";
+import { Mismatch } from "../test-support/waitable.js";
 
 const closing = "close() closes a client that has no backend; one that has sent bytes sees a reset.";
 
-/** How a proxy gets rid of clients that it cannot serve. */
+/** Clients that the proxy cannot serve. */
 export const closingCases: readonly RelayCase[] = [
   {
     name: "closes a client that has sent nothing and was never dialled for",
     contract: closing,
-    async check(bench) {
-      const { client, served } = await bench.accepted(await bench.listen());
-      served.close();
-      await served.ends("closed");
+    async check(harness) {
+      const { client, accepted } = await harness.accept(await harness.listen());
+      accepted.close();
+      await accepted.ends("closed");
       await client.until(
-        () => client.fate,
+        () => client.inputEnd,
         () => `${client} after close()`,
       );
     },
@@ -23,164 +23,168 @@ export const closingCases: readonly RelayCase[] = [
   {
     name: "closes a client that has sent bytes with a reset",
     contract: closing,
-    async check(bench) {
-      const [door, nobody] = [await bench.listen(), await bench.nobody()];
+    async check(harness) {
+      const [listener, refusing] = [await harness.listen(), await harness.refusingAddress()];
       for (const dials of [0, 1]) {
-        const { client, served } = await bench.accepted(door);
+        const { client, accepted } = await harness.accept(listener);
         await client.send("question");
         if (dials) {
-          served.dial(nobody);
-          await served.failsToDial("refused");
+          accepted.dial(refusing);
+          await accepted.dialFails("refused");
         }
-        served.close();
+        accepted.close();
         await client.getsReset();
-        await served.ends("closed");
+        await accepted.ends("closed");
       }
     },
   },
   {
     name: "closes a client that has sent bytes and ended its output with a reset",
     contract: closing,
-    async check(bench) {
-      const [door, nobody] = [await bench.listen(), await bench.nobody()];
-      const { client, served } = await bench.accepted(door);
+    async check(harness) {
+      const [listener, refusing] = [await harness.listen(), await harness.refusingAddress()];
+      const { client, accepted } = await harness.accept(listener);
       client.end("question");
-      served.dial(nobody);
-      await served.failsToDial("refused");
-      served.close();
+      accepted.dial(refusing);
+      await accepted.dialFails("refused");
+      accepted.close();
       await client.getsReset();
-      await served.ends("closed");
+      await accepted.ends("closed");
     },
   },
   {
     name: "closes a client that is dialled for",
     contract: `${closing} So is one that is being dialled for.`,
-    async check(bench) {
-      const [door, backend, hole] = [await bench.listen(), await bench.backend(), await bench.blackHole()];
+    async check(harness) {
+      const [listener, backend, hole] = [
+        await harness.listen(),
+        await harness.backend(),
+        await harness.blackHole(),
+      ];
       for (const address of [hole, backend.address]) {
-        const { client, served } = await bench.accepted(door);
+        const { client, accepted } = await harness.accept(listener);
         await client.send("question");
-        served.dial(address);
-        served.close();
+        accepted.dial(address);
+        accepted.close();
         await client.getsReset();
-        await served.ends("closed");
+        await accepted.ends("closed");
       }
     },
   },
 ];
 
-const aborting = "kill() resets both sides now, and the end follows.";
+const aborting = "abort() resets both sides now, and the end follows.";
 
-/** How a proxy ends connections at once. */
+/** Connections that the proxy ends at once. */
 export const abortCases: readonly RelayCase[] = [
   {
-    name: "kills a client without a backend",
+    name: "aborts a client without a backend",
     contract: aborting,
-    async check(bench) {
-      const [door, hole] = [await bench.listen(), await bench.blackHole()];
+    async check(harness) {
+      const [listener, hole] = [await harness.listen(), await harness.blackHole()];
       for (const dials of [0, 1]) {
-        const { client, served } = await bench.accepted(door);
-        if (dials) served.dial(hole);
-        served.kill();
+        const { client, accepted } = await harness.accept(listener);
+        if (dials) accepted.dial(hole);
+        accepted.abort();
         await client.getsReset();
-        await served.ends("aborted");
+        await accepted.ends("aborted");
       }
     },
   },
   {
-    name: "kills a connection",
+    name: "aborts a connection",
     contract: aborting,
-    async check(bench) {
-      const { client, server, served } = await bench.connection();
+    async check(harness) {
+      const { client, server, accepted } = await harness.connection();
       client.send("question");
       await server.gets("question");
-      served.kill();
+      accepted.abort();
       await Promise.all([client.getsReset(), server.getsReset()]);
-      const { bytesFromClient } = await served.ends("aborted");
-      if (bytesFromClient !== 8) throw new Surprise(`${bytesFromClient} bytes in place of 8`);
+      const { bytesFromClient } = await accepted.ends("aborted");
+      if (bytesFromClient !== 8) throw new Mismatch(`${bytesFromClient} bytes in place of 8`);
     },
   },
   {
-    name: "kills a connection of which one side has ended its output",
+    name: "aborts a connection of which one side has ended its output",
     contract: aborting,
-    async check(bench) {
-      const { client, server, served } = await bench.connection();
+    async check(harness) {
+      const { client, server, accepted } = await harness.connection();
       client.end("question");
       await server.getsEnd("question");
-      served.kill();
+      accepted.abort();
       await Promise.all([client.getsReset(), server.noticesReset()]);
-      await served.ends("aborted");
+      await accepted.ends("aborted");
     },
   },
   {
-    name: "kills connections while the end of a side's input waits behind bytes for a slow reader",
+    name: "aborts connections while an end of input is pending behind bytes for a slow reader",
     contract: aborting,
-    async check(bench) {
-      const [door, backend] = [await bench.listen(), await bench.backend()];
-      // How much the system holds is not known, so that many lengths are tried.
+    async check(harness) {
+      const [listener, backend] = [await harness.listen(), await harness.backend()];
+      // How much the kernel buffers is unknown, so many lengths are tried.
       for (let length = 256 * 1024; length < 8 * 1024 * 1024; length += 256 * 1024) {
-        const { client, server, served } = await bench.connected(door, backend);
-        client.hold();
+        const { client, server, accepted } = await harness.connect(listener, backend);
+        client.pause();
         client.expect(new ByteStream(length));
-        void server.pour(new ByteStream(length), length).then(() => server.end());
-        // Each arrives through the relay, which gets as much time to read all that it takes.
+        void server.sendStream(new ByteStream(length), length).then(() => server.end());
+        // Each is a round trip in which the relay can read what it will.
         for (let count = 0; count < 20; count++) await client.pings(server);
-        served.kill();
+        accepted.abort();
         await server.getsReset();
-        client.flow();
+        client.resume();
         await client.getsAllOrReset(length);
-        await served.ends("aborted");
+        await accepted.ends("aborted");
       }
     },
   },
   {
-    name: "does nothing when it is told to kill what has ended",
-    contract: "kill(): nothing happens if it has ended already.",
-    async check(bench) {
-      const [door, backend] = [await bench.listen(), await bench.backend()];
-      const first = await bench.connected(door, backend);
-      first.served.react = event => {
-        if (event === "ended") first.served.kill();
+    name: "does nothing when a client that has ended is aborted",
+    contract: "abort() does nothing if the client has ended.",
+    async check(harness) {
+      const [listener, backend] = [await harness.listen(), await harness.backend()];
+      const first = await harness.connect(listener, backend);
+      first.accepted.onEvent = event => {
+        if (event === "ended") first.accepted.abort();
       };
       first.client.end();
       first.server.end();
-      await first.served.ends("finished");
-      const second = await bench.connected(door, backend);
-      first.served.kill();
+      await first.accepted.ends("finished");
+      const second = await harness.connect(listener, backend);
+      first.accepted.abort();
       second.client.send("stays");
       await second.server.gets("stays");
-      second.served.kill();
-      second.served.kill();
-      await second.served.ends("aborted");
+      second.accepted.abort();
+      second.accepted.abort();
+      await second.accepted.ends("aborted");
     },
   },
   {
-    name: "can be told to kill from within every event, and from within onClient()",
+    name: "can abort from within every event, and from within onClient()",
     contract: aborting,
-    async check(bench) {
-      const [backend, nobody] = [await bench.backend(), await bench.nobody()];
-      const door = await bench.listen();
-      for (const address of [backend.address, nobody]) {
-        const { client, served } = await bench.accepted(door);
-        served.react = event => {
-          if (event !== "ended") served.kill();
+    async check(harness) {
+      const [backend, refusing] = [await harness.backend(), await harness.refusingAddress()];
+      const listener = await harness.listen();
+      for (const address of [backend.address, refusing]) {
+        const { client, accepted } = await harness.accept(listener);
+        accepted.onEvent = event => {
+          if (event !== "ended") accepted.abort();
         };
-        served.dial(address);
-        await (address === nobody ? served.failsToDial("refused") : served.isConnected());
+        accepted.dial(address);
+        await (address === refusing ? accepted.dialFails("refused") : accepted.isConnected());
         await client.getsReset();
-        await served.ends("aborted");
+        await accepted.ends("aborted");
       }
-      const killed: Served[] = [];
-      const deadly = await bench.listen({
-        greet(served) {
-          killed.push(served);
-          served.kill();
+      const aborted: AcceptedClient[] = [];
+      const aborting = await harness.listen({
+        onClient(accepted) {
+          aborted.push(accepted);
+          accepted.abort();
           return true;
         },
       });
-      const client = bench.client(deadly.address);
+      const client = harness.client(aborting.address);
       await client.getsReset();
-      for (const served of killed) await served.ends("aborted");
+      for (const accepted of aborted) await accepted.ends("aborted");
     },
   },
 ];

@@ -1,24 +1,28 @@
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import type { RelayCase } from "../test-support/harness.js";
-import { Surprise } from "../test-support/waitable.js";
+import { Mismatch } from "../test-support/waitable.js";
 
 const failed = "After a dial that failed the client waits for another.";
 
-/** What becomes of dials that fail, and of the clients that wait for them. */
+/** Dials that fail, and their clients. */
 export const dialCases: readonly RelayCase[] = [
   {
-    name: "tells that a dial was refused, and dials again for the same client",
+    name: "reports that a dial was refused, and dials again for the same client",
     contract: failed,
-    async check(bench) {
-      const [door, backend, nobody] = [await bench.listen(), await bench.backend(), await bench.nobody()];
-      const { client, served } = await bench.accepted(door);
+    async check(harness) {
+      const [listener, backend, refusing] = [
+        await harness.listen(),
+        await harness.backend(),
+        await harness.refusingAddress(),
+      ];
+      const { client, accepted } = await harness.accept(listener);
       client.send("early");
       for (let count = 0; count < 3; count++) {
-        served.dial(nobody);
-        await served.failsToDial("refused");
+        accepted.dial(refusing);
+        await accepted.dialFails("refused");
       }
-      served.dial(backend.address);
-      await served.isConnected();
+      accepted.dial(backend.address);
+      await accepted.isConnected();
       const server = await backend.next();
       await server.gets("early");
       server.end("answer");
@@ -28,114 +32,130 @@ export const dialCases: readonly RelayCase[] = [
   {
     name: "dials again from within dialFailed()",
     contract: failed,
-    async check(bench) {
-      const [door, backend, nobody] = [await bench.listen(), await bench.backend(), await bench.nobody()];
-      const { client, served } = await bench.accepted(door);
+    async check(harness) {
+      const [listener, backend, refusing] = [
+        await harness.listen(),
+        await harness.backend(),
+        await harness.refusingAddress(),
+      ];
+      const { client, accepted } = await harness.accept(listener);
       client.end("early");
-      served.react = event => {
-        if (event === "dialFailed") served.dial(backend.address);
+      accepted.onEvent = event => {
+        if (event === "dialFailed") accepted.dial(backend.address);
       };
-      served.dial(nobody);
-      await served.failsToDial("refused");
-      await served.isConnected();
+      accepted.dial(refusing);
+      await accepted.dialFails("refused");
+      await accepted.isConnected();
       await (await backend.next()).getsEnd("early");
     },
   },
   {
-    name: "tells that a dial got no answer in time, and dials again for the same client",
+    name: "reports that a dial timed out, and dials again for the same client",
     contract: failed,
-    async check(bench) {
-      const [door, backend, hole] = [await bench.listen(), await bench.backend(), await bench.blackHole()];
-      const { client, served } = await bench.accepted(door);
+    async check(harness) {
+      const [listener, backend, hole] = [
+        await harness.listen(),
+        await harness.backend(),
+        await harness.blackHole(),
+      ];
+      const { client, accepted } = await harness.accept(listener);
       client.send("early");
       const since = performance.now();
-      served.dial(hole, 300);
-      await served.failsToDial("timed-out");
+      accepted.dial(hole, 300);
+      await accepted.dialFails("timed-out");
       const tookMs = performance.now() - since;
-      if (tookMs < 295) throw new Surprise(`a dial that may take 300 ms was given up after ${tookMs} ms`);
-      served.dial(backend.address);
-      await served.isConnected();
+      if (tookMs < 295) throw new Mismatch(`a dial that may take 300 ms timed out after ${tookMs} ms`);
+      accepted.dial(backend.address);
+      await accepted.isConnected();
       await (await backend.next()).gets("early");
     },
   },
   {
-    name: "tells that an address cannot be reached, though the system says so at once",
+    name: "reports an unreachable address after dial() has returned",
     contract: failed,
-    async check(bench) {
-      const [door, backend] = [await bench.listen(), await bench.backend()];
-      const { served } = await bench.accepted(door);
+    async check(harness) {
+      const [listener, backend] = [await harness.listen(), await harness.backend()];
+      const { accepted } = await harness.accept(listener);
       // TCP has no broadcast.
-      served.dial({ host: "255.255.255.255", port: 9 });
-      await served.failsToDial();
-      served.dial(backend.address);
-      await served.isConnected();
+      accepted.dial({ host: "255.255.255.255", port: 9 });
+      await accepted.dialFails();
+      accepted.dial(backend.address);
+      await accepted.isConnected();
     },
   },
   {
-    name: "goes on with the dial for a client that ends its output meanwhile",
+    name: "continues a dial whose client ends its output meanwhile",
     contract: "An end of input on one side becomes a shutdown of the other's write side.",
-    async check(bench) {
-      const [door, backend, hole] = [await bench.listen(), await bench.backend(), await bench.blackHole()];
-      const { client, served } = await bench.accepted(door);
-      served.dial(hole, 300);
+    async check(harness) {
+      const [listener, backend, hole] = [
+        await harness.listen(),
+        await harness.backend(),
+        await harness.blackHole(),
+      ];
+      const { client, accepted } = await harness.accept(listener);
+      accepted.dial(hole, 300);
       client.end("question");
-      await served.failsToDial("timed-out");
-      served.dial(backend.address);
-      await served.isConnected();
+      await accepted.dialFails("timed-out");
+      accepted.dial(backend.address);
+      await accepted.isConnected();
       const server = await backend.next();
       await server.getsEnd("question");
       server.end("answer");
       await client.getsEnd("answer");
-      await served.ends("finished");
+      await accepted.ends("finished");
     },
   },
 ];
 
 const cancelled =
-  "cancelDial() gives up the dial: no event of it follows, and the client may be dialled for again.";
-const gone = "If a client goes away while it is dialled for, its end follows.";
+  "cancelDial() cancels the dial: it causes no event, and the client may be dialled for again.";
+const gone = "If a client disconnects while it is dialled for, its end follows.";
 
-/** What becomes of dials that nobody waits for any more: they were given up, or their client is gone. */
+/** Dials that are cancelled, or whose client is gone. */
 export const cancelledDialCases: readonly RelayCase[] = [
   {
-    name: "gives up a dial that gets no answer, and dials again for the same client",
+    name: "cancels a dial that gets no answer, and dials again for the same client",
     contract: cancelled,
-    async check(bench) {
-      const [door, backend, hole] = [await bench.listen(), await bench.backend(), await bench.blackHole()];
-      const { client, served } = await bench.accepted(door);
+    async check(harness) {
+      const [listener, backend, hole] = [
+        await harness.listen(),
+        await harness.backend(),
+        await harness.blackHole(),
+      ];
+      const { client, accepted } = await harness.accept(listener);
       client.send("early");
-      served.dial(hole);
+      accepted.dial(hole);
       await eventLoopTurn();
-      served.cancelDial();
-      served.dial(hole);
-      served.cancelDial();
-      served.dial(backend.address);
-      await served.isConnected();
+      accepted.cancelDial();
+      accepted.dial(hole);
+      accepted.cancelDial();
+      accepted.dial(backend.address);
+      await accepted.isConnected();
       const server = await backend.next();
       client.end(", late");
       await server.getsEnd("early, late");
       server.end();
-      await served.ends("finished");
+      await accepted.ends("finished");
     },
   },
   {
-    name: "gives up a dial whenever it is told to, and loses nothing unseen",
+    name: "cancels dials at any time, and resets the client where bytes were lost",
     contract: cancelled,
-    async check(bench) {
-      const [door, right] = [await bench.listen(), await bench.backend()];
+    async check(harness) {
+      const [listener, right] = [await harness.listen(), await harness.backend()];
       for (let round = 0; round < 200; round++) {
-        const wrong = await bench.backend();
-        const { client, served } = await bench.accepted(door);
+        const wrong = await harness.backend();
+        const { client, accepted } = await harness.accept(listener);
         await client.send(`early ${round}`);
         for (let turn = 0; turn < round % 4; turn++) await eventLoopTurn();
-        served.dial(wrong.address);
+        accepted.dial(wrong.address);
         for (let turn = 0; turn < round % 5; turn++) await eventLoopTurn();
-        const won = served.pending > 0;
+        const won = accepted.pending > 0;
         if (!won) {
-          served.cancelDial();
-          served.dial(right.address);
+          accepted.cancelDial();
+          accepted.dial(right.address);
         }
-        if (!(await served.isConnectedUnlessTooLate())) {
+        if (!(await accepted.isConnectedUnlessTooLate())) {
           await client.noticesReset();
           continue;
         }
@@ -143,14 +163,14 @@ export const cancelledDialCases: readonly RelayCase[] = [
         await server.gets(`early ${round}`);
         server.end();
         client.end();
-        await served.ends("finished");
+        await accepted.ends("finished");
         if (won) continue;
         for (const peer of wrong.peers) {
           await peer.until(
-            () => peer.fate,
-            () => `${peer}, of a dial that was given up`,
+            () => peer.inputEnd,
+            () => `${peer}, of a cancelled dial`,
           );
-          if (peer.received > 0) throw new Surprise(`${peer}, of a dial that was given up`);
+          if (peer.received > 0) throw new Mismatch(`${peer}, of a cancelled dial`);
         }
       }
     },
@@ -158,35 +178,35 @@ export const cancelledDialCases: readonly RelayCase[] = [
   {
     name: "ends a client that is reset while it is dialled for",
     contract: gone,
-    async check(bench) {
-      const [door, hole] = [await bench.listen(), await bench.blackHole()];
+    async check(harness) {
+      const [listener, hole] = [await harness.listen(), await harness.blackHole()];
       for (const early of ["", "early"]) {
-        const { client, served } = await bench.accepted(door);
+        const { client, accepted } = await harness.accept(listener);
         if (early) await client.send(early);
-        served.dial(hole);
+        accepted.dial(hole);
         await eventLoopTurn();
         await client.reset();
-        await served.ends("client-failed", "reset");
+        await accepted.ends("client-failed", "reset");
       }
     },
   },
   {
     name: "ends a client that was reset shortly before its dial",
     contract: gone,
-    async check(bench) {
-      const [door, backend] = [await bench.listen(), await bench.backend()];
+    async check(harness) {
+      const [listener, backend] = [await harness.listen(), await harness.backend()];
       for (let round = 0; round < 20; round++) {
-        const { client, served } = await bench.accepted(door);
+        const { client, accepted } = await harness.accept(listener);
         await client.reset();
         for (let turn = 0; turn < round % 5; turn++) await eventLoopTurn();
-        if (!served.end) served.dial(backend.address);
-        await served.until(
-          () => served.end,
-          () => `ended() is missing (so far: ${served})`,
+        if (!accepted.end) accepted.dial(backend.address);
+        await accepted.until(
+          () => accepted.end,
+          () => `ended() is missing (so far: ${accepted})`,
         );
-        if (served.end?.reason !== "client-failed") throw new Surprise(`${served}`);
+        if (accepted.end?.reason !== "client-failed") throw new Mismatch(`${accepted}`);
       }
-      await bench.lull();
+      await harness.roundTrips();
     },
   },
 ];

@@ -5,7 +5,7 @@ testThatFaultsAreCaught({
     "a client that has ended its output still gets the answer",
     /the client .* saw an end/,
   ],
-  "ends before what waits": [
+  "ends before pending bytes": [
     "an end of output comes after all that was sent before it, however slowly that is read",
     /(did not get|waits for) 16777216 bytes|waits for an end of input/,
   ],
@@ -16,7 +16,7 @@ testThatFaultsAreCaught({
     "a backend's reset reaches the client as a reset",
     /the client got 7 bytes and saw an end, in place of a reset/,
   ],
-  "keeps resets to itself": [
+  "does not pass on resets": [
     "a client's reset reaches the backend of a connection without a byte",
     /the backend got 0 bytes and is open waits for a reset/,
   ],
@@ -24,11 +24,11 @@ testThatFaultsAreCaught({
     "a backend's reset right behind its last bytes is a reset to the client",
     /the client got 1 bytes, .* and saw an end, in place of a reset/,
   ],
-  "blames the other side": [
+  "reports the other side": [
     "a client's reset reaches the backend as a reset",
     /ended\(\) with backend-failed .* in place of client-failed/,
   ],
-  "says no error": [
+  "reports no error": [
     "a client's reset reaches the backend as a reset",
     /ended\(\) with undefined, in place of a GatewayError reset/,
   ],

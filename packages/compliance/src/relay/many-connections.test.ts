@@ -5,8 +5,8 @@ testThatFaultsAreCaught({
     "serves many connections at once, each with its own bytes",
     /the client .* 'connection \d+'/,
   ],
-  "keeps descriptors": [
-    "keeps no descriptor of connections that have ended, whatever ended them",
-    /\d+ descriptors are open, where it was \d+ before/,
+  "leaks descriptors": [
+    "keeps no descriptor of connections that have ended, however they ended",
+    /\d+ descriptors are open, \d+ were before/,
   ],
 });

@@ -1,52 +1,52 @@
 import type { Address } from "@gw/interface";
-import type { Door } from "../test-support/accepted-client.js";
+import type { TestListener } from "../test-support/accepted-client.js";
 import type { Backend } from "../test-support/backend.js";
 import {
-  type Bench,
   descriptorsAreKnown,
   descriptorsFallTo,
+  type Harness,
   openDescriptors,
   type RelayCase,
 } from "../test-support/harness.js";
-import { Surprise } from "../test-support/waitable.js";
+import { Mismatch } from "../test-support/waitable.js";
 
 /** How many clients connect at a time. */
 const connecting = 500;
 
-/** What becomes of many connections. */
+/** Many connections. */
 export const manyConnectionsCases: readonly RelayCase[] = [
   {
     name: "serves many connections at once, each with its own bytes",
     contract: "Bytes arrive at the other side of their connection.",
-    async check(bench) {
-      const { connections } = bench.sizes;
-      const { door, backend } = await echoing(bench);
-      const open = await atOnce(connecting, connections, async index => {
-        const { client, served } = await bench.accepted(door);
-        await served.isConnected();
+    async check(harness) {
+      const { connections } = harness.sizes;
+      const { listener, backend } = await echoingBackend(harness);
+      const open = await runConcurrently(connecting, connections, async index => {
+        const { client, accepted } = await harness.accept(listener);
+        await accepted.isConnected();
         client.send(`connection ${index}`);
-        return { client, served, index };
+        return { client, accepted, index };
       });
       await Promise.all(
-        open.map(async ({ client, served, index }) => {
+        open.map(async ({ client, accepted, index }) => {
           await client.gets(`connection ${index}`);
           client.end(", the end");
           await client.getsEnd(", the end");
-          await served.ends("finished");
+          await accepted.ends("finished");
         }),
       );
       const { length } = backend.peers;
-      if (length !== connections) throw new Surprise(`the backend accepted ${length} connections`);
+      if (length !== connections) throw new Mismatch(`the backend accepted ${length} connections`);
     },
   },
   {
     name: "keeps many idle connections open",
     contract: "Where no timeout is set, connections stay until one side ends them.",
-    async check(bench) {
-      const { door } = await echoing(bench);
-      const open = await atOnce(connecting, bench.sizes.idleConnections, async () => {
-        const { client, served } = await bench.accepted(door);
-        await served.isConnected();
+    async check(harness) {
+      const { listener } = await echoingBackend(harness);
+      const open = await runConcurrently(connecting, harness.sizes.idleConnections, async () => {
+        const { client, accepted } = await harness.accept(listener);
+        await accepted.isConnected();
         return client;
       });
       for (const client of open) client.send(".");
@@ -54,85 +54,92 @@ export const manyConnectionsCases: readonly RelayCase[] = [
     },
   },
   {
-    name: "keeps no descriptor of connections that have ended, whatever ended them",
-    contract: "With the end all is closed.",
+    name: "keeps no descriptor of connections that have ended, however they ended",
+    contract: "Everything is closed by the time of the end.",
     possible: descriptorsAreKnown,
-    async check(bench) {
-      const [door, backend, nobody] = [await bench.listen(), await bench.backend(), await bench.nobody()];
-      backend.serve = peer => peer.echo();
-      const one = (index: number): Promise<void> => endOne(bench, door, backend.address, nobody, index);
-      await atOnce(50, Math.min(500, bench.sizes.turnover), one);
+    async check(harness) {
+      const [listener, backend, refusing] = [
+        await harness.listen(),
+        await harness.backend(),
+        await harness.refusingAddress(),
+      ];
+      backend.onConnection = peer => peer.echo();
+      const one = (index: number): Promise<void> =>
+        openAndEnd(harness, listener, backend.address, refusing, index);
+      await runConcurrently(50, Math.min(500, harness.sizes.turnover), one);
       const before = openDescriptors();
-      await atOnce(50, bench.sizes.turnover, one);
+      await runConcurrently(50, harness.sizes.turnover, one);
       for (const peer of backend.peers) peer.socket.destroy();
-      // What is kept for later connections, such as pipes, is not one for each that was.
-      await descriptorsFallTo(before + 32, bench.sizes.limitMs);
+      // What a relay keeps for later connections, such as pipes, does not grow with their number.
+      await descriptorsFallTo(before + 32, harness.sizes.limitMs);
     },
   },
 ];
 
-/** A listener whose clients are connected to a backend that sends back what it gets. */
-async function echoing(bench: Bench): Promise<{ readonly door: Door; readonly backend: Backend }> {
-  const backend = await bench.backend();
-  backend.serve = peer => peer.echo();
-  const door = await bench.listen({
-    greet(served) {
-      served.dial(backend.address);
+/** A listener whose clients are connected to a backend that echoes. */
+async function echoingBackend(
+  harness: Harness,
+): Promise<{ readonly listener: TestListener; readonly backend: Backend }> {
+  const backend = await harness.backend();
+  backend.onConnection = peer => peer.echo();
+  const listener = await harness.listen({
+    onClient(accepted) {
+      accepted.dial(backend.address);
       return true;
     },
   });
-  return { door, backend };
+  return { listener, backend };
 }
 
-/** Opens one connection that ends in the way that is `index`'s turn. */
-async function endOne(
-  bench: Bench,
-  door: Door,
+/** Opens one connection and ends it in one of five ways, by `index`. */
+async function openAndEnd(
+  harness: Harness,
+  listener: TestListener,
   backend: Address,
-  nobody: Address,
+  refusing: Address,
   index: number,
 ): Promise<void> {
-  const { client, served } = await bench.accepted(door);
+  const { client, accepted } = await harness.accept(listener);
   const connected = async (): Promise<void> => {
-    served.dial(backend);
-    await served.isConnected();
+    accepted.dial(backend);
+    await accepted.isConnected();
   };
-  const ways: readonly (() => Promise<unknown>)[] = [
+  const endings: readonly (() => Promise<unknown>)[] = [
     async () => {
       await connected();
       client.end("question");
       await client.getsEnd("question");
-      await served.ends("finished");
+      await accepted.ends("finished");
     },
     async () => {
       await connected();
       await client.reset();
-      await served.ends("client-failed");
+      await accepted.ends("client-failed");
     },
     async () => {
       await connected();
-      served.kill();
-      await served.ends("aborted");
+      accepted.abort();
+      await accepted.ends("aborted");
     },
     async () => {
-      served.dial(nobody);
-      await served.failsToDial("refused");
-      served.close();
-      await served.ends("closed");
+      accepted.dial(refusing);
+      await accepted.dialFails("refused");
+      accepted.close();
+      await accepted.ends("closed");
     },
     async () => {
-      served.dial(backend);
-      served.cancelDial();
-      served.close();
-      await served.ends("closed");
+      accepted.dial(backend);
+      accepted.cancelDial();
+      accepted.close();
+      await accepted.ends("closed");
     },
   ];
-  await ways[index % ways.length]?.();
+  await endings[index % endings.length]?.();
   client.socket.destroy();
 }
 
-/** Runs `run` for 0 to `count` - 1, up to `limit` at a time. */
-async function atOnce<Result>(
+/** Runs `run` for 0 to `count` - 1, at most `limit` at a time. */
+async function runConcurrently<Result>(
   limit: number,
   count: number,
   run: (index: number) => Promise<Result>,

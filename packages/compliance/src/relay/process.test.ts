@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { relay } from "../../test/relays.js";
 import { relayCompliance } from "./relay-compliance.js";
 
-/** A module that exports a relay which keeps only what this takes. `listening` is run once it listens. */
+/** A module that exports a relay with only what these cases need. `listening` is code that runs once it listens. */
 function factory(listening: string): { readonly module: string; readonly name: string } {
   const source = `
     import { once } from "node:events";
@@ -33,14 +33,14 @@ function factory(listening: string): { readonly module: string; readonly name: s
 function run(listening: string): Promise<void> {
   const cases = relayCompliance(() => relay(), { factory: factory(listening), limitMs: 3_000 });
   const one = cases.find(({ name }) => name.startsWith("keeps its process alive"));
-  return one?.run() ?? Promise.reject(new Error("there is no such case"));
+  return one?.run() ?? Promise.reject(new Error("no such case"));
 }
 
-test("a relay keeps its process alive, and no longer than it must", async () => {
+test("a relay keeps its process alive only while something is open", async () => {
   await run("");
 });
 
-const caught: { readonly [fault: string]: readonly [listening: string, saying: RegExp] } = {
+const caught: { readonly [fault: string]: readonly [listening: string, message: RegExp] } = {
   "does not keep its process alive while it listens": [
     "server.unref();",
     /it exited with 0, after.*listening/,
@@ -49,20 +49,20 @@ const caught: { readonly [fault: string]: readonly [listening: string, saying: R
     'server.on("connection", socket => clearInterval(socket.alive));',
     /it exited with 0, after.*alive with a listener/s,
   ],
-  "keeps its process alive for nothing": [
+  "keeps its process alive with nothing open": [
     "setInterval(() => {}, 1000);",
-    /it does not exit, with nothing open/,
+    /it does not exit with nothing open/,
   ],
   "fails in a process of its own": [
     'throw new Error("no such system");',
     /it exited with 1.*no such system/s,
   ],
 };
-test.each(Object.entries(caught))("catches a relay that %s", async (_, [listening, saying]) => {
-  await expect(run(listening)).rejects.toThrow(saying);
+test.each(Object.entries(caught))("catches a relay that %s", async (_, [listening, message]) => {
+  await expect(run(listening)).rejects.toThrow(message);
 });
 
-test("is not tried without a factory for another process", () => {
+test("has no such case without a factory for another process", () => {
   const names = relayCompliance(() => relay()).map(({ name }) => name);
   expect(names.filter(name => name.includes("process"))).toEqual([]);
 });

@@ -1,28 +1,28 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { formatAddress } from "@gw/interface";
 import { loopback, noTimeouts, type RelayCase } from "../test-support/harness.js";
-import { Changing, Surprise } from "../test-support/waitable.js";
+import { Mismatch, Waitable } from "../test-support/waitable.js";
 import type { RelayFactory } from "./options.js";
 
-/** What a relay is to the process that it runs in, which must be one of its own to see. */
+/** Whether a relay keeps its process alive, which takes a process of its own. */
 export function processCases(factory: RelayFactory): readonly RelayCase[] {
   return [
     {
       name: "keeps its process alive as long as a listener or a connection is open",
       contract: "While a listener or a connection is open, the relay keeps the process alive.",
-      async check(bench) {
-        const backend = await bench.backend();
+      async check(harness) {
+        const backend = await harness.backend();
         const settings = { backend: backend.address, listen: loopback, noTimeouts, factory };
-        const host = new Host(
+        const host = new RelayProcess(
           ["--input-type=module", "--eval", script, JSON.stringify(settings)],
-          bench.sizes.limitMs,
+          harness.sizes.limitMs,
         );
         try {
           const port = Number(await host.prints(/listening on (\d+)\n/));
           await host.prints(/alive with a listener\n/);
-          const client = bench.client({ ...loopback, port });
-          if (!(await client.settled()))
-            throw new Surprise(`${client} at ${formatAddress({ ...loopback, port })}`);
+          const client = harness.client({ ...loopback, port });
+          if (!(await client.connects()))
+            throw new Mismatch(`${client} at ${formatAddress({ ...loopback, port })}`);
           await host.prints(/alive with a client\n/);
           const server = await backend.next();
           await host.prints(/alive with a connection\n/);
@@ -40,7 +40,7 @@ export function processCases(factory: RelayFactory): readonly RelayCase[] {
   ];
 }
 
-/** Says that it is alive from timers that do not keep it so. */
+/** Prints that it is alive from timers that do not keep it alive. */
 const script = `
   const { backend, listen, noTimeouts, factory } = JSON.parse(process.argv[1]);
   const { [factory.name]: make } = await import(factory.module);
@@ -63,20 +63,20 @@ const script = `
   console.log("listening on " + listener.address.port);
   later("listener");`;
 
-/** A process with a relay, and what it says. */
-class Host extends Changing {
+/** A process with a relay, and its output. */
+class RelayProcess extends Waitable {
   readonly #process: ChildProcess;
-  #said = "";
+  #output = "";
   #code: number | string | undefined;
 
   constructor(args: readonly string[], limitMs: number) {
     super(limitMs);
-    // What Node would be told by the environment of a test is not meant for it.
+    // The environment of a test would change how Node runs there.
     const { NODE_OPTIONS: _, NODE_TEST_CONTEXT: __, ...env } = process.env;
     this.#process = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#process.stdout, this.#process.stderr])
       stream?.setEncoding("utf8").on("data", text => {
-        this.#said += text;
+        this.#output += text;
         this.changed();
       });
     this.#process.on("close", (code, signal) => {
@@ -85,23 +85,23 @@ class Host extends Changing {
     });
   }
 
-  /** Resolves with what the group of `pattern` matches in what it says. */
+  /** Resolves with what the group of `pattern` matches in the output. */
   async prints(pattern: RegExp): Promise<string> {
     const found = await this.until(
-      () => pattern.exec(this.#said) ?? (this.#code === undefined ? undefined : []),
-      () => `${pattern} is missing (so far: ${this.#said})`,
+      () => pattern.exec(this.#output) ?? (this.#code === undefined ? undefined : []),
+      () => `${pattern} is missing (so far: ${this.#output})`,
     );
     if (found.length === 0)
-      throw new Surprise(`it exited with ${this.#code}, after it had said ${this.#said}`);
+      throw new Mismatch(`it exited with ${this.#code}, after the output ${this.#output}`);
     return found[1] ?? "";
   }
 
   async exits(): Promise<void> {
     const code = await this.until(
       () => this.#code,
-      () => `it does not exit, with nothing open (${this.#said})`,
+      () => `it does not exit with nothing open (${this.#output})`,
     );
-    if (code !== 0) throw new Surprise(`it exited with ${code}, after it had said ${this.#said}`);
+    if (code !== 0) throw new Mismatch(`it exited with ${code}, after the output ${this.#output}`);
   }
 
   stop(): void {

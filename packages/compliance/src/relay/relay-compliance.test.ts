@@ -3,12 +3,12 @@ import { relay } from "../../test/relays.js";
 import { relayCompliance } from "./relay-compliance.js";
 
 describe("the reference relay", () => {
-  // A simple relay is a slow one.
+  // The reference relay is slow.
   const sizes = { bulkBytes: 64 * 1024 * 1024, connections: 500, idleConnections: 500, turnover: 1_000 };
   for (const { name, run } of relayCompliance(() => relay(), sizes)) test(name, run);
 });
 
-test("every case has a name of its own, and runs without its object or arguments", () => {
+test("every case has a unique name, and runs without its object or arguments", () => {
   const cases = relayCompliance(() => relay());
   expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
   for (const { run } of cases) expect(run.length).toBe(0);
@@ -30,7 +30,7 @@ test("a case that fails leaves nothing open", async () => {
   const open = (): number => process.getActiveResourcesInfo().filter(name => /TCP|Message/.test(name)).length;
   const before = open();
   const cases = relayCompliance(() => relay("ends after a failed dial"), { limitMs: 500 });
-  const failing = cases.filter(({ name }) => /^tells that a dial/.test(name));
+  const failing = cases.filter(({ name }) => /^reports that a dial/.test(name));
   expect(failing.length).toBe(3);
   for (const { run } of failing) await expect(run()).rejects.toThrow("ended()");
   await expect.poll(open).toBe(before);

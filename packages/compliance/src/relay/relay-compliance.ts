@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import type { Relay } from "@gw/interface";
 import { type ComplianceCase, violation } from "../suite.js";
-import { Bench, type RelayCase } from "../test-support/harness.js";
-import { Surprise } from "../test-support/waitable.js";
+import { Harness, type RelayCase } from "../test-support/harness.js";
+import { Mismatch } from "../test-support/waitable.js";
 import { backpressureCases } from "./backpressure.js";
 import { byteCases } from "./bytes.js";
 import { abortCases, closingCases } from "./close-and-abort.js";
@@ -35,10 +35,10 @@ const cases: readonly RelayCase[] = [
 ];
 
 /**
- * What every relay must do, over real sockets of the loopback device. Run the cases one after the other; those
- * that this machine cannot try (no IPv6, no `/proc`) are left out.
+ * What every relay must do, over real sockets of the loopback device. Run the cases one after the other. Cases
+ * that this machine cannot run (no IPv6, no `/proc`) are left out.
  *
- * @param make a relay for each case; what it throws fails the case that asked for it
+ * @param make returns a relay for each case; what it throws fails the case that called it
  */
 export function relayCompliance(
   make: () => Relay | Promise<Relay>,
@@ -50,24 +50,24 @@ export function relayCompliance(
     .map(({ name, contract, check }) => ({
       name,
       async run() {
-        const bench = new Bench(await make(), sizesOf(sizes));
+        const harness = new Harness(await make(), sizesOf(sizes));
         try {
-          await judged(contract, () => check(bench));
+          await asViolation(contract, () => check(harness));
         } catch (error) {
-          // What went wrong first is told, though closing may fail as well.
-          await bench.close().catch(() => {});
+          // The first error is reported, though closing may fail as well.
+          await harness.close().catch(() => {});
           throw error;
         }
-        await bench.close();
+        await harness.close();
       },
     }));
 }
 
-async function judged(contract: string, check: () => Promise<void>): Promise<void> {
+async function asViolation(contract: string, check: () => Promise<void>): Promise<void> {
   try {
     await check();
   } catch (error) {
-    const seen = error instanceof Surprise ? error.message : `${inspect(error, { depth: 0 })} was thrown`;
+    const seen = error instanceof Mismatch ? error.message : `${inspect(error, { depth: 0 })} was thrown`;
     throw violation(contract, seen, error);
   }
 }

@@ -5,11 +5,11 @@ import { ByteStream } from "../test-support/random.js";
 /** What one side of a connection does. */
 export interface SidePlan {
   readonly stream: ByteStream;
-  /** How many bytes it sends. */
+  /** Bytes that it sends. */
   readonly length: number;
   /** What it does then. */
   readonly ending: "end" | "reset" | "end and reset";
-  /** It sends so many small pieces, with pauses, before the rest. */
+  /** Small pieces that it sends, with pauses, before the rest. */
   readonly pieces: number;
   readonly reading: "fast" | "slow" | "late";
   readonly random: () => number;
@@ -19,35 +19,35 @@ export interface SidePlan {
 export interface Plan {
   readonly up: SidePlan;
   readonly down: SidePlan;
-  /** How many dials are refused before the one that is not. */
+  /** Dials that are refused before the one that succeeds. */
   readonly refusals: number;
-  /** After how many turns of the event loop the first dial is given up. */
+  /** Turns of the event loop after which the first dial is cancelled. */
   readonly cancelAfter: number | undefined;
-  /** Whether the client is closed in place of being dialled for. */
+  /** Whether the client is closed instead of dialled for. */
   readonly closes: boolean;
-  /** When it is killed. */
-  readonly killAfterMs: number | undefined;
+  /** Time after which the client is aborted. */
+  readonly abortAfterMs: number | undefined;
 }
 
-/** One of many plans. */
-export function planOf(random: () => number): Plan {
+/** A random plan. */
+export function randomPlan(random: () => number): Plan {
   const maybe = <Value>(odds: number, value: Value): Value | undefined =>
     random() < odds ? value : undefined;
   return {
-    up: sidePlanOf(random),
-    down: sidePlanOf(random),
+    up: randomSidePlan(random),
+    down: randomSidePlan(random),
     refusals: maybe(0.1, 1) ?? 0,
     cancelAfter: maybe(0.1, Math.floor(random() * 5)),
     closes: random() < 0.02,
-    killAfterMs: maybe(0.1, random() * 20),
+    abortAfterMs: maybe(0.1, random() * 20),
   };
 }
 
-function sidePlanOf(random: () => number): SidePlan {
+function randomSidePlan(random: () => number): SidePlan {
   const [ending, reading] = [random(), random()];
   return {
     stream: new ByteStream(Math.floor(random() * 2 ** 31)),
-    length: lengthOf(random),
+    length: randomLength(random),
     ending: ending < 0.8 ? "end" : ending < 0.9 ? "reset" : "end and reset",
     pieces: random() < 0.3 ? Math.floor(random() * 20) : 0,
     reading: reading < 0.7 ? "fast" : reading < 0.85 ? "slow" : "late",
@@ -55,8 +55,8 @@ function sidePlanOf(random: () => number): SidePlan {
   };
 }
 
-/** Mostly short; sometimes nothing, and sometimes more than the system holds for a reader that is late. */
-function lengthOf(random: () => number): number {
+/** Mostly short; sometimes 0, and sometimes more than the kernel buffers for a late reader. */
+function randomLength(random: () => number): number {
   const kind = random();
   if (kind < 0.1) return 0;
   return Math.floor(kind < 0.94 ? 2 ** (random() * 20) : random() * 12 * 2 ** 20);
@@ -71,7 +71,7 @@ export async function send(peer: Peer, { stream, length, ending, pieces, random 
     sent += chunk.length;
     await (random() < 0.5 ? eventLoopTurn() : pause(random() * 3));
   }
-  await peer.pour(stream, length, sent);
+  await peer.sendStream(stream, length, sent);
   if (ending !== "reset") peer.end();
   if (ending === "end and reset") await pause(random() * 10);
   if (ending !== "end") await peer.reset();
@@ -80,21 +80,21 @@ export async function send(peer: Peer, { stream, length, ending, pieces, random 
 /**
  * Reads as planned.
  *
- * @param isSent whether the other side has got rid of all that it sends; it has not while it is held back
+ * @param isSent whether the other side has sent everything; it has not while it is held back
  */
 export async function read(peer: Peer, plan: SidePlan, isSent: () => boolean): Promise<void> {
   const { reading, random } = plan;
   if (reading === "late") {
-    peer.hold();
+    peer.pause();
     const late = performance.now() + random() * 2_000;
     while (!isSent() && performance.now() < late) await pause(10);
   }
   if (reading === "slow") {
-    const sips = Math.floor(random() * 50);
-    for (let count = 0; count < sips && peer.fate === undefined; count++) {
-      peer.sip();
+    const chunks = Math.floor(random() * 50);
+    for (let count = 0; count < chunks && peer.inputEnd === undefined; count++) {
+      peer.readOnce();
       await pause(random() * 2);
     }
   }
-  peer.flow();
+  peer.resume();
 }

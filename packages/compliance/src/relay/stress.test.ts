@@ -10,14 +10,14 @@ test("the reference relay keeps the contract under stress", async () => {
 });
 
 const caught: { readonly [fault in Fault]?: RegExp } = {
-  "takes resets for ends": /saw an end, of \d+ bytes before a reset|though nobody asked for that/,
+  "takes resets for ends": /saw an end, of \d+ bytes before a reset|which the plan does not allow/,
   "ends twice": /exactly once/,
   miscounts: /bytes that were read|after \d+ of \d+ bytes/,
 };
-test.each(Object.entries(caught))("catches a relay that %s", async (fault, saying) => {
-  // It ends with the first that goes wrong.
+test.each(Object.entries(caught))("catches a relay that %s", async (fault, message) => {
+  // It stops at the first failure.
   const { run } = relayStress(() => relay(fault as Fault), { ...stress, seconds: 30 });
-  await expect(run()).rejects.toThrow(saying);
+  await expect(run()).rejects.toThrow(message);
 });
 
 test("catches a relay that never ends", async () => {
@@ -25,7 +25,7 @@ test("catches a relay that never ends", async () => {
   await expect(run()).rejects.toThrow(/ended\(\) is missing/);
 });
 
-test("says which seed it has drawn", () => {
+test("names the seed that it has drawn", () => {
   expect(relayStress(() => relay()).name).toMatch(/\(seed \d+\)$/);
   expect(relayStress(() => relay(), { seed: 7 }).name).toMatch(/\(seed 7\)$/);
 });

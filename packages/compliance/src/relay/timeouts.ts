@@ -1,28 +1,28 @@
 import { existsSync, readFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Bench, Connection, RelayCase } from "../test-support/harness.js";
+import type { Connection, Harness, RelayCase } from "../test-support/harness.js";
 import { ByteStream } from "../test-support/random.js";
-import { Surprise } from "../test-support/waitable.js";
+import { Mismatch } from "../test-support/waitable.js";
 
-/** On a machine that goes on without standing still; otherwise longer. */
+/** On a machine whose event loop is not held up; on others five times as long. */
 const shortMs = 1_000;
-/** Between two signs of life: often enough on a slow machine as well. */
+/** Between two bytes of traffic: often enough on a slow machine as well. */
 const paceMs = 50;
 const nanosecondsPerMs = 1e6;
 
 /**
- * The timeouts. None of these cases waits to see that nothing happens: what must live on does so until another
- * connection of the same listener, which must not, has been timed out.
+ * The timeouts. No case sleeps to see that nothing happens: a connection that must stay open is compared with another
+ * one of the same listener that must time out.
  */
 export const timeoutCases: readonly RelayCase[] = [
   {
     name: "times out idle connections, and not those with traffic in either direction",
     contract: "A connection without a byte in either direction for idleTimeoutMs is reset.",
-    check: withTime(async (bench, timeoutMs) => {
-      const door = await bench.listen({ settings: { idleTimeoutMs: timeoutMs } });
-      const backend = await bench.backend();
-      const [up, down] = [await bench.connected(door, backend), await bench.connected(door, backend)];
+    check: withRetryOnSlowMachine(async (harness, timeoutMs) => {
+      const listener = await harness.listen({ settings: { idleTimeoutMs: timeoutMs } });
+      const backend = await harness.backend();
+      const [up, down] = [await harness.connect(listener, backend), await harness.connect(listener, backend)];
       const traffic = async (): Promise<void> => {
         up.client.send(".");
         down.server.send(".");
@@ -30,25 +30,28 @@ export const timeoutCases: readonly RelayCase[] = [
       };
       for (let count = 0; count < 2; count++) {
         await traffic();
-        const idle = await bench.connected(door, backend);
+        const idle = await harness.connect(listener, backend);
         await idle.client.send("once");
-        await timesOut(timeoutMs, idle, traffic);
+        await expectTimeout(timeoutMs, idle, traffic);
         await Promise.all([idle.client.getsReset(), idle.server.getsReset()]);
       }
       await traffic();
-      await timesOut(timeoutMs, up);
-      await timesOut(timeoutMs, down);
+      await expectTimeout(timeoutMs, up);
+      await expectTimeout(timeoutMs, down);
     }),
   },
   {
     name: "times out silent connections of which one side has ended, and no others",
     contract:
       "A connection of which one side has ended is reset when halfCloseTimeoutMs pass without a byte.",
-    check: withTime(async (bench, timeoutMs) => {
-      const door = await bench.listen({ settings: { halfCloseTimeoutMs: timeoutMs } });
-      const backend = await bench.backend();
-      const open = await bench.connected(door, backend);
-      const [answered, fed] = [await bench.connected(door, backend), await bench.connected(door, backend)];
+    check: withRetryOnSlowMachine(async (harness, timeoutMs) => {
+      const listener = await harness.listen({ settings: { halfCloseTimeoutMs: timeoutMs } });
+      const backend = await harness.backend();
+      const open = await harness.connect(listener, backend);
+      const [answered, fed] = [
+        await harness.connect(listener, backend),
+        await harness.connect(listener, backend),
+      ];
       answered.client.end("question");
       await answered.server.getsEnd("question");
       fed.server.end("greeting");
@@ -59,51 +62,53 @@ export const timeoutCases: readonly RelayCase[] = [
         await Promise.all([answered.client.gets("."), fed.server.gets(".")]);
       };
       await traffic();
-      const silent = [await bench.connected(door, backend), await bench.connected(door, backend)] as const;
+      const silent = [
+        await harness.connect(listener, backend),
+        await harness.connect(listener, backend),
+      ] as const;
       silent[0].client.end("question");
       silent[1].server.end("greeting");
-      await Promise.all([timesOut(timeoutMs, silent[0], traffic), timesOut(timeoutMs, silent[1])]);
+      await Promise.all([expectTimeout(timeoutMs, silent[0], traffic), expectTimeout(timeoutMs, silent[1])]);
       await Promise.all([silent[0].client.getsReset(), silent[1].server.getsReset()]);
       await Promise.all([silent[0].server.noticesReset(), silent[1].client.noticesReset()]);
       await traffic();
-      await timesOut(timeoutMs, answered);
+      await expectTimeout(timeoutMs, answered);
       open.client.send("open");
       await open.server.gets("open");
     }),
   },
   {
-    name: "times out readers that take nothing, and not those that take a little now and then",
-    contract:
-      "A connection of which one side takes none of the bytes that wait for it for writeTimeoutMs is reset.",
-    check: withTime(async (bench, timeoutMs) => {
-      const door = await bench.listen({ settings: { writeTimeoutMs: timeoutMs } });
-      const backend = await bench.backend();
-      const quiet = await bench.connected(door, backend);
-      const slow = await bench.connected(door, backend);
-      slow.client.hold();
+    name: "times out readers that take no bytes, and not those that take some now and then",
+    contract: "A connection of which one side takes none of its pending bytes for writeTimeoutMs is reset.",
+    check: withRetryOnSlowMachine(async (harness, timeoutMs) => {
+      const listener = await harness.listen({ settings: { writeTimeoutMs: timeoutMs } });
+      const backend = await harness.backend();
+      const quiet = await harness.connect(listener, backend);
+      const slow = await harness.connect(listener, backend);
+      slow.client.pause();
       const stream = new ByteStream(8);
-      void slow.server.pour(stream, Number.MAX_SAFE_INTEGER);
-      const sips = async (): Promise<void> => {
-        const before = slow.served.client.bytesFromBackend;
-        // The relay reads on when it could write, so that something was taken.
-        while (slow.served.client.bytesFromBackend === before && !slow.served.end) {
-          slow.client.sip();
+      void slow.server.sendStream(stream, Number.MAX_SAFE_INTEGER);
+      const readOnceMore = async (): Promise<void> => {
+        const before = slow.accepted.client.bytesFromBackend;
+        // The relay reads again when it could write, that is, when the client took bytes.
+        while (slow.accepted.client.bytesFromBackend === before && !slow.accepted.end) {
+          slow.client.readOnce();
           await pause(0);
         }
-        if (slow.served.end) throw new Surprise(`a slow reader was not spared (${slow.served})`);
+        if (slow.accepted.end) throw new Mismatch(`a slow reader was timed out (${slow.accepted})`);
       };
       for (const dead of ["client", "backend"] as const) {
-        const connection = await bench.connected(door, backend);
+        const connection = await harness.connect(listener, backend);
         const [reader, sender] =
           dead === "client" ? [connection.client, connection.server] : [connection.server, connection.client];
-        reader.hold();
-        void sender.pour(stream, Number.MAX_SAFE_INTEGER);
-        await timesOut(timeoutMs, connection, sips);
+        reader.pause();
+        void sender.sendStream(stream, Number.MAX_SAFE_INTEGER);
+        await expectTimeout(timeoutMs, connection, readOnceMore);
         await sender.getsReset();
-        reader.flow();
+        reader.resume();
         await reader.getsReset();
       }
-      await timesOut(timeoutMs, slow);
+      await expectTimeout(timeoutMs, slow);
       quiet.client.send("quiet");
       await quiet.server.gets("quiet");
     }),
@@ -111,33 +116,35 @@ export const timeoutCases: readonly RelayCase[] = [
 ];
 
 /**
- * Runs `check`; once more, with longer timeouts, if it fails where the event loop was held up for so long that signs
- * of life may have come too late.
+ * Runs `check`. If it fails and the event loop was held up for so long that traffic may have been late, runs it once
+ * more with longer timeouts.
  */
-function withTime(check: (bench: Bench, timeoutMs: number) => Promise<void>): RelayCase["check"] {
-  return async bench => {
+function withRetryOnSlowMachine(
+  check: (harness: Harness, timeoutMs: number) => Promise<void>,
+): RelayCase["check"] {
+  return async harness => {
     const delay = monitorEventLoopDelay({ resolution: 10 });
     delay.enable();
     try {
-      await check(bench, shortMs);
+      await check(harness, shortMs);
     } catch (error) {
       if (delay.max < (shortMs / 10) * nanosecondsPerMs) throw error;
-      await check(bench, 5 * shortMs);
+      await check(harness, 5 * shortMs);
     } finally {
       delay.disable();
     }
   };
 }
 
-/** Demands that the connection is timed out, not too early, and goes on with `meanwhile` until it is. */
-async function timesOut(
+/** Demands that the connection times out, and not too early. Repeats `meanwhile` until it does. */
+async function expectTimeout(
   timeoutMs: number,
-  { served }: Connection,
+  { accepted }: Connection,
   meanwhile?: () => Promise<void>,
 ): Promise<void> {
   const since = performance.now();
   let over = false;
-  const ended = served
+  const ended = accepted
     .ends("timed-out", "timed-out")
     .then(() => performance.now() - since)
     .finally(() => {
@@ -149,41 +156,41 @@ async function timesOut(
     await pause(paceMs);
   }
   const tookMs = await ended;
-  // Timers count in whole milliseconds, and a byte may have been on its way when the time began.
+  // Timers count in whole milliseconds, and a byte may have been under way when the time began.
   if (meanwhile && tookMs < timeoutMs * 0.9)
-    throw new Surprise(`it was timed out after ${Math.round(tookMs)} ms`);
+    throw new Mismatch(`it was timed out after ${Math.round(tookMs)} ms`);
 }
 
-const table = "/proc/net/tcp";
+const tcpTable = "/proc/net/tcp";
 const keepAliveDelayMs = 30_000;
 const probing =
   "After keepAliveDelayMs without traffic TCP keepalive probes start, towards both sides; 0 sends none.";
 
-/** What the kernel is asked to look after. */
+/** TCP keepalive, which the kernel does. */
 export const keepAliveCases: readonly RelayCase[] = [
   {
-    name: "lets the system probe both sides of a connection without traffic",
+    name: "enables TCP keepalive towards both sides of a connection",
     contract: probing,
-    possible: existsSync(table),
-    async check(bench) {
-      const connection = await bench.connection({ keepAliveDelayMs });
+    possible: existsSync(tcpTable),
+    async check(harness) {
+      const connection = await harness.connection({ keepAliveDelayMs });
       for (const [side, timer] of timersOf(connection))
         if (!timer || timer.kind !== keepAliveTimer || timer.inMs > keepAliveDelayMs)
-          throw new Surprise(`towards the ${side} ${timer ? told(timer) : "no socket"}`);
+          throw new Mismatch(`towards the ${side} ${timer ? describeTimer(timer) : "no socket"}`);
     },
   },
   {
-    name: "lets the system probe nobody if it is not asked to",
+    name: "enables no TCP keepalive where none is configured",
     contract: probing,
-    possible: existsSync(table),
-    async check(bench) {
-      for (const [side, timer] of timersOf(await bench.connection()))
-        if (timer?.kind === keepAliveTimer) throw new Surprise(`towards the ${side} ${told(timer)}`);
+    possible: existsSync(tcpTable),
+    async check(harness) {
+      for (const [side, timer] of timersOf(await harness.connection()))
+        if (timer?.kind === keepAliveTimer) throw new Mismatch(`towards the ${side} ${describeTimer(timer)}`);
     },
   },
 ];
 
-/** What the kernel will do next for a socket, and when. */
+/** The timer of the kernel that is pending for a socket. */
 interface Timer {
   readonly kind: number;
   readonly inMs: number;
@@ -191,13 +198,13 @@ interface Timer {
 
 const keepAliveTimer = 2;
 
-function told({ kind, inMs }: Timer): string {
-  return kind === 0 ? "no timer" : `timer ${kind} of ${table}, in ${inMs} ms`;
+function describeTimer({ kind, inMs }: Timer): string {
+  return kind === 0 ? "no timer" : `timer ${kind} of ${tcpTable}, in ${inMs} ms`;
 }
 
-/** The timers of the relay's sockets, which are those whose peers are the case's. */
+/** The timers of the relay's sockets: those whose peers are the sockets of the case. */
 function timersOf({ client, server }: Connection): readonly (readonly [string, Timer | undefined])[] {
-  const sockets = readFileSync(table, "utf8").split("\n");
+  const sockets = readFileSync(tcpTable, "utf8").split("\n");
   return (
     [
       ["client", client],
@@ -206,7 +213,7 @@ function timersOf({ client, server }: Connection): readonly (readonly [string, T
   ).map(([side, peer]) => {
     const addresses = `${hex(peer.socket.remotePort)} 0100007F:${hex(peer.port)} `;
     const line = sockets.find(one => one.includes(addresses));
-    // Hundredths of a second behind the colon.
+    // The field after the colon is in hundredths of a second.
     const [, kind = "", when = ""] = /(\w\w):(\w{8}) \w{8} +\d+ /.exec(line ?? "") ?? [];
     const timer = { kind: Number.parseInt(kind, 16), inMs: Number.parseInt(when, 16) * 10 };
     return [side, line === undefined ? undefined : timer] as const;

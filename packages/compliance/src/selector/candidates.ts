@@ -10,7 +10,7 @@ export function endpoints(count: number): readonly Endpoint[] {
   return Array.from({ length: count }, (_, index) => endpointAt(index, { weight: (index * 7) % 65_536 }));
 }
 
-/** A candidate of its own: an unfrozen object with an unfrozen endpoint, both new. */
+/** A new candidate: an unfrozen object with an unfrozen endpoint. */
 export function candidate(endpoint: Endpoint, connections = 0): Candidate {
   return { endpoint: { ...endpoint }, connections };
 }
@@ -20,7 +20,7 @@ export function candidates(given: readonly Endpoint[]): Candidate[] {
   return given.map((endpoint, index) => candidate(endpoint, index % 3));
 }
 
-/** A candidate as gw's own pool makes them: frozen, and `connections` is read anew each time. */
+/** A candidate as the pool of gw makes it: frozen, with a `connections` that is read each time. */
 export function liveCandidate(endpoint: Endpoint, connections: () => number = () => 0): Candidate {
   const own = Object.freeze({ ...endpoint });
   return Object.freeze({
@@ -31,7 +31,7 @@ export function liveCandidate(endpoint: Endpoint, connections: () => number = ()
   });
 }
 
-/** Sets of endpoints such as occur in the wild and at the ends of what is allowed. Each is of one priority. */
+/** Typical sets of endpoints, and those at the limits of what is allowed. Each has one priority. */
 export const notableSets: { readonly [name: string]: readonly Endpoint[] } = {
   "one endpoint": endpoints(1),
   "two endpoints": endpoints(2),

@@ -2,9 +2,9 @@ import { counting, fail, selector, testThatAreCaught } from "../../test/selector
 
 const nothing = "returns undefined when there are no candidates";
 const something = "returns a candidate whenever there is one";
-const offered = "returns one of the very objects that it was given, neither a copy nor an invention";
-const calm = "never throws, whatever the candidates say";
-const atOnce = "answers at once and not by a promise";
+const offered = "returns one of the very objects that it was given, no copy and no other candidate";
+const calm = "never throws, whatever candidates it is given";
+const atOnce = "returns a candidate and not a promise of one";
 
 const invented = { endpoint: { host: "203.0.113.1", port: 1, priority: 0, weight: 0 }, connections: 0 };
 
@@ -12,52 +12,52 @@ testThatAreCaught({
   "returns a copy": {
     make: () => selector(([one]) => one && { ...one }),
     fails: offered,
-    saying: /very objects.*another object that says 10\.0\.0\.0:2379/s,
+    message: /very objects.*another object for 10\.0\.0\.0:2379/s,
   },
   "returns an endpoint in place of its candidate": {
     make: () => selector(([one]) => one?.endpoint),
     fails: offered,
-    saying: /very objects.*host: '10\.0\.0\.0'/s,
+    message: /very objects.*host: '10\.0\.0\.0'/s,
   },
   "returns an index": {
     make: () => selector(({ length }) => (length ? 0 : undefined)),
     fails: offered,
-    saying: /it returned 0/,
+    message: /it returned 0/,
   },
-  "invents a candidate": {
+  "returns a candidate that was not offered": {
     make: () => selector(({ length }) => (length ? invented : undefined)),
     fails: offered,
-    saying: /203\.0\.113\.1:1, which was not offered/,
+    message: /203\.0\.113\.1:1, which was not offered/,
   },
-  "invents a candidate where there is none": {
+  "returns a candidate when there are none": {
     make: () => selector(([one]) => one ?? invented),
     fails: nothing,
-    saying: /returns undefined when.*given no candidates, it returned 203\.0\.113\.1:1/s,
+    message: /returns undefined when.*given no candidates, it returned 203\.0\.113\.1:1/s,
   },
   "returns null when there are no candidates": {
     make: () => selector(([one]) => one ?? null),
     fails: nothing,
-    saying: /it returned null/,
+    message: /it returned null/,
   },
   "throws when there are no candidates": {
     make: () => selector(([one]) => one ?? fail("empty")),
     fails: nothing,
-    saying: /given no candidates, it threw TypeError: empty/,
+    message: /given no candidates, it threw TypeError: empty/,
   },
   "throws at its second call": {
     make: () => counting(([one], call) => (call === 2 ? fail("boom") : one)),
     fails: calm,
-    saying: /never throws.*it threw TypeError: boom/s,
+    message: /never throws.*it threw TypeError: boom/s,
   },
-  "throws now and then": {
+  "throws at some calls": {
     make: () => counting(([one], call) => (call % 97 === 0 ? fail("bad luck") : one)),
     fails: calm,
-    saying: /bad luck/,
+    message: /bad luck/,
   },
   "throws for IPv6": {
     make: () => selector(([one]) => (one?.endpoint.host.includes(":") ? fail("v6") : one)),
     fails: calm,
-    saying: /IPv6 and host names, given \[::1\]:2379/,
+    message: /IPv6 and host names, given \[::1\]:2379/,
   },
   "throws something that is no error": {
     make: () =>
@@ -65,36 +65,36 @@ testThatAreCaught({
         throw null;
       }),
     fails: calm,
-    saying: /it threw null/,
+    message: /it threw null/,
   },
   "is async": {
     make: () => selector(async candidates => candidates[0]),
     fails: atOnce,
-    saying: /synchronously.*it returned a promise/s,
+    message: /synchronous.*it returned a promise/s,
   },
   "is async and rejects": {
     make: () => selector(async () => fail("later")),
     fails: atOnce,
-    saying: /synchronously/,
+    message: /synchronous/,
   },
   "returns undefined though there are candidates": {
     make: () => selector(() => undefined),
     fails: something,
-    saying: /undefined only if there are no candidates.*given 10\.0\.0\.0:2379, it returned undefined/s,
+    message: /undefined only if there are no candidates.*given 10\.0\.0\.0:2379, it returned undefined/s,
   },
-  "counts one too far": {
+  "uses an index that is one too high": {
     make: () => counting((candidates, call) => candidates[call % (candidates.length + 1)]),
     fails: something,
-    saying: /at call 1, .*it returned undefined/,
+    message: /at call 1, .*it returned undefined/,
   },
-  "gives up beyond 5,000 candidates": {
+  "returns undefined for more than 5,000 candidates": {
     make: () => selector(candidates => (candidates.length > 5_000 ? undefined : candidates[0])),
     fails: "picks among 10,000 candidates",
-    saying: /10000 in all/,
+    message: /10000 in all/,
   },
-  "wears out after 9,000 calls": {
+  "returns undefined after 9,000 calls": {
     make: () => counting(([one], call) => (call > 9_000 ? undefined : one)),
     fails: "keeps its contract for 10,000 calls with ever different candidates",
-    saying: /at call 90\d\d/,
+    message: /at call 90\d\d/,
   },
 });

@@ -4,7 +4,7 @@ import { seededRandom, shuffled } from "../test-support/random.js";
 import { candidate, candidates, endpointAt, endpoints, liveCandidate, notableSets } from "./candidates.js";
 import { chooser } from "./chooser.js";
 
-/** What a selector may answer. */
+/** What pick() may return. */
 export const choiceCases: readonly Case<() => Promise<Selector>>[] = [
   {
     name: "returns undefined when there are no candidates",
@@ -28,7 +28,7 @@ export const choiceCases: readonly Case<() => Promise<Selector>>[] = [
     },
   },
   {
-    name: "returns one of the very objects that it was given, neither a copy nor an invention",
+    name: "returns one of the very objects that it was given, no copy and no other candidate",
     async check(make) {
       const { choose } = chooser(await make());
       for (const [name, set] of Object.entries(notableSets)) {
@@ -41,14 +41,14 @@ export const choiceCases: readonly Case<() => Promise<Selector>>[] = [
     },
   },
   {
-    name: "answers at once and not by a promise",
+    name: "returns a candidate and not a promise of one",
     async check(make) {
       const { choose } = chooser(await make());
       for (const count of [1, 2, 9]) choose(candidates(endpoints(count)));
     },
   },
   {
-    name: "never throws, whatever the candidates say",
+    name: "never throws, whatever candidates it is given",
     async check(make) {
       const { choose } = chooser(await make());
       for (let round = 0; round < 20; round++)
@@ -56,7 +56,7 @@ export const choiceCases: readonly Case<() => Promise<Selector>>[] = [
           choose(candidates(set), name);
           choose(
             set.map(endpoint => candidate(endpoint, Number.MAX_SAFE_INTEGER)),
-            `${name}, all full of connections`,
+            `${name}, with as many connections as possible`,
           );
           choose([], `after ${name}`);
         }

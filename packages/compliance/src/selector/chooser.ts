@@ -3,24 +3,24 @@ import { type Candidate, formatAddress, type Selector, sameEndpoint } from "@gw/
 import { violation } from "../suite.js";
 
 const contract = {
-  calm: "pick() never throws, whatever candidates it is given.",
-  synchronous: "pick() answers synchronously: it returns a candidate and not a promise of one.",
-  nothingOfNothing: "pick() returns undefined when there are no candidates.",
-  something: "pick() returns undefined only if there are no candidates.",
+  noThrow: "pick() never throws, whatever candidates it is given.",
+  synchronous: "pick() is synchronous: it returns a candidate and not a promise of one.",
+  undefinedForNone: "pick() returns undefined when there are no candidates.",
+  candidateForSome: "pick() returns undefined only if there are no candidates.",
   offered: "pick() returns one of the very objects that it was given.",
 };
 
-/** Calls a selector and judges each answer. */
+/** Calls a selector and checks what it returns. */
 export interface Chooser {
   /**
    * What the selector picks. Throws an AssertionError if it breaks its contract.
    *
-   * @param occasion for the message: what is special about this call
+   * @param occasion what is special about this call, for the message
    */
   choose(candidates: readonly Candidate[], occasion?: string): Candidate | undefined;
 }
 
-/** @param earlier all that was offered so far; share it among choosers to tell their candidates apart */
+/** @param earlier all candidates so far; pass one set to several choosers to tell their candidates apart */
 export function chooser(selector: Selector, earlier: Set<unknown> = new Set()): Chooser {
   return {
     choose(candidates, occasion = "") {
@@ -29,13 +29,13 @@ export function chooser(selector: Selector, earlier: Set<unknown> = new Set()): 
       const choice = call(selector, candidates, where);
       if (offered.length === 0) {
         if (choice === undefined) return undefined;
-        throw violation(contract.nothingOfNothing, `${where}, it returned ${nameOf(choice, earlier)}`);
+        throw violation(contract.undefinedForNone, `${where}, it returned ${nameOf(choice, earlier)}`);
       }
       const picked = offered.find(one => one === choice);
       for (const one of offered) earlier.add(one);
       if (picked) return picked;
       if (choice === undefined || choice === null)
-        throw violation(contract.something, `${where}, it returned ${choice}`);
+        throw violation(contract.candidateForSome, `${where}, it returned ${choice}`);
       const broken = isThenable(choice) ? contract.synchronous : contract.offered;
       throw violation(broken, `${where}, it returned ${nameOf(choice, earlier, offered)}`);
     },
@@ -45,11 +45,11 @@ export function chooser(selector: Selector, earlier: Set<unknown> = new Set()): 
 function call(selector: Selector, candidates: readonly Candidate[], where: string): unknown {
   try {
     const choice: unknown = selector.pick(candidates);
-    // A promise is reported as such; that it is rejected too must not end the process.
+    // A promise is reported as such; its rejection must not end the process.
     if (choice instanceof Promise) choice.catch(() => {});
     return choice;
   } catch (error) {
-    throw violation(contract.calm, `${where}, it threw ${inspect(error, { depth: 0 })}`, error);
+    throw violation(contract.noThrow, `${where}, it threw ${inspect(error, { depth: 0 })}`, error);
   }
 }
 
@@ -63,7 +63,7 @@ function nameOf(choice: unknown, earlier: ReadonlySet<unknown>, offered: readonl
   const name = formatAddress(choice.endpoint);
   if (earlier.has(choice) && !offered.includes(choice)) return `the candidate ${name} of another call`;
   const copied = offered.some(({ endpoint }) => sameEndpoint(endpoint, choice.endpoint));
-  return copied ? `another object that says ${name}` : `${name}, which was not offered`;
+  return copied ? `another object for ${name}` : `${name}, which was not offered`;
 }
 
 function isCandidate(value: unknown): value is Candidate {

@@ -18,12 +18,12 @@ testThatAreCaught({
       });
     },
     fails: "never returns a candidate of an earlier call",
-    saying: /at call 2, .*the candidate 10\.0\.0\.0:2379 of another call/,
+    message: /at call 2, .*the candidate 10\.0\.0\.0:2379 of another call/,
   },
   "keeps to its first candidate for ever": {
     make: () => keeping(candidates => candidates[0]),
-    fails: "never returns what it has just picked once that is gone",
-    saying: /the candidate 10\.0\.0\.0:2379 of another call/,
+    fails: "never returns its last pick once that is gone",
+    message: /the candidate 10\.0\.0\.0:2379 of another call/,
   },
   "keeps to its first index for ever": {
     make() {
@@ -34,7 +34,7 @@ testThatAreCaught({
       });
     },
     fails: "follows candidates that come and go",
-    saying: /it returned undefined/,
+    message: /it returned undefined/,
   },
   "keeps the array": {
     make() {
@@ -45,14 +45,14 @@ testThatAreCaught({
       });
     },
     fails: arrays,
-    saying: /very objects/,
+    message: /very objects/,
   },
   "freezes the array": {
     make: () => selector(candidates => Object.freeze(candidates)[0]),
     fails: arrays,
-    saying: /belongs to the caller.*it was frozen/s,
+    message: /belongs to the caller.*it was frozen/s,
   },
-  "remembers its answer for an array": {
+  "remembers its pick for an array": {
     make() {
       const answers = new WeakMap<object, Candidate | undefined>();
       return selector(candidates => {
@@ -61,14 +61,14 @@ testThatAreCaught({
       });
     },
     fails: arrays,
-    saying: /contents of the same array were replaced, .*of another call/,
+    message: /contents of the same array were replaced, .*of another call/,
   },
-  "finds nothing once all are busy": {
+  "returns undefined once all have connections": {
     make: () => selector(candidates => candidates.find(({ connections }) => connections < 20)),
     fails: "copes with numbers of connections that change between calls",
-    saying: /with \d+ connections made, .*it returned undefined/,
+    message: /with \d+ connections made, .*it returned undefined/,
   },
-  "keeps candidates in its module": {
+  "shares candidates through its module": {
     make: () =>
       selector(([one]) => {
         if (!one) return undefined;
@@ -76,12 +76,12 @@ testThatAreCaught({
         return shared.get(one.endpoint.host);
       }),
     fails: alone,
-    saying: /the first of two selectors, /,
+    message: /the first of two selectors, /,
   },
   "is the same object each time": {
     make: () => singleton,
     fails: alone,
-    saying: /fresh selector each time.*the same object twice/s,
+    message: /fresh selector each time.*the same object twice/s,
   },
 });
 

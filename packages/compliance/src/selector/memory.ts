@@ -3,7 +3,7 @@ import { type Case, violation } from "../suite.js";
 import { candidate, candidates, endpoints, liveCandidate } from "./candidates.js";
 import { chooser } from "./chooser.js";
 
-/** What a selector may remember from call to call: endpoints, but neither candidates nor arrays. */
+/** What a selector may keep from call to call: endpoints, but neither candidates nor arrays. */
 export const memoryCases: readonly Case<() => Promise<Selector>>[] = [
   {
     name: "never returns a candidate of an earlier call",
@@ -27,7 +27,7 @@ export const memoryCases: readonly Case<() => Promise<Selector>>[] = [
     },
   },
   {
-    name: "never returns what it has just picked once that is gone",
+    name: "never returns its last pick once that is gone",
     async check(make) {
       const { choose } = chooser(await make());
       for (let round = 0; round < 10; round++)

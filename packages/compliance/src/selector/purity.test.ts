@@ -4,78 +4,78 @@ import { failuresOf } from "../../test/failures.js";
 import { firstAfter, selector, testThatAreCaught } from "../../test/selectors.js";
 import { selectorCompliance } from "./selector-compliance.js";
 
-const handsOff = "changes neither the array, nor the candidates, nor their endpoints";
+const unchanged = "changes neither the array, nor the candidates, nor their endpoints";
 const builtIns = "leaves built-in objects such as Array.prototype and Math.random as they are";
 
 testThatAreCaught({
   "sorts the array": {
     make: () => firstAfter(candidates => candidates.sort((a, b) => a.endpoint.weight - b.endpoint.weight)),
-    fails: handsOff,
-    saying: /the array holds something else, or in another order/,
+    fails: unchanged,
+    message: /the array holds something else, or in another order/,
   },
-  "takes from the array": {
+  "removes from the array": {
     make: () => selector(candidates => (candidates as Candidate[]).shift()),
-    fails: handsOff,
-    saying: /the array holds something else/,
+    fails: unchanged,
+    message: /the array holds something else/,
   },
   "changes the array and undoes it": {
     make: () => firstAfter(candidates => candidates.reverse().reverse()),
-    fails: handsOff,
-    saying: /wrote 0 of the array/,
+    fails: unchanged,
+    message: /wrote 0 of the array/,
   },
   "freezes the array": {
     make: () => firstAfter(candidates => Object.freeze(candidates)),
-    fails: handsOff,
-    saying: /froze the array/,
+    fails: unchanged,
+    message: /froze the array/,
   },
   "writes into candidates": {
     make: () => firstAfter(([one]) => one && Object.assign(one, { score: 1 })),
-    fails: handsOff,
-    saying: /became .*"score":1/,
+    fails: unchanged,
+    message: /became .*"score":1/,
   },
   "counts connections by itself": {
     make: () => firstAfter(([one]) => one && Object.assign(one, { connections: one.connections + 1 })),
-    fails: handsOff,
-    saying: /"connections":0.* became .*"connections":1/,
+    fails: unchanged,
+    message: /"connections":0.* became .*"connections":1/,
   },
   "writes into endpoints": {
     make: () => firstAfter(([one]) => one && Object.assign(one.endpoint, { host: "203.0.113.1" })),
-    fails: handsOff,
-    saying: /became .*203\.0\.113\.1/,
+    fails: unchanged,
+    message: /became .*203\.0\.113\.1/,
   },
   "deletes from endpoints": {
     make: () => firstAfter(([one]) => one && Reflect.deleteProperty(one.endpoint, "weight")),
-    fails: handsOff,
-    saying: /"weight":0.* became /,
+    fails: unchanged,
+    message: /"weight":0.* became /,
   },
   "replaces prototypes": {
     make: () => firstAfter(([one]) => one && Object.setPrototypeOf(one, null)),
-    fails: handsOff,
-    saying: /replaced the prototype of a candidate|became/,
+    fails: unchanged,
+    message: /replaced the prototype of a candidate|became/,
   },
-  "cannot do without writing into candidates": {
+  "needs to write into candidates": {
     make: () => firstAfter(([one]) => one && Object.assign(one, { score: 1 })),
     fails: "picks from frozen arrays of frozen candidates",
-    saying: /frozen, .*it threw TypeError/,
+    message: /frozen, .*it threw TypeError/,
   },
   "adds to Array.prototype": {
     make: () => firstAfter(() => Object.assign(Array.prototype, { last: 1 })),
     fails: builtIns,
-    saying: /built-in objects.*Array\.prototype\.last/s,
+    message: /built-in objects.*Array\.prototype\.last/s,
   },
   "adds a symbol to Object.prototype": {
     make: () => firstAfter(() => Object.assign(Object.prototype, { [Symbol.for("gw")]: 1 })),
     fails: builtIns,
-    saying: /Object\.prototype\.Symbol\(gw\)/,
+    message: /Object\.prototype\.Symbol\(gw\)/,
   },
   "replaces Math.random": {
     make: () => firstAfter(() => Object.assign(Math, { random: () => 0.5 })),
     fails: builtIns,
-    saying: /Math\.random/,
+    message: /Math\.random/,
   },
 });
 
-test("puts back the built-in objects that a selector has changed", async () => {
+test("restores the built-in objects that a selector has changed", async () => {
   const { random } = Math;
   const poison = (): Selector =>
     firstAfter(() => {

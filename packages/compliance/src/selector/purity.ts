@@ -5,17 +5,17 @@ import { seededRandom, shuffled } from "../test-support/random.js";
 import { candidates, endpoints, notableSets } from "./candidates.js";
 import { chooser } from "./chooser.js";
 
-const handsOff = "pick() changes neither the array, nor the candidates, nor their endpoints.";
+const unchanged = "pick() changes neither the array, nor the candidates, nor their endpoints.";
 
-/** What a selector must not do to what is not its own. */
+/** What a selector must leave unchanged. */
 export const purityCases: readonly Case<() => Promise<Selector>>[] = [
   {
     name: "changes neither the array, nor the candidates, nor their endpoints",
     async check(make) {
       const selector = await make();
       for (const [name, set] of inManyOrders()) {
-        comparing(selector, candidates(set), name);
-        watching(selector, candidates(set), name);
+        compareAfterwards(selector, candidates(set), name);
+        recordWrites(selector, candidates(set), name);
       }
     },
   },
@@ -30,7 +30,7 @@ export const purityCases: readonly Case<() => Promise<Selector>>[] = [
   },
   {
     name: "leaves built-in objects such as Array.prototype and Math.random as they are",
-    // That they are untouched is looked at after every case.
+    // selectorCompliance checks them after every case.
     async check(make) {
       const { choose } = chooser(await make());
       choose([]);
@@ -39,7 +39,7 @@ export const purityCases: readonly Case<() => Promise<Selector>>[] = [
   },
 ];
 
-/** An array that happens to be sorted does not show that it was sorted. */
+/** An array that is sorted already would not show that a selector sorts it. */
 function inManyOrders(): readonly (readonly [name: string, set: readonly Endpoint[]])[] {
   const random = seededRandom(2380);
   return [1, 2, 3, 4].flatMap(() =>
@@ -47,28 +47,32 @@ function inManyOrders(): readonly (readonly [name: string, set: readonly Endpoin
   );
 }
 
-/** Changes are seen by what is there afterwards. */
-function comparing(selector: Selector, offered: Candidate[], occasion: string): void {
+/** Finds changes that are still there afterwards. */
+function compareAfterwards(selector: Selector, offered: Candidate[], occasion: string): void {
   const members = [...offered];
   const values = structuredClone(offered);
   chooser(selector).choose(offered, occasion);
   const moved = offered.length !== members.length || offered.some((one, index) => one !== members[index]);
-  if (moved) throw violation(handsOff, `${occasion}: the array holds something else, or in another order`);
+  if (moved) throw violation(unchanged, `${occasion}: the array holds something else, or in another order`);
   if (!isDeepStrictEqual(offered, values))
-    throw violation(handsOff, `${occasion}: ${JSON.stringify(values)} became ${JSON.stringify(offered)}`);
+    throw violation(unchanged, `${occasion}: ${JSON.stringify(values)} became ${JSON.stringify(offered)}`);
 }
 
-/** Changes are seen when they are made, also if they are undone before the selector returns. */
-function watching(selector: Selector, offered: readonly Candidate[], occasion: string): void {
+/** Finds changes when they are made, even if the selector undoes them. */
+function recordWrites(selector: Selector, offered: readonly Candidate[], occasion: string): void {
   const changes = new Set<string>();
   const watched = offered.map(({ endpoint, connections }) =>
-    watch({ endpoint: watch(endpoint, "an endpoint", changes), connections }, "a candidate", changes),
+    recordingProxy(
+      { endpoint: recordingProxy(endpoint, "an endpoint", changes), connections },
+      "a candidate",
+      changes,
+    ),
   );
-  chooser(selector).choose(watch(watched, "the array", changes), occasion);
-  if (changes.size > 0) throw violation(handsOff, `${occasion}: it ${[...changes].join(", ")}`);
+  chooser(selector).choose(recordingProxy(watched, "the array", changes), occasion);
+  if (changes.size > 0) throw violation(unchanged, `${occasion}: it ${[...changes].join(", ")}`);
 }
 
-function watch<Thing extends object>(thing: Thing, name: string, changes: Set<string>): Thing {
+function recordingProxy<Thing extends object>(thing: Thing, name: string, changes: Set<string>): Thing {
   return new Proxy(thing, {
     defineProperty(target, key, descriptor) {
       changes.add(`wrote ${String(key)} of ${name}`);

@@ -36,7 +36,7 @@ describe.each(Object.entries(good))("a selector that picks %s", (_, make) => {
   for (const { name, run } of selectorCompliance(make)) test(name, run);
 });
 
-test("every case has a name of its own, and runs without its object or arguments", () => {
+test("every case has a unique name, and runs without its object or arguments", () => {
   const cases = selectorCompliance(first);
   expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
   for (const { run } of cases) expect(run.length).toBe(0);

@@ -5,22 +5,21 @@ import { memoryCases } from "./memory.js";
 import { purityCases } from "./purity.js";
 
 /**
- * What every selector must do, whatever its policy is. Deterministic as far as the selector is: nothing in
- * it depends on time or chance.
+ * What every selector must do, whatever its policy is. The cases depend neither on time nor on chance.
  *
- * @param make a fresh selector each time; what it throws fails the case that asked for it
+ * @param make returns a new selector each time; what it throws fails the case that called it
  */
 export function selectorCompliance(make: () => Selector | Promise<Selector>): readonly ComplianceCase[] {
   const cases: readonly Case<() => Promise<Selector>>[] = [...choiceCases, ...memoryCases, ...purityCases];
   return cases.map(({ name, check }) => ({
     name,
-    run: () => leavingBuiltInsAlone(() => check(async () => make())),
+    run: () => checkingBuiltIns(() => check(async () => make())),
   }));
 }
 
-/** Each case looks after the built-ins, so that a selector that changes them cannot confuse the next case. */
-async function leavingBuiltInsAlone(run: () => Promise<void>): Promise<void> {
-  const restore = rememberBuiltIns();
+/** Checks and restores the built-in objects after each case, so that a change cannot affect the next one. */
+async function checkingBuiltIns(run: () => Promise<void>): Promise<void> {
+  const restore = snapshotBuiltIns();
   let changed: readonly string[] = [];
   try {
     await run();
@@ -34,7 +33,7 @@ async function leavingBuiltInsAlone(run: () => Promise<void>): Promise<void> {
     );
 }
 
-/** What a package has no business to change. */
+/** Objects that a package must not change. */
 const builtIns: ReadonlyMap<string, object> = new Map<string, object>([
   ["Object", Object],
   ["Object.prototype", Object.prototype],
@@ -54,10 +53,10 @@ const builtIns: ReadonlyMap<string, object> = new Map<string, object>([
 type Properties = ReadonlyMap<PropertyKey, PropertyDescriptor>;
 
 /**
- * Remembers the built-in objects as they are now. The function returned puts back what was changed since,
- * as far as that can be done, and names it: `Array.prototype.last`.
+ * Takes a snapshot of the built-in objects. The function returned restores what has changed since, as far as that is
+ * possible, and returns the names: `Array.prototype.last`.
  */
-function rememberBuiltIns(): () => readonly string[] {
+function snapshotBuiltIns(): () => readonly string[] {
   const remembered = [...builtIns].map(([name, object]) => ({ name, object, before: propertiesOf(object) }));
   return () =>
     remembered.flatMap(({ name, object, before }) =>

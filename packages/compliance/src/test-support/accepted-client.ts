@@ -8,46 +8,47 @@ import {
   type RelayClient,
   type RelayEnd,
 } from "@gw/interface";
-import { Changing, Surprise } from "./waitable.js";
+import { Mismatch, Waitable } from "./waitable.js";
 
 type Event =
   | { readonly name: "connected"; readonly address: Address }
   | { readonly name: "dialFailed"; readonly error: GatewayError }
   | { readonly name: "ended"; readonly end: RelayEnd };
 
-/** A breach of what holds at any time, and so in every case. */
-export type Breach = { readonly contract: string; readonly seen: string };
+/** A violation of an invariant. */
+export type Violation = { readonly contract: string; readonly seen: string };
 
-export const always = {
+/** What holds at any time, and so in every case. */
+export const invariants = {
   once: "ended() is the last event, exactly once for every client that was not refused.",
   outside: "Events are never called from within a method of the RelayClient.",
   dial: "After dial() comes one of connected(), dialFailed() and ended(); without a dial, only ended().",
   counters: "bytesFromClient and bytesFromBackend count the bytes read from each side.",
 };
 
-/** A client that the relay accepted, as its proxy sees it: all events are kept until they are asked for. */
-export class Served extends Changing implements ClientEvents {
+/** A client that the relay accepted, as a proxy sees it. Events are queued until a case asks for them. */
+export class AcceptedClient extends Waitable implements ClientEvents {
   readonly client: RelayClient;
   /** Called within each event, after it was recorded. */
-  react: ((name: Event["name"]) => void) | undefined;
+  onEvent: ((name: Event["name"]) => void) | undefined;
   /** Whether a dial has succeeded. */
   hasBackend = false;
   end: RelayEnd | undefined;
   onEnd: (() => void) | undefined;
-  readonly #breach: (breach: Breach) => void;
+  readonly #onViolation: (violation: Violation) => void;
   readonly #events: Event[] = [];
-  /** All that was called and all that came. */
+  /** Calls and events, for messages. */
   readonly #log: string[] = [];
   #dialling = false;
   #within: string | undefined;
 
-  constructor(client: RelayClient, limitMs: number, breach: (breach: Breach) => void) {
+  constructor(client: RelayClient, limitMs: number, onViolation: (violation: Violation) => void) {
     super(limitMs);
     this.client = client;
-    this.#breach = breach;
+    this.#onViolation = onViolation;
   }
 
-  /** @param timeoutMs by default so long that what waits for it fails before */
+  /** @param timeoutMs by default longer than any case waits */
   dial(addresses: Address | readonly Address[], timeoutMs: number = 10 * this.limitMs): void {
     this.#dialling = true;
     const list = "host" in addresses ? [addresses] : addresses;
@@ -64,9 +65,9 @@ export class Served extends Changing implements ClientEvents {
     this.#call("close()", () => this.client.close());
   }
 
-  kill(): void {
+  abort(): void {
     this.#dialling = false;
-    this.#call("kill()", () => this.client.abort());
+    this.#call("abort()", () => this.client.abort());
   }
 
   connected(address: Address): void {
@@ -81,21 +82,23 @@ export class Served extends Changing implements ClientEvents {
     this.#record({ name: "ended", end });
   }
 
-  /** How many events nobody has asked for yet. */
+  /** How many events are queued. */
   get pending(): number {
     return this.#events.length;
   }
 
-  /** Demands that the next event says that the dial succeeded; and that `address` accepted, if that is given. */
+  /** Demands that the next event is connected(), to `address` if that is given. */
   async isConnected(address?: Address): Promise<void> {
-    const { address: told } = await this.#next("connected");
-    if (address && formatAddress(told) !== formatAddress(address))
-      throw new Surprise(`connected() with ${formatAddress(told)}, in place of ${formatAddress(address)}`);
+    const { address: connectedTo } = await this.#next("connected");
+    if (address && formatAddress(connectedTo) !== formatAddress(address))
+      throw new Mismatch(
+        `connected() with ${formatAddress(connectedTo)}, in place of ${formatAddress(address)}`,
+      );
   }
 
   /**
-   * After a dial that was given up and another: demands that the next event says that this one succeeded, and tells
-   * true; or that bytes had moved already, so that the client had to be reset, and tells false.
+   * After a cancelled dial and another: resolves with true if the next event is connected(), and with false if bytes
+   * had moved before the cancellation, so that the relay had to abort the client. Demands that it is one of them.
    */
   async isConnectedUnlessTooLate(): Promise<boolean> {
     const event = await this.until(
@@ -105,19 +108,19 @@ export class Served extends Changing implements ClientEvents {
     if (event.name === "connected") return true;
     const moved = event.name === "ended" && event.end.bytesFromClient + event.end.bytesFromBackend > 0;
     if (moved && event.end.reason === "aborted") return false;
-    throw new Surprise(`${event.name}() in place of connected() (so far: ${this})`);
+    throw new Mismatch(`${event.name}() in place of connected() (so far: ${this})`);
   }
 
-  /** Demands that the next event says that the dial failed, and why. */
-  async failsToDial(...codes: readonly GatewayErrorCode[]): Promise<void> {
+  /** Demands that the next event is dialFailed(), with one of `codes` if any are given. */
+  async dialFails(...codes: readonly GatewayErrorCode[]): Promise<void> {
     const { error } = await this.#next("dialFailed");
     demandCode(error, codes, "dialFailed() with");
   }
 
-  /** Demands that the next event is the end, for `reason`, and with an error of `code` if that is given. */
+  /** Demands that the next event is ended(), for `reason`, and with an error of `code` if that is given. */
   async ends(reason: RelayEnd["reason"], code?: GatewayErrorCode): Promise<RelayEnd> {
     const { end } = await this.#next("ended");
-    if (end.reason !== reason) throw new Surprise(`ended() with ${sketch(end)}, in place of ${reason}`);
+    if (end.reason !== reason) throw new Mismatch(`ended() with ${formatEnd(end)}, in place of ${reason}`);
     if (code) demandCode(end.error, [code], "ended() with");
     return end;
   }
@@ -132,7 +135,7 @@ export class Served extends Changing implements ClientEvents {
       () => `${name}() is missing (so far: ${this})`,
     );
     if (event.name === name) return event as Extract<Event, { name: Name }>;
-    throw new Surprise(`${event.name}() in place of ${name}() (so far: ${this})`);
+    throw new Mismatch(`${event.name}() in place of ${name}() (so far: ${this})`);
   }
 
   #call(name: string, call: () => void): void {
@@ -147,12 +150,12 @@ export class Served extends Changing implements ClientEvents {
   }
 
   #record(event: Event): void {
-    this.#log.push(`${event.name}(${event.name === "ended" ? sketch(event.end) : ""})`);
+    this.#log.push(`${event.name}(${event.name === "ended" ? formatEnd(event.end) : ""})`);
     const seen = String(this);
     if (this.#within)
-      this.#breach({ contract: always.outside, seen: `${event.name}() within ${this.#within}` });
-    if (this.end) this.#breach({ contract: always.once, seen });
-    if (event.name !== "ended" && !this.#dialling) this.#breach({ contract: always.dial, seen });
+      this.#onViolation({ contract: invariants.outside, seen: `${event.name}() within ${this.#within}` });
+    if (this.end) this.#onViolation({ contract: invariants.once, seen });
+    if (event.name !== "ended" && !this.#dialling) this.#onViolation({ contract: invariants.dial, seen });
     this.#dialling = false;
     if (event.name === "connected") this.hasBackend = true;
     if (event.name === "ended") {
@@ -160,13 +163,13 @@ export class Served extends Changing implements ClientEvents {
       this.onEnd?.();
       const { bytesFromClient, bytesFromBackend } = this.client;
       if (bytesFromClient !== event.end.bytesFromClient || bytesFromBackend !== event.end.bytesFromBackend)
-        this.#breach({
-          contract: always.counters,
-          seen: `ended() with ${sketch(event.end)}, but the RelayClient says ${bytesFromClient}/${bytesFromBackend}`,
+        this.#onViolation({
+          contract: invariants.counters,
+          seen: `ended() with ${formatEnd(event.end)}, but the RelayClient has ${bytesFromClient}/${bytesFromBackend}`,
         });
     }
     this.#events.push(event);
-    this.react?.(event.name);
+    this.onEvent?.(event.name);
     this.changed();
   }
 }
@@ -179,51 +182,52 @@ export function demandCode(
 ): void {
   const code = error instanceof GatewayError ? error.code : undefined;
   if (code === undefined || (codes.length > 0 && !codes.includes(code)))
-    throw new Surprise(`${event} ${error}, in place of a GatewayError ${codes.join(" or ")}`);
+    throw new Mismatch(`${event} ${error}, in place of a GatewayError ${codes.join(" or ")}`);
 }
 
-function sketch(end: RelayEnd): string {
+function formatEnd(end: RelayEnd): string {
   const error = end.error ? ` ${end.error.message}` : "";
   return `${end.reason}${error} ${end.bytesFromClient}/${end.bytesFromBackend}`;
 }
 
-/** A listener of the relay, and the clients that it told of. */
-export class Door extends Changing {
-  listener: Listener | undefined;
-  /** How many clients it told of. */
-  count = 0;
-  readonly #open: Set<Served> = new Set();
-  /** By the client's port, those that nobody has asked for yet: ports are used again. */
-  readonly #awaited: Map<number, Served> = new Map();
+/** A listener of the relay, and the clients that it accepted. */
+export class TestListener extends Waitable {
+  /** What listen() resolved with, once it has. */
+  bound: Listener | undefined;
+  /** How many clients it accepted. */
+  acceptedCount = 0;
+  readonly #open: Set<AcceptedClient> = new Set();
+  /** By the client's port, until a case asks for them: ports are reused. */
+  readonly #unclaimed: Map<number, AcceptedClient> = new Map();
 
   get address(): Address {
-    if (!this.listener) throw new Surprise("listen() has not resolved yet");
-    return this.listener.address;
+    if (!this.bound) throw new Mismatch("listen() has not resolved yet");
+    return this.bound.address;
   }
 
-  /** Those whose end has not been told. */
-  get open(): readonly Served[] {
+  /** Those that have not ended. */
+  get open(): readonly AcceptedClient[] {
     return [...this.#open];
   }
 
-  accepted(served: Served): void {
-    this.count += 1;
-    this.#open.add(served);
-    this.#awaited.set(served.client.address.port, served);
+  add(accepted: AcceptedClient): void {
+    this.acceptedCount += 1;
+    this.#open.add(accepted);
+    this.#unclaimed.set(accepted.client.address.port, accepted);
     this.changed();
   }
 
-  ended(served: Served): void {
-    this.#open.delete(served);
+  remove(accepted: AcceptedClient): void {
+    this.#open.delete(accepted);
   }
 
-  /** What the relay tells of the client with this local port. */
-  async servedOf(port: number): Promise<Served> {
-    const served = await this.until(
-      () => this.#awaited.get(port),
-      () => `onClient() is missing for port ${port} (so far it was called for ${this.count} clients)`,
+  /** The accepted client that has this local port. */
+  async acceptedFrom(port: number): Promise<AcceptedClient> {
+    const accepted = await this.until(
+      () => this.#unclaimed.get(port),
+      () => `onClient() is missing for port ${port} (so far it was called for ${this.acceptedCount} clients)`,
     );
-    this.#awaited.delete(port);
-    return served;
+    this.#unclaimed.delete(port);
+    return accepted;
   }
 }

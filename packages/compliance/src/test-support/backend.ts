@@ -3,17 +3,17 @@ import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { Worker } from "node:worker_threads";
 import type { Address } from "@gw/interface";
 import { Peer, peerOptions } from "./peer.js";
-import { Changing } from "./waitable.js";
+import { Waitable } from "./waitable.js";
 
 /** A server that the relay dials. */
-export class Backend extends Changing {
+export class Backend extends Waitable {
   readonly address: Address;
   /** All connections that were accepted, closed ones included. */
   readonly peers: Peer[] = [];
-  /** Called with each connection that was accepted. */
-  serve: ((peer: Peer) => void) | undefined;
+  /** Called with each accepted connection. */
+  onConnection: ((peer: Peer) => void) | undefined;
   readonly #server: Server;
-  #taken = 0;
+  #returned = 0;
 
   private constructor(server: Server, limitMs: number) {
     super(limitMs);
@@ -23,7 +23,7 @@ export class Backend extends Changing {
     server.on("connection", socket => {
       const peer = new Peer(socket, "backend", limitMs);
       this.peers.push(peer);
-      this.serve?.(peer);
+      this.onConnection?.(peer);
       this.changed();
     });
   }
@@ -34,16 +34,16 @@ export class Backend extends Changing {
     return new Backend(server, limitMs);
   }
 
-  /** The next connection that nobody has taken yet. */
+  /** The next connection, each once, in the order of acceptance. */
   next(): Promise<Peer> {
     const { length } = this.peers;
     return this.until(
-      () => (this.#taken < this.peers.length ? this.peers[this.#taken++] : undefined),
-      () => `the backend waits for a connection, and has got ${length}`,
+      () => (this.#returned < this.peers.length ? this.peers[this.#returned++] : undefined),
+      () => `the backend waits for a connection, and has accepted ${length}`,
     );
   }
 
-  /** Closes the listener; resolves when the port is free. */
+  /** Closes the listener and all connections. Resolves when the port is free. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     const closed = once(this.#server, "close");
@@ -53,15 +53,15 @@ export class Backend extends Changing {
   }
 }
 
-/** Blocks for ever, so that nothing is accepted; its listener has room for two connections. */
-const deafScript = `
+/** Blocks its thread for ever, so that nothing is accepted. The listener's backlog has room for two connections. */
+const neverAcceptingScript = `
   const { parentPort } = require("node:worker_threads");
   const server = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
     parentPort.postMessage(server.address().port);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   });`;
 
-/** An address from which a dial gets no answer at all, as from a host that is gone: its backlog is full. */
+/** An address that never answers a dial, as a host that is down does not: its backlog is full. */
 export class BlackHole {
   readonly address: Address;
   readonly stop: () => Promise<void>;
@@ -72,7 +72,7 @@ export class BlackHole {
   }
 
   static async start(): Promise<BlackHole> {
-    const worker = new Worker(deafScript, { eval: true, env: {}, execArgv: [] });
+    const worker = new Worker(neverAcceptingScript, { eval: true, env: {}, execArgv: [] });
     const [port] = await once(worker, "message");
     const fillers = Array.from({ length: 8 }, () =>
       connect({ port, host: "127.0.0.1" }).on("error", () => {}),

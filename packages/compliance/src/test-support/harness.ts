@@ -4,17 +4,17 @@ import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import { type Address, formatAddress, type Relay, type RelaySettings } from "@gw/interface";
 import type { RelaySizes } from "../relay/options.js";
 import { violation } from "../suite.js";
-import { always, type Breach, Door, Served } from "./accepted-client.js";
+import { AcceptedClient, invariants, TestListener, type Violation } from "./accepted-client.js";
 import { Backend, BlackHole } from "./backend.js";
 import { Peer, peerOptions } from "./peer.js";
-import { Surprise } from "./waitable.js";
+import { Mismatch } from "./waitable.js";
 
-/** A case about relays: whatever fails in it is a violation of its one sentence. */
+/** A case about relays. Whatever fails in `check` is a violation of `contract`, one sentence. */
 export interface RelayCase {
   readonly name: string;
   readonly contract: string;
-  readonly check: (bench: Bench) => Promise<void>;
-  /** False where this machine cannot try it. */
+  readonly check: (harness: Harness) => Promise<void>;
+  /** False where this machine cannot run the case. */
   readonly possible?: boolean;
 }
 
@@ -31,35 +31,35 @@ export const noTimeouts: RelaySettings = {
 
 export const loopback = { host: "127.0.0.1", port: 0 } as const;
 
-/** Options of {@link Bench.listen}. */
-export interface DoorOptions {
+/** Options of {@link Harness.listen}. */
+export interface ListenOptions {
   /** @default a free port of 127.0.0.1 */
   readonly address?: Address;
-  /** What is not said is 0. */
+  /** @default 0 for each that is left out */
   readonly settings?: Partial<RelaySettings>;
   /** Called within onClient; refuses the client where it returns false. */
-  readonly greet?: (served: Served) => boolean;
+  readonly onClient?: (accepted: AcceptedClient) => boolean;
 }
 
-/** A client's connection, and what the relay tells of it. */
-export interface Accepted {
+/** A client, and what the relay reports about it. */
+export interface ClientConnection {
   readonly client: Peer;
-  readonly served: Served;
+  readonly accepted: AcceptedClient;
 }
 
-/** A client, the backend's side of its connection, and what the relay tells of it. */
-export interface Connection extends Accepted {
+/** A client, the backend's end of its connection, and what the relay reports about it. */
+export interface Connection extends ClientConnection {
   readonly server: Peer;
 }
 
 /** What a case works with. All that it opens is closed after the case. */
-export class Bench {
+export class Harness {
   readonly relay: Relay;
   readonly sizes: RelaySizes;
-  readonly #doors: Door[] = [];
+  readonly #listeners: TestListener[] = [];
   readonly #clients: Set<Peer> = new Set();
   readonly #backends: (Backend | BlackHole)[] = [];
-  readonly #breaches: Breach[] = [];
+  readonly #violations: Violation[] = [];
   #closed = false;
 
   constructor(relay: Relay, sizes: RelaySizes) {
@@ -67,32 +67,39 @@ export class Bench {
     this.sizes = sizes;
   }
 
-  readonly breach: (breach: Breach) => void = breach => {
-    this.#breaches.push(breach);
+  readonly onViolation: (violation: Violation) => void = violation => {
+    this.#violations.push(violation);
   };
 
-  /** Whether the relay has done what it never may; `close` tells what. */
-  get isBreached(): boolean {
-    return this.#breaches.length > 0;
+  /** Whether the relay has broken an invariant; `close` throws the violation. */
+  get hasViolation(): boolean {
+    return this.#violations.length > 0;
   }
 
-  /** Lets the relay listen. */
-  async listen({ address = loopback, settings, greet = () => true }: DoorOptions = {}): Promise<Door> {
-    const door = new Door(this.sizes.limitMs);
-    this.#doors.push(door);
+  /** Makes the relay listen. */
+  async listen({
+    address = loopback,
+    settings,
+    onClient: accepts = () => true,
+  }: ListenOptions = {}): Promise<TestListener> {
+    const listener = new TestListener(this.sizes.limitMs);
+    this.#listeners.push(listener);
     const onClient: Parameters<Relay["listen"]>[1]["onClient"] = client => {
-      const served = new Served(client, this.sizes.limitMs, this.breach);
-      if (!door.listener)
-        this.breach({ contract: "Handlers are never called from within listen().", seen: "onClient() was" });
+      const accepted = new AcceptedClient(client, this.sizes.limitMs, this.onViolation);
+      if (!listener.bound)
+        this.onViolation({
+          contract: "Handlers are never called from within listen().",
+          seen: "onClient() was",
+        });
       // Late ones were accepted before the listener was closed.
-      if (this.#closed || !greet(served)) return undefined;
-      door.accepted(served);
-      served.onEnd = () => door.ended(served);
-      return served;
+      if (this.#closed || !accepts(accepted)) return undefined;
+      listener.add(accepted);
+      accepted.onEnd = () => listener.remove(accepted);
+      return accepted;
     };
     const handlers = { onClient, onError: () => {} };
-    door.listener = await this.relay.listen(address, handlers, { ...noTimeouts, ...settings });
-    return door;
+    listener.bound = await this.relay.listen(address, handlers, { ...noTimeouts, ...settings });
+    return listener;
   }
 
   async backend(address: Address = loopback): Promise<Backend> {
@@ -109,15 +116,15 @@ export class Bench {
   }
 
   /** An address where dials are refused. */
-  async nobody(): Promise<Address> {
-    // Below the ports that systems give away, so that nobody else gets it meanwhile.
+  async refusingAddress(): Promise<Address> {
+    // Below the ephemeral ports, so that no other program is given this one in the meantime.
     const port = 10_000 + Math.floor(22_000 * Math.random());
     try {
       const backend = await Backend.start({ ...loopback, port }, this.sizes.limitMs);
       await backend.stop();
       return backend.address;
     } catch {
-      return this.nobody();
+      return this.refusingAddress();
     }
   }
 
@@ -129,66 +136,66 @@ export class Bench {
     return client;
   }
 
-  /** A client that is connected to `door`, and accepted by the relay. */
-  async accepted(door: Door): Promise<Accepted> {
-    const client = this.client(door.address);
-    if (!(await client.settled()))
-      throw new Surprise(`${client} when it connected to ${formatAddress(door.address)}`);
-    return { client, served: await door.servedOf(client.port) };
+  /** A client that is connected to `listener`, and accepted by the relay. */
+  async accept(listener: TestListener): Promise<ClientConnection> {
+    const client = this.client(listener.address);
+    if (!(await client.connects()))
+      throw new Mismatch(`${client} when it connected to ${formatAddress(listener.address)}`);
+    return { client, accepted: await listener.acceptedFrom(client.port) };
   }
 
   /** A client that the relay has connected to `backend`. Not to be called again before it has resolved. */
-  async connected(door: Door, backend: Backend): Promise<Connection> {
-    const { client, served } = await this.accepted(door);
-    served.dial(backend.address);
-    const [server] = await Promise.all([backend.next(), served.isConnected()]);
-    return { client, served, server };
+  async connect(listener: TestListener, backend: Backend): Promise<Connection> {
+    const { client, accepted } = await this.accept(listener);
+    accepted.dial(backend.address);
+    const [server] = await Promise.all([backend.next(), accepted.isConnected()]);
+    return { client, accepted, server };
   }
 
-  /** The same, through a listener and to a backend of its own. */
+  /** As {@link connect}, with a new listener and a new backend. */
   async connection(settings: Partial<RelaySettings> = {}): Promise<Connection> {
-    return this.connected(await this.listen({ settings }), await this.backend());
+    return this.connect(await this.listen({ settings }), await this.backend());
   }
 
-  /** Gives the relay as much time as twenty bytes need, one after the other, through another connection. */
-  async lull(): Promise<void> {
+  /** Waits for twenty round trips through another connection, in which the relay can do what it has pending. */
+  async roundTrips(): Promise<void> {
     const { client, server } = await this.connection();
     for (let count = 0; count < 20; count++) await client.pings(server);
   }
 
-  /** Closes everything; throws a violation if the relay does not, or has done what it never may. */
+  /** Closes everything. Throws a violation if the relay does not close, or if it has broken an invariant. */
   async close(): Promise<void> {
     this.#closed = true;
     try {
-      await Promise.all(this.#doors.map(door => closeDoor(door)));
+      await Promise.all(this.#listeners.map(listener => closeListener(listener)));
     } finally {
       for (const { socket } of this.#clients) socket.destroy();
       for (const backend of this.#backends) await backend.stop();
     }
     await eventLoopTurn();
-    const [breach] = this.#breaches;
-    if (breach) throw violation(breach.contract, breach.seen);
+    const [first] = this.#violations;
+    if (first) throw violation(first.contract, first.seen);
   }
 }
 
-async function closeDoor(door: Door): Promise<void> {
-  door.listener?.close();
-  const { open } = door;
-  for (const served of open) served.kill();
-  const ended = open.map(served =>
-    served.until(
-      () => served.end,
-      () => `ended() is missing after kill() (so far: ${served})`,
+async function closeListener(listener: TestListener): Promise<void> {
+  listener.bound?.close();
+  const { open } = listener;
+  for (const accepted of open) accepted.abort();
+  const ended = open.map(accepted =>
+    accepted.until(
+      () => accepted.end,
+      () => `ended() is missing after abort() (so far: ${accepted})`,
     ),
   );
   await Promise.all(ended).catch(error => {
-    throw violation(always.once, error.message, error);
+    throw violation(invariants.once, error.message, error);
   });
 }
 
 const folder = "/proc/self/fd";
 
-/** Whether descriptors can be counted here. */
+/** Whether this system lets a process count its descriptors. */
 export const descriptorsAreKnown: boolean = existsSync(folder);
 
 /** How many descriptors this process has open. */
@@ -201,7 +208,7 @@ export async function descriptorsFallTo(count: number, limitMs: number): Promise
   const limit = performance.now() + limitMs;
   while (openDescriptors() > count) {
     if (performance.now() > limit)
-      throw new Surprise(`${openDescriptors()} descriptors are open, where it was ${count} before`);
+      throw new Mismatch(`${openDescriptors()} descriptors are open, ${count} were before`);
     await new Promise(resolve => setTimeout(resolve, 10));
   }
 }

@@ -2,19 +2,18 @@ import type { Socket } from "node:net";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import { inspect } from "node:util";
 import type { ByteStream } from "./random.js";
-import { Changing, Surprise } from "./waitable.js";
+import { Mismatch, Waitable } from "./waitable.js";
 
 /**
- * The socket options of a peer. With this mark Node stops reading after each chunk until that is taken. Only so
- * can a reset that comes close behind the last bytes be told from an end of input: libuv takes one for the other
- * where it is still reading after a chunk.
+ * The socket options of a peer. With a high-water mark of 1, Node stops reading after each chunk until the chunk is
+ * consumed. Without that, libuv, still reading, reports a reset close behind the last bytes as an end of input.
  */
 export const peerOptions = { allowHalfOpen: true, noDelay: true, highWaterMark: 1 } as const;
 
 const chunkLength = 256 * 1024;
 
-/** One end of a connection through the relay: sends and reads as a case says, and checks what it sees. */
-export class Peer extends Changing {
+/** One end of a connection through the relay: sends and reads on request, and checks what it sees. */
+export class Peer extends Waitable {
   /** For messages: `client`, `backend`. */
   readonly name: string;
   readonly socket: Socket;
@@ -22,14 +21,14 @@ export class Peer extends Changing {
   connected: boolean;
   /** Bytes that were read. */
   received = 0;
-  /** How the input ended: `end`, or the code of the error, once it has. */
-  fate: string | undefined;
-  /** What was read and nobody has asked for; empty where a {@link ByteStream} is expected. */
+  /** How the input ended, once it has: `end`, `close`, or the code of the error. */
+  inputEnd: string | undefined;
+  /** What was read and no case has asked for yet; empty where a {@link ByteStream} is expected. */
   #unread = "";
   /** The index of the first byte that was not the expected one. */
   #wrongAt: number | undefined;
   #expected: ByteStream | undefined;
-  #holding = false;
+  #paused = false;
   #echoing = false;
 
   constructor(socket: Socket, name: string, limitMs: number) {
@@ -41,11 +40,11 @@ export class Peer extends Changing {
       this.connected = true;
       this.changed();
     });
-    // Not at once: within its callback, libuv would see that reading goes on.
-    socket.on("readable", () => setImmediate(() => this.#holding || this.#take()));
-    socket.on("end", () => this.#ended("end"));
-    socket.on("error", (error: NodeJS.ErrnoException) => this.#ended(error.code ?? error.message));
-    socket.on("close", () => this.#ended("close"));
+    // Not at once: within its callback, libuv would see that reading continues.
+    socket.on("readable", () => setImmediate(() => this.#paused || this.#readChunk()));
+    socket.on("end", () => this.#endInput("end"));
+    socket.on("error", (error: NodeJS.ErrnoException) => this.#endInput(error.code ?? error.message));
+    socket.on("close", () => this.#endInput("close"));
   }
 
   /** Its own port; 0 until it is connected. */
@@ -53,7 +52,7 @@ export class Peer extends Changing {
     return this.socket.localPort ?? 0;
   }
 
-  /** Sends; resolves when all of it has left, or the connection is lost. */
+  /** Sends. Resolves when the kernel has taken all of it, or the connection is lost. */
   send(data: string | Buffer): Promise<void> {
     return new Promise(resolve => this.socket.write(data, "latin1", () => resolve()));
   }
@@ -63,7 +62,7 @@ export class Peer extends Changing {
     this.socket.end(data, "latin1");
   }
 
-  /** Resets the connection; bytes that have not left are lost. */
+  /** Resets the connection; unsent bytes are lost. */
   async reset(): Promise<void> {
     const { socket } = this;
     // libuv cannot reset while a shutdown is under way.
@@ -72,8 +71,8 @@ export class Peer extends Changing {
     socket.resetAndDestroy();
   }
 
-  /** Sends `stream` up to `length`, no faster than it leaves, if `sent` bytes are sent already. */
-  async pour(stream: ByteStream, length: number, sent = 0): Promise<void> {
+  /** Sends `stream` from `sent` up to `length`, one chunk after the other. */
+  async sendStream(stream: ByteStream, length: number, sent = 0): Promise<void> {
     while (sent < length && this.socket.writable) {
       const chunk = stream.at(sent, Math.min(chunkLength, length - sent));
       await this.send(chunk);
@@ -81,38 +80,38 @@ export class Peer extends Changing {
     }
   }
 
-  /** Stops reading, and so is blind to what becomes of the connection. */
-  hold(): void {
-    this.#holding = true;
+  /** Stops reading, and so cannot see how the connection ends. */
+  pause(): void {
+    this.#paused = true;
   }
 
-  /** Reads one chunk, if one is there, and holds. */
-  sip(): void {
-    this.#holding = true;
-    this.#take();
+  /** Reads one chunk, if one has arrived, and pauses. */
+  readOnce(): void {
+    this.#paused = true;
+    this.#readChunk();
   }
 
-  /** Reads all that comes. */
-  flow(): void {
-    this.#holding = false;
-    this.#take();
+  /** Reads everything that arrives. */
+  resume(): void {
+    this.#paused = false;
+    this.#readChunk();
   }
 
-  /** From now on what comes must be `stream`. */
+  /** From now on, what arrives must be `stream`. */
   expect(stream: ByteStream): void {
     this.#expected = stream;
   }
 
-  /** From now on sends back what comes, and ends when the input has. */
+  /** From now on, sends back what arrives, and ends its output when the input ends. */
   echo(): void {
     this.#echoing = true;
     this.socket.on("end", () => this.socket.end());
   }
 
-  /** Resolves with whether the connection could be made. */
-  async settled(): Promise<boolean> {
+  /** Resolves with whether the connection was made. */
+  async connects(): Promise<boolean> {
     await this.until(
-      () => this.connected || this.fate || undefined,
+      () => this.connected || this.inputEnd || undefined,
       () => `${this}, still connecting`,
     );
     return this.connected;
@@ -120,55 +119,56 @@ export class Peer extends Changing {
 
   /** Demands that the next bytes are `text`. */
   async gets(text: string): Promise<void> {
-    const came = (): string => this.#unread.slice(0, text.length);
-    const wrong = (): boolean => !text.startsWith(came()) || this.fate !== undefined;
+    const arrived = (): string => this.#unread.slice(0, text.length);
+    const wrong = (): boolean => !text.startsWith(arrived()) || this.inputEnd !== undefined;
     await this.until(
-      () => came() === text || wrong() || undefined,
-      () => `${this} waits for ${short(text)}`,
+      () => arrived() === text || wrong() || undefined,
+      () => `${this} waits for ${abbreviate(text)}`,
     );
-    if (came() !== text) throw new Surprise(`${this} did not get ${short(text)}`);
+    if (arrived() !== text) throw new Mismatch(`${this} did not get ${abbreviate(text)}`);
     this.#unread = this.#unread.slice(text.length);
   }
 
-  /** Demands that `length` bytes come in all, and that they are what was expected. */
+  /** Demands that `length` bytes arrive in all, and that they are the expected ones. */
   async getsBytes(length: number): Promise<void> {
     await this.until(
-      () => this.#wrongAt !== undefined || this.received >= length || this.fate !== undefined || undefined,
+      () =>
+        this.#wrongAt !== undefined || this.received >= length || this.inputEnd !== undefined || undefined,
       () => `${this} waits for ${length} bytes`,
     );
-    this.demandRight();
-    if (this.received !== length) throw new Surprise(`${this} did not get ${length} bytes`);
+    this.demandExpectedBytes();
+    if (this.received !== length) throw new Mismatch(`${this} did not get ${length} bytes`);
   }
 
-  /** As {@link getsBytes}, for a slow reader: it takes one chunk in each turn of the event loop, and then holds. */
-  async sipsTo(length: number): Promise<void> {
-    const soon = (): unknown => setImmediate(() => this.received < length && this.sip());
-    this.socket.on("readable", soon);
-    this.sip();
-    await this.getsBytes(length).finally(() => this.socket.off("readable", soon));
-    this.flow();
+  /** As {@link getsBytes}, for a slow reader: one chunk in each turn of the event loop. */
+  async readsSlowly(length: number): Promise<void> {
+    const readLater = (): unknown => setImmediate(() => this.received < length && this.readOnce());
+    this.socket.on("readable", readLater);
+    this.readOnce();
+    await this.getsBytes(length).finally(() => this.socket.off("readable", readLater));
+    this.resume();
   }
 
-  /** Demands that `text` comes, then an end of input, and nothing else. */
+  /** Demands that `text` arrives, then an end of input, and nothing else. */
   async getsEnd(text = ""): Promise<void> {
     await this.gets(text);
-    if ((await this.getsFate("an end of input")) !== "end" || this.#unread !== "")
-      throw new Surprise(`${this}, in place of an end of input`);
+    if ((await this.getsInputEnd("an end of input")) !== "end" || this.#unread !== "")
+      throw new Mismatch(`${this}, in place of an end of input`);
   }
 
-  /** Demands that the connection is reset, whatever comes before. */
+  /** Demands that the connection is reset, whatever arrives before. */
   async getsReset(): Promise<void> {
-    const fate = await this.getsFate("a reset");
-    if (!isReset(fate)) throw new Surprise(`${this}, in place of a reset`);
+    const fate = await this.getsInputEnd("a reset");
+    if (!isReset(fate)) throw new Mismatch(`${this}, in place of a reset`);
   }
 
-  /** As {@link getsReset}, where an end is as good if all of `length` bytes came before it. */
+  /** As {@link getsReset}; an end of input passes as well if all of `length` bytes arrived before it. */
   async getsAllOrReset(length: number): Promise<void> {
-    const fate = await this.getsFate("a reset");
-    if (!isReset(fate) && this.received !== length) throw new Surprise(`${this}, in place of a reset`);
+    const fate = await this.getsInputEnd("a reset");
+    if (!isReset(fate) && this.received !== length) throw new Mismatch(`${this}, in place of a reset`);
   }
 
-  /** As {@link getsReset}, for a peer that has no reason to read: it goes on sending until that fails. */
+  /** As {@link getsReset}, for a peer whose input has ended: it sends until that fails. */
   async noticesReset(): Promise<void> {
     const late = performance.now() + this.limitMs;
     while (!this.socket.destroyed && performance.now() < late) {
@@ -179,35 +179,36 @@ export class Peer extends Changing {
   }
 
   /** Resolves with how its input ended. */
-  async getsFate(what: string): Promise<string> {
+  async getsInputEnd(what: string): Promise<string> {
     const fate = await this.until(
-      () => this.fate,
+      () => this.inputEnd,
       () => `${this} waits for ${what}`,
     );
-    this.demandRight();
+    this.demandExpectedBytes();
     return fate;
   }
 
-  /** Sends one byte to `other`, at the other end of the connection, and waits for it there. */
+  /** Sends one byte to `other`, the other end of the connection, and waits until it arrives. */
   async pings(other: Peer): Promise<void> {
     this.send(".");
     await other.gets(".");
     await eventLoopTurn();
   }
 
-  /** Demands that all that came so far is what was expected. */
-  demandRight(): void {
+  /** Demands that all bytes so far are the expected ones. */
+  demandExpectedBytes(): void {
     if (this.#wrongAt !== undefined)
-      throw new Surprise(`byte ${this.#wrongAt} that the ${this.name} gets is wrong`);
+      throw new Mismatch(`byte ${this.#wrongAt} that the ${this.name} gets is wrong`);
   }
 
   override toString(): string {
-    const unread = this.#unread && `, ${short(this.#unread)} of them not expected yet`;
-    const fate = this.fate === undefined ? "is open" : `saw ${this.fate === "end" ? "an end" : this.fate}`;
+    const unread = this.#unread && `, ${abbreviate(this.#unread)} of them not expected yet`;
+    const fate =
+      this.inputEnd === undefined ? "is open" : `saw ${this.inputEnd === "end" ? "an end" : this.inputEnd}`;
     return `the ${this.name} got ${this.received} bytes${unread} and ${fate}`;
   }
 
-  #take(): void {
+  #readChunk(): void {
     const chunk: Buffer | null = this.socket.read();
     if (chunk === null) return;
     const at = this.#expected?.mismatch(this.received, chunk);
@@ -218,9 +219,9 @@ export class Peer extends Changing {
     this.changed();
   }
 
-  /** An error after an end of input is news; a close after anything is not. */
-  #ended(fate: string): void {
-    if (this.fate === undefined || (this.fate === "end" && fate !== "close")) this.fate = fate;
+  /** An error after an end of input replaces it; a close replaces nothing. */
+  #endInput(fate: string): void {
+    if (this.inputEnd === undefined || (this.inputEnd === "end" && fate !== "close")) this.inputEnd = fate;
     this.changed();
   }
 }
@@ -229,6 +230,6 @@ function isReset(fate: string): boolean {
   return fate === "ECONNRESET" || fate === "EPIPE";
 }
 
-function short(text: string): string {
+function abbreviate(text: string): string {
   return inspect(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }

@@ -19,13 +19,13 @@ export function shuffled<Item>(items: readonly Item[], random: () => number): It
     .map(({ item }) => item);
 }
 
-/** A prime, so that whatever is lost, doubled or out of place shifts all that comes after it. */
+/** A prime, so that a byte that is lost, doubled or out of place shifts all that follow. */
 const blockLength = 1_048_573;
 let block: Buffer | undefined;
 
 /**
- * Endless bytes that look random, the same for the same seed. Any part of them can be had or compared at once,
- * without what comes before it.
+ * Endless pseudo-random bytes, the same for the same seed. Any part can be read or compared without the bytes
+ * before it.
  */
 export class ByteStream {
   readonly #start: number;
@@ -34,13 +34,13 @@ export class ByteStream {
     this.#start = Math.imul(seed, 0x9e3779b1) >>> 0;
   }
 
-  /** At most `length` bytes from `position` on, and at least one. Not a copy: to be read only. */
+  /** Between 1 and `length` bytes from `position` on. A view, not a copy: do not write to it. */
   at(position: number, length: number): Buffer {
     const from = (this.#start + position) % blockLength;
     return bytes().subarray(from, from + length);
   }
 
-  /** The index of the first byte of `chunk` that is not what stands at `position` and after it. */
+  /** The index of the first byte of `chunk` that differs from the stream at `position`. */
   mismatch(position: number, chunk: Buffer): number | undefined {
     for (let index = 0; index < chunk.length; ) {
       const expected = this.at(position + index, chunk.length - index);

@@ -1,37 +1,37 @@
-/** What was seen in place of what a case demands. The suite makes a violation of it. */
-export class Surprise extends Error {}
+/** Says what was seen in place of what a case demands. The suite turns it into a violation. */
+export class Mismatch extends Error {}
 
-/** Something whose changes are waited for, never for longer than `limitMs` without any. */
-export class Changing {
+/** An object whose changes cases wait for. A wait fails after `limitMs` without any change. */
+export class Waitable {
   readonly limitMs: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #checks = new Set<() => void>();
 
   constructor(limitMs: number) {
     this.limitMs = limitMs;
   }
 
-  /** To be called after each change. */
+  /** Subclasses call it after each change. */
   changed(): void {
-    for (const look of [...this.#waiting]) look();
+    for (const check of [...this.#checks]) check();
   }
 
   /**
    * Resolves with what `value` returns as soon as that is not undefined.
    *
-   * @param value looked at now and after each change; what it throws rejects the promise
-   * @param missing says what is waited for, and how things are, when nothing has changed for `limitMs`
+   * @param value called now and after each change; what it throws rejects the promise
+   * @param missing describes what is waited for and the current state, for the error after `limitMs` without a change
    */
   until<Value>(value: () => Value | undefined, missing: () => string): Promise<Value> {
     return new Promise((resolve, reject) => {
       const done = (settle: () => void): void => {
         clearTimeout(timer);
-        this.#waiting.delete(look);
+        this.#checks.delete(check);
         settle();
       };
       const late = (): void =>
-        done(() => reject(new Surprise(`${missing()}, and nothing happened for ${this.limitMs} ms`)));
+        done(() => reject(new Mismatch(`${missing()}, and nothing happened for ${this.limitMs} ms`)));
       const timer = setTimeout(late, this.limitMs);
-      const look = (): void => {
+      const check = (): void => {
         try {
           const found = value();
           if (found === undefined) timer.refresh();
@@ -40,8 +40,8 @@ export class Changing {
           done(() => reject(error));
         }
       };
-      this.#waiting.add(look);
-      look();
+      this.#checks.add(check);
+      check();
     });
   }
 }
