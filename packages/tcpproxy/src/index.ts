@@ -3,8 +3,9 @@
  *
  * @packageDocumentation
  */
-export { connectionLimit } from "./descriptors.js";
-export { createDialer, type Dialer, type DialerOptions, type DialOptions, dialerDefaults } from "./dial.js";
+export { connectionLimit } from "./connection-limit.js";
+export type { Route } from "./dialer.js";
+export { createDialer, type Dialer, type DialerOptions, type DialOptions, dialerDefaults } from "./dialer.js";
 export { inOrder } from "./in-order.js";
 export { type JsRelayOptions, jsRelay } from "./js-relay/relay.js";
 export {
@@ -17,5 +18,4 @@ export {
   type TcpProxy,
 } from "./proxy.js";
 export { type Lookup, systemLookup } from "./resolver.js";
-export type { Route } from "./route.js";
 export { isSelfDial } from "./self-dial.js";

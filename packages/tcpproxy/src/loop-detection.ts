@@ -1,5 +1,5 @@
 import { type Address, type Clock, type Endpoint, formatAddress, GatewayError } from "@gw/interface";
-import { LoopTest, type Outcome } from "./loop-test.js";
+import { LoopCheck, type Outcome } from "./loop-check.js";
 
 /** A client as loop detection sees it. */
 export interface LoopClient {
@@ -44,7 +44,7 @@ interface EndpointState {
   yielded: boolean;
   /** Until when the endpoint is known to lead back to this gateway, on the clock. */
   loopUntilMs: number;
-  test: LoopTest | undefined;
+  test: LoopCheck | undefined;
 }
 
 /** A test begins at a random number of silent clients between these. */
@@ -64,12 +64,12 @@ const loopKnownForMs = 5_000;
 /**
  * Finds endpoints that lead back to this gateway through other gateways. In such a loop each client comes back as
  * another client, without end, and none of them ever gets a byte. So when many clients of one endpoint are silent,
- * the next ones are held, which also holds up a loop, and a {@link LoopTest} finds out.
+ * the next ones are held, which also holds up a loop, and a {@link LoopCheck} finds out.
  */
 export class LoopDetector {
   readonly #options: LoopDetectorOptions;
   readonly #states = new WeakMap<Endpoint, EndpointState>();
-  readonly #tests = new Set<LoopTest>();
+  readonly #tests = new Set<LoopCheck>();
   #stopped = false;
 
   constructor(options: LoopDetectorOptions) {
@@ -119,7 +119,7 @@ export class LoopDetector {
   }
 
   /** A client that may have come through a loop must not go elsewhere during a test, and come back from there. */
-  #testThatSuspects(client: LoopClient): LoopTest | undefined {
+  #testThatSuspects(client: LoopClient): LoopCheck | undefined {
     if (this.#tests.size === 0) return undefined;
     const { host } = client;
     for (const test of this.#tests) if (test.suspects(host)) return test;
@@ -131,7 +131,7 @@ export class LoopDetector {
     endpoint: Endpoint,
     address: Address,
     nowMs: number,
-  ): LoopTest | undefined {
+  ): LoopCheck | undefined {
     if (nowMs >= state.lowerAtMs) this.#lower(state);
     if (state.clients.size < state.sweepAt) return undefined;
     const silent = sweep(state);
@@ -144,9 +144,14 @@ export class LoopDetector {
     return this.#startTest(state, endpoint, address, hosts);
   }
 
-  #startTest(state: EndpointState, endpoint: Endpoint, address: Address, hosts: readonly string[]): LoopTest {
+  #startTest(
+    state: EndpointState,
+    endpoint: Endpoint,
+    address: Address,
+    hosts: readonly string[],
+  ): LoopCheck {
     const { clock, random } = this.#options;
-    const test = new LoopTest({ address, hosts, clock, random }, outcome => {
+    const test = new LoopCheck({ address, hosts, clock, random }, outcome => {
       state.test = undefined;
       this.#tests.delete(test);
       this.#finish(state, endpoint, address, test, outcome);
@@ -161,7 +166,7 @@ export class LoopDetector {
     state: EndpointState,
     endpoint: Endpoint,
     address: Address,
-    test: LoopTest,
+    test: LoopCheck,
     outcome: Outcome,
   ): void {
     const { held } = test;

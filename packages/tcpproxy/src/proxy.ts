@@ -15,12 +15,12 @@ import {
   startTimeout,
   systemClock,
 } from "@gw/interface";
-import { connectionLimit } from "./descriptors.js";
-import { createDialer, type Dialer } from "./dial.js";
+import { type ClientContext, ProxyClient } from "./client.js";
+import { connectionLimit } from "./connection-limit.js";
+import { createDialer, type Dialer } from "./dialer.js";
 import { jsRelay } from "./js-relay/relay.js";
 import { type ListenContext, listenAt } from "./listen.js";
 import { LoopDetector } from "./loop-detection.js";
-import { type ServeContext, ServedClient } from "./serve.js";
 
 /** Options of {@link createProxy}. */
 export interface ProxyOptions extends Partial<Record<keyof RelaySettings, number | undefined>> {
@@ -120,10 +120,10 @@ class ListeningProxy implements TcpProxy {
   readonly #options: ProxyOptions;
   readonly #relay: Relay;
   readonly #settings: RelaySettings;
-  readonly #context: ServeContext;
+  readonly #context: ClientContext;
   readonly #clock: Clock;
   readonly #loops: LoopDetector;
-  readonly #open = new Set<ServedClient>();
+  readonly #open = new Set<ProxyClient>();
   readonly #whenIdle: (() => void)[] = [];
   #listeners: readonly Listener[] = [];
   #addresses: readonly Address[] = [];
@@ -222,7 +222,7 @@ class ListeningProxy implements TcpProxy {
       return undefined;
     }
     this.#accepted += 1;
-    const served = new ServedClient(this.#accepted, client, this.#context);
+    const served = new ProxyClient(this.#accepted, client, this.#context);
     this.#open.add(served);
     served.start();
     return served;
@@ -236,7 +236,7 @@ class ListeningProxy implements TcpProxy {
     });
   }
 
-  #ended(client: ServedClient): void {
+  #ended(client: ProxyClient): void {
     this.#open.delete(client);
     if (this.#open.size === 0) this.#settle();
   }
@@ -246,7 +246,7 @@ class ListeningProxy implements TcpProxy {
   }
 
   #cutAll(): void {
-    for (const client of [...this.#open]) if (client.kill()) this.#cut += 1;
+    for (const client of [...this.#open]) if (client.abort()) this.#cut += 1;
   }
 }
 

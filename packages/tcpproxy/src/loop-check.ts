@@ -6,7 +6,7 @@ import type { Hold, LoopClient } from "./loop-detection.js";
 export type Outcome = "loop" | "none";
 
 /** What a test needs. */
-export interface LoopTestOptions {
+export interface LoopCheckOptions {
   /** Where the clients of the endpoint were connected to. */
   readonly address: Address;
   /** The hosts of clients that may have come through the loop; clients of others are not counted. */
@@ -46,8 +46,8 @@ const holdLimitMs = 5_000;
  * a client, and those without bring none but for what new clients add. Ordinary clients know nothing of the order: that
  * all of ten quiet windows are without a probe has a chance of 1 in 60,000, however they arrive.
  */
-export class LoopTest implements Hold {
-  readonly #options: LoopTestOptions;
+export class LoopCheck implements Hold {
+  readonly #options: LoopCheckOptions;
   readonly #onEnd: (outcome: Outcome) => void;
   /** In order of arrival, with the endpoint that each is to be connected to. Those that leave are removed. */
   readonly held: Map<LoopClient, Endpoint> = new Map();
@@ -65,7 +65,7 @@ export class LoopTest implements Hold {
   #ended = false;
 
   /** @param onEnd called once, never from within `start`; the held clients are to be released */
-  constructor(options: LoopTestOptions, onEnd: (outcome: Outcome) => void) {
+  constructor(options: LoopCheckOptions, onEnd: (outcome: Outcome) => void) {
     this.#options = options;
     this.#onEnd = onEnd;
     this.#hosts = options.hosts.map(host => ({ host, quiet: 0, loud: 0 }));

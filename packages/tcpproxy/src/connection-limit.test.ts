@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { limitFor } from "./descriptors.js";
+import { limitFor } from "./connection-limit.js";
 import { connectionLimit } from "./index.js";
 
 test.each([

@@ -12,12 +12,11 @@ import {
   type RelayClient,
   type RelayEnd,
 } from "@gw/interface";
-import { type Dialer, endsRoute } from "./dial.js";
+import { type Dialer, endsRoute, type Route } from "./dialer.js";
 import type { Hold, LoopClient, LoopDetector } from "./loop-detection.js";
-import type { Route } from "./route.js";
 
 /** What all connections of a proxy share. */
-export interface ServeContext {
+export interface ClientContext {
   readonly pool: Pool;
   readonly dialer: Dialer;
   readonly loops: LoopDetector;
@@ -26,7 +25,7 @@ export interface ServeContext {
   readonly observer: Observer | undefined;
   readonly clock: Clock;
   /** Called once for each client, when it and its backend are closed; never from within `serve`. */
-  readonly onEnd: (client: ServedClient) => void;
+  readonly onEnd: (client: ProxyClient) => void;
 }
 
 /** One client's way to a backend; forgotten once it is connected. */
@@ -51,17 +50,17 @@ const none: readonly Endpoint[] = Object.freeze([]);
  * One client, from accept to close: dials endpoint after endpoint until one answers, then only looks on. What is
  * here exists once for each open connection, so there is little of it.
  */
-export class ServedClient implements ClientEvents, LeaseRequest, LoopClient {
+export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
   /** Numbers the connection for observers. */
   readonly id: number;
   readonly #client: RelayClient;
-  readonly #context: ServeContext;
+  readonly #context: ClientContext;
   #lease: Lease | undefined;
   #attempt: Attempt | undefined;
   /** It is ending, and at whose wish makes no difference any more; if the pool's, this is why. */
   #ending: boolean | GatewayError = false;
 
-  constructor(id: number, client: RelayClient, context: ServeContext) {
+  constructor(id: number, client: RelayClient, context: ClientContext) {
     this.id = id;
     this.#client = client;
     this.#context = context;
@@ -102,7 +101,7 @@ export class ServedClient implements ClientEvents, LeaseRequest, LoopClient {
   }
 
   /** Ends the connection at once. Tells whether it was the first to do so. */
-  kill(): boolean {
+  abort(): boolean {
     if (this.#ending) return false;
     this.#ending = true;
     if (this.#attempt) this.#attempt.error = new GatewayError("aborted", "the gateway is closing");
