@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Loaded before the rest, which takes a while: from here on no signal ends the process by accident.
-import "../dist/process-events.js";
+import "../dist/events.js";
 
 const { endProcess, main } = await import("../dist/main.js");
 // What is still under way (a look-up that hangs, say) must not keep the process.

@@ -8,10 +8,10 @@ import { discoveryFlags } from "./flags/discovery.js";
 import { nearest } from "./flags/nearest.js";
 import { addFlags, addFlagsInShort, valuesOf } from "./flags/table.js";
 import { finishPrinting, flushErrors, printError, printLines, printNotice } from "./output/stdio.js";
-import { onFatal, onWarning } from "./process-events.js";
-import { stopRequested } from "./stop-signals.js";
+import { onFatal, onWarning } from "./process/events.js";
+import { stopRequested } from "./process/stop-signals.js";
 
-export { endProcess } from "./end-process.js";
+export { endProcess } from "./process/end.js";
 
 /** The process's exit codes; see also the README. */
 const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
@@ -124,7 +124,7 @@ function addResolve(gw: Command): void {
     const { json = false, watch = false } = own;
     const flags = { ...valuesOf(gw, command, discoveryFlags), json, watch };
     onWarning(printWarning);
-    const { resolve } = await import("./resolve.js");
+    const { resolve } = await import("./commands/resolve.js");
     return resolve(flags);
   });
 }
@@ -140,7 +140,7 @@ function addCheck(gw: Command): void {
   command.action(async (own: { readonly json?: boolean }) => {
     const flags = { ...valuesOf(gw, command, checkFlags), json: own.json ?? false };
     onWarning(printWarning);
-    const { check } = await import("./check.js");
+    const { check } = await import("./commands/check.js");
     return check(flags);
   });
 }
@@ -172,7 +172,7 @@ function suggestion(name: string, gw: Command): string {
 }
 
 async function runGateway(flags: StartFlags): Promise<void> {
-  const { start } = await import("./start.js");
+  const { start } = await import("./commands/start.js");
   return start(flags);
 }
 

@@ -14,7 +14,7 @@ import {
   startProgram,
 } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { CheckReport } from "../src/check.js";
+import type { CheckReport } from "../src/commands/check.js";
 
 interface Checked extends Outcome {
   readonly report: CheckReport;

@@ -1,10 +1,10 @@
 import { staticEndpoints } from "@gw/discovery";
 import type { Address } from "@gw/interface";
+import { type Gateway, startGateway } from "../compose/gateway.js";
 import { defaultListen, startDefaults } from "../flags/connections.js";
-import { type Gateway, startGateway } from "../gateway.js";
-import { type Log, openLog } from "../log.js";
-import { logObserver } from "../log-observer.js";
-import { logProcessEvents } from "../log-process-events.js";
+import { type Log, openLog } from "../log/log.js";
+import { logObserver } from "../log/observer.js";
+import { logProcessEvents } from "../log/process-events.js";
 import { printLines } from "../output/stdio.js";
 import { banner, reachable } from "./banner.js";
 import type { Cluster } from "./cluster.js";

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { rmSync } from "node:fs";
-import "../process-events.js";
+import "../process/events.js";
 
 /** What the demo asks for: an etcd process, by a name that no running one has, or the end of it. */
 export type KeeperRequest =

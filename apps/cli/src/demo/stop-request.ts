@@ -1,5 +1,5 @@
 import { stdoutClosed } from "../output/stdio.js";
-import { stopSignals } from "../stop-signals.js";
+import { stopSignals } from "../process/stop-signals.js";
 
 /**
  * Aborted when the demo is to end: by a signal, or because nobody reads any more what it prints. Signals that are not

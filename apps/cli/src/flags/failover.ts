@@ -1,6 +1,6 @@
 import { poolDefaults } from "@gw/selector";
 import { defaultMaxAttempts, dialerDefaults } from "@gw/tcpproxy";
-import { defaultSelector } from "../built-in-selectors.js";
+import { defaultSelector } from "../compose/selector.js";
 import { choice, duration, flag, number, orZero, share } from "./flag.js";
 
 /** What happens to open connections of an endpoint that serves no more. */

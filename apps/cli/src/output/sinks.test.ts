@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import pino from "pino";
 import { describe, expect, test } from "vitest";
-import { lineOptions, renderer } from "../log.js";
+import { lineOptions, renderer } from "../log/log.js";
 import { jsonOf, textOf } from "./stdio.js";
 import { table } from "./table.js";
 

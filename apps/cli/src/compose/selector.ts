@@ -1,8 +1,16 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { GatewayError, quote, type Selector, type SelectorFactory } from "@gw/interface";
-import { type BuiltInSelector, builtInSelectors } from "./built-in-selectors.js";
-import { parseSelector, type SelectorText } from "./selector-text.js";
+import {
+  first,
+  leastConnections,
+  random,
+  roundRobin,
+  stickyRandom,
+  twoChoices,
+  weightedRandom,
+  weightedRoundRobin,
+} from "@gw/selector";
 
 /** A policy, and what is known of it. */
 export interface LoadedSelector extends Omit<BuiltInSelector, "make"> {
@@ -105,4 +113,85 @@ function message(error: unknown): string {
 
 function invalid(name: string, detail: string, cause?: unknown): GatewayError {
   return new GatewayError("invalid-selector", `selector ${quote(name)}: ${detail}`, { cause });
+}
+
+/** A policy that comes with gw. */
+interface BuiltInSelector {
+  readonly make: SelectorFactory;
+  /** Keeps to one endpoint, so that to move connections to others is in vain. */
+  readonly sticky?: true;
+  /** Gives endpoints their share by SRV weight. */
+  readonly weighted?: true;
+}
+
+/** The selectors that come with gw; the first is the default. */
+const builtInSelectors: { readonly [name: string]: BuiltInSelector } = {
+  "sticky-random": { make: options => plain(options, stickyRandom), sticky: true },
+  random: { make: options => plain(options, random) },
+  "round-robin": { make: options => plain(options, roundRobin) },
+  "weighted-round-robin": { make: options => plain(options, weightedRoundRobin), weighted: true },
+  "weighted-random": { make: options => plain(options, weightedRandom), weighted: true },
+  "least-connections": { make: options => plain(options, leastConnections), weighted: true },
+  "two-choices": {
+    make({ choices, ...rest }) {
+      refuseOthers(rest, ["choices"]);
+      return twoChoices({ choices: choices === undefined ? undefined : numberIn("choices", choices) });
+    },
+    weighted: true,
+  },
+  first: { make: options => plain(options, first), sticky: true },
+};
+
+/** The one that is used where nothing is said. */
+export const defaultSelector: string = Object.keys(builtInSelectors)[0] ?? "";
+
+/** A policy that has no options. */
+function plain(options: { readonly [key: string]: string }, make: () => Selector): Selector {
+  refuseOthers(options, []);
+  return make();
+}
+
+function refuseOthers(rest: { readonly [key: string]: string }, known: readonly string[]): void {
+  const [unknown] = Object.keys(rest);
+  if (unknown === undefined) return;
+  const has = known.length > 0 ? `it has ${known.join(", ")}` : "it has none";
+  throw new GatewayError("invalid-option", `there is no option ${quote(unknown)}; ${has}`);
+}
+
+function numberIn(key: string, value: string): number {
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw new GatewayError("invalid-option", `${key} ${quote(value)} is not a whole number`);
+}
+
+/** What `--selector` says. */
+interface SelectorText {
+  /** A built-in policy, a package, or a path. */
+  readonly name: string;
+  readonly options: { readonly [key: string]: string };
+}
+
+/** A name, or a path in which there may be colons, and after a colon the options. */
+const form = /^(?<name>.+?):(?<options>[a-z][\w.-]*=[^,]*(?:,[a-z][\w.-]*=[^,]*)*)$/is;
+
+/**
+ * Reads `NAME[:key=value,…]`. A colon in a path (`C:\x.js`) begins no options unless what follows looks like them.
+ *
+ * @throws {GatewayError} `invalid-selector`
+ */
+export function parseSelector(text: string): SelectorText {
+  const { name = text, options = "" } = form.exec(text)?.groups ?? {};
+  if (name === "") throw invalid(text, "it is empty; leave it out where it is not meant");
+  if (options === "" && name.includes(":") && !isPath(name))
+    throw invalid(text, 'what follows ":" must be options of the form key=value, separated by commas');
+  const known = new Map<string, string>();
+  for (const option of options === "" ? [] : options.split(",")) {
+    const [key = ""] = option.split("=", 1);
+    if (known.has(key)) throw invalid(text, `the option ${quote(key)} is given twice`);
+    known.set(key, option.slice(key.length + 1));
+  }
+  return { name, options: Object.fromEntries(known) };
+}
+
+function isPath(name: string): boolean {
+  return /^(?:[./\\]|[a-z]:[\\/])/i.test(name);
 }

@@ -1,8 +1,8 @@
 import { isatty } from "node:tty";
 import { printable } from "@gw/interface";
 import type { Logger, LoggerOptions } from "pino";
-import { bounded, cut } from "./output/bounded.js";
-import { flushErrors, stderr } from "./output/stdio.js";
+import { bounded, cut } from "../output/bounded.js";
+import { flushErrors, stderr } from "../output/stdio.js";
 
 /** `json` for machines, `text` for a person at a terminal. */
 export type LogFormat = "json" | "text";

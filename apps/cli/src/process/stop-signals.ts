@@ -1,4 +1,4 @@
-import { onHangup } from "./process-events.js";
+import { onHangup } from "./events.js";
 
 /** Ways in which a person or a service manager ends the gateway. */
 const signals = ["SIGINT", "SIGTERM"] as const;

@@ -1,16 +1,15 @@
 import { isIP } from "node:net";
 import { createLimiter, type Endpoint, GatewayError } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
+import { loadProbe } from "../compose/health.js";
+import type { Sources } from "../compose/sources.js";
+import type { CheckFlags } from "../flags/commands.js";
+import { healthChoices, refuseHealthContradictions } from "../flags/health.js";
+import { printJson, printLines } from "../output/stdio.js";
+import { stopSignals } from "../process/stop-signals.js";
 import { checkEndpoint, type EndpointCheck, type Instruments } from "./check-endpoint.js";
-import { type Finding, findings } from "./check-findings.js";
-import { formatCheck } from "./check-format.js";
+import { type Finding, findings, formatCheck } from "./check-report.js";
 import { aborted, discover, turn } from "./discover.js";
-import type { CheckFlags } from "./flags/commands.js";
-import { healthChoices, refuseHealthContradictions } from "./flags/health.js";
-import { loadProbe } from "./health-probe.js";
-import { printJson, printLines } from "./output/stdio.js";
-import type { Sources } from "./sources.js";
-import { stopSignals } from "./stop-signals.js";
 
 /** What `gw check --json` prints. */
 export interface CheckReport {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { EndpointCheck } from "./check-endpoint.js";
-import { findings } from "./check-findings.js";
+import { findings } from "./check-report.js";
 
 function checked(endpoint: string, rest: Partial<EndpointCheck> = {}): EndpointCheck {
   return {

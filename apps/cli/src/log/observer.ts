@@ -1,8 +1,14 @@
 import type { HealthObserver } from "@gw/health";
-import { type Clock, type Endpoint, formatAddress, type Observer, systemClock } from "@gw/interface";
+import {
+  type Address,
+  type Clock,
+  type Endpoint,
+  formatAddress,
+  type Observer,
+  systemClock,
+} from "@gw/interface";
 import type { Logger } from "pino";
-import { namesOf } from "./endpoint-names.js";
-import { formatDuration } from "./flags/duration.js";
+import { formatDuration } from "../flags/duration.js";
 
 /** What can happen to every client in turn is said once, then counted, then said again after this time. */
 const quietMs = 60_000;
@@ -238,4 +244,17 @@ function withShare(endpoint: Endpoint): string {
 
 function round(ms: number): number {
   return Math.round(ms * 10) / 10;
+}
+
+/** How many endpoints one line of the log names. */
+const mostNamed = 20;
+
+/** `host:port` of each, for a line of the log; of thousands the first 20, and how many more there are. */
+export function namesOf<Of extends Address>(
+  endpoints: readonly Of[],
+  nameOf: (endpoint: Of) => string = formatAddress,
+): readonly string[] {
+  const names = endpoints.slice(0, mostNamed).map(nameOf);
+  const more = endpoints.length - names.length;
+  return more > 0 ? [...names, `and ${more} more`] : names;
 }

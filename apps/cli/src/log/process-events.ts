@@ -1,7 +1,7 @@
 import { messageOf, systemClock } from "@gw/interface";
 import type { Logger } from "pino";
-import { sometimes } from "./log-observer.js";
-import { onFatal, onIgnoredSignal, onWarning } from "./process-events.js";
+import { onFatal, onIgnoredSignal, onWarning } from "../process/events.js";
+import { sometimes } from "./observer.js";
 
 /** How many warnings of Node are logged in a minute. */
 const maxWarnings = 10;

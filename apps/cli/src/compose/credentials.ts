@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import type { MembersAuth } from "@gw/discovery";
 import { GatewayError, quote } from "@gw/interface";
-import type { DiscoveryFlags } from "./flags/discovery.js";
+import type { DiscoveryFlags } from "../flags/discovery.js";
 
 /** A secret of more than this many bytes is none, and no server would take it as a header. */
 const maxSecret = 8 * 1024;

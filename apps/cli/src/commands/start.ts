@@ -1,24 +1,22 @@
 import { formatAddress, GatewayError, messageOf, systemClock } from "@gw/interface";
 import { keepAliveMs } from "@gw/tcpproxy";
 import type { Logger } from "pino";
-import { defaultSelector } from "./built-in-selectors.js";
-import { chooseRelay } from "./choose-relay.js";
-import { namesOf } from "./endpoint-names.js";
-import { type StartFlags, startVariables } from "./flags/commands.js";
-import { defaultListen, startDefaults } from "./flags/connections.js";
-import { refuseInVain, refusePoolContradictions } from "./flags/contradictions.js";
-import { formatDuration } from "./flags/duration.js";
-import { unknownVariables } from "./flags/environment.js";
-import { type Gateway, startGateway } from "./gateway.js";
-import { createHealth } from "./health.js";
-import { loadSelector } from "./load-selector.js";
-import { openLog } from "./log.js";
-import { logObserver, sometimes } from "./log-observer.js";
-import { logProcessEvents } from "./log-process-events.js";
-import { onHangup } from "./process-events.js";
-import { createSources, type Sources } from "./sources.js";
-import { type StopSignals, stopSignals } from "./stop-signals.js";
-import { serviceManager } from "./systemd.js";
+import { type Gateway, startGateway } from "../compose/gateway.js";
+import { createHealth } from "../compose/health.js";
+import { chooseRelay } from "../compose/relay.js";
+import { defaultSelector, loadSelector } from "../compose/selector.js";
+import { createSources, type Sources } from "../compose/sources.js";
+import { type StartFlags, startVariables } from "../flags/commands.js";
+import { defaultListen, startDefaults } from "../flags/connections.js";
+import { refuseInVain, refusePoolContradictions } from "../flags/contradictions.js";
+import { formatDuration } from "../flags/duration.js";
+import { unknownVariables } from "../flags/environment.js";
+import { openLog } from "../log/log.js";
+import { logObserver, namesOf, sometimes } from "../log/observer.js";
+import { logProcessEvents } from "../log/process-events.js";
+import { onHangup } from "../process/events.js";
+import { serviceManager } from "../process/service-manager.js";
+import { type StopSignals, stopSignals } from "../process/stop-signals.js";
 
 /**
  * `gw start`: runs the gateway until it is told to stop. Resolves when it has stopped as requested.

@@ -1,7 +1,7 @@
 import { type Endpoint, formatAddress, GatewayError, type Observer } from "@gw/interface";
 import { createDialer, type Dialer, type DialerOptions } from "@gw/tcpproxy";
-import type { DiscoveryFlags } from "./flags/discovery.js";
-import { createSources, type Sources, type SourcesContext } from "./sources.js";
+import { createSources, type Sources, type SourcesContext } from "../compose/sources.js";
+import type { DiscoveryFlags } from "../flags/discovery.js";
 
 /** What a command that only looks knows of the endpoints. */
 export interface Discovered {

@@ -18,9 +18,9 @@ import {
   type ProxyOptions,
   type TcpProxy,
 } from "@gw/tcpproxy";
+import { createRefresher } from "../refresher.js";
+import { refreshingWhenDown } from "../refreshing-when-down.js";
 import type { Health } from "./health.js";
-import { createRefresher } from "./refresher.js";
-import { refreshingWhenDown } from "./refreshing-when-down.js";
 import { resolvable } from "./resolvable.js";
 
 /** Connects to an endpoint as the gateway does. */

@@ -2,7 +2,7 @@ import { type Endpoint, GatewayError } from "@gw/interface";
 import { manualClock } from "@gw/testing";
 import { pino } from "pino";
 import { expect, test } from "vitest";
-import { logObserver } from "./log-observer.js";
+import { logObserver } from "./observer.js";
 
 const endpoint: Endpoint = { host: "a", port: 2379, priority: 0, weight: 0 };
 const error = new GatewayError("refused", "connection refused");

@@ -11,13 +11,12 @@ import {
 } from "@gw/discovery";
 import type { Discovery, Endpoint, Observer } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
-import { type Certificates, loadCertificates } from "./certificates.js";
+import { firstOutcomes } from "../first-outcomes.js";
+import { refuseContradictions, refuseNothingToCheck } from "../flags/contradictions.js";
+import { type DiscoveryFlags, defaultEndpoints } from "../flags/discovery.js";
+import { type Certificates, loadCertificates, type TlsFiles } from "./certificates.js";
 import { loadCredentials } from "./credentials.js";
-import { firstOutcomes } from "./first-outcomes.js";
-import { refuseContradictions, refuseNothingToCheck } from "./flags/contradictions.js";
-import { type DiscoveryFlags, defaultEndpoints } from "./flags/discovery.js";
-import { createNames } from "./names.js";
-import type { TlsFiles } from "./tls-files.js";
+import { createNames } from "./resolver.js";
 
 /** Where endpoints come from, put together as the flags say. */
 export interface Sources {

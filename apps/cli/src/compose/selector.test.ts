@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseSelector } from "./selector-text.js";
+import { parseSelector } from "./selector.js";
 
 test.each([
   ["random", "random", {}],

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { createDnsClient, createSystemLookup, type DnsClient, refreshDefaults } from "@gw/discovery";
 import { type Address, GatewayError, quote } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
-import type { DiscoveryFlags } from "./flags/discovery.js";
+import type { DiscoveryFlags } from "../flags/discovery.js";
 
 /** How names are looked up, put together as the flags say. */
 export interface Names {
