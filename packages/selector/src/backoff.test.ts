@@ -48,7 +48,7 @@ test("a pool leaves an endpoint that flaps alone for longer and longer", async (
     else lease.released();
     await clock.advance(1_000);
   }
-  const waits = log.flatMap(line => /^aside a for (\d+)/.exec(line)?.[1] ?? []);
+  const waits = log.flatMap(line => /^down a for (\d+)/.exec(line)?.[1] ?? []);
   expect(waits).toEqual(["1000", "2000", "4000", "8000", "8000", "8000"]);
 });
 

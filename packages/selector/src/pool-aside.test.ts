@@ -7,7 +7,7 @@ describe("an endpoint whose dial fails", () => {
   test("gets no connections until it is tried again", async () => {
     const { take, hosts, log, clock } = rig([a, b]);
     take().failed(refused);
-    expect(log).toEqual(["aside a for 1000: connection refused"]);
+    expect(log).toEqual(["down a for 1000: connection refused"]);
     expect(hosts(2)).toEqual(["b", "b"]);
     await clock.advance(999);
     expect(hosts(1)).toEqual(["b"]);
@@ -18,7 +18,7 @@ describe("an endpoint whose dial fails", () => {
     take().failed(refused);
     await clock.advance(1_000);
     expect(hosts(1)).toEqual(["a"]);
-    expect(log.at(-1)).toBe("back a after 1000");
+    expect(log.at(-1)).toBe("up a after 1000");
     expect(clock.pending).toBe(0);
   });
 
@@ -109,7 +109,7 @@ describe("when all are set aside", () => {
     take().failed(refused);
     take().failed(refused);
     take(a).connected();
-    expect(log.slice(-2)).toEqual(["back b after 0", "panic over after 0"]);
+    expect(log.slice(-2)).toEqual(["up b after 0", "panic over after 0"]);
     expect(hosts(1)).toEqual(["b"]);
     expect(clock.pending).toBe(1);
   });

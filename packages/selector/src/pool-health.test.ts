@@ -19,7 +19,7 @@ describe("an endpoint that health checks find fault with", () => {
     const leases = [take(), take()];
     for (const lease of leases) lease.connected();
     pool.report(a, hanging, false);
-    expect(log).toEqual(["aside a for 1000: it hangs", "closing 2 of a within 20"]);
+    expect(log).toEqual(["down a for 1000: it hangs", "closing 2 of a within 20"]);
     expect(hosts(1)).toEqual(["b"]);
     await clock.advance(20);
     expect(leases.map(({ revoked }) => revoked)).toEqual([[hangs], [hangs]]);
@@ -49,7 +49,7 @@ describe("an endpoint that health checks find fault with", () => {
     lease.connected();
     pool.report(a, hanging, false);
     await clock.advance(60_000);
-    expect(log.at(-1)).toBe("back a after 1000");
+    expect(log.at(-1)).toBe("up a after 1000");
     expect(lease.revoked).toEqual([]);
     expect(clock.pending).toBe(0);
   });
@@ -143,7 +143,7 @@ describe("when health checks find fault with more than the threshold", () => {
     lease.connected();
     log.length = 0;
     pool.report(b, hanging, false);
-    expect(log).toEqual(["aside b for 1000: it hangs", "panic most-unhealthy a,b: it hangs"]);
+    expect(log).toEqual(["down b for 1000: it hangs", "panic most-unhealthy a,b: it hangs"]);
     expect(hosts(1)).toEqual(["a"]);
     await clock.advance(30_000);
     expect(lease.revoked).toEqual([]);
@@ -164,7 +164,7 @@ describe("when health checks find fault with more than the threshold", () => {
     up = ["b"];
     await clock.advance(200);
     expect(log).toEqual(
-      expect.arrayContaining(["back b after 1000", "panic over after 1000", "closing 1 of a within 10"]),
+      expect.arrayContaining(["up b after 1000", "panic over after 1000", "closing 1 of a within 10"]),
     );
     expect(lease.revoked).toEqual([hangs]);
   });

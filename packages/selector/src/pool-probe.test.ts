@@ -26,7 +26,7 @@ describe("a probe", () => {
     await clock.advance(5);
     running[0]?.up();
     await clock.advance(0);
-    expect(log.at(-1)).toBe("back a after 1005");
+    expect(log.at(-1)).toBe("up a after 1005");
     expect(hosts(1)).toEqual(["a"]);
     expect(clock.pending).toBe(0);
   });
@@ -38,7 +38,7 @@ describe("a probe", () => {
     await clock.advance(1_000);
     running[0]?.down(Object.assign(new Error("reset"), { code: "ECONNRESET" }));
     await clock.advance(0);
-    expect(log.at(-1)).toBe("still aside a for 1000: probe a:2379: connection reset (ECONNRESET)");
+    expect(log.at(-1)).toBe("still down a for 1000: probe a:2379: connection reset (ECONNRESET)");
     expect(hosts(1)).toEqual(["b"]);
     await clock.advance(999);
     expect(running.length).toBe(1);
@@ -46,7 +46,7 @@ describe("a probe", () => {
     expect(running.length).toBe(2);
     running[1]?.up();
     await clock.advance(0);
-    expect(log.at(-1)).toBe("back a after 2000");
+    expect(log.at(-1)).toBe("up a after 2000");
   });
 
   test("that throws at once counts as one that fails", async () => {
@@ -57,7 +57,7 @@ describe("a probe", () => {
     });
     take().failed(refused);
     await clock.advance(2_000);
-    expect(log.slice(1)).toEqual(["still aside a for 1000: no answer", "still aside a for 1000: no answer"]);
+    expect(log.slice(1)).toEqual(["still down a for 1000: no answer", "still down a for 1000: no answer"]);
   });
 
   test("is cancelled when a connection proves the endpoint to be up", async () => {
@@ -71,7 +71,7 @@ describe("a probe", () => {
     await clock.advance(5_000);
     expect(log.slice(1)).toEqual([
       "panic all-down a: connection refused",
-      "back a after 1000",
+      "up a after 1000",
       "panic over after 1000",
     ]);
     expect(running.length).toBe(1);
@@ -102,7 +102,7 @@ describe("a pool that is closed", () => {
     expect(running[0]?.signal.aborted).toBe(true);
     running[0]?.up();
     await clock.advance(10_000);
-    expect(log.some(line => line.startsWith("back"))).toBe(false);
+    expect(log.some(line => line.startsWith("up"))).toBe(false);
   });
 
   test("goes on to give leases, to set aside and to take back", () => {
@@ -112,7 +112,7 @@ describe("a pool that is closed", () => {
     expect(take().endpoint.host).toBe("b");
     expect(clock.pending).toBe(0);
     take(b).connected();
-    expect(log).toEqual(["aside a for 1000: connection refused", "back a after 0"]);
+    expect(log).toEqual(["down a for 1000: connection refused", "up a after 0"]);
   });
 });
 
@@ -144,7 +144,7 @@ describe("probes of many endpoints", () => {
     for (const { host } of many) take().failed(host === "e99" ? refused : timedOut);
     await clock.advance(60_000);
     expect(probed.length).toBe(13);
-    expect(log.filter(line => line.startsWith("back"))).toEqual(["back e99 after 1000"]);
+    expect(log.filter(line => line.startsWith("up"))).toEqual(["up e99 after 1000"]);
   });
 
   test("that are given up before their turn are not made", async () => {
@@ -168,5 +168,5 @@ test("a probe that fails for want of this machine's resources is no failure of t
   await clock.advance(6_000);
   lacking = false;
   await clock.advance(5_000);
-  expect(log).toEqual(["aside a for 1000: connection refused", "back a after 11000"]);
+  expect(log).toEqual(["down a for 1000: connection refused", "up a after 11000"]);
 });

@@ -5,7 +5,7 @@ const better = endpoint("better", { priority: 1 });
 const worse = endpoint("worse", { priority: 2 });
 
 function switches(log: readonly string[]): readonly string[] {
-  return log.filter(line => line.startsWith("switched"));
+  return log.filter(line => line.startsWith("failover"));
 }
 
 describe("a switch to another endpoint is told", () => {
@@ -17,7 +17,7 @@ describe("a switch to another endpoint is told", () => {
     expect(switches(log)).toEqual([]);
     next.connected();
     take().connected();
-    expect(switches(log)).toEqual(["switched a to b: connection refused"]);
+    expect(switches(log)).toEqual(["failover a to b: connection refused"]);
   });
 
   test("when the one before is no longer an endpoint", () => {
@@ -25,7 +25,7 @@ describe("a switch to another endpoint is told", () => {
     take().connected();
     pool.update([b]);
     take().connected();
-    expect(switches(log)).toEqual(["switched a to b: a:2379 is no longer an endpoint"]);
+    expect(switches(log)).toEqual(["failover a to b: a:2379 is no longer an endpoint"]);
   });
 
   test("when the tier changes, in both directions", async () => {
@@ -36,8 +36,8 @@ describe("a switch to another endpoint is told", () => {
     await clock.advance(1_000);
     take().connected();
     expect(switches(log)).toEqual([
-      "switched better to worse: connection refused",
-      "switched worse to better: priority 1 is preferred to 2",
+      "failover better to worse: connection refused",
+      "failover worse to better: priority 1 is preferred to 2",
     ]);
   });
 
@@ -49,7 +49,7 @@ describe("a switch to another endpoint is told", () => {
       { ...b, priority: 3 },
     ]);
     take().connected();
-    expect(switches(log)).toEqual(["switched a to b: priority 3 is preferred to 9"]);
+    expect(switches(log)).toEqual(["failover a to b: priority 3 is preferred to 9"]);
   });
 });
 

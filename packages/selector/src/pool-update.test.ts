@@ -23,7 +23,7 @@ describe("an update", () => {
     pool.update([c, a]);
     expect(hosts(2)).toEqual(["c", "c"]);
     await clock.advance(400);
-    expect(log.at(-1)).toBe("back a after 1000");
+    expect(log.at(-1)).toBe("up a after 1000");
     expect(clock.pending).toBe(0);
   });
 
@@ -81,7 +81,7 @@ describe("an update", () => {
     expect(clock.pending).toBe(0);
     await clock.advance(5_000);
     expect(probed).toEqual([]);
-    expect(log.some(line => line.startsWith("back"))).toBe(false);
+    expect(log.some(line => line.startsWith("up"))).toBe(false);
   });
 
   test("lets what is gone and comes again begin anew", async () => {
@@ -111,7 +111,7 @@ describe("an update", () => {
     const lastChance = take(b);
     pool.update([b]);
     lastChance.connected();
-    expect(log.some(line => line.startsWith("back"))).toBe(false);
+    expect(log.some(line => line.startsWith("up"))).toBe(false);
   });
 
   test("keeps the endpoints as they were given, whatever becomes of the caller's objects", () => {

@@ -33,7 +33,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     expect(suspects).toEqual(["a", "a"]);
     expect(pool.log).toEqual([]);
     unanswered(pool, 1);
-    expect(pool.log).toEqual([`aside a for 0: ${why}`]);
+    expect(pool.log).toEqual([`down a for 0: ${why}`]);
     expect(pool.hosts(1)).toEqual(["b"]);
   });
 
@@ -57,7 +57,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     expect(pool.log).toEqual([]);
     lease?.released(undefined, true);
     unanswered(pool, 3);
-    expect(pool.log).toEqual([`aside a for 0: ${why}`]);
+    expect(pool.log).toEqual([`down a for 0: ${why}`]);
   });
 
   test("is not marked down where a connection took long to end", async () => {
@@ -75,7 +75,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     const pool = rig([a, b], { probe: async () => Promise.reject(refused) });
     pool.take().failed(refused);
     for (let client = 0; client < 5; client++) expect(connect(pool, false).endpoint.host).toBe("b");
-    expect(pool.log).toEqual(["aside a for 1000: connection refused"]);
+    expect(pool.log).toEqual(["down a for 1000: connection refused"]);
   });
 
   test("keeps its open connections", () => {
@@ -83,7 +83,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     const open = pool.take();
     open.connected();
     unanswered(pool, 3);
-    expect(pool.log).toEqual([`aside a for 0: ${why}`]);
+    expect(pool.log).toEqual([`down a for 0: ${why}`]);
     expect(open.revoked).toEqual([]);
   });
 
@@ -94,7 +94,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     expect(tried.endpoint.host).toBe("a");
     tried.connected();
     await pool.clock.advance(10);
-    expect(pool.log.filter(line => line.startsWith("back"))).toEqual([]);
+    expect(pool.log.filter(line => line.startsWith("up"))).toEqual([]);
   });
 
   test("that a check finds healthy is up at once, and its clients are to blame for more of them", async () => {
@@ -102,7 +102,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     const pool = checked(healthy, { onSuspicion: ({ host }) => void suspects.push(host) });
     unanswered(pool, 3);
     await pool.clock.advance(0);
-    expect(pool.log).toEqual([`aside a for 0: ${why}`, "back a after 0"]);
+    expect(pool.log).toEqual([`down a for 0: ${why}`, "up a after 0"]);
     suspects.length = 0;
     for (let second = 0; second < 30; second++) {
       unanswered(pool, 10);
@@ -129,14 +129,14 @@ describe("an endpoint that ends connections before it sends a byte", () => {
       await pool.clock.advance(0);
       for (const ms of [1_000, 2_000, 4_000, 8_000]) {
         unanswered(pool, 1);
-        expect(pool.log.at(-1)).toMatch(new RegExp(`^aside a for ${ms}: `));
+        expect(pool.log.at(-1)).toMatch(new RegExp(`^down a for ${ms}: `));
         expect(pool.hosts(1)).toEqual(["b"]);
         await pool.clock.advance(ms);
-        expect(pool.log.at(-1)).toBe(`back a after ${ms}`);
+        expect(pool.log.at(-1)).toBe(`up a after ${ms}`);
       }
       connect(pool, true);
       unanswered(pool, 2);
-      expect(pool.log.at(-1)).toMatch(/^back/);
+      expect(pool.log.at(-1)).toMatch(/^up /);
     },
   );
 
@@ -157,6 +157,6 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     pool.pool.update([b, endpoint("d")]);
     pool.log.length = 0;
     for (const lease of leases) lease.released(undefined, false);
-    expect(pool.log.filter(line => line.startsWith("aside"))).toEqual([]);
+    expect(pool.log.filter(line => line.startsWith("down"))).toEqual([]);
   });
 });

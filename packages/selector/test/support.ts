@@ -83,15 +83,15 @@ function writingTo(log: string[]): Observer {
   return {
     poolChanged: ({ added, removed }) => log.push(`changed +${names(added)} -${names(removed)}`),
     endpointDown: ({ endpoint, error, retryInMs }) =>
-      log.push(`aside ${endpoint.host} for ${retryInMs}: ${error.detail}`),
+      log.push(`down ${endpoint.host} for ${retryInMs}: ${error.detail}`),
     endpointStillDown: ({ endpoint, error, retryInMs }) =>
-      log.push(`still aside ${endpoint.host} for ${retryInMs}: ${error.detail}`),
-    endpointUp: ({ endpoint, downMs }) => log.push(`back ${endpoint.host} after ${downMs}`),
+      log.push(`still down ${endpoint.host} for ${retryInMs}: ${error.detail}`),
+    endpointUp: ({ endpoint, downMs }) => log.push(`up ${endpoint.host} after ${downMs}`),
     closingConnections: ({ endpoint, connections, withinMs }) =>
       log.push(`closing ${connections} of ${endpoint.host} within ${withinMs}`),
     recyclingConnections: ({ endpoint, connections, cause }) =>
       log.push(`recycling ${connections} of ${endpoint.host} for ${cause}`),
-    failover: ({ from, to, why }) => log.push(`switched ${from.host} to ${to.host}: ${why}`),
+    failover: ({ from, to, why }) => log.push(`failover ${from.host} to ${to.host}: ${why}`),
     panic: ({ cause, endpoints, error }) => log.push(`panic ${cause} ${names(endpoints)}: ${error.detail}`),
     panicOver: ({ panicMs }) => log.push(`panic over after ${panicMs}`),
     selectorFailed: ({ error }) => log.push(error.message),
