@@ -92,8 +92,25 @@ export interface EndpointPool extends Pool, CheckedPool {
    * such connections are open keeps them.
    */
   update(endpoints: readonly Endpoint[]): void;
+  /**
+   * Calls `listener` after the set of endpoints changed, an endpoint was marked up or down, or a failover moved
+   * connections to another endpoint. A policy that alternates by itself, a new weight and another reason for being down
+   * are no changes.
+   *
+   * It is called synchronously, from within the call or the timer that made the change, at most once for each: it must
+   * be quick and may call `inspect`, but nothing that changes the pool. What it throws becomes a process warning.
+   *
+   * @returns a function that stops the calls; `close` does not
+   */
+  onChange(listener: (change: PoolChange) => void): () => void;
   /** Stops trying endpoints again and closing connections. Leases stay valid; `acquire` goes on to work. */
   close(): void;
+}
+
+/** A change of a pool; see {@link EndpointPool.onChange}. */
+export interface PoolChange {
+  /** Whether every endpoint is down; false if there is none. */
+  readonly allDown: boolean;
 }
 
 /**

@@ -11,13 +11,14 @@ import {
   type Verdict,
 } from "@gw/interface";
 import { type Aging, type AgingSettings, retireOldConnections } from "./aging.js";
+import { ChangeListeners } from "./change-listeners.js";
 import { type ClosingSettings, Closings } from "./closings.js";
 import { lease, type Outcomes } from "./lease.js";
 import type { Aside, PoolEntry } from "./member.js";
 import { Membership } from "./membership.js";
 import { Panic } from "./panic.js";
 import { Picker } from "./picker.js";
-import type { EndpointPool } from "./pool.js";
+import type { EndpointPool, PoolChange } from "./pool.js";
 import { type Rebalancing, type RebalancingSettings, rebalancing } from "./rebalancing.js";
 import { Retries, type RetrySettings } from "./retries.js";
 import { statusOf } from "./status.js";
@@ -46,6 +47,7 @@ export class SelectingPool implements EndpointPool {
   readonly #rebalancing: Rebalancing;
   readonly #aging: Aging;
   readonly #tiers: Tiers;
+  readonly #listeners = new ChangeListeners<PoolChange>();
   /** How members were used when connections were last closed, or left, for the reason that others are down. */
   #mode = "";
   /** How many leases were handed out; orders them. */
@@ -78,6 +80,7 @@ export class SelectingPool implements EndpointPool {
       notify(this.#observer, "poolChanged", { added, removed: removed.map(toEndpoint) });
     this.#tiers.replace(this.#membership.members);
     this.#assess(this.#tiers.unhealthy);
+    if (added.length + removed.length > 0) this.#announce();
   }
 
   acquire(request: LeaseRequest): Lease | undefined {
@@ -109,6 +112,10 @@ export class SelectingPool implements EndpointPool {
     }
   }
 
+  onChange(listener: (change: PoolChange) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
   close(): void {
     this.#retries.close();
     this.#rebalancing.close();
@@ -124,7 +131,7 @@ export class SelectingPool implements EndpointPool {
       if (member.aside && !member.aside.deep) this.#takeBack(member, false);
       // It was dialled before it was found to be unhealthy.
       else if (member.aside) this.#closings.assess(member, this.#tiers.isUsable(member));
-      this.#switches.connected(member);
+      if (this.#switches.connected(member)) this.#announce();
     },
     failed: (member: PoolEntry, error: GatewayError, order: number): void => {
       // A dial that began before another succeeded tells nothing new.
@@ -184,6 +191,7 @@ export class SelectingPool implements EndpointPool {
     notify(this.#observer, "endpointDown", { endpoint, error, retryInMs });
     this.#retries.begin(member);
     this.#changed(member);
+    this.#announce();
     // Where there is no other endpoint to go to, what is being dialled may still succeed.
     if (!this.#tiers.isUsable(member)) member.revokeDials(error);
   }
@@ -206,6 +214,11 @@ export class SelectingPool implements EndpointPool {
     member.farewell.cancel();
     notify(this.#observer, "endpointUp", { endpoint: member.endpoint, downMs });
     this.#changed(member);
+    this.#announce();
+  }
+
+  #announce(): void {
+    this.#listeners.call({ allDown: this.#tiers.panic === "all-down" });
   }
 
   /** `member` was marked up or down, or for another reason. */

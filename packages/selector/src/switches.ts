@@ -16,13 +16,14 @@ export class Switches {
     return this.#current;
   }
 
-  /** A connection was made to `member`. */
-  connected(member: PoolEntry): void {
+  /** A connection was made to `member`; returns whether that was a failover. */
+  connected(member: PoolEntry): boolean {
     const last = this.#current;
     this.#current = member;
-    if (!last || last === member) return;
+    if (!last || last === member) return false;
     const why = reasonToLeave(last, member);
     if (why) notify(this.#observer, "failover", { from: last.endpoint, to: member.endpoint, why });
+    return why !== undefined;
   }
 }
 

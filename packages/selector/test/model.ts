@@ -58,6 +58,10 @@ export class PoolModel {
     return this.members.filter(({ aside }) => aside);
   }
 
+  get allDown(): boolean {
+    return this.members.length > 0 && this.members.every(({ aside }) => aside);
+  }
+
   update(endpoints: readonly Endpoint[]): void {
     const before = this.members;
     const leaving = this.#left.filter(({ connections }) => connections > 0);
@@ -108,7 +112,7 @@ export class PoolModel {
     const last = this.#current;
     this.#current = member;
     const why = last && last !== member && whyLeft(last, member);
-    if (why) this.events.push(`switched ${last.endpoint.host} to ${member.endpoint.host}: ${why}`);
+    if (why) this.events.push(`failover ${last.endpoint.host} to ${member.endpoint.host}: ${why}`);
   }
 
   failed(lease: ModelLease, error: GatewayError): void {
@@ -147,7 +151,7 @@ export class PoolModel {
       if (isUp(host)) this.#takeBack(due);
       else {
         Object.assign(due.aside ?? {}, { ...this.#nextRetry(), why: why(host) });
-        this.events.push(`still aside ${host}`);
+        this.events.push(`still down ${host}`);
       }
     }
     this.#nowMs = untilMs;
@@ -168,7 +172,7 @@ export class PoolModel {
   #endpointDown(member: ModelMember, error: GatewayError, unhealthy: boolean, deep: boolean): void {
     const known = member.aside;
     member.aside = { ...(known ?? this.#nextRetry()), why: error.detail, unhealthy, deep };
-    if (!known) this.events.push(`aside ${member.endpoint.host}`);
+    if (!known) this.events.push(`down ${member.endpoint.host}`);
     this.#assess();
     if (!known && !this.#isUsable(member)) this.#revoke(member);
   }
@@ -187,7 +191,7 @@ export class PoolModel {
   #takeBack(member: ModelMember): void {
     member.aside = undefined;
     member.verdict = undefined;
-    this.events.push(`back ${member.endpoint.host}`);
+    this.events.push(`up ${member.endpoint.host}`);
     this.#assess();
   }
 
