@@ -4,14 +4,8 @@
  * @packageDocumentation
  */
 
-export {
-  createDnsClient,
-  type DnsAddresses,
-  type DnsAnswer,
-  type DnsClient,
-  type DnsClientOptions,
-  type SrvRecord,
-} from "./dns/client.js";
+export type { DnsAddresses, DnsAnswer, DnsClient, DnsClientOptions, SrvRecord } from "./dns/client.js";
+export { createDnsClient } from "./dns/create-client.js";
 export { type Changes, createChanges as watchForChanges } from "./file/changes.js";
 export { type FileOptions, file, fileDefaults } from "./file/file.js";
 export {

@@ -7,7 +7,8 @@ import {
   parseAddress,
   quote,
 } from "@gw/interface";
-import { createDnsClient, type DnsAnswer, type DnsClient, type SrvRecord } from "./dns/client.js";
+import type { DnsAnswer, DnsClient, SrvRecord } from "./dns/client.js";
+import { createDnsClient } from "./dns/create-client.js";
 import { union } from "./endpoint-sets.js";
 import { type Reading, type RefreshOptions, refreshing } from "./refresh.js";
 

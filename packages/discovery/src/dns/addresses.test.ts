@@ -10,7 +10,8 @@ import {
   srv,
   startFakeDns,
 } from "../../test/fake-dns.js";
-import { createDnsClient, type DnsClient } from "./client.js";
+import type { DnsClient } from "./client.js";
+import { createDnsClient } from "./create-client.js";
 
 const host = "infra0.example.com";
 const nxDomain = 3 | recursion;

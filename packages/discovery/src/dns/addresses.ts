@@ -1,99 +1,88 @@
 import { type Clock, interfaceAddresses, startTimeout } from "@gw/interface";
-import type { Asking } from "./ask.js";
-import { shared } from "./coalesce.js";
+import type { DnsAddresses } from "./client.js";
+import { coalesced } from "./coalesce.js";
 import type { ResourceRecord } from "./message.js";
+import type { QueryOptions } from "./query-server.js";
 import { type Resolved, resolve } from "./resolve.js";
 
-/** The addresses of one name. */
-export interface DnsAddresses {
-  /** The full name that has them, or that was asked for: absolute, lower case. */
-  readonly name: string;
-  /** IP addresses, those to try first in front; empty if the name has none. */
-  readonly addresses: readonly string[];
-  /** Whether the name exists at all (not NXDOMAIN). */
-  readonly exists: boolean;
-  /** For how long this may still be used, in milliseconds. */
-  readonly ttlMs: number;
-}
-
-/** Addresses of absolute names, remembered. */
-export interface AddressBook {
-  /** @param fresh asks anew, unless what is remembered is not older than a second */
-  find(name: string, asking: Asking, fresh?: boolean): Promise<DnsAddresses>;
-  /** Notes addresses that came along with an answer about something else. */
-  note(names: ReadonlySet<string>, records: readonly ResourceRecord[]): void;
-  forget(): void;
+/** A cache of the addresses of absolute names. */
+export interface AddressCache {
+  /** @param fresh looks them up again if they are older than a second. @default false */
+  find(name: string, options: QueryOptions, fresh?: boolean): Promise<DnsAddresses>;
+  /** Adds addresses from the additional section of an answer. */
+  add(names: ReadonlySet<string>, records: readonly ResourceRecord[]): void;
+  clear(): void;
 }
 
 type Family = "A" | "AAAA";
 
-/** What is remembered of one family of one name. */
-interface Known {
+/** The addresses of one family of one name. */
+interface Entry {
   readonly addresses: readonly string[];
   readonly exists: boolean;
   readonly atMs: number;
   readonly untilMs: number;
 }
 
-/** Names come from the network; the memory of them must not grow for ever. Each takes two entries. */
+/** Names come from the network, so the cache must be bounded. Each takes two entries. */
 const maxEntries = 2_000;
-/** That a name has no address at all is likely to be mended soon, and is remembered for no longer. */
+/** How long it is remembered that a name has no address: that is likely to be repaired soon. In milliseconds. */
 const negativeMs = 5_000;
-/** Who wants to know anew does not ask more often than that, so that one name is not asked for with each dial. */
+/** Younger addresses count as fresh, so that a name is not looked up with each dial. In milliseconds. */
 const freshMs = 1_000;
-/** Once one family has answered with addresses, the other gets this long, and is then left alone as long. */
+/** How long to wait for the other family once one has addresses, and then not to look it up again. In milliseconds. */
 const graceMs = 1_000;
 
 /**
- * A and AAAA are asked at once, unless they are to be single requests, and remembered apart, each until its TTL
- * runs out. One family is enough: if the other fails, or lags behind by more than a second, the name has the addresses of the first.
+ * A and AAAA records are looked up in parallel (unless `singleRequest` is set) and remembered separately, each until its
+ * TTL runs out. One family is enough: if the other fails, or takes more than a second longer, the name has the addresses
+ * of the first.
  *
- * Addresses noted from additional sections are the least trustworthy (RFC 2181 §5.4.1): they fill gaps, never
- * take the place of what was asked for and still holds, and a family that they leave out is asked for.
+ * Addresses from additional sections are the least trustworthy (RFC 2181 §5.4.1): they never replace addresses that were
+ * looked up and are still valid, and a family that is missing there is looked up.
  *
- * @param bounds within which a TTL counts, whatever the server says; that there are no addresses is remembered for
- *   five seconds at most all the same
+ * @param bounds limit the TTL; that there are no addresses is still remembered for five seconds at most
  */
-export function addressBook(
+export function createAddressCache(
   clock: Clock,
   preferIPv6: () => boolean,
   { minTtlMs, maxTtlMs }: { readonly minTtlMs: number; readonly maxTtlMs: number },
-): AddressBook {
-  const book = new Map<string, Known>();
-  const share = shared<DnsAddresses>();
+): AddressCache {
+  const cache = new Map<string, Entry>();
+  const coalesce = coalesced<DnsAddresses>();
 
   const keyOf = (name: string, family: Family): string => `${family} ${name}`;
-  const remembered = (name: string, family: Family): Known | undefined => {
-    const known = book.get(keyOf(name, family));
-    return known && known.untilMs > clock.now() ? known : undefined;
+  const remembered = (name: string, family: Family): Entry | undefined => {
+    const entry = cache.get(keyOf(name, family));
+    return entry && entry.untilMs > clock.now() ? entry : undefined;
   };
-  const remember = (name: string, family: Family, found: Known): Known => {
+  const remember = (name: string, family: Family, found: Entry): Entry => {
     const key = keyOf(name, family);
-    const known = { ...found, untilMs: found.atMs + boundedTtl(found) };
-    book.delete(key);
-    const [oldest] = book.keys();
-    if (oldest !== undefined && book.size >= maxEntries) book.delete(oldest);
-    if (known.untilMs > known.atMs) book.set(key, known);
-    return known;
+    const entry = { ...found, untilMs: found.atMs + boundedTtl(found) };
+    cache.delete(key);
+    const [oldest] = cache.keys();
+    if (oldest !== undefined && cache.size >= maxEntries) cache.delete(oldest);
+    if (entry.untilMs > entry.atMs) cache.set(key, entry);
+    return entry;
   };
-  const boundedTtl = ({ addresses, atMs, untilMs }: Known): number => {
+  const boundedTtl = ({ addresses, atMs, untilMs }: Entry): number => {
     const ttlMs = Math.min(untilMs - atMs, maxTtlMs);
     return addresses.length > 0 ? Math.max(ttlMs, minTtlMs) : ttlMs;
   };
-  const ask = async (name: string, family: Family, asking: Asking): Promise<Known> =>
-    remember(name, family, knownFrom(await resolve({ name, type: family }, asking), clock.now()));
-  const forgetOlder = (name: string): void => {
+  const lookUp = async (name: string, family: Family, options: QueryOptions): Promise<Entry> =>
+    remember(name, family, entryFrom(await resolve({ name, type: family }, options), clock.now()));
+  const deleteStale = (name: string): void => {
     for (const family of ["A", "AAAA"] as const)
       if ((remembered(name, family)?.atMs ?? Infinity) < clock.now() - freshMs)
-        book.delete(keyOf(name, family));
+        cache.delete(keyOf(name, family));
   };
 
-  const conclude = (name: string, v4: Known, v6: Known): DnsAddresses => {
+  const combine = (name: string, v4: Entry, v6: Entry): DnsAddresses => {
     const families = preferIPv6() ? [v6, v4] : [v4, v6];
-    const counting = families.filter(({ addresses }) => addresses.length > 0);
+    const nonEmpty = families.filter(({ addresses }) => addresses.length > 0);
     const until =
-      counting.length > 0
-        ? counting.map(({ untilMs }) => untilMs)
+      nonEmpty.length > 0
+        ? nonEmpty.map(({ untilMs }) => untilMs)
         : families.map(({ atMs, untilMs }) => Math.min(untilMs, atMs + negativeMs));
     return {
       name,
@@ -103,52 +92,54 @@ export function addressBook(
     };
   };
 
-  const recall = (name: string): DnsAddresses | undefined => {
+  const findRemembered = (name: string): DnsAddresses | undefined => {
     const [v4, v6] = [remembered(name, "A"), remembered(name, "AAAA")];
     if (!v4 || !v6) return undefined;
-    const found = conclude(name, v4, v6);
+    const found = combine(name, v4, v6);
     if (found.ttlMs > 0) return found;
-    for (const family of ["A", "AAAA"] as const) book.delete(keyOf(name, family));
+    for (const family of ["A", "AAAA"] as const) cache.delete(keyOf(name, family));
     return undefined;
   };
 
-  /** Both families, the one that has addresses waiting no longer than the grace for the other. */
-  const askBoth = async (name: string, asking: Asking): Promise<DnsAddresses> => {
+  /** Both families; once one has addresses, it waits for the other for `graceMs` at most. */
+  const lookUpBoth = async (name: string, options: QueryOptions): Promise<DnsAddresses> => {
     const late = new AbortController();
-    const signals = [late.signal, ...(asking.signal ? [asking.signal] : [])];
-    const either = { ...asking, signal: AbortSignal.any(signals) };
+    const signals = [late.signal, ...(options.signal ? [options.signal] : [])];
+    const either = { ...options, signal: AbortSignal.any(signals) };
     const cancels: (() => void)[] = [];
-    const family = async (type: Family): Promise<Known> => {
-      const known = remembered(name, type) ?? (await ask(name, type, either));
-      if (known.addresses.length > 0) cancels.push(startTimeout(clock, graceMs, () => late.abort()));
-      return known;
+    const family = async (type: Family): Promise<Entry> => {
+      const entry = remembered(name, type) ?? (await lookUp(name, type, either));
+      if (entry.addresses.length > 0) cancels.push(startTimeout(clock, graceMs, () => late.abort()));
+      return entry;
     };
     const first = family("A");
-    if (asking.singleRequest) await first.catch(() => {});
+    if (options.singleRequest) await first.catch(() => {});
     const [v4, v6] = await Promise.allSettled([first, family("AAAA")]);
     for (const cancel of cancels) cancel();
-    asking.signal?.throwIfAborted();
-    if (v4.status === "fulfilled" && v6.status === "fulfilled") return conclude(name, v4.value, v6.value);
+    options.signal?.throwIfAborted();
+    if (v4.status === "fulfilled" && v6.status === "fulfilled") return combine(name, v4.value, v6.value);
     if (v4.status === "fulfilled" && suffices(v4.value))
-      return conclude(name, v4.value, absent(name, "AAAA", v4.value));
+      return combine(name, v4.value, absent(name, "AAAA", v4.value));
     if (v6.status === "fulfilled" && suffices(v6.value))
-      return conclude(name, absent(name, "A", v6.value), v6.value);
+      return combine(name, absent(name, "A", v6.value), v6.value);
     throw v4.status === "rejected" ? v4.reason : (v6 as PromiseRejectedResult).reason;
   };
 
-  /** Stands for the family that failed; so that it does not delay each look-up, it is left alone for a while. */
-  const absent = (name: string, family: Family, { exists }: Known): Known => {
+  /** Remembers a family that failed as empty for a while, so that it does not delay each look-up. */
+  const absent = (name: string, family: Family, { exists }: Entry): Entry => {
     const atMs = clock.now();
     return remember(name, family, { addresses: [], exists, atMs, untilMs: atMs + graceMs });
   };
 
   return {
-    async find(name, asking, fresh = false) {
-      if (fresh) forgetOlder(name);
-      const { signal, ...rest } = asking;
-      return recall(name) ?? share(name, joint => askBoth(name, { ...rest, signal: joint }), signal);
+    async find(name, options, fresh = false) {
+      if (fresh) deleteStale(name);
+      const { signal, ...rest } = options;
+      return (
+        findRemembered(name) ?? coalesce(name, joint => lookUpBoth(name, { ...rest, signal: joint }), signal)
+      );
     },
-    note(names, records) {
+    add(names, records) {
       const atMs = clock.now();
       for (const name of names)
         for (const family of ["A", "AAAA"] as const) {
@@ -167,11 +158,11 @@ export function addressBook(
             });
         }
     },
-    forget: () => book.clear(),
+    clear: () => cache.clear(),
   };
 }
 
-function knownFrom({ records, exists, ttlMs }: Resolved, atMs: number): Known {
+function entryFrom({ records, exists, ttlMs }: Resolved, atMs: number): Entry {
   return { addresses: addressesOf(records), exists, atMs, untilMs: atMs + ttlMs };
 }
 
@@ -179,12 +170,12 @@ function addressesOf(records: readonly ResourceRecord[]): readonly string[] {
   return records.flatMap(record => ("address" in record ? [record.address] : []));
 }
 
-/** Whether one family alone settles it: it has addresses, or the name does not exist in any. */
-function suffices({ addresses, exists }: Known): boolean {
+/** Whether the other family is not needed: this one has addresses, or the name does not exist. */
+function suffices({ addresses, exists }: Entry): boolean {
   return addresses.length > 0 || !exists;
 }
 
-/** Whether this machine is known to have an IPv6 address that reaches beyond itself and its link. */
+/** Whether this machine is known to have an IPv6 address that is neither loopback nor link-local. */
 export function hasIPv6(): boolean {
   const addresses = interfaceAddresses() ?? [];
   return addresses.some(

@@ -1,6 +1,7 @@
 import { freeDnsPort, missing, type Program, startDnsServer, startProgram } from "@gw/testing";
 import { describe, expect, test } from "vitest";
-import { createDnsClient, type DnsClient } from "./client.js";
+import type { DnsClient } from "./client.js";
+import { createDnsClient } from "./create-client.js";
 
 const service = "_etcd-client._tcp.example.com";
 

@@ -1,15 +1,11 @@
-import { isIP } from "node:net";
-import { type Address, type Clock, GatewayError, quote } from "@gw/interface";
-import type { DnsAddresses } from "./addresses.js";
+import type { Address, Clock } from "@gw/interface";
 import type { ResolverEnvironment } from "./resolv-conf.js";
-
-export type { DnsAddresses } from "./addresses.js";
 
 /** Options of {@link createDnsClient}. */
 export interface DnsClientOptions {
   /**
-   * Name servers, by IP address, in the order in which they are asked. Search rules and options are the resolver
-   * configuration's all the same.
+   * Name servers, by IP address, in the order in which they are queried. Search rules and options are still those of the
+   * resolver configuration.
    * @default those of the resolver configuration
    */
   readonly servers?: readonly Address[] | undefined;
@@ -18,11 +14,11 @@ export interface DnsClientOptions {
   /** The variables LOCALDOMAIN and RES_OPTIONS, as in resolv.conf(5). @default neither is set */
   readonly environment?: ResolverEnvironment | undefined;
   /**
-   * How long to wait for one answer of one server, in milliseconds; again as long for TCP after UDP.
+   * The timeout for one answer of one server, in milliseconds; TCP after UDP has its own.
    * @default `options timeout` of the resolver configuration, else 2000
    */
   readonly timeoutMs?: number | undefined;
-  /** How often each server is asked. @default `options attempts` of the resolver configuration, else 2 */
+  /** How often each server is queried. @default `options attempts` of the resolver configuration, else 2 */
   readonly attempts?: number | undefined;
   /**
    * The least time for which addresses are remembered whatever their TTL, in milliseconds, and the longest. That a name
@@ -30,31 +26,25 @@ export interface DnsClientOptions {
    */
   readonly minTtlMs?: number | undefined;
   readonly maxTtlMs?: number | undefined;
-  /** Whether IPv6 addresses come before IPv4. @default whether this machine has one that reaches beyond its link */
+  /** Whether IPv6 addresses come before IPv4. @default whether this machine has one with more than link-local scope */
   readonly preferIPv6?: boolean | undefined;
-  /** @default the system's */
+  /** @default systemClock */
   readonly clock?: Clock | undefined;
-  /** A number of 0 to 65535 for each query, not to be guessed. @default from node:crypto */
+  /** An unpredictable number of 0 to 65535 for each query. @default from node:crypto */
   readonly randomId?: (() => number) | undefined;
 }
 
-/** One SRV record (RFC 2782). */
-export interface SrvRecord {
-  readonly priority: number;
-  readonly weight: number;
-  readonly port: number;
-  /**
-   * Absolute, lower case, with its trailing dot; "." means that the service is not offered. It is what the
-   * server sent: whether it is a host name is for the caller to judge.
-   */
-  readonly target: string;
-  /** In milliseconds. */
-  readonly ttlMs: number;
+/** Options of one look-up. */
+export interface LookupOptions {
+  /** Aborts the look-up: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether addresses that have been remembered for more than a second are looked up again. @default false */
+  readonly fresh?: boolean | undefined;
 }
 
-/** What DNS says about a name. That it has no such records is an answer, not an error. */
+/** The answer for a name. That it has no such records is an answer, not an error. */
 export interface DnsAnswer<R> {
-  /** The full name that was asked: absolute, lower case, with its trailing dot. */
+  /** The full name that was looked up: absolute, lower case, with its trailing dot. */
   readonly name: string;
   /** In the order of the answer; empty if there are none (NODATA) or the name does not exist (NXDOMAIN). */
   readonly records: readonly R[];
@@ -66,69 +56,49 @@ export interface DnsAnswer<R> {
   readonly server: string;
 }
 
-/** Options of one look-up. */
-interface LookupOptions {
-  /** Gives the look-up up: it rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Whether addresses that are remembered for more than a second are asked for anew. @default false */
-  readonly fresh?: boolean | undefined;
+/** One SRV record (RFC 2782). */
+export interface SrvRecord {
+  readonly priority: number;
+  readonly weight: number;
+  readonly port: number;
+  /**
+   * Absolute, lower case, with its trailing dot; "." means that the service is not offered. It is what the server sent:
+   * the caller must check that it is a host name.
+   */
+  readonly target: string;
+  /** In milliseconds. */
+  readonly ttlMs: number;
+}
+
+/** The addresses of one name. */
+export interface DnsAddresses {
+  /** The full name that has them, or that was looked up: absolute, lower case. */
+  readonly name: string;
+  /** IP addresses, in the order in which to try them; empty if the name has none. */
+  readonly addresses: readonly string[];
+  /** Whether the name exists (not NXDOMAIN). */
+  readonly exists: boolean;
+  /** How long they may still be used, in milliseconds. */
+  readonly ttlMs: number;
 }
 
 /**
- * Asks DNS. Names with a trailing dot are asked as they are; others by the search rules of resolv.conf(5),
- * until one has what was asked for. `/etc/hosts` is not looked at. A look-up holds sockets and timers only
- * while it runs.
+ * Queries DNS. Names with a trailing dot are looked up as they are; others by the search rules of resolv.conf(5), until
+ * one has the records. `/etc/hosts` is not read. A look-up has sockets and timers only while it runs.
  *
- * Look-ups reject with a {@link GatewayError} when no name has what was asked for and one of them was not answered
- * by any server: `timed-out`, `name-not-resolved`, or this machine's own trouble, with the name, the servers and
- * their reasons. That a name does not exist is told only when all that it may stand for were asked.
+ * A look-up rejects with a {@link GatewayError} when no name has the records and one of the names was not answered by any
+ * server: `timed-out`, `name-not-resolved`, or a local error, with the name, the servers and their reasons. An answer
+ * that a name does not exist means that all names it may stand for were looked up.
  */
 export interface DnsClient {
-  /** The SRV records of a name, asked for anew each time. */
+  /** The SRV records of a name, looked up each time. */
   srv(name: string, options?: LookupOptions): Promise<DnsAnswer<SrvRecord>>;
   /**
-   * The IPv4 and IPv6 addresses of a name, those of the preferred family first, each family in the order of
-   * the answer (much simpler than RFC 6724). Remembered until their TTL runs out; that there are none for
-   * five seconds at most. Addresses that came with an SRV answer for its targets are used as if asked for,
-   * but never instead of those that were.
+   * The IPv4 and IPv6 addresses of a name, those of the preferred family first, each family in the order of the answer
+   * (much simpler than RFC 6724). Remembered until their TTL runs out; that there are none for five seconds at most.
+   * Addresses in the additional section of an SRV answer are used as well, but never instead of those that were looked up.
    */
   addresses(name: string, options?: LookupOptions): Promise<DnsAddresses>;
   /** Forgets remembered addresses. */
   forget(): void;
-}
-
-/**
- * Creates a client that asks the system's name servers, or given ones, over UDP, and TCP where answers are
- * truncated. It opens nothing before it is asked, so it need not be closed.
- *
- * @throws {GatewayError} `invalid-option`
- */
-export function createDnsClient(options: DnsClientOptions = {}): DnsClient {
-  validate(options);
-  // What speaks DNS is loaded by whoever needs it only; but not as late as the first look-up, when there may be
-  // no descriptor left to load it with.
-  const loading = import("./searching-client.js").then(({ searchingClient }) => searchingClient(options));
-  // Who asks is told.
-  loading.catch(() => {});
-  return {
-    srv: async (name, options) => (await loading).srv(name, options),
-    addresses: async (name, options) => (await loading).addresses(name, options),
-    forget() {
-      loading.then(
-        client => client.forget(),
-        () => {},
-      );
-    },
-  };
-}
-
-function validate({ servers, timeoutMs, attempts }: DnsClientOptions): void {
-  if (servers?.length === 0) throw new GatewayError("invalid-option", "the list of DNS servers is empty");
-  for (const { host } of servers ?? [])
-    if (isIP(host) === 0)
-      throw new GatewayError("invalid-option", `DNS server ${quote(host)} is not an IP address`);
-  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= 0x7fff_ffff))
-    throw new GatewayError("invalid-option", "the DNS timeout must be more than 0");
-  if (attempts !== undefined && !(Number.isInteger(attempts) && attempts > 0))
-    throw new GatewayError("invalid-option", "the number of DNS attempts must be a whole number above 0");
 }

@@ -1,40 +1,40 @@
 /**
- * Runs one piece of work per key at a time: who asks for a key whose work is under way joins it. A signal
- * gives up for its own caller only; the work is aborted when its last caller has given up.
+ * Coalesces look-ups: a call for a key whose look-up is running shares its result. A signal ends the wait of its own
+ * caller only; the look-up is aborted when its last caller has given up.
  */
-export function shared<T>(): (
+export function coalesced<T>(): (
   key: string,
-  work: (signal: AbortSignal) => Promise<T>,
+  lookUp: (signal: AbortSignal) => Promise<T>,
   signal?: AbortSignal,
 ) => Promise<T> {
-  interface UnderWay {
+  interface Running {
     readonly result: Promise<T>;
     readonly abort: AbortController;
     callers: number;
   }
-  const underWay = new Map<string, UnderWay>();
+  const running = new Map<string, Running>();
 
-  const begin = (key: string, work: (signal: AbortSignal) => Promise<T>): UnderWay => {
+  const start = (key: string, lookUp: (signal: AbortSignal) => Promise<T>): Running => {
     const abort = new AbortController();
-    const forget = (): void => {
-      if (underWay.get(key) === one) underWay.delete(key);
+    const remove = (): void => {
+      if (running.get(key) === one) running.delete(key);
     };
-    const one: UnderWay = { result: work(abort.signal).finally(forget), abort, callers: 0 };
-    // All callers may have given up by the time when it fails.
+    const one: Running = { result: lookUp(abort.signal).finally(remove), abort, callers: 0 };
+    // All callers may have given up before it fails.
     one.result.catch(() => {});
-    underWay.set(key, one);
+    running.set(key, one);
     return one;
   };
 
-  return (key, work, signal) => {
+  return (key, lookUp, signal) => {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const one = underWay.get(key) ?? begin(key, work);
+    const one = running.get(key) ?? start(key, lookUp);
     one.callers += 1;
     return new Promise<T>((resolve, reject) => {
       const giveUp = (): void => {
         one.callers -= 1;
         if (one.callers === 0) {
-          if (underWay.get(key) === one) underWay.delete(key);
+          if (running.get(key) === one) running.delete(key);
           one.abort.abort(signal?.reason);
         }
         reject(signal?.reason);

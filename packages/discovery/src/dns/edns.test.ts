@@ -11,7 +11,8 @@ import {
   startFakeDns,
   truncated,
 } from "../../test/fake-dns.js";
-import { createDnsClient, type DnsClient } from "./client.js";
+import type { DnsClient } from "./client.js";
+import { createDnsClient } from "./create-client.js";
 
 const name = "_etcd-client._tcp.example.com";
 const good = { answers: [srv(name, "infra0.example.com")] };

@@ -7,15 +7,15 @@ export interface Question {
   readonly type: "A" | "AAAA" | "SRV";
 }
 
-/** A question on its way to a server. */
+/** A question that is sent to a server. */
 export interface Query extends Question {
-  /** 0 to 65535, not to be guessed by others. */
+  /** An unpredictable number of 0 to 65535. */
   readonly id: number;
-  /** Whether the query carries EDNS(0) (RFC 6891) and so takes answers larger than 512 bytes over UDP. */
+  /** Whether the query carries EDNS(0) (RFC 6891) and so accepts answers larger than 512 bytes over UDP. */
   readonly edns: boolean;
 }
 
-/** The records that a look-up has a use for. Names are absolute and lower case. */
+/** The records that a look-up uses. Names are absolute and lower case. */
 export type ResourceRecord = { readonly name: string; readonly ttlMs: number } & (
   | { readonly type: "A" | "AAAA"; readonly address: string }
   | { readonly type: "CNAME"; readonly target: string }
@@ -29,11 +29,11 @@ export type ResourceRecord = { readonly name: string; readonly ttlMs: number } &
   | { readonly type: "SOA"; readonly negativeTtlMs: number }
 );
 
-/** A server's reply, as far as a look-up has a use for it. */
+/** What a look-up uses of a server's reply. */
 export interface Reply {
   /** 0 to 4095, with the upper bits from EDNS. */
   readonly rcode: number;
-  /** The reply did not fit; its records are left out here. */
+  /** The reply did not fit into a packet; its records are dropped. */
   readonly truncated: boolean;
   readonly authoritative: boolean;
   readonly recursionAvailable: boolean;
@@ -42,11 +42,11 @@ export interface Reply {
   readonly additionals: readonly ResourceRecord[];
 }
 
-/** What fits into one packet on every link (DNS flag day 2020). */
+/** Fits into one packet on every link (DNS flag day 2020). */
 const udpPayloadSize = 1_232;
-/** What claims to hold more records than this is not looked at. */
+/** A reply that claims to have more records is ignored. */
 const maxRecords = 4_096;
-/** Pointers that lead to pointers serve nothing but to make names expensive to read. */
+/** Long chains of compression pointers have no use, and make names expensive to read. */
 const maxPointerDepth = 16;
 const headerBytes = 12;
 
@@ -65,8 +65,8 @@ export function encodeQuery({ id, name, type, edns }: Query): Buffer {
 }
 
 /**
- * Reads what arrived in answer to `query`. Undefined if it is not a well-formed reply to it: another id,
- * another question, not a reply, or broken. Never throws, whatever the bytes are.
+ * Reads a reply to `query`. Undefined if the packet is not a well-formed reply to it: it has another id or another
+ * question, is no reply, or is malformed. Never throws.
  */
 export function decodeReply(packet: Buffer, query: Query): Reply | undefined {
   if (!hasReplyHeader(packet, query) || recordsIn(packet) > maxRecords) return undefined;
@@ -75,21 +75,21 @@ export function decodeReply(packet: Buffer, query: Query): Reply | undefined {
   const truncated = (flags & 0x0200) !== 0;
   try {
     const message = decode(truncated ? withoutRecords(packet) : packet);
-    // dns-packet makes an address of what is not there.
+    // dns-packet reads addresses beyond the end of a packet.
     if (decode.bytes > packet.length) return undefined;
     const { questions = [], answers = [], authorities = [], additionals = [] } = message;
     const opt = additionals.find(one => one.type === "OPT");
     const rcode = (flags & 0xf) | ((opt?.extendedRcode ?? 0) << 4);
     const [question] = questions;
-    // Servers that do not know EDNS, or do not read what they refuse, may leave out the question.
-    const asked =
+    // Servers that do not support EDNS, or do not parse what they refuse, may leave out the question.
+    const isReply =
       question === undefined
         ? rcode !== rcodes.noError && rcode !== rcodes.nxDomain
         : questions.length === 1 &&
           nameFromWire(question.name) === query.name &&
           question.type === query.type &&
           question.class === "IN";
-    if (!asked) return undefined;
+    if (!isReply) return undefined;
     return {
       rcode,
       truncated,
@@ -104,7 +104,7 @@ export function decodeReply(packet: Buffer, query: Query): Reply | undefined {
   }
 }
 
-/** Whether what arrived has a header that answers `query`, whatever comes behind it. */
+/** Whether the header of a packet is that of a reply to `query`; the rest may be malformed. */
 export function hasReplyHeader(packet: Buffer, { id }: Query): boolean {
   return (
     packet.length >= headerBytes &&
@@ -139,7 +139,7 @@ function withoutRecords(packet: Buffer): Buffer {
   return Buffer.from(packet).fill(0, 6, headerBytes);
 }
 
-/** One record, or none of a type or class that no look-up has a use for. */
+/** One record; none if no look-up uses its type or class. */
 function toRecord(answer: Answer): readonly ResourceRecord[] {
   if (answer.type === "OPT" || !("class" in answer) || answer.class !== "IN") return [];
   const name = nameFromWire(answer.name);

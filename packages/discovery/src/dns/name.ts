@@ -3,7 +3,7 @@ import { GatewayError, quote } from "@gw/interface";
 /**
  * `text` as an absolute name: lower case, with its trailing dot. Names are compared in this form only.
  *
- * @throws {GatewayError} `name-not-resolved` for what cannot be asked: an empty label, one of more than 63
+ * @throws {GatewayError} `name-not-resolved` if it is no domain name: an empty label, one of more than 63
  *   characters, a name of more than 253, anything but visible ASCII (RFC 1035 §2.3.4)
  */
 export function absoluteName(text: string): string {
@@ -14,7 +14,7 @@ export function absoluteName(text: string): string {
   throw new GatewayError("name-not-resolved", `${quote(text)} is not a domain name`);
 }
 
-/** A name from the wire, where dns-packet leaves out the last dot, in the form of {@link absoluteName}. */
+/** A name from a message, from which dns-packet strips the last dot, in the form of {@link absoluteName}. */
 export function nameFromWire(name: string): string {
   return name === "." ? name : lowerCase(`${name}.`);
 }
@@ -35,8 +35,8 @@ export interface SearchRules {
 }
 
 /**
- * The absolute names that `name` may stand for, in the order in which they are asked, as resolv.conf(5) has
- * it: only itself with a trailing dot, otherwise also in each search domain. Those that are too long are left
+ * The absolute names that `name` may stand for, in the order in which they are looked up (resolv.conf(5)):
+ * only itself with a trailing dot, otherwise also in each search domain. Those that are too long are left
  * out.
  *
  * @throws {GatewayError} `name-not-resolved` if `name` itself is not a domain name

@@ -23,7 +23,8 @@ import {
   startFakeDns,
   truncated,
 } from "../../test/fake-dns.js";
-import { createDnsClient, type DnsClient, type DnsClientOptions } from "./client.js";
+import type { DnsClient, DnsClientOptions } from "./client.js";
+import { createDnsClient } from "./create-client.js";
 
 const name = "_etcd-client._tcp.example.com.";
 let folder = "";

@@ -5,23 +5,23 @@ import { hostname, platform } from "node:os";
 import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
 import type { SearchRules } from "./name.js";
 
-/** What a resolver configuration says. A flag that is absent is off. */
+/** A resolver configuration. A flag that is absent is off. */
 export interface ResolverConfiguration extends SearchRules {
-  /** Name servers in the order in which they are asked. Never empty. */
+  /** Name servers in the order in which they are queried. Never empty. */
   readonly servers: readonly Address[];
-  /** `options timeout:n`: how long to wait for one answer, in milliseconds; absent when not said. */
+  /** `options timeout:n`: the timeout for one answer, in milliseconds; absent if not set. */
   readonly timeoutMs?: number;
-  /** `options attempts:n`: how often to ask all servers; absent when not said. */
+  /** `options attempts:n`: how often to query all servers; absent if not set. */
   readonly attempts?: number;
   /** `options rotate`: each look-up begins with the next server. */
   readonly rotate?: boolean;
-  /** `options use-vc`: servers are asked over TCP alone. */
+  /** `options use-vc`: servers are queried over TCP only. */
   readonly useVc?: boolean;
-  /** `options edns0` or `-edns0`: whether queries may carry EDNS; absent when not said. */
+  /** `options edns0` or `-edns0`: whether queries may carry EDNS; absent if not set. */
   readonly edns0?: boolean;
-  /** `options single-request`: IPv4 and IPv6 addresses are asked for one after the other. */
+  /** `options single-request`: IPv4 and IPv6 addresses are looked up one after the other. */
   readonly singleRequest?: boolean;
-  /** `options no-aaaa`: IPv6 addresses are not asked for. */
+  /** `options no-aaaa`: IPv6 addresses are not looked up. */
   readonly noAaaa?: boolean;
   /** `options no-reload`: the file is read once. */
   readonly noReload?: boolean;
@@ -29,20 +29,20 @@ export interface ResolverConfiguration extends SearchRules {
 
 /** The environment variables that resolv.conf(5) knows. */
 export interface ResolverEnvironment {
-  /** The search list, in place of that of the file; empty if nothing is searched. */
+  /** The search list, in place of the one in the file; empty to search nothing. */
   readonly LOCALDOMAIN?: string | undefined;
-  /** Options, behind those of the file. */
+  /** Options, applied after those of the file. */
   readonly RES_OPTIONS?: string | undefined;
 }
 
 /** DNS's port, and how many name servers of a file count (MAXNS of resolv.conf(5)). */
 const dnsPort = 53;
 const maxServers = 3;
-/** The local server, where no other is named. */
+/** The default if no server is configured. */
 export const localServers: readonly Address[] = [{ host: "127.0.0.1", port: dnsPort }];
-/** Each domain is a query more for a name that does not exist. As many as a pod of Kubernetes may have. */
+/** Each domain costs one more query for a name that does not exist. As many as a pod of Kubernetes may have. */
 const maxSearchDomains = 32;
-/** resolv.conf(5) caps silently. */
+/** The silent limits of resolv.conf(5). */
 const maxNdots = 15;
 const maxTimeoutSeconds = 30;
 const maxAttempts = 5;
@@ -59,9 +59,9 @@ const flags: { readonly [word: string]: keyof ResolverConfiguration } = {
 };
 
 /**
- * Reads what resolv.conf(5) describes, and, like every reader of it, skips what it does not understand:
- * `nameserver` (the first three, IPv4 or IPv6, with a zone), `search` and `domain` (the last one holds, of
- * `search` 32 domains), and `options`. What the environment says comes last.
+ * Parses resolv.conf(5), and, like all its parsers, skips what it does not understand: `nameserver` (the first three,
+ * IPv4 or IPv6, with a zone), `search` and `domain` (the last one counts, with 32 domains at most), and `options`. The
+ * environment is applied last.
  *
  * @param host this machine's name: where neither `search` nor `domain` is given, its domain is searched
  */
@@ -95,7 +95,7 @@ export function parseResolvConf(
   };
 }
 
-/** Empty where a sandbox does not tell it: the rest of the configuration holds all the same. */
+/** Empty where a sandbox forbids it: the rest of the configuration is still used. */
 function hostName(): string {
   try {
     return hostname();
@@ -115,13 +115,13 @@ function splitBlanks(text: string): readonly string[] {
   return text.split(/[ \t\r\n]+/).filter(word => word !== "");
 }
 
-/** A comment may follow an address without a blank, as glibc has it. */
+/** As in glibc, a comment may follow an address without a blank. */
 function serverOf(word: string): readonly Address[] {
   const [host = ""] = word.split(/[#;]/, 1);
   return isIP(host) === 0 ? [] : [{ host, port: dnsPort }];
 }
 
-/** Of an option that is given twice, the last holds; a `-` in front of a flag switches it off. */
+/** Of an option that is given twice, the last counts; a `-` in front of a flag switches it off. */
 function optionsOf(words: readonly string[]): Partial<ResolverConfiguration> {
   const options: { -readonly [name in keyof ResolverConfiguration]?: unknown } = {};
   for (const word of words) {
@@ -129,7 +129,7 @@ function optionsOf(words: readonly string[]): Partial<ResolverConfiguration> {
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (flag && digits === undefined) options[flag] = minus === undefined;
     if (minus !== undefined || digits === undefined) continue;
-    // glibc and others take 0 for the least that makes sense.
+    // glibc and others replace 0 by the least useful value.
     if (name === "ndots") options.ndots = Math.min(Number(digits), maxNdots);
     if (name === "timeout") options.timeoutMs = between(1, Number(digits), maxTimeoutSeconds) * 1_000;
     if (name === "attempts") options.attempts = between(1, Number(digits), maxAttempts);
@@ -141,27 +141,26 @@ function between(least: number, value: number, most: number): number {
   return Math.min(Math.max(least, value), most);
 }
 
-/** What lies behind this in the file is not read. In bytes. */
+/** The rest of a larger file is not read. In bytes. */
 const maxBytes = 65_536;
-/** A file that was written so shortly before it was read may change again without a new time. In milliseconds. */
+/** A file that was written less than this before it was read may change again with the same time. In milliseconds. */
 const unsettledMs = 2_000;
 /**
- * What says that there is no configuration. Other errors are this machine's trouble of the moment, and say nothing
- * about what is configured; glibc draws the same line.
+ * These errors mean that there is no configuration, as in glibc. Others are temporary local errors.
  */
 const absent = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "EACCES", "EPERM"]);
 
 /**
- * Follows a resolver configuration file: the function returned reads it when it is new or has changed (its
- * time, size or inode did), unless it says `no-reload`. A file that is not there, must not be read or is none
- * (a pipe, say) means the platform's servers on Windows, and 127.0.0.1:53 elsewhere, as for any resolver. While
- * a file that was read once cannot be read, what it said holds on: files are replaced.
+ * Follows a resolver configuration file: the function returned reads it when it is new or has changed (its time, size or
+ * inode did), unless it has `no-reload`. Without a file, or if it may not be read or is not a regular file, the servers
+ * are the platform's on Windows, and 127.0.0.1:53 elsewhere, as for any resolver. While a file that was read once cannot
+ * be read, its last content stays in use: perhaps it is being replaced.
  *
- * The file is read at once, which takes some microseconds: look-ups must not wait for Node's thread pool,
- * whose threads may all be taken.
+ * The file is read synchronously, which takes some microseconds: look-ups must not wait for Node's thread pool, whose
+ * threads may all be busy.
  *
- * The function returned throws a {@link GatewayError} when the file was never read and cannot be for want of
- * descriptors, memory or the like.
+ * The function returned throws a {@link GatewayError} when the file was never read and cannot be now, for lack of file
+ * descriptors or memory, for example.
  */
 export function followResolvConf(
   path: string,
@@ -193,7 +192,7 @@ export function followResolvConf(
 
 /** The whole lines in the first {@link maxBytes} of a file. */
 function readStart(path: string): string {
-  // Should it be a pipe by now, this does not wait for a writer.
+  // If it has become a named pipe, this does not wait for a writer.
   const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const buffer = Buffer.alloc(maxBytes + 1);

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { manualClock, missing, startDnsServer } from "@gw/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { a, cname, type Received, recursion, srv, startFakeDns, truncated } from "../../test/fake-dns.js";
-import { createDnsClient, type DnsClient, type DnsClientOptions } from "./client.js";
+import type { DnsClient, DnsClientOptions } from "./client.js";
+import { createDnsClient } from "./create-client.js";
 
 let folder = "";
 

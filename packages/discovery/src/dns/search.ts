@@ -1,59 +1,143 @@
-import { GatewayError } from "@gw/interface";
-import type { Asking } from "./ask.js";
+import { randomInt } from "node:crypto";
+import { formatAddress, GatewayError, systemClock } from "@gw/interface";
+import { createAddressCache, hasIPv6 } from "./addresses.js";
+import type { DnsClient, DnsClientOptions, SrvRecord } from "./client.js";
+import { candidateNames } from "./name.js";
+import type { QueryOptions } from "./query-server.js";
+import { followResolvConf, type ResolverConfiguration } from "./resolv-conf.js";
+import { type Resolved, resolve } from "./resolve.js";
+import { ednsSupport, silentServers } from "./server-memory.js";
 
-/** How many of the names that were asked for an error tells. */
-const maxNamesTold = 5;
+const defaultTimeoutMs = 2_000;
+const defaultAttempts = 2;
+const defaultMaxTtlMs = 300_000;
 
-/** What a search needs to know of a result. */
+/** A client that applies the search rules of the resolver configuration. Its options must be valid. */
+export function createSearchingClient(options: DnsClientOptions): DnsClient {
+  const { clock = systemClock, preferIPv6, randomId = () => randomInt(0x1_0000) } = options;
+  const configuration = followResolvConf(options.resolvConf ?? "/etc/resolv.conf", options.environment);
+  const { minTtlMs = 0, maxTtlMs = defaultMaxTtlMs } = options;
+  const cache = createAddressCache(clock, () => preferIPv6 ?? hasIPv6(), { minTtlMs, maxTtlMs });
+  const edns = ednsSupport(clock);
+  const silent = silentServers(clock);
+  /** For `options rotate`: how many names were looked up. */
+  let rotation = 0;
+
+  /** The options of the client, and those of `system` for the rest. */
+  const queryOptions = (system: ResolverConfiguration, signal: AbortSignal | undefined): QueryOptions => {
+    const servers = options.servers ?? system.servers;
+    const start = system.rotate ? rotation++ % servers.length : 0;
+    return {
+      servers: [...servers.slice(start), ...servers.slice(0, start)],
+      timeoutMs: options.timeoutMs ?? system.timeoutMs ?? defaultTimeoutMs,
+      attempts: options.attempts ?? system.attempts ?? defaultAttempts,
+      clock,
+      randomId,
+      edns: system.edns0 === false ? undefined : edns,
+      silentServers: silent,
+      useVc: system.useVc,
+      noAaaa: system.noAaaa,
+      singleRequest: system.singleRequest,
+      signal,
+    };
+  };
+
+  const searchFor = async <R extends Result>(
+    name: string,
+    signal: AbortSignal | undefined,
+    lookUp: (name: string, options: QueryOptions) => Promise<R>,
+    hasRecords: (result: R) => boolean,
+  ): Promise<R & Named> => {
+    signal?.throwIfAborted();
+    const system = configuration();
+    return search(candidateNames(name, system), lookUp, hasRecords, () => queryOptions(system, signal));
+  };
+
+  return {
+    async srv(name, { signal } = {}) {
+      const found = await searchFor(
+        name,
+        signal,
+        (full, options) => resolve({ name: full, type: "SRV" }, options),
+        ({ records }) => records.length > 0,
+      );
+      const records = srvRecordsOf(found);
+      cache.add(new Set(records.map(({ target }) => target)), found.additionals);
+      const { exists, ttlMs, server } = found;
+      return { name: found.name, records, exists, ttlMs, server: formatAddress(server) };
+    },
+    addresses: (name, { signal, fresh = false } = {}) =>
+      searchFor(
+        name,
+        signal,
+        (full, options) => cache.find(full, options, fresh),
+        ({ addresses }) => addresses.length > 0,
+      ),
+    forget: cache.clear,
+  };
+}
+
+function srvRecordsOf({ records }: Resolved): readonly SrvRecord[] {
+  return records.flatMap(record => {
+    if (record.type !== "SRV") return [];
+    const { priority, weight, port, target, ttlMs } = record;
+    return [{ priority, weight, port, target, ttlMs }];
+  });
+}
+
+/** What a search needs of a result. */
 interface Result {
   /** Whether the name exists (not NXDOMAIN). */
   readonly exists: boolean;
 }
 
+interface Named {
+  readonly name: string;
+}
+
 /**
- * Asks for the absolute names that a name may stand for, one after the other, until one has what was asked for. A
- * name that cannot be looked up does not end the search: its domain may be broken alone. When all servers were
- * silent, they are asked once for each of the other names, so that a search among many ends.
+ * Looks up the absolute names that a name may stand for, one after the other, until one has the records. A name that
+ * cannot be looked up does not end the search: perhaps only its domain is broken. When all servers were silent, they get
+ * one attempt for each of the other names, so that a search among many ends.
  *
- * Where no name has anything, that is believed only if all could be asked; the best result is that of a name that
- * exists.
+ * "No records" is believed only if all names could be looked up; the result is then that of a name that exists, if any.
  *
- * @throws {GatewayError} of the name that failed for the most telling reason: this machine's own trouble, then what
- *   a server said, then silence. Its detail tells about the other names too
+ * @throws {GatewayError} of the name that failed for the most informative reason: a local error, then a server's error,
+ *   then silence. Its detail mentions the other names, too
  */
-export async function search<R extends Result>(
+async function search<R extends Result>(
   names: readonly string[],
-  ask: (name: string, asking: Asking) => Promise<R>,
-  hasSome: (result: R) => boolean,
-  nextAsking: () => Asking,
-): Promise<R & { readonly name: string }> {
-  const results: (R & { readonly name: string })[] = [];
+  lookUp: (name: string, options: QueryOptions) => Promise<R>,
+  hasRecords: (result: R) => boolean,
+  nextOptions: () => QueryOptions,
+): Promise<R & Named> {
+  const results: (R & Named)[] = [];
   const failures: Failure[] = [];
   for (const name of names) {
-    const asking = nextAsking();
+    const options = nextOptions();
     const wereSilent = failures.some(({ error }) => error.code === "timed-out");
     try {
-      const result = { ...(await ask(name, wereSilent ? { ...asking, attempts: 1 } : asking)), name };
-      if (hasSome(result)) return result;
+      const found = await lookUp(name, wereSilent ? { ...options, attempts: 1 } : options);
+      const result = { ...found, name };
+      if (hasRecords(result)) return result;
       results.push(result);
     } catch (error) {
-      if (asking.signal?.aborted) throw asking.signal.reason;
+      if (options.signal?.aborted) throw options.signal.reason;
       failures.push({ name, error: GatewayError.from(error, `look up ${name}`) });
     }
   }
-  if (failures.length > 0) throw mostTelling(failures, results);
-  return (results.find(({ exists }) => exists) ?? results[0]) as R & { readonly name: string };
+  if (failures.length > 0) throw mostInformative(failures, results);
+  return (results.find(({ exists }) => exists) ?? results[0]) as R & Named;
 }
 
-interface Failure {
-  readonly name: string;
+interface Failure extends Named {
   readonly error: GatewayError;
 }
 
-function mostTelling(
-  failures: readonly Failure[],
-  results: readonly (Result & { readonly name: string })[],
-): GatewayError {
+/** How many of the other names an error mentions. */
+const maxMentioned = 5;
+
+function mostInformative(failures: readonly Failure[], results: readonly (Result & Named)[]): GatewayError {
   const [first, ...rest] = [...failures].sort((one, other) => rank(one) - rank(other)) as [
     Failure,
     ...Failure[],
@@ -63,9 +147,11 @@ function mostTelling(
     ...results.map(({ name, exists }) => `${name} ${exists ? "has none" : "does not exist"}`),
   ];
   if (others.length === 0) return first.error;
-  const told = others.slice(0, maxNamesTold);
-  if (others.length > told.length) told.push(`${others.length - told.length} other names`);
-  return new GatewayError(first.error.code, [first.error.detail, ...told].join("; "), { cause: first.error });
+  const mentioned = others.slice(0, maxMentioned);
+  if (others.length > mentioned.length) mentioned.push(`${others.length - mentioned.length} other names`);
+  return new GatewayError(first.error.code, [first.error.detail, ...mentioned].join("; "), {
+    cause: first.error,
+  });
 }
 
 function rank({ error }: Failure): number {

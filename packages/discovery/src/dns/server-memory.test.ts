@@ -1,7 +1,7 @@
 import { manualClock, queue } from "@gw/testing";
 import { expect, test } from "vitest";
 import { a, type Received, startFakeDns } from "../../test/fake-dns.js";
-import { createDnsClient } from "./client.js";
+import { createDnsClient } from "./create-client.js";
 
 const answer = ({ name, type, reply }: Received): void =>
   reply({ answers: type === "A" ? [a(name, "10.0.0.1")] : [] });

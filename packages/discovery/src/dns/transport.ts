@@ -2,52 +2,52 @@ import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import { type Address, GatewayError, withLocalZone } from "@gw/interface";
 
-/** A way to one server that carries whole messages, over UDP or TCP. */
+/** Carries whole messages to and from one server, over UDP or TCP. */
 export interface Channel {
-  /** Sends a query; until the channel is open it waits. */
+  /** Sends a query, as soon as the channel is open. */
   send(query: Buffer): void;
   /** Releases what the channel holds. */
   close(): void;
 }
 
-/** What a channel reports, never before the function that opens it has returned. */
+/** Listeners of a channel; never called before the function that opens it has returned. */
 interface ChannelEvents {
   onMessage(message: Buffer): void;
-  /** The channel is of no use any more. It has to be closed all the same. */
+  /** The channel is broken. It must still be closed. */
   onFailure(error: unknown): void;
 }
 
 export type OpenChannel = (server: Address, events: ChannelEvents) => Channel;
 
 /**
- * A UDP socket for one server: the operating system chooses a random port, and drops what others than the server
- * send to it (RFC 5452). Fails with the system's error, for a closed port at once.
+ * A UDP socket for one server: the operating system chooses a random port, and drops what
+ * other hosts send to it (RFC 5452). Fails with the system's error, for a closed port at once.
  */
 export const openUdp: OpenChannel = (server, { onMessage, onFailure }) => {
   const host = withLocalZone(server.host);
   const socket = createSocket(isIPv6(server.host) ? "udp6" : "udp4");
   let connected = false;
-  const waiting: Buffer[] = [];
+  const pending: Buffer[] = [];
   const fail = (error: unknown): void => onFailure(localErrorOf(error) ?? error);
   const send = (query: Buffer): void => socket.send(query, error => error && fail(error));
   socket.on("error", fail);
   socket.on("message", onMessage);
   socket.on("connect", () => {
     connected = true;
-    for (const query of waiting.splice(0)) send(query);
+    for (const query of pending.splice(0)) send(query);
   });
   socket.connect(server.port, host);
   return {
-    send: query => void (connected ? send(query) : waiting.push(query)),
+    send: query => void (connected ? send(query) : pending.push(query)),
     close() {
-      waiting.length = 0;
+      pending.length = 0;
       socket.removeAllListeners().on("error", () => {});
       socket.close();
     },
   };
 };
 
-/** Where all ports are taken, a UDP socket gets none, and the system calls that by names of its own. */
+/** What the system reports when a UDP socket gets no port because all are in use. */
 function localErrorOf(error: unknown): GatewayError | undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (code !== "EADDRINUSE" && code !== "EAGAIN") return undefined;
@@ -76,7 +76,7 @@ export const openTcp: OpenChannel = (server, { onMessage, onFailure }) => {
   };
 };
 
-/** Splits a stream into messages, each behind its length in two bytes; holds one of them at most. */
+/** Splits a stream into messages, each of them after its length in two bytes; buffers one message at most. */
 function messageReader(onMessage: (message: Buffer) => void): (chunk: Buffer) => void {
   const prefix = Buffer.alloc(2);
   let filling = prefix;

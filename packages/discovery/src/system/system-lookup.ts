@@ -10,7 +10,8 @@ import {
   withLocalZone,
 } from "@gw/interface";
 import { isRefusedFromDns } from "../address-scope.js";
-import { createDnsClient, type DnsClient } from "../dns/client.js";
+import type { DnsClient } from "../dns/client.js";
+import { createDnsClient } from "../dns/create-client.js";
 import { inOrderOfUse } from "./destination-order.js";
 import { followHosts } from "./hosts.js";
 import { followNsswitch, type NameSource } from "./nsswitch.js";
