@@ -19,7 +19,7 @@ export interface Options {
   readonly readme: boolean;
 }
 
-export const usage = `pnpm bench [options]
+export const usage = `npm run bench -- [options]
 
   --only <names>      measures, comma-separated: rr, bulk, connect, idle, start, growth, pick, put, etcd-perf
   --subjects <names>  comma-separated: gw-native, gw-js, gw-2-threads, gw-default, etcd-gateway, haproxy,
@@ -30,7 +30,7 @@ export const usage = `pnpm bench [options]
   --etcd-perf         with \`etcdctl check perf\`, which takes a minute for each subject
   --output <folder>   write latest.json and the charts there; a full run writes to apps/bench/results, and
                       the tables into the READMEs
-  --readme            measure nothing; write charts and tables anew from apps/bench/results/latest.json
+  --readme            write charts and tables from a finished run: apps/bench/results/latest.json
 `;
 
 /** Reads the command line; undefined if only the usage is asked for. */

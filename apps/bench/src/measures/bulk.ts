@@ -6,7 +6,7 @@ import { underLoad } from "./under-load.js";
 export const bulk: Measure = {
   name: "bulk",
   title: "bulk",
-  how: "One side sends as fast as the other takes it. What arrives is dropped in the kernel without a copy, which leaves the cores to the proxy.",
+  how: "One side sends as fast as the other takes it. Received data is dropped in the kernel without a copy, so that the proxy has the cores.",
   figures: [
     { key: "rate", title: "rate", unit: "MB/s", better: "more" },
     { key: "cpu", title: "proxy CPU per GB", unit: "s", better: "less" },

@@ -9,7 +9,7 @@ const outstanding = 10;
 export const growth: Measure = {
   name: "growth",
   title: "growth",
-  how: `128 B request/response over all connections in turn, ${outstanding} requests under way at any time: what differs from case to case is the number of open connections and nothing else.`,
+  how: `128 B request/response over all connections in turn, ${outstanding} requests under way at any time: the cases differ only in the number of open connections.`,
   figures: [
     ...exchangeFigures.filter(({ key }) => ["rate", "p99", "cpu"].includes(key)),
     { key: "memory", title: "proxy memory", unit: "MB", better: "less" },

@@ -9,7 +9,7 @@ const asManyAsCanBe = 1_000_000;
 export const idle: Measure = {
   name: "idle",
   title: "idle connections",
-  how: "Each connection passes one byte each way and stays open. Memory and descriptors of the proxy are read before and after; memory of the kernel is not in it. At the limit: connections are opened until no more get through; the load program can hold 32 fewer than the descriptor limit.",
+  how: "Each connection passes one byte each way and stays open. Memory and descriptors of the proxy are read before and after; kernel memory is not included. At the limit: connections are opened until further ones fail; the load program can hold 32 fewer than the descriptor limit.",
   figures: [
     { key: "held", title: "connections held", unit: "", better: "more" },
     { key: "memory", title: "memory per connection", unit: "KB", better: "less" },

@@ -10,7 +10,7 @@ const script = fileURLToPath(new URL("../../load/put.lua", import.meta.url));
 export const put: Measure = {
   name: "put",
   title: "etcd put",
-  how: "wrk puts a key over kept-alive HTTP and JSON into an etcd of one member that keeps its data in memory. Most of the time is etcd's own.",
+  how: "wrk puts a key over kept-alive HTTP and JSON into an etcd of one member that keeps its data in memory. etcd itself takes most of the time.",
   figures: [
     { key: "rate", title: "rate", unit: "/s", better: "more" },
     { key: "p50", title: "p50", unit: "µs", better: "less" },

@@ -9,7 +9,7 @@ import { temporaryFolder } from "../temporary-folder.js";
 export const startUp: Measure = {
   name: "start",
   title: "start",
-  how: "From exec until a connection through it has brought a byte back, tried every 250 µs; memory a moment after that.",
+  how: "Time from exec until a connection through the proxy returns a byte, tried every 250 µs; then memory.",
   figures: [
     { key: "ready", title: "time to ready", unit: "ms", better: "less" },
     { key: "memory", title: "base memory", unit: "MB", better: "less" },
