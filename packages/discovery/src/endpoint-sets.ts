@@ -1,6 +1,6 @@
 import { type Endpoint, formatAddress } from "@gw/interface";
 
-/** The endpoints of all sets, each once; what is said first of an endpoint holds. */
+/** The endpoints of all sets, each once; the first mention of an endpoint counts. */
 export function union(sets: readonly (readonly Endpoint[])[]): readonly Endpoint[] {
   const all = new Map<string, Endpoint>();
   for (const endpoint of sets.flat())
@@ -8,19 +8,19 @@ export function union(sets: readonly (readonly Endpoint[])[]): readonly Endpoint
   return Object.freeze([...all.values()]);
 }
 
-/** Those of `endpoints` that `others` lacks, by host and port. */
+/** The endpoints that `others` does not have, by host and port. */
 export function without(endpoints: readonly Endpoint[], others: readonly Endpoint[]): readonly Endpoint[] {
   const known = new Set(others.map(formatAddress));
   return endpoints.filter(endpoint => !known.has(formatAddress(endpoint)));
 }
 
-/** Whether two sets say the same, whatever their order. */
+/** Whether two sets are equal in all properties, in any order. */
 export function sameSet(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
   const records = new Set(b.map(record));
   return a.length === b.length && a.every(endpoint => records.has(record(endpoint)));
 }
 
-/** Those of `now` that were among `before` with another priority, weight or word on TLS. */
+/** Those of `now` that `before` has with another priority, weight or `secure`. */
 export function changed(before: readonly Endpoint[], now: readonly Endpoint[]): readonly Endpoint[] {
   const records = new Map(before.map(endpoint => [formatAddress(endpoint), record(endpoint)]));
   return now.filter(

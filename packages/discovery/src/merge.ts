@@ -11,19 +11,19 @@ import { settleTogether, watchSettling } from "./settling.js";
 
 /** Options of {@link merge}. */
 export interface MergeOptions {
-  /** Is told (`discoveryFailed`) what a source throws. */
+  /** Notified (`discoveryFailed`) of what a source throws. */
   readonly observer?: Observer | undefined;
 }
 
 /**
  * The union of several sources. A set is yielded as soon as one source has one, and again whenever any of them
- * changes. Where sources disagree about an endpoint, the one named first holds.
+ * changes. Where sources disagree about an endpoint, the first of them counts.
  *
- * A source that throws does not end the others: the observer is told, its last set holds, and it is watched
- * anew when a refresh is asked for. The iteration ends when all sources have ended.
+ * A source that throws does not end the others: the observer is notified, its last set stays, and it is watched again
+ * when a refresh is requested. The iteration ends when all sources have ended.
  *
- * It is settled (`onSettled`) when all sources are, at once with an error of the configuration's. A source that does not
- * say so is settled with its first set, or its end.
+ * It is settled (`onSettled`) when all sources are, at once with an error of the configuration's. A source that
+ * does not report it is settled with its first set, or its end.
  */
 export function merge(sources: readonly Discovery[], { observer }: MergeOptions = {}): Discovery {
   return { watch: request => watchAll(sources, observer, request) };
@@ -40,15 +40,15 @@ async function* watchAll(
   if (signal.aborted) stop.abort();
   const settled = settleTogether(sources.length, onSettled);
   const sets: (readonly Endpoint[])[] = sources.map(() => []);
-  const steps = createSteps(
+  const arrivals = createArrivals(
     sources.map((source, index) =>
       follow(source, observer, { signal: stop.signal, onRefresh, onSettled: settled[index] }),
     ),
   );
   let known: readonly Endpoint[] | undefined;
   try {
-    for (let step = await steps.next(); step; step = await steps.next()) {
-      sets[step.index] = step.set;
+    for (let arrival = await arrivals.next(); arrival; arrival = await arrivals.next()) {
+      sets[arrival.index] = arrival.set;
       const all = union(sets);
       if (known && sameSet(known, all)) continue;
       known = all;
@@ -57,33 +57,33 @@ async function* watchAll(
   } finally {
     stop.abort();
     signal.removeEventListener("abort", onAbort);
-    await steps.ended();
+    await arrivals.ended();
   }
 }
 
 /** A new set of the source at `index`. */
-interface Step {
+interface Arrival {
   readonly index: number;
   readonly set: readonly Endpoint[];
 }
 
 /**
- * The sets of several sources in the order in which they come. Of each source at most one set waits to be taken.
+ * The sets of several sources in the order of their arrival. Of each source, at most one set is pending.
  *
- * To race the sources anew for each set would leave something on the promise of each that is quiet, for as long as it is.
+ * A `Promise.race` for each set would add a reaction to the pending promise of each quiet source, and so leak memory.
  */
-function createSteps(sources: readonly AsyncIterator<readonly Endpoint[], void>[]): {
-  /** Undefined when all sources have ended. Rejects when one does. */
-  next(): Promise<Step | undefined>;
-  /** Resolves when nothing is asked of a source any more. */
+function createArrivals(sources: readonly AsyncIterator<readonly Endpoint[], void>[]): {
+  /** Undefined when all sources have ended. Rejects when a source rejects. */
+  next(): Promise<Arrival | undefined>;
+  /** Resolves when no `next` of a source is running. */
   ended(): Promise<unknown>;
 } {
-  const arrived: (Step | { readonly index: number; readonly error: unknown })[] = [];
+  const arrived: (Arrival | { readonly index: number; readonly error: unknown })[] = [];
   let open = sources.length;
   let wake = (): void => {};
-  const asked: Promise<void>[] = [];
-  const ask = (index: number): void => {
-    asked[index] = (sources[index] as AsyncIterator<readonly Endpoint[], void>).next().then(
+  const running: Promise<void>[] = [];
+  const request = (index: number): void => {
+    running[index] = (sources[index] as AsyncIterator<readonly Endpoint[], void>).next().then(
       ({ done, value }) => {
         if (done) open -= 1;
         else arrived.push({ index, set: value });
@@ -96,23 +96,23 @@ function createSteps(sources: readonly AsyncIterator<readonly Endpoint[], void>[
       },
     );
   };
-  for (const index of sources.keys()) ask(index);
+  for (const index of sources.keys()) request(index);
   return {
     async next() {
       while (arrived.length === 0 && open > 0)
         await new Promise<void>(resolve => {
           wake = resolve;
         });
-      const step = arrived.shift();
-      if (step && "error" in step) throw step.error;
-      if (step) ask(step.index);
-      return step;
+      const arrival = arrived.shift();
+      if (arrival && "error" in arrival) throw arrival.error;
+      if (arrival) request(arrival.index);
+      return arrival;
     },
-    ended: () => Promise.all(asked),
+    ended: () => Promise.all(running),
   };
 }
 
-/** One source, again and again: when it throws, it is begun anew at the next refresh. */
+/** Watches one source; after it has thrown, again at the next refresh. */
 async function* follow(
   source: Discovery,
   observer: Observer | undefined,

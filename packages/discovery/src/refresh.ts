@@ -13,30 +13,30 @@ import {
 import { changed, sameSet, without } from "./endpoint-sets.js";
 import { isConfigurationError, settleOnce } from "./settling.js";
 
-/** What one look at a source found. */
+/** What one read of a source found. */
 export interface Reading {
   /** Each endpoint once. */
   readonly endpoints: readonly Endpoint[];
-  /** For how long this holds, in milliseconds; what it means is clamped by {@link RefreshOptions}. */
+  /** How long this is valid, in milliseconds, within the bounds of {@link RefreshOptions}. */
   readonly ttlMs: number;
-  /** Where there are no endpoints: why. */
+  /** Why there are no endpoints. */
   readonly empty?: GatewayError;
-  /** What happened if the endpoints are not those of before, as a clause. @default "it changed" */
+  /** What happened if the endpoints have changed, as a clause. @default "it changed" */
   readonly why?: string;
 }
 
 /** When a source is read again. Sources extend it with options of their own. */
 export interface RefreshOptions {
-  /** The least time between two looks, in milliseconds. @default 5000 */
+  /** The least time between two reads, in milliseconds. @default 5000 */
   readonly minRefreshMs?: number | undefined;
-  /** The longest time between two looks, in milliseconds. @default 300000 */
+  /** The longest time between two reads, in milliseconds. @default 300000 */
   readonly maxRefreshMs?: number | undefined;
   /**
-   * For how long in milliseconds a source may say "there are none" without a break before it is believed and an
-   * empty set is yielded. Without it, and before there was a set, it never is: the last good set holds.
+   * How long a source must be empty, without a break and in milliseconds, before an empty set is yielded. Without it,
+   * and before the first set, none ever is: the last good set stays.
    */
   readonly emptyAfterMs?: number | undefined;
-  /** Sees what changes and what fails. */
+  /** Notified of changes, failures and recoveries. */
   readonly observer?: Observer | undefined;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
@@ -44,16 +44,16 @@ export interface RefreshOptions {
   readonly random?: (() => number) | undefined;
 }
 
-/** What holds where {@link RefreshOptions} are silent. */
+/** Defaults of {@link RefreshOptions}. */
 export const refreshDefaults = { minRefreshMs: 5_000, maxRefreshMs: 300_000 } as const;
 
 /**
- * A discovery that reads a source again and again: when what it read has expired, with up to a tenth of that as
- * jitter so that many gateways do not ask at once; after a failure sooner, with back-off; and on request.
+ * A discovery that reads a source repeatedly: when what it read has expired (plus up to 10 % jitter, so that many
+ * gateways do not query at the same time), after a failure with back-off, and on request.
  *
  * @param source names it in events
- * @param read looks once. A GatewayError with a code of the configuration's (`invalid-…`) thrown by the first
- *   look ends the iteration; everything else is reported, and tried again
+ * @param read reads once. While there is no set yet, a GatewayError with a code of the configuration's (`invalid-…`) ends
+ *   the iteration; all other errors are reported, and the read is repeated
  */
 export function refreshing(
   source: string,
@@ -64,7 +64,7 @@ export function refreshing(
   return { watch: request => watch(source, read, { ...options, ...bounds }, request) };
 }
 
-/** The times between two looks that hold. @throws {GatewayError} `invalid-option` if they contradict each other */
+/** The times between two reads, with their defaults. @throws {GatewayError} `invalid-option` if they contradict each other */
 export function refreshBounds({
   minRefreshMs = refreshDefaults.minRefreshMs,
   maxRefreshMs = refreshDefaults.maxRefreshMs,
@@ -85,28 +85,28 @@ async function* watch(
   const { minRefreshMs, maxRefreshMs, observer, clock = systemClock, random = Math.random } = options;
   const backoff = { baseMs: minRefreshMs, maxMs: maxRefreshMs };
   const waiter = createWaiter(clock, signal, onRefresh);
-  const health = sourceHealth(source, observer, clock);
+  const status = createStatus(source, observer, clock);
   const settle = settleOnce(onSettled);
   let known: readonly Endpoint[] | undefined;
   try {
     for (let failures = 0; !signal.aborted; ) {
-      let holdsMs: number;
+      let validMs: number;
       try {
         const reading = await read(signal);
         if (signal.aborted) return;
-        const emptyForMs = health.saw(reading);
+        const emptyForMs = status.read(reading);
         if (reading.endpoints.length === 0) settle(reading.empty ?? noEndpoints(source));
-        const outlasted = known !== undefined && emptyForMs >= (options.emptyAfterMs ?? Infinity);
-        const believed = reading.endpoints.length > 0 || outlasted;
+        const isEmpty = known !== undefined && emptyForMs >= (options.emptyAfterMs ?? Infinity);
+        const isValid = reading.endpoints.length > 0 || isEmpty;
         failures = reading.endpoints.length > 0 ? 0 : failures + 1;
-        holdsMs = reading.endpoints.length > 0 ? reading.ttlMs : backoffMs(failures, backoff);
-        if (believed && !(known && sameSet(known, reading.endpoints))) {
+        validMs = reading.endpoints.length > 0 ? reading.ttlMs : backoffMs(failures, backoff);
+        if (isValid && !(known && sameSet(known, reading.endpoints))) {
           const first = !known;
           const before = known ?? [];
           known = Object.freeze(reading.endpoints.map(endpoint => Object.freeze({ ...endpoint })));
           notify(observer, "discovered", {
             source,
-            why: first ? "first look" : (reading.why ?? "it changed"),
+            why: first ? "first look-up" : (reading.why ?? "it changed"),
             added: without(known, before),
             removed: without(before, known),
             changed: changed(before, known),
@@ -118,13 +118,13 @@ async function* watch(
         if (signal.aborted) return;
         const error = GatewayError.from(cause, source);
         const isFatal = !known && isConfigurationError(error);
-        if (!isFatal) health.failed(error);
+        if (!isFatal) status.failed(error);
         settle(error);
         if (isFatal) throw error;
         failures += 1;
-        holdsMs = backoffMs(failures, backoff);
+        validMs = backoffMs(failures, backoff);
       }
-      const clamped = Math.min(Math.max(holdsMs, minRefreshMs), maxRefreshMs);
+      const clamped = Math.min(Math.max(validMs, minRefreshMs), maxRefreshMs);
       await waiter.wait(clamped * (1 + random() / 10));
     }
   } finally {
@@ -136,12 +136,12 @@ function noEndpoints(source: string): GatewayError {
   return new GatewayError("name-not-resolved", `${source}: there are no endpoints`);
 }
 
-/** Remembers since when a source fails or is empty, and says each thing once. */
-function sourceHealth(
+/** Tracks since when a source fails or is empty, and reports each change once. */
+function createStatus(
   source: string,
   observer: Observer | undefined,
   clock: Clock,
-): { saw(reading: Reading): number; failed(error: GatewayError): void } {
+): { read(reading: Reading): number; failed(error: GatewayError): void } {
   const outage = createOutage(clock);
   let emptySince: number | undefined;
   const failed = (error: GatewayError): void => {
@@ -150,12 +150,12 @@ function sourceHealth(
   };
   return {
     failed(error) {
-      // Nobody said that there is nothing.
+      // A failure does not mean that there are no endpoints.
       emptySince = undefined;
       failed(error);
     },
-    /** Tells for how long the source has been empty, in milliseconds; -1 when it is not. */
-    saw({ endpoints, empty }) {
+    /** Returns how long the source has been empty, in milliseconds; -1 if it is not. */
+    read({ endpoints, empty }) {
       if (endpoints.length === 0) {
         emptySince ??= clock.now();
         failed(empty ?? noEndpoints(source));
@@ -169,32 +169,32 @@ function sourceHealth(
   };
 }
 
-/** Waits that end early when the signal is aborted or a refresh is asked for. */
+/** Waits that end early when the signal is aborted or a refresh is requested. */
 function createWaiter(
   clock: Clock,
   signal: AbortSignal,
   onRefresh: WatchOptions["onRefresh"],
 ): { wait(ms: number): Promise<void>; dispose(): void } {
-  let asked = false;
+  let requested = false;
   let wake = (): void => {};
-  const ask = (): void => {
-    asked = true;
+  const request = (): void => {
+    requested = true;
     wake();
   };
-  const unsubscribe = onRefresh?.(ask);
+  const unsubscribe = onRefresh?.(request);
   const onAbort = (): void => wake();
   signal.addEventListener("abort", onAbort);
   return {
     wait: ms =>
       new Promise(resolve => {
-        if (signal.aborted || asked) {
-          asked = false;
+        if (signal.aborted || requested) {
+          requested = false;
           return resolve();
         }
         const cancel = clock.after(ms, () => wake());
         wake = () => {
           wake = () => {};
-          asked = false;
+          requested = false;
           cancel();
           resolve();
         };
@@ -206,8 +206,8 @@ function createWaiter(
   };
 }
 
-/** An `onRefresh` that can be triggered from here as well; `trigger` does nothing while nobody listens. */
-export function triggered(onRefresh: WatchOptions["onRefresh"]): {
+/** An `onRefresh` that is also called by `trigger`. */
+export function triggerable(onRefresh: WatchOptions["onRefresh"]): {
   readonly onRefresh: NonNullable<WatchOptions["onRefresh"]>;
   readonly trigger: () => void;
 } {

@@ -1,58 +1,59 @@
-import { type Clock, type Endpoint, GatewayError, type Limiter } from "@gw/interface";
+import { backoffMs, type Clock, type Endpoint, GatewayError, type Limiter } from "@gw/interface";
 
-/** Judges an endpoint: resolves when it is good, rejects with why it is not. */
+/** Checks an endpoint: resolves if it is valid, rejects with the reason if it is not. */
 export type Check = (endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>;
 
-/** An endpoint that is checked again and again. */
+/** An endpoint that is checked repeatedly. */
 export interface RepeatedCheck {
-  /** Whether a first check is over. */
-  readonly judged: boolean;
+  /** Whether the first check has ended. */
+  readonly checked: boolean;
   /** Whether it passed once, and has not been `untrusted` since. */
   readonly usable: boolean;
-  /** Why the last check failed; absent if it passed. */
+  /** Why the last check failed; undefined if it passed. */
   readonly error: GatewayError | undefined;
-  /** Checks at once; after the check that is under way, if there is one. */
-  again(): void;
-  /** Ends it. No verdict comes any more. */
+  /** Checks now; after the check that is running, if there is one. */
+  checkNow(): void;
+  /** Stops checking. `onResult` is not called any more. */
   stop(): void;
 }
 
 /** How endpoints are checked. */
 export interface CheckOptions {
   readonly check: Check;
-  /** Runs a check when its turn has come. */
+  /** Limits how many checks run at the same time. */
   readonly limited: Limiter;
-  /** The wait after a first failure; each further one doubles it, up to `maxRefreshMs`. */
+  /** The wait after a first failure, in milliseconds; each further one doubles it, up to `maxRefreshMs`. */
   readonly minRefreshMs: number;
-  /** The wait after a check that passed. */
+  /** The wait after a check that passed, in milliseconds. */
   readonly maxRefreshMs: number;
   readonly clock: Clock;
   readonly random: () => number;
   /** Called after each check. */
-  readonly onVerdict: () => void;
+  readonly onResult: () => void;
 }
 
-/** Begins to check `endpoint`, at once. Waits have up to a tenth of jitter. */
+/** Starts to check `endpoint`, at once. Up to 10 % jitter is added to waits. */
 export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): RepeatedCheck {
-  const { check, limited, minRefreshMs, maxRefreshMs, clock, random, onVerdict } = options;
+  const { check, limited, minRefreshMs, maxRefreshMs, clock, random, onResult } = options;
+  const backoff = { baseMs: minRefreshMs, maxMs: maxRefreshMs };
   const stopped = new AbortController();
   const { signal } = stopped;
-  const state = { judged: false, usable: false, error: undefined as GatewayError | undefined };
+  const state = { checked: false, usable: false, error: undefined as GatewayError | undefined };
   let failures = 0;
-  let waiting: (() => void) | undefined;
-  let asked = false;
+  let cancelWait: (() => void) | undefined;
+  let isRequested = false;
 
-  const judge = (error: GatewayError | undefined): void => {
-    // Want of this machine's resources says nothing, and is likely to be over soon.
+  const update = (error: GatewayError | undefined): void => {
+    // A lack of local resources tells nothing about the endpoint, and is likely to end soon.
     failures = error ? failures + (error.isLocal ? 0 : 1) : 0;
     if (!error || error.code === "untrusted") state.usable = !error;
-    state.judged = true;
+    state.checked = true;
     state.error = error;
-    onVerdict();
+    onResult();
   };
   const run = async (): Promise<void> => {
-    waiting = undefined;
-    asked = false;
+    cancelWait = undefined;
+    isRequested = false;
     const error = await limited(async () => {
       if (!signal.aborted) await check(endpoint, signal);
     }, state.error?.code === "timed-out").then(
@@ -60,18 +61,16 @@ export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): Repe
       cause => GatewayError.from(cause, "check"),
     );
     if (signal.aborted) return;
-    judge(error);
+    update(error);
     if (signal.aborted) return;
-    const waitMs = error
-      ? Math.min(minRefreshMs * 2 ** Math.min(Math.max(failures - 1, 0), 16), maxRefreshMs)
-      : maxRefreshMs;
-    if (asked) return run();
-    waiting = clock.after(waitMs * (1 + random() / 10), run);
+    if (isRequested) return run();
+    const waitMs = error ? backoffMs(Math.max(failures, 1), backoff) : maxRefreshMs;
+    cancelWait = clock.after(waitMs * (1 + random() / 10), run);
   };
   run();
   return {
-    get judged() {
-      return state.judged;
+    get checked() {
+      return state.checked;
     },
     get usable() {
       return state.usable;
@@ -79,14 +78,14 @@ export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): Repe
     get error() {
       return state.error;
     },
-    again() {
-      asked = true;
-      if (!waiting) return;
-      waiting();
+    checkNow() {
+      isRequested = true;
+      if (!cancelWait) return;
+      cancelWait();
       run();
     },
     stop() {
-      waiting?.();
+      cancelWait?.();
       stopped.abort();
     },
   };

@@ -2,8 +2,7 @@ import { type Discovery, type Endpoint, GatewayError } from "@gw/interface";
 import { union } from "./endpoint-sets.js";
 
 /**
- * The endpoints that the user listed. The set never changes: `watch` yields it once and ends. Of endpoints
- * that are the same, the first holds.
+ * A fixed list of endpoints: `watch` yields it once and ends. Of duplicates, the first counts.
  *
  * @throws {GatewayError} `invalid-endpoint` if the list is empty
  */

@@ -10,7 +10,7 @@ import { without } from "./endpoint-sets.js";
 import { type RefreshOptions, refreshDefaults } from "./refresh.js";
 import type { Check } from "./repeated-check.js";
 import { settleOnce, watchSettling } from "./settling.js";
-import { createVetting, type VettingOptions } from "./validated-set.js";
+import { createValidatedSet, type ValidatedSetOptions } from "./validated-set.js";
 
 /** Options of {@link validated}. */
 export interface ValidatedOptions extends Omit<RefreshOptions, "emptyAfterMs"> {
@@ -18,36 +18,36 @@ export interface ValidatedOptions extends Omit<RefreshOptions, "emptyAfterMs"> {
   readonly source?: string | undefined;
   /** Which endpoints are checked; the others are used as they are. @default those that are `secure` */
   readonly demands?: ((endpoint: Endpoint) => boolean) | undefined;
-  /** How many checks may run at once. @default 16 */
+  /** How many checks may run at the same time. @default 16 */
   readonly concurrency?: number | undefined;
 }
 
-/** What holds where {@link ValidatedOptions} are silent. */
+/** Defaults of {@link ValidatedOptions}. */
 export const validatedDefaults = { source: "validation", concurrency: 16 } as const;
 
 /**
- * Those endpoints of `source` that pass `check`: when they are found, whenever the source has a new set, on
- * request, and again and again in between: `maxRefreshMs` after a check that passed, sooner after one that did
- * not (`minRefreshMs`, doubled with each failure). Checks of different endpoints run side by side.
+ * The endpoints of `source` that pass `check`. They are checked when the source has a new set, on request, and
+ * repeatedly: `maxRefreshMs` after a check that passed, sooner after one that failed (`minRefreshMs`, doubled with each
+ * failure). Checks of different endpoints run in parallel.
  *
  * - An endpoint that passes is used.
- * - One that is `untrusted` is not, even if it was used before. When none is left, **the set is empty**: who
- *   demands validation would rather be cut off than be served by someone else.
- * - One of which nothing can be told (any other error: it is down, it hangs) is used if it passed before, since
- *   to notice that it is down is the pool's business. Else it is not, until it passes. So failures of the
- *   network never empty a set: where no endpoint of a new set can be told good, the last set holds.
+ * - One that is `untrusted` is not, even if it was used before. If none is left, **the set is empty**: no connection is
+ *   better than one to an untrusted server.
+ * - With any other error (it is down, it hangs) the check has no result: the endpoint is used if it passed before, since
+ *   the pool finds out that it is down. Otherwise it is not used until it passes. So network failures never empty a set:
+ *   if no endpoint of a new set passes, the last set stays.
  *
- * Before a first endpoint has passed nothing is yielded, and the observer is told why (`discoveryFailed`). A new
- * set is yielded when all its endpoints are judged, but waits for the slow no longer than a second.
+ * Before a first endpoint has passed nothing is yielded, and the observer is notified why (`discoveryFailed`). A new set is
+ * yielded when all its endpoints are checked, but after a second without the slow ones.
  *
- * The observer is told of changes that verdicts make (`discovered`); the source tells its own.
+ * The observer is notified of changes by validation (`discovered`); the source reports its own.
  *
  * It is settled (`onSettled`) when the source is: a first set need not have passed.
  *
  * It ends when the source has ended and there is nothing to check; it throws what the source throws.
  *
- * @param check rejects with a GatewayError `untrusted` if the endpoint must not be used, with another if it
- *   cannot tell; to be given up when its signal is aborted. A time limit is its own business
+ * @param check rejects with a GatewayError `untrusted` if the endpoint must not be used, with another if it has
+ *   no result; must end when its signal is aborted. It has its own timeout
  */
 export function validated(source: Discovery, check: Check, options: ValidatedOptions = {}): Discovery {
   const minRefreshMs = options.minRefreshMs ?? refreshDefaults.minRefreshMs;
@@ -60,7 +60,7 @@ export function validated(source: Discovery, check: Check, options: ValidatedOpt
   const { concurrency = validatedDefaults.concurrency } = options;
   if (!(concurrency >= 1))
     throw new GatewayError("invalid-option", `concurrency ${concurrency} is not 1 or more`);
-  const settings: VettingOptions = {
+  const settings: ValidatedSetOptions = {
     check,
     concurrency,
     minRefreshMs,
@@ -69,38 +69,38 @@ export function validated(source: Discovery, check: Check, options: ValidatedOpt
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     observer: options.observer,
-    name: options.source ?? validatedDefaults.source,
+    source: options.source ?? validatedDefaults.source,
   };
   return { watch: request => watch(source, settings, request) };
 }
 
 async function* watch(
   source: Discovery,
-  settings: VettingOptions,
+  settings: ValidatedSetOptions,
   { signal, onRefresh, onSettled }: WatchOptions,
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
   const stop = new AbortController();
-  const news = createNews();
+  const changes = createWakeUp();
   const onAbort = (): void => {
     stop.abort();
-    news.tell();
+    changes.notify();
   };
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
-  const vetting = createVetting(settings, news.tell);
-  const unsubscribe = onRefresh?.(vetting.again);
-  let over: { readonly thrown?: unknown } | undefined;
-  /** What the source said when the last set was yielded, what it says now, and that set. */
+  const validatedSet = createValidatedSet(settings, changes.notify);
+  const unsubscribe = onRefresh?.(validatedSet.checkAll);
+  let ended: { readonly thrown?: unknown } | undefined;
+  /** The last set that was yielded, and that of the source at that time. */
   let before: { readonly offered: readonly Endpoint[]; readonly used: readonly Endpoint[] } | undefined;
   let offered: readonly Endpoint[] = [];
-  /** Tells what the verdicts changed; what the source changed, it has told itself. */
-  const tell = (used: readonly Endpoint[]): void => {
+  /** Reports changes by validation; the source has reported its own. */
+  const report = (used: readonly Endpoint[]): void => {
     const added = before ? without(among(used, before.offered), before.used) : [];
     const removed = before ? without(among(before.used, offered), used) : [];
     before = { offered, used };
     if (added.length + removed.length === 0) return;
-    const why = "the verdicts on their certificates changed";
-    notify(settings.observer, "discovered", { source: settings.name, why, added, removed, changed: [] });
+    const why = "the results of their certificate checks changed";
+    notify(settings.observer, "discovered", { source: settings.source, why, added, removed, changed: [] });
   };
   const reading = follow(
     source,
@@ -108,27 +108,27 @@ async function* watch(
     set => {
       if (stop.signal.aborted) return;
       offered = set;
-      vetting.offer(set);
-      news.tell();
+      validatedSet.offer(set);
+      changes.notify();
     },
-  ).then(how => {
-    over = how;
-    news.tell();
+  ).then(result => {
+    ended = result;
+    changes.notify();
   });
   try {
     while (!signal.aborted) {
-      const set = vetting.next();
+      const set = validatedSet.next();
       if (set) {
-        tell(set);
+        report(set);
         yield set;
-      } else if (over && "thrown" in over) throw over.thrown;
-      else if (over && !vetting.busy) return;
-      else await news.come();
+      } else if (ended && "thrown" in ended) throw ended.thrown;
+      else if (ended && !validatedSet.hasChecks) return;
+      else await changes.wait();
     }
   } finally {
     signal.removeEventListener("abort", onAbort);
     unsubscribe?.();
-    vetting.stop();
+    validatedSet.stop();
     stop.abort();
     await reading;
   }
@@ -139,7 +139,7 @@ function among(endpoints: readonly Endpoint[], others: readonly Endpoint[]): rea
   return without(endpoints, without(endpoints, others));
 }
 
-/** Passes on the sets of `source` as they come. Resolves with how it ended. */
+/** Passes on the sets of `source`. Resolves when it has ended, with what it threw. */
 async function follow(
   source: Discovery,
   request: WatchOptions,
@@ -153,21 +153,21 @@ async function follow(
   }
 }
 
-/** Wakes one who waits; what was told before, too. */
-function createNews(): { tell(): void; come(): Promise<void> } {
-  let told = false;
+/** Wakes one waiter; a notification before the wait counts as well. */
+function createWakeUp(): { notify(): void; wait(): Promise<void> } {
+  let notified = false;
   let wake = (): void => {};
   return {
-    tell() {
-      told = true;
+    notify() {
+      notified = true;
       wake();
     },
-    async come() {
-      if (!told)
+    async wait() {
+      if (!notified)
         await new Promise<void>(resolve => {
           wake = resolve;
         });
-      told = false;
+      notified = false;
     },
   };
 }

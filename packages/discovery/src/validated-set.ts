@@ -12,9 +12,10 @@ import {
 import { sameSet, union } from "./endpoint-sets.js";
 import { type Check, checkRepeatedly, type RepeatedCheck } from "./repeated-check.js";
 
-/** What {@link createVetting} works with; see the options of `validated`. */
-export interface VettingOptions {
-  readonly name: string;
+/** See the options of `validated`. */
+export interface ValidatedSetOptions {
+  /** Names the validation in events. */
+  readonly source: string;
   readonly check: Check;
   readonly demands: (endpoint: Endpoint) => boolean;
   readonly concurrency: number;
@@ -25,170 +26,170 @@ export interface VettingOptions {
   readonly random: () => number;
 }
 
-/** The checks of one watch, and the set that follows from them. */
-export interface Vetting {
-  /** The source has a new set: all of it is checked now. */
+/** The endpoints of a source that are valid, as the results of their checks say. */
+export interface ValidatedSet {
+  /** Sets the endpoints of the source. All of them are checked now. */
   offer(set: readonly Endpoint[]): void;
   /** Checks all endpoints now. */
-  again(): void;
-  /** The set to yield now; undefined where nothing changed or nothing is known yet. */
+  checkAll(): void;
+  /** The set to yield now; undefined if it has not changed, or is not known yet. */
   next(): readonly Endpoint[] | undefined;
-  /** Whether something is checked, so that the set may change without the source's doing. */
-  readonly busy: boolean;
+  /** Whether endpoints are checked, so that the set may change without a change of the source. */
+  readonly hasChecks: boolean;
   stop(): void;
 }
 
-/** For how long a new set waits for first verdicts that are still out, once there is something to yield. */
-const patienceMs = 1_000;
+/** How long a new set waits for the first results of all its endpoints, if at least one is valid. In milliseconds. */
+const firstResultsMs = 1_000;
 
-/** Verdicts on many endpoints are followed no more often than this allows: on ten thousand once a second. */
-const chosenPerMs = 10;
+/** Limits how often the results of many checks are applied: with ten thousand endpoints once a second. */
+const endpointsPerMs = 10;
 
-/** @param onNews called when `next` may have something new; never from within a call */
-export function createVetting(options: VettingOptions, onNews: () => void): Vetting {
+/** @param onChange called when `next` may return a new set; never called from within a method */
+export function createValidatedSet(options: ValidatedSetOptions, onChange: () => void): ValidatedSet {
   const { demands, clock, observer } = options;
   const checks = new Map<string, RepeatedCheck>();
   const { concurrency: limit } = options;
   const limited = createLimiter({ limit, reserved: Math.floor(limit / 4) });
-  const checkOptions = { ...options, limited, onVerdict: () => tellSoon() };
-  const report = refusals(options.name, observer, clock);
+  const checkOptions = { ...options, limited, onResult: () => notifySoon() };
+  const report = createRejectionReport(options.source, observer, clock);
   let offered: readonly Endpoint[] | undefined;
   let known: readonly Endpoint[] | undefined;
-  let patient = false;
-  let stopPatience = (): void => {};
-  let toldAt = -Infinity;
-  let stopTelling: (() => void) | undefined;
+  let isWaiting = false;
+  let cancelWait = (): void => {};
+  let notifiedAt = -Infinity;
+  let cancelNotification: (() => void) | undefined;
 
-  /** Tells of a verdict at once, or of several together, since each is followed by a look at all endpoints. */
-  const tellSoon = (): void => {
-    if (stopTelling) return;
-    const tell = (): void => {
-      stopTelling = undefined;
-      toldAt = clock.now();
-      onNews();
+  /** Notifies of one result at once, or of several together, since each notification costs a pass over all endpoints. */
+  const notifySoon = (): void => {
+    if (cancelNotification) return;
+    const notifyNow = (): void => {
+      cancelNotification = undefined;
+      notifiedAt = clock.now();
+      onChange();
     };
-    const waitMs = Math.floor((offered?.length ?? 0) / chosenPerMs) - (clock.now() - toldAt);
-    if (waitMs > 0) stopTelling = clock.after(waitMs, tell);
-    else tell();
+    const waitMs = Math.floor((offered?.length ?? 0) / endpointsPerMs) - (clock.now() - notifiedAt);
+    if (waitMs > 0) cancelNotification = clock.after(waitMs, notifyNow);
+    else notifyNow();
   };
 
   const checkOf = (endpoint: Endpoint): RepeatedCheck | undefined => checks.get(formatAddress(endpoint));
-  const usable = (endpoint: Endpoint): boolean => checkOf(endpoint)?.usable ?? true;
-  const judged = (endpoint: Endpoint): boolean => checkOf(endpoint)?.judged ?? true;
+  const isUsable = (endpoint: Endpoint): boolean => checkOf(endpoint)?.usable ?? true;
+  const isChecked = (endpoint: Endpoint): boolean => checkOf(endpoint)?.checked ?? true;
 
-  const again = (): void => {
-    for (const check of checks.values()) check.again();
+  const checkAll = (): void => {
+    for (const check of checks.values()) check.checkNow();
   };
 
-  /** Checks what is offered or in use, and nothing else; `anew` also what has been checked already. */
-  const follow = (anew: boolean): void => {
-    const followed = union([offered ?? [], known ?? []]).filter(demands);
-    const names = new Set(followed.map(formatAddress));
+  /** Starts checks of what is offered or in use, and stops all others. @param recheck also checks the remaining ones now */
+  const updateChecks = (recheck: boolean): void => {
+    const current = union([offered ?? [], known ?? []]).filter(demands);
+    const names = new Set(current.map(formatAddress));
     for (const [name, check] of checks)
       if (!names.has(name)) {
         check.stop();
         checks.delete(name);
       }
-    if (anew) again();
-    for (const endpoint of followed)
+    if (recheck) checkAll();
+    for (const endpoint of current)
       if (!checkOf(endpoint)) checks.set(formatAddress(endpoint), checkRepeatedly(endpoint, checkOptions));
   };
 
-  /** An untrusted endpoint is out at once; what is new waits until all that is offered is judged. */
+  /** Removes an untrusted endpoint at once, but adds new ones only when all that are offered are checked. */
   const choose = (): readonly Endpoint[] | undefined => {
     if (!offered || offered.length === 0) return offered;
-    const good = offered.filter(usable);
-    const settled = offered.every(judged);
-    if (good.length > 0 && (settled || !patient)) return good;
-    const held = known?.filter(usable);
-    return held?.length === 0 && !settled ? good : held;
+    const usable = offered.filter(isUsable);
+    const allChecked = offered.every(isChecked);
+    if (usable.length > 0 && (allChecked || !isWaiting)) return usable;
+    const kept = known?.filter(isUsable);
+    return kept?.length === 0 && !allChecked ? usable : kept;
   };
 
   return {
     offer(set) {
       offered = set;
-      follow(true);
-      patient = true;
-      stopPatience();
-      stopPatience = clock.after(patienceMs, () => {
-        patient = false;
-        onNews();
+      updateChecks(true);
+      isWaiting = true;
+      cancelWait();
+      cancelWait = clock.after(firstResultsMs, () => {
+        isWaiting = false;
+        onChange();
       });
     },
-    again,
+    checkAll,
     next() {
       const set = choose();
-      if (offered) report({ offered, held: set?.length ?? 0, verdictOn: checkOf });
+      if (offered) report({ offered, used: set?.length ?? 0, checkOf });
       if (!set || (known && sameSet(known, set))) return undefined;
       known = Object.freeze([...set]);
-      follow(false);
+      updateChecks(false);
       return known;
     },
-    get busy() {
+    get hasChecks() {
       return checks.size > 0;
     },
     stop() {
-      stopPatience();
-      stopTelling?.();
+      cancelWait();
+      cancelNotification?.();
       for (const check of checks.values()) check.stop();
       checks.clear();
     },
   };
 }
 
-/** What is known after a verdict, or a new set. */
-interface Standing {
+/** The state of the checks after a result, or a new set. */
+interface CheckedSet {
   readonly offered: readonly Endpoint[];
   /** How many endpoints are in use now. */
-  readonly held: number;
-  /** Absent for those that are not checked. */
-  readonly verdictOn: (endpoint: Endpoint) => RepeatedCheck | undefined;
+  readonly used: number;
+  /** Undefined for endpoints that are not checked. */
+  readonly checkOf: (endpoint: Endpoint) => RepeatedCheck | undefined;
 }
 
-/** Tells the observer what is refused and why, each thing once while it is so. */
-function refusals(
+/** Notifies the observer which endpoints are rejected and why, once each until that changes. */
+function createRejectionReport(
   source: string,
   observer: Observer | undefined,
   clock: Clock,
-): (standing: Standing) => void {
+): (set: CheckedSet) => void {
   const reported = createReportOnce();
   const outage = createOutage(clock);
 
-  return ({ offered, held, verdictOn }) => {
-    const checked = offered.map(endpoint => ({ endpoint, verdict: verdictOn(endpoint) }));
-    const refused = checked.flatMap(({ endpoint, verdict }) =>
-      verdict?.error && !verdict.usable ? [{ endpoint, error: verdict.error }] : [],
+  return ({ offered, used, checkOf }) => {
+    const results = offered.map(endpoint => ({ endpoint, check: checkOf(endpoint) }));
+    const rejected = results.flatMap(({ endpoint, check }) =>
+      check?.error && !check.usable ? [{ endpoint, error: check.error }] : [],
     );
-    reported.retain(refused.map(({ endpoint }) => formatAddress(endpoint)));
-    for (const { endpoint, error } of refused)
+    reported.retain(rejected.map(({ endpoint }) => formatAddress(endpoint)));
+    for (const { endpoint, error } of rejected)
       if (reported.isNew(formatAddress(endpoint), error.detail))
         notify(observer, "endpointRejected", { source, endpoint, error });
 
-    if (checked.some(({ verdict }) => !verdict || verdict.usable)) {
+    if (results.some(({ check }) => !check || check.usable)) {
       const ended = outage.succeeded();
       if (ended) notify(observer, "discoveryRecovered", { source, ...ended });
       return;
     }
-    if (offered.length === 0 || refused.length < offered.length) return;
-    const error = summary(refused.map(({ error }) => error));
-    const isNew = outage.failed(error.detail);
-    if (!isNew) return;
-    const { ageMs } = isNew;
+    if (offered.length === 0 || rejected.length < offered.length) return;
+    const error = summary(rejected.map(({ error }) => error));
+    const failure = outage.failed(error.detail);
+    if (!failure) return;
+    const { ageMs } = failure;
     notify(observer, "discoveryFailed", {
       source,
       error,
-      ...(held > 0 && ageMs !== undefined && { ageMs }),
+      ...(used > 0 && ageMs !== undefined && { ageMs }),
     });
   };
 }
 
-/** How many reasons a summary has room for. */
-const most = 3;
+/** How many reasons a summary lists. */
+const maxReasons = 3;
 
 function summary(errors: readonly GatewayError[]): GatewayError {
   const code = errors.find(error => error.code !== "untrusted")?.code ?? "untrusted";
-  const reasons = errors.slice(0, most).map(({ detail }) => detail);
-  const more = errors.length > most ? `; and ${errors.length - most} more` : "";
+  const reasons = errors.slice(0, maxReasons).map(({ detail }) => detail);
+  const more = errors.length > maxReasons ? `; and ${errors.length - maxReasons} more` : "";
   const detail = `no endpoint of ${errors.length} passes: ${reasons.join("; ")}${more}`;
   return new GatewayError(code, detail, { cause: errors[0] });
 }

@@ -7,7 +7,7 @@ import {
   type WatchOptions,
 } from "@gw/interface";
 import { without } from "../endpoint-sets.js";
-import { type Reading, type RefreshOptions, refreshing, triggered } from "../refresh.js";
+import { type Reading, type RefreshOptions, refreshing, triggerable } from "../refresh.js";
 import { type Changes, createChanges } from "./changes.js";
 import { parseContent } from "./content.js";
 import { readBytes, shown, textOf } from "./read.js";
@@ -26,7 +26,7 @@ export async function* watchFile(
   refresh: RefreshOptions,
   request: WatchOptions,
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
-  const { onRefresh, trigger } = triggered(listener => {
+  const { onRefresh, trigger } = triggerable(listener => {
     const unsubscribe = request.onRefresh?.(() => {
       removals.hurry();
       listener();

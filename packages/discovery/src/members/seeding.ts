@@ -1,6 +1,6 @@
 import type { Discovery, Endpoint, WatchOptions } from "@gw/interface";
 import { sameSet } from "../endpoint-sets.js";
-import { triggered } from "../refresh.js";
+import { triggerable } from "../refresh.js";
 import { settleTogether, watchSettling } from "../settling.js";
 
 /** What a source that begins with seeds knows of them, and tells. */
@@ -24,7 +24,7 @@ export async function* withSeeds(
   const end = (): void => stop.abort();
   signal.addEventListener("abort", end);
   if (signal.aborted) end();
-  const refresh = triggered(onRefresh);
+  const refresh = triggerable(onRefresh);
   const [seedsSettled, knownSettled] = settleTogether(2, onSettled);
   let begin = (): void => {};
   const begun = new Promise<void>(resolve => {
