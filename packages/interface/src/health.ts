@@ -18,6 +18,11 @@ export interface Verdict {
    */
   readonly connectable?: boolean | undefined;
   /**
+   * Whether a healthy verdict proves that the endpoint answers clients, so that they are at fault for connections that
+   * it ends unanswered. False where the check only connected, or asked another address than clients use. @default true
+   */
+  readonly conclusive?: boolean | undefined;
+  /**
    * The check learns next to nothing, and the next one will not either; it may leave an error in the endpoint's log.
    * Such checks are made a few times an hour only, and when there is reason to suspect the endpoint. @default false
    */

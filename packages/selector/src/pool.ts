@@ -33,7 +33,7 @@ export interface PoolOptions {
   readonly probe?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict | undefined>) | undefined;
   /**
    * Whether a good verdict shows that the endpoint answers where it serves clients, so that they are to blame for
-   * connections that it ends unanswered. @default every one of a level other than `tcp`
+   * connections that it ends unanswered. @default unless it is not conclusive, or of a check that only connects
    */
   readonly isProof?: ((verdict: Verdict) => boolean) | undefined;
   /**
@@ -140,7 +140,7 @@ export function createPool(options: PoolOptions = {}): EndpointPool {
     probe: options.probe,
     panicThreshold,
     onSuspicion: options.onSuspicion,
-    isProof: options.isProof ?? (({ check }) => check !== "tcp"),
+    isProof: options.isProof ?? (({ check, conclusive = check !== "tcp" }) => conclusive),
     onRemoved: options.onRemoved ?? poolDefaults.onRemoved,
     onUnhealthy: options.onUnhealthy ?? poolDefaults.onUnhealthy,
     drainTimeoutMs,
