@@ -7,7 +7,7 @@ import { build } from "esbuild";
 import { root } from "./setup.mjs";
 
 /** What the programs of the command line load from outside; the entries of other packages are what they export. */
-const programs = ["src/process/events.ts", "src/main.ts", "src/demo/etcd-keeper.ts"];
+const programs = ["src/process/events.ts", "src/main.ts", "src/demo/etcd-supervisor-process.ts"];
 
 /** Writes `dist/*.js` of the package in `folder`. Rejects where the sources cannot be bundled. */
 async function bundle(folder) {

@@ -111,14 +111,14 @@ describe("with stand-ins", () => {
     await expect(call(address, "/version")).rejects.toMatchObject({ cause: { code: "ECONNREFUSED" } });
   });
 
-  test("it ends when nobody reads what it prints", async () => {
+  test("it ends when its output is closed", async () => {
     await using demo = launch(["--stand-in", "--every=200ms"]);
     await gatewayOf(demo);
     demo.child.stdout?.destroy();
     expect((await demo.exit).code).toBe(0);
   });
 
-  test("they take the place of an etcd that is not installed", async () => {
+  test("they are used where etcd is not installed", async () => {
     await using nothing = await temporaryFolder();
     await using demo = launch([], { env: { PATH: nothing.path } });
     await gatewayOf(demo);
@@ -201,7 +201,7 @@ describe.skipIf(missing("etcd", "etcdctl", "curl", "ps"))("with etcd", () => {
     await gatewayOf(demo);
     await using watch = startProgram("sh", ["-c", `exec env ${printedCommand(demo, "watch foo")}`]);
     await vi.waitFor(async () => {
-      // Until the watch has begun, nothing tells it.
+      // Nothing shows when the watch has begun.
       await shell(printedCommand(demo, "put foo bar"));
       expect(watch.output).toContain("PUT\nfoo\nbar\n");
     }, 30_000);
@@ -237,7 +237,7 @@ describe.skipIf(missing("etcd", "etcdctl", "curl", "ps"))("with etcd", () => {
 
   // The second is what a terminal sends when it is closed.
   test.each(["SIGKILL", "SIGHUP"] as const)(
-    "its death by %s leaves neither a process nor a file",
+    "killed by %s, it leaves neither a process nor a file",
     async signal => {
       await using temporary = await temporaryFolder();
       await using demo = launchIn(temporary.path);
@@ -248,7 +248,7 @@ describe.skipIf(missing("etcd", "etcdctl", "curl", "ps"))("with etcd", () => {
     },
   );
 
-  test("a member that somebody else kills is started again", async () => {
+  test("a member that another program kills is started again", async () => {
     await using temporary = await temporaryFolder();
     await using demo = launchIn(temporary.path, ["--every=4s"]);
     await gatewayOf(demo);
@@ -274,7 +274,7 @@ describe.skipIf(missing("etcd", "etcdctl", "curl", "ps"))("with etcd", () => {
 
 const everything = { key: "AA==", range_end: "AA==" };
 
-/** Requests in order, with what etcd has to say to them. */
+/** Requests, in order. */
 const requests: readonly (readonly [path: string, body?: unknown])[] = [
   ["/health"],
   ["/nothing"],
@@ -305,7 +305,7 @@ const requests: readonly (readonly [path: string, body?: unknown])[] = [
   ["/v3/kv/range", { ...everything, count_only: "yes" }],
 ];
 
-/** What of a reply is not of one member, one time or one release only. */
+/** A reply without what depends on the member, the time or the release. */
 function essence({ status, body }: Reply): unknown {
   const answer = body.startsWith("{") ? JSON.parse(body) : {};
   if (status !== 200) return { status, code: answer.code };

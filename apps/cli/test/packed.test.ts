@@ -54,7 +54,7 @@ describe.each(published)("the tarball of $name", ({ name, folder }) => {
     const declared = (await sources(folder)).map(file => `dist/${file}.d.ts`);
     const native = name === "@gw/splice" ? await nativeFiles(folder) : [];
     const further = {
-      "@gw/cli": ["bin/gw.js", "dist/main.js", "dist/etcd-keeper.js", "dist/process-events.js"],
+      "@gw/cli": ["bin/gw.js", "dist/main.js", "dist/etcd-supervisor-process.js", "dist/events.js"],
       "@gw/discovery": ["dist/index.js", "schema/endpoints.schema.json"],
       "@gw/health": ["dist/index.js", "dist/defaults.js"],
     }[name] ?? ["dist/index.js", ...native];

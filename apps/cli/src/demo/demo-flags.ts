@@ -4,20 +4,20 @@ import type { listenFlags } from "../flags/connections.js";
 import { formatDuration, parseDuration } from "../flags/duration.js";
 import type { Values } from "../flags/table.js";
 
-/** What the user said to `gw demo`; undefined where nothing was said. */
+/** The flags of `gw demo`; undefined where the user gave none. */
 export type DemoFlags = Values<typeof listenFlags> & {
   readonly standIn?: boolean;
   /** In milliseconds. */
   readonly every?: number;
 };
 
-/** How often the member in use is stopped where the user does not say it, in milliseconds. */
+/** How often the member in use is stopped by default, in milliseconds. */
 export const defaultEveryMs = 10_000;
 
-/** Faster than this nobody could watch it, in milliseconds. */
-const leastEveryMs = 100;
+/** The least value of `--every`, in milliseconds. */
+const minEveryMs = 100;
 
-/** Adds the flags that `gw demo` alone has. */
+/** Adds the flags that only `gw demo` has. */
 export function addDemoFlags(command: Command): void {
   const every = `time between two stops of the member in use (default: ${formatDuration(defaultEveryMs)})`;
   command
@@ -34,8 +34,8 @@ export function refuseStartFlags(gw: Command): void {
 function parseEvery(text: string): number {
   try {
     const everyMs = parseDuration(text);
-    if (everyMs >= leastEveryMs) return everyMs;
-    throw new GatewayError("invalid-option", `${formatDuration(everyMs)} is less than ${leastEveryMs}ms`);
+    if (everyMs >= minEveryMs) return everyMs;
+    throw new GatewayError("invalid-option", `${formatDuration(everyMs)} is less than ${minEveryMs}ms`);
   } catch (error) {
     throw error instanceof GatewayError ? new InvalidArgumentError(error.detail) : error;
   }

@@ -1,33 +1,30 @@
 import { staticEndpoints } from "@gw/discovery";
-import type { Address } from "@gw/interface";
+import { type Address, formatAddress } from "@gw/interface";
 import { type Gateway, startGateway } from "../compose/gateway.js";
 import { defaultListen, startDefaults } from "../flags/connections.js";
+import { formatDuration } from "../flags/duration.js";
 import { type Log, openLog } from "../log/log.js";
 import { logObserver } from "../log/observer.js";
 import { logProcessEvents } from "../log/process-events.js";
-import { printLines } from "../output/stdio.js";
-import { banner, reachable } from "./banner.js";
+import { printLines, stdoutClosed } from "../output/stdio.js";
+import { stopSignals } from "../process/stop-signals.js";
 import type { Cluster } from "./cluster.js";
 import { type DemoFlags, defaultEveryMs } from "./demo-flags.js";
-import { startEtcd } from "./etcd-cluster.js";
-import { inUse } from "./in-use.js";
-import { findEtcd } from "./installed-etcd.js";
-import { causeOutages } from "./outages.js";
+import { findEtcd, startEtcd } from "./etcd-cluster.js";
+import { causeOutages, sendRequests, watchMemberInUse } from "./scenario.js";
 import { startStandIns } from "./stand-in-cluster.js";
-import { stopRequest } from "./stop-request.js";
-import { sendRequests } from "./traffic.js";
 
-/** How long the gateway sets a failed member aside: short, so that one sees it return. In milliseconds. */
+/** How long a failed member stays down at the gateway, in milliseconds: short, so that users see it come back up. */
 const retryDelayMs = 2_000;
-/** From one of the demo's own requests to the next, in milliseconds. */
-const paceMs = 1_000;
+/** From one request of the demo to the next, in milliseconds. */
+const requestIntervalMs = 1_000;
 
 /**
- * `gw demo`: a gateway in front of three members, of which the one in use is stopped and started again every
- * so often. Resolves when it was told to stop and nothing of it runs any more. The demo's words go to stdout,
- * the gateway's log goes to stderr.
+ * `gw demo`: a gateway in front of three members, of which the one in use is stopped and started again periodically.
+ * Resolves when a signal or a closed stdout has ended it and all of it has stopped. Prints to stdout; the gateway logs
+ * to stderr.
  *
- * @throws {GatewayError} when it cannot start; then nothing of it runs either
+ * @throws {GatewayError} if it cannot start; then nothing is left running
  */
 export async function demo(flags: DemoFlags): Promise<void> {
   const signal = stopRequest();
@@ -40,8 +37,8 @@ export async function demo(flags: DemoFlags): Promise<void> {
     const { members } = cluster;
     log = await openLog(startDefaults.logLevel, "text");
     logProcessEvents(log.log, log.flushed);
-    const use = inUse(members, logObserver(log.log), say);
-    // No longer than a member is away, or there would soon be none left.
+    const inUse = watchMemberInUse(members, logObserver(log.log), print);
+    // Shorter than an outage: a member must be up again before the next one is stopped.
     const retryMs = Math.min(retryDelayMs, everyMs / 4);
     gateway = await startGateway(
       {
@@ -50,18 +47,18 @@ export async function demo(flags: DemoFlags): Promise<void> {
           discovery: staticEndpoints(members.map(({ address }) => ({ ...address, priority: 0, weight: 0 }))),
         }),
         pool: { retryDelayMs: retryMs, maxRetryDelayMs: retryMs },
-        observer: use.observer,
+        observer: inUse.observer,
         onUnresolved: () => {},
         onResolved: () => {},
       },
       signal,
     );
     const address = reachable(gateway.proxy.addresses[0] as Address);
-    const ownPaceMs = Math.min(paceMs, everyMs / 10);
-    printLines(banner(cluster, address, everyMs, ownPaceMs).split("\n"));
+    const intervalMs = Math.min(requestIntervalMs, everyMs / 10);
+    printLines(banner(cluster, address, everyMs, intervalMs).split("\n"));
     await Promise.all([
-      sendRequests(address, ownPaceMs, say, signal),
-      causeOutages({ members, inUse: () => use.member, everyMs, say }, signal),
+      sendRequests(address, intervalMs, print, signal),
+      causeOutages({ members, inUse: () => inUse.member, everyMs, print }, signal),
     ]);
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -70,19 +67,52 @@ export async function demo(flags: DemoFlags): Promise<void> {
     await cluster?.close();
     await log?.flushed();
   }
-  say("everything is stopped");
+  print("everything is stopped");
 }
 
 async function startCluster({ standIn }: DemoFlags, signal: AbortSignal): Promise<Cluster> {
-  const installed = standIn ? "as --stand-in asks" : await findEtcd(signal);
+  const installed = standIn ? "--stand-in is given" : await findEtcd(signal);
   if (typeof installed !== "string") {
-    say(`starting three members of etcd ${installed.version}`);
+    print(`starting three members of etcd ${installed.version}`);
     return startEtcd(installed, signal);
   }
-  say(`starting three stand-in members (${installed})`);
+  print(`starting three stand-in members (${installed})`);
   return startStandIns(signal);
 }
 
-function say(line: string): void {
+function print(line: string): void {
   printLines([`demo: ${line}`]);
+}
+
+/**
+ * Aborted when the demo must end: by a signal, or because stdout is closed. Signals without a handler end the process
+ * as usual; nothing of the demo survives it.
+ */
+function stopRequest(): AbortSignal {
+  return AbortSignal.any([stopSignals({ hangup: true }).drain, stdoutClosed]);
+}
+
+/** What the demo prints when everything runs: the addresses, commands to try, and what will happen. */
+function banner(cluster: Cluster, gateway: Address, everyMs: number, intervalMs: number): string {
+  const members = cluster.members.map(({ name, address }) => `  ${name}  ${formatAddress(address)}`);
+  const commands = cluster.commands(gateway).map(([what, command]) => `  # ${what}\n  ${command}`);
+  const [every, outage, interval] = [everyMs, everyMs / 2, intervalMs].map(formatDuration);
+  return `
+${cluster.description}
+${members.join("\n")}
+  gateway   ${formatAddress(gateway)}
+
+Send requests to the gateway from another terminal:
+${commands.join("\n")}
+
+Every ${every} the member in use is stopped, for ${outage}. A small request every ${interval} shows where the
+gateway sends its clients. Ctrl-C ends everything.
+
+`;
+}
+
+/** The address at which a client on this machine reaches a listener on `address`, which may be a wildcard. */
+function reachable({ host, port }: Address): Address {
+  // A socket on "::" accepts IPv4 as well: Node does not set IPV6_V6ONLY.
+  return { host: host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host, port };
 }

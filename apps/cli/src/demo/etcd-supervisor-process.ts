@@ -1,25 +1,25 @@
 /**
- * A program of its own: `node etcd-keeper.js <folder>`, forked by the demo. It owns the demo's etcd
- * processes and their folder, and lives as long as its channel to the demo: in whatever way the demo ends,
- * the channel closes, and then the etcd processes are killed and the folder is removed.
+ * A separate program, `node etcd-supervisor-process.js <folder>`, which the demo forks. It owns the demo's etcd
+ * processes and their folder. However the demo ends, its channel to this program closes; then the etcd processes are
+ * killed and the folder is removed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import "../process/events.js";
 
-/** What the demo asks for: an etcd process, by a name that no running one has, or the end of it. */
-export type KeeperRequest =
+/** From the demo: start an etcd process, under a name that no running one has, or stop one. */
+export type SupervisorRequest =
   | { readonly start: string; readonly args: readonly string[] }
   | { readonly stop: string };
 
-/** What the demo is told: this process is gone, and why, in one line. */
-export interface KeeperNotice {
+/** To the demo: this process has ended, and why, in one line. */
+export interface ProcessEnded {
   readonly ended: string;
   readonly why: string;
 }
 
-/** How much of a process's log is kept, in characters: enough for its last error. */
-const logTail = 8_192;
+/** Characters of a process's log that are kept: enough for its last error. */
+const logTailLength = 8_192;
 
 const [folder = ""] = process.argv.slice(2);
 const running = new Map<string, ChildProcess>();
@@ -29,7 +29,7 @@ function start(name: string, args: readonly string[]): void {
   running.set(name, child);
   let log = "";
   child.stderr.setEncoding("utf8").on("data", text => {
-    log = (log + text).slice(-logTail);
+    log = (log + text).slice(-logTailLength);
   });
   child.on("error", error => ended(name, child, error.message));
   child.on("close", (code, signal) => ended(name, child, lastError(log) || `${signal ?? `status ${code}`}`));
@@ -38,35 +38,35 @@ function start(name: string, args: readonly string[]): void {
 function ended(name: string, child: ChildProcess, why: string): void {
   if (running.get(name) !== child) return;
   running.delete(name);
-  const notice: KeeperNotice = { ended: name, why };
+  const notice: ProcessEnded = { ended: name, why };
   if (process.connected) process.send?.(notice, () => {});
-  else leaveIfIdle();
+  else exitWhenIdle();
 }
 
-/** The last error in etcd's log, which is zap's JSON; the last line if it has written none. */
+/** The last error in etcd's log, which is zap's JSON; the last line if there is none. */
 function lastError(log: string): string {
   const lines = log.trim().split("\n");
   const line = lines.findLast(one => /"level":"(?:error|panic|fatal)"/.test(one)) ?? lines.at(-1) ?? "";
   return /"error":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ?? line;
 }
 
-function leave(): void {
+function killAll(): void {
   for (const child of running.values()) child.kill("SIGKILL");
-  leaveIfIdle();
+  exitWhenIdle();
 }
 
-function leaveIfIdle(): void {
+function exitWhenIdle(): void {
   if (running.size > 0) return;
   rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   process.exit();
 }
 
-// The demo alone decides. Who signals a whole service or session reaches the demo as well, which then leaves.
+// Only the demo decides. A signal to a whole service or session reaches the demo as well, which then ends.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
-process.on("message", (request: KeeperRequest) => {
+process.on("message", (request: SupervisorRequest) => {
   if ("start" in request) start(request.start, request.args);
   else running.get(request.stop)?.kill("SIGKILL");
 });
-process.on("disconnect", leave);
-// The demo may be gone before this program was loaded.
-if (!process.connected) leave();
+process.on("disconnect", killAll);
+// The demo may have ended before this program was loaded.
+if (!process.connected) killAll();

@@ -1,11 +1,70 @@
-import type { KeyValue, Store } from "./store.js";
+/** A key with its value, revisions and version, as in etcd. */
+interface KeyValue {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  /** The store's revision when the key was created. */
+  readonly createRevision: number;
+  /** The store's revision when the key was last put. */
+  readonly modRevision: number;
+  /** How often the key was put. */
+  readonly version: number;
+}
 
-/** A request that cannot be answered, and the answer that etcd's JSON gateway would give. */
+/** The ordered key-value store in memory that the stand-in members share. */
+export interface Store {
+  /** 1 while empty, plus one for each put, as in etcd. */
+  readonly revision: number;
+  /** Puts `value` at `key`. Returns what was there before. */
+  put(key: Buffer, value: Buffer): KeyValue | undefined;
+  /**
+   * The entry at `key`; with an `end` that is not empty, the entries from `key` up to but not including `end`, in
+   * the order of the bytes. An `end` of one zero byte means all keys from `key` on.
+   */
+  range(key: Buffer, end: Buffer): readonly KeyValue[];
+}
+
+/** An empty store. */
+export function createStore(): Store {
+  // Latin-1 turns each byte into one character: strings compare as the bytes do.
+  const entries = new Map<string, KeyValue>();
+  let revision = 1;
+  return {
+    get revision() {
+      return revision;
+    },
+    put(key, value) {
+      const name = key.toString("latin1");
+      const before = entries.get(name);
+      revision += 1;
+      entries.set(name, {
+        key,
+        value,
+        createRevision: before?.createRevision ?? revision,
+        modRevision: revision,
+        version: (before?.version ?? 0) + 1,
+      });
+      return before;
+    },
+    range(key, end) {
+      const [first, last] = [key.toString("latin1"), end.toString("latin1")];
+      const wanted = (name: string): boolean => {
+        if (last === "") return name === first;
+        return name >= first && (last === "\0" || name < last);
+      };
+      return [...entries]
+        .filter(([name]) => wanted(name))
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, entry]) => entry);
+    },
+  };
+}
+
+/** A request that is refused, with the response that etcd's JSON gateway would give. */
 export class RequestError extends Error {
   readonly status: number;
   readonly body: Json;
 
-  /** @param code gRPC's: 3 is an invalid argument, 12 what is not implemented */
+  /** @param code of gRPC: 3 is an invalid argument, 12 is not implemented */
   constructor(code: 3 | 12, message: string) {
     super(message);
     this.status = code === 3 ? 400 : 501;
@@ -28,7 +87,7 @@ export function put(store: Store, request: string): Json {
 
 /**
  * The JSON form of etcd's `Range`: `{"key", "range_end", "limit", "keys_only", "count_only"}`. `serializable`
- * is taken as well, and changes nothing: there is one store.
+ * is accepted and has no effect: there is one store.
  *
  * @throws {RequestError} for anything else
  */
@@ -39,7 +98,7 @@ export function range(store: Store, request: string): Json {
   const limit = count(fields, "limit") || Infinity;
   const [keysOnly, countOnly] = [flag(fields, "keys_only"), flag(fields, "count_only")];
   const kvs = countOnly ? [] : found.slice(0, limit).map(entry => present(entry, keysOnly));
-  // As protobuf's JSON does, whatever is empty, zero or false is left out; int64 is a string.
+  // As in protobuf's JSON, empty, zero and false fields are left out, and an int64 is a string.
   return {
     ...(kvs.length > 0 && { kvs }),
     ...(!countOnly && found.length > limit && { more: true }),
@@ -57,7 +116,7 @@ function present(entry: KeyValue, keysOnly = false): Json {
   };
 }
 
-/** An empty request is one without fields. A field that would be passed over in silence is refused. */
+/** An empty request has no fields. An unknown field is refused, as ignoring it would be wrong. */
 function parse(request: string, known: readonly string[]): Json {
   const fields = request === "" ? {} : parseJson(request);
   if (typeof fields !== "object" || fields === null || Array.isArray(fields))
@@ -85,7 +144,7 @@ function key(fields: Json): Buffer {
 function bytes(fields: Json, name: string): Buffer {
   const text = fields[name] ?? "";
   const decoded = typeof text === "string" ? Buffer.from(text, "base64") : undefined;
-  // Node decodes whatever it is given; what does not come back as it was is not base64.
+  // Node decodes any text; text that does not survive the round trip is not base64.
   if (decoded?.toString("base64") === text) return decoded;
   throw new RequestError(3, `${name}: illegal base64 data`);
 }
