@@ -33,17 +33,18 @@ function row(flag: Flag<unknown>): string {
 
 const introduction = `# Configuration
 
-Each flag is also an environment variable; the flag wins. Flags may stand before \`start\`, which may be left out, and
-\`gw gateway start …\` works as \`etcd gateway start …\` does. Flags that are given to \`gw\` and to \`start\` add up where
-they may be repeated; else the later one holds. [Operations](operations.md) describes the environment, signals and the
-log.
+All flags of \`gw start\`, their environment variables and defaults, the exit codes and the signals.
+
+Each flag is also an environment variable; the flag wins. \`start\` may be left out, and flags may precede it:
+\`gw --endpoints=10.0.1.10\`. \`gw gateway start …\` works as \`etcd gateway start …\` does. If a flag is given twice, the last
+one wins, except that repeatable flags add up. [Operations](operations.md) describes the environment, signals and the log.
 
 | value | written as |
 |---|---|
 | duration | as in Go: \`500ms\`, \`5s\`, \`1m30s\` |
-| endpoint | \`host\`, \`host:port\`, \`[v6]\`, \`[v6]:port\`, \`http(s)://host[:port][/path]\`; port 2379 where none is given |
+| endpoint | \`host\`, \`host:port\`, \`[v6]\`, \`[v6]:port\`, \`http(s)://host[:port][/path]\`; the default port is 2379 |
 | boolean | \`--discovery-members\`, \`--discovery-members=true\`, \`--discovery-members=false\` |
-| share | \`50%\` |
+| share | a percentage: \`50%\` |
 | list | comma-separated, or the flag repeated |
 
 | exit code | meaning |
@@ -52,8 +53,8 @@ log.
 | 1 | a failure at run time |
 | 2 | bad usage or configuration |
 
-SIGHUP reads files again and looks everything up at once. The first SIGTERM or SIGINT drains, a second one ends at once.
-The log goes to stderr.
+SIGHUP reads files again and repeats all look-ups. The first SIGTERM or SIGINT drains connections, a second one ends the
+process at once. The log goes to stderr.
 
 ## Flags
 `;

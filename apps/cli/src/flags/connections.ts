@@ -34,7 +34,7 @@ export const connectionFlags = {
     name: "max-connections",
     group: "Connections",
     help: "limit above which new clients are refused",
-    byDefault: "what ulimit -n allows, the most in any case",
+    byDefault: "what ulimit -n allows, which is also the maximum",
   }),
   shutdownGraceMs: duration({
     name: "shutdown-grace",
@@ -46,7 +46,7 @@ export const connectionFlags = {
     {
       name: "idle-timeout",
       group: "Connections",
-      help: "reset after this time without a byte, 0: never",
+      help: "time without a byte before a reset, 0: no limit",
       byDefault: String(proxyDefaults.idleTimeoutMs),
     },
     orZero,
@@ -55,7 +55,7 @@ export const connectionFlags = {
     {
       name: "half-close-timeout",
       group: "Connections",
-      help: "the same once one side has ended its output",
+      help: "the same for half-closed connections, 0: no limit",
       byDefault: proxyDefaults.halfCloseTimeoutMs,
     },
     orZero,
@@ -64,7 +64,7 @@ export const connectionFlags = {
     {
       name: "write-timeout",
       group: "Connections",
-      help: "reset when a peer accepts no pending data this long",
+      help: "longest time in which a peer accepts no pending data",
       byDefault: proxyDefaults.writeTimeoutMs,
     },
     orZero,
@@ -117,7 +117,7 @@ export const connectionFlags = {
   logLevel: choice("<level>", logLevels, {
     name: "log-level",
     group: "Logging",
-    help: "lowest level to log; debug: each connection",
+    help: "lowest level that is logged; debug includes each connection",
     byDefault: startDefaults.logLevel,
   }),
   logFormat: choice("<format>", ["json", "text"], {

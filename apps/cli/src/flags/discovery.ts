@@ -67,13 +67,13 @@ export const discoveryFlags = {
   discoveryEmptyAfterMs: duration({
     name: "discovery-empty-after",
     group: "Discovery",
-    help: "time after which an empty DNS answer is believed",
-    byDefault: "never, the last ones are kept",
+    help: "time until an empty DNS answer removes all endpoints",
+    byDefault: "never: the last answer stays in use",
   }),
   discoveryMembers: boolean({
     name: "discovery-members",
     group: "Discovery",
-    help: "discovery of members by asking the cluster at the endpoints",
+    help: "discovery from the member list of the cluster",
     byDefault: "false",
   }),
   membersIntervalMs: duration({
@@ -105,12 +105,12 @@ export const discoveryFlags = {
   trustedCaFile: text("<file>", {
     name: "trusted-ca-file",
     group: "Discovery",
-    help: "CA that endpoints with TLS must be verified by, PEM",
+    help: "CA to verify endpoints with TLS, PEM",
   }),
   certFile: text("<file>", {
     name: "cert-file",
     group: "Discovery",
-    help: "client certificate for clusters that demand one, PEM",
+    help: "client certificate for clusters that require one, PEM",
   }),
   keyFile: text("<file>", {
     name: "key-file",

@@ -35,26 +35,26 @@ export const failoverFlags = {
   maxRetryDelayMs: duration({
     name: "max-retry-delay",
     group: "Failover",
-    help: "limit of that time, which doubles with each failure",
+    help: "longest retry delay; it doubles with each failure",
     byDefault: poolDefaults.maxRetryDelayMs,
   }),
   connectTimeoutMs,
   maxConnectAttempts: number(10_000, {
     name: "max-connect-attempts",
     group: "Failover",
-    help: "endpoints to try for one client before it is closed",
+    help: "limit of endpoints tried for one client",
     byDefault: String(defaultMaxAttempts),
   }),
   onUnhealthy: choice("<policy>", drainPolicies, {
     name: "on-unhealthy",
     group: "Failover",
-    help: "open connections of an endpoint that fails its checks",
+    help: "drain policy for an endpoint that fails its checks",
     byDefault: poolDefaults.onUnhealthy,
   }),
   onRemoved: choice("<policy>", drainPolicies, {
     name: "on-removed",
     group: "Failover",
-    help: "open connections of an endpoint that was removed",
+    help: "drain policy for an endpoint that was removed",
     byDefault: poolDefaults.onRemoved,
   }),
   drainTimeoutMs: duration({

@@ -11,7 +11,7 @@ export const probeFlags = {
   healthCheck: choice("<type>", healthChoices, {
     name: "health-check",
     group: "Health checks",
-    help: "health check type; auto: etcd where spoken, else a connection",
+    help: "health check type; auto: etcd if spoken, else a connection",
     byDefault: healthChoices[0],
   }),
   healthTimeoutMs: duration({
