@@ -40,8 +40,7 @@ static bool is_untouched(const struct connection *connection) {
 }
 
 void end_connection(struct thread *thread, struct connection *connection, enum reason reason, int error) {
-  /* The kernel resets a connection that is closed with unread bytes. It does not know of bytes that were read in
-   * vain. */
+  /* When bytes are unread, the kernel resets the connection by itself. Bytes that were read here are lost as well. */
   bool reset = reason != FINISHED && !(reason == CLOSED && is_untouched(connection));
   drop_pending(thread, connection);
   end_race(thread, connection);

@@ -1,7 +1,7 @@
 /*
- * Tries what the engine needs of this machine, in a few milliseconds: one connection through it on loopback, bytes
- * both ways, a reset. A sandbox may forbid any of it. Without splice(2) the engine copies. What has nothing to do
- * with this machine's abilities, as a signal or a pause of the process, does not fail it.
+ * Tests in a few milliseconds what the engine needs of this machine: one connection on loopback, bytes both ways, a
+ * reset. A sandbox may forbid any of it. (Without splice(2) the engine copies.) Signals and pauses of the process do
+ * not fail it.
  */
 #define _GNU_SOURCE
 #include "engine.h"
@@ -15,7 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* Enough to be copied at first and spliced then. */
+/* Enough bytes to be copied first and then spliced. */
 enum { BYTES = 1024 * 1024, TIMEOUT_MS = 2000, POLL_MS = 100 };
 
 static int loopback_socket(void) {
@@ -27,8 +27,8 @@ static int loopback_socket(void) {
   return fd;
 }
 
-/* poll(2) in short steps: while the process is stopped, the time of one of them passes at most. */
-static int poll_uninterrupted(struct pollfd *fds, nfds_t count) {
+/* poll(2) in short steps: if the process is stopped, at most one step is lost. */
+static int poll_in_steps(struct pollfd *fds, nfds_t count) {
   for (int step = 0; step < TIMEOUT_MS / POLL_MS; step++) {
     int ready = poll(fds, count, POLL_MS);
     if (ready > 0 || (ready < 0 && errno != EINTR)) return ready;
@@ -44,14 +44,14 @@ static int64_t await(struct engine *engine, int wake_fd, enum event_kind kind) {
   unsigned count = 0;
   char byte;
   while ((count = engine_take(engine, events, 2)) == 0) {
-    if (poll_uninterrupted(&poll_fd, 1) <= 0) return -1;
+    if (poll_in_steps(&poll_fd, 1) <= 0) return -1;
     (void)!recv(wake_fd, &byte, 1, MSG_DONTWAIT);
   }
   errno = events[0].error;
   return count == 1 && events[0].kind == kind ? (int64_t)events[0].slot : -1;
 }
 
-/* Sends as fast as it can, so that there is something to splice. */
+/* Sends as fast as possible, so that reads fill the buffer and bytes are spliced. */
 static bool pass_bytes(int from, int to, const char *bytes) {
   char got[64 * 1024];
   for (size_t sent = 0, received = 0; received < BYTES;) {
@@ -66,12 +66,12 @@ static bool pass_bytes(int from, int to, const char *bytes) {
     }
     if (out > 0 || in > 0) continue;
     struct pollfd ends[2] = {{.fd = to, .events = POLLIN}, {.fd = from, .events = sent < BYTES ? POLLOUT : 0}};
-    if (poll_uninterrupted(ends, 2) <= 0) return false;
+    if (poll_in_steps(ends, 2) <= 0) return false;
   }
   return true;
 }
 
-static bool pass_both_ways(int client, int server) {
+static bool pass_both_directions(int client, int server) {
   char *bytes = malloc(BYTES);
   if (!bytes) return false;
   for (size_t at = 0; at < BYTES; at++) bytes[at] = (char)(at * 31 + (at >> 12));
@@ -84,7 +84,7 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
   struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct sockaddr_in target = any;
   struct sockaddr_storage bound;
-  /* All options of sockets are tried, whether they are used or not. */
+  /* So that each socket option is set. */
   struct settings settings = {1000, 1000, 1, TIMEOUT_MS, 0, 0, 0};
   socklen_t length = sizeof target;
   int listener;
@@ -99,7 +99,7 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
   int server;
   do server = accept(backend, NULL, NULL);
   while (server < 0 && errno == EINTR);
-  bool passed = server >= 0 && pass_both_ways(client, server);
+  bool passed = server >= 0 && pass_both_directions(client, server);
   engine_abort(engine, (uint32_t)slot);
   passed = passed && await(engine, wake_fd, ENDED) == slot;
   char byte;
@@ -127,12 +127,12 @@ static int run_self_test(void) {
 }
 
 int engine_self_test(void) {
-  /* A signal must not interrupt what waits here; it is delivered afterwards. */
+  /* Signals must not interrupt the calls here. They are delivered afterwards. */
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int error = run_self_test();
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  /* Without a free port nothing can be tried now, and that will pass. */
+  /* Without a free port nothing can be tested. That is temporary, and no reason to fail. */
   return error == EADDRNOTAVAIL || error == EADDRINUSE ? 0 : error;
 }

@@ -1,6 +1,6 @@
 /*
- * What the engine calls, with faults: its files are compiled with `-include faulty.h`, by faults.test.ts alone. A fault is
- * an errno in place of the call; but close(2) closes all the same, as on Linux.
+ * The system calls of the engine with faults. faults.test.ts compiles it with `-include faulty.h`. A fault is an
+ * errno in place of the call, except that close(2) also closes, as on Linux.
  */
 #ifndef GW_FAULTY_H
 #define GW_FAULTY_H
@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The errno that a call is to fail with now, or 0. */
+/* The errno that a call has to fail with now, or 0. */
 int fault_of(const char *call);
 
 #define FAULTY(name, call)                            \

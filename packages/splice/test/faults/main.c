@@ -1,7 +1,7 @@
 /*
- * faults FROM STEP: the engine with one fault after the other, every STEPth from FROM on. Each case has an engine of its own
- * and a few connections, and demands that nothing hangs, nothing spins, nothing is cut without a reset, and that the engine
- * serves when the fault is over. Prints what it has found.
+ * faults FROM STEP: tests the engine with every STEPth fault from FROM on. Each case starts an engine, makes a few
+ * connections, and checks that nothing hangs, nothing spins, nothing is cut without a reset, and that the engine
+ * works when the fault is over. Prints the violation.
  */
 #define _GNU_SOURCE
 #include "../../native/engine/engine.h"
@@ -17,25 +17,25 @@
 #include <unistd.h>
 
 enum { CONNECTIONS = 3, UP = 1000, DOWN = 1500 * 1000, HANG_MS = 5000, LEAST_MS = 150, DIAL_MS = 500 };
-/* Of one call in a second. Each connection may have some, and what fails is tried again now and then. */
+/* Of one call, per second: failed calls may be retried now and then. */
 enum { MOST_CALLS = 4000 };
 
 static char bytes[DOWN];
 
-/* A client, or the backend's side of its connection. */
+/* A client, or its backend. */
 struct end {
   int fd; /* -1: none (yet) */
   size_t to_send, sent, to_get, got;
-  bool eof, shut, failed;
+  bool eof, write_side_closed, failed;
 };
 struct connection {
   struct end client, backend;
   uint16_t port; /* of the client */
-  bool accepted, ended, closed; /* by the owner, because it could not be dialled */
+  bool accepted, ended, closed; /* `closed`: by the controller, since the dial failed */
 };
 static struct engine *engine;
 static int wake[2], backend_listener, listener;
-static struct sockaddr_in door, backend;
+static struct sockaddr_in listen_address, backend;
 static struct connection connections[CONNECTIONS];
 static uint16_t ports[4096]; /* by slot */
 static uint64_t checked_at;
@@ -47,7 +47,8 @@ static uint64_t now_ms(void) {
 }
 
 static void fail(const char *what) {
-  printf("%s %s (%s%s): %s\n", plan.call, strerrorname_np(plan.error), plan.at == ALWAYS ? "always" : plan.at ? "later" : "once",
+  const char *when = plan.at == ALWAYS ? "always" : plan.at ? "later" : "once";
+  printf("%s %s (%s%s): %s\n", plan.call, strerrorname_np(plan.error), when,
          plan.at_start ? ", at the start" : "", what);
   fflush(stdout);
   _exit(1);
@@ -93,13 +94,14 @@ static void take(void) {
   }
 }
 
-static void play(struct end *end) {
+static void exchange(struct end *end) {
   static char got[256 * 1024];
   if (end->fd < 0 || end->failed) return;
-  ssize_t count = end->sent < end->to_send ? send(end->fd, bytes, end->to_send - end->sent, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+  size_t left = end->to_send - end->sent;
+  ssize_t count = left > 0 ? send(end->fd, bytes, left, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
   if (count > 0) end->sent += (size_t)count;
   if (count < 0 && errno != EAGAIN && errno != ENOTCONN) end->failed = true;
-  if (end->sent == end->to_send && !end->shut) end->shut = shutdown(end->fd, SHUT_WR) == 0;
+  if (end->sent == end->to_send && !end->write_side_closed) end->write_side_closed = shutdown(end->fd, SHUT_WR) == 0;
   while (!end->eof && !end->failed && (count = recv(end->fd, got, sizeof got, MSG_DONTWAIT)) != -1) {
     if (count == 0) end->eof = true;
     else end->got += (size_t)count;
@@ -107,14 +109,14 @@ static void play(struct end *end) {
   if (count < 0 && errno != EAGAIN && errno != ENOTCONN) end->failed = true;
 }
 
-static bool is_over(const struct end *end) { return end->fd < 0 || end->failed || (end->eof && end->shut); }
+static bool is_over(const struct end *end) {
+  return end->fd < 0 || end->failed || (end->eof && end->write_side_closed);
+}
 
 static void accept_backends(void) {
-  struct sockaddr_in peer;
-  socklen_t length = sizeof peer;
   int fd;
-  /* Which client's it is, the first byte tells; here it is enough that each client has sent its number of bytes. */
-  while ((fd = accept4(backend_listener, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+  /* All clients and all backends send the same, so that any backend does. */
+  while ((fd = accept4(backend_listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
     for (int index = 0; index <= CONNECTIONS; index++) {
       if (index == CONNECTIONS) close(fd);
       else if (connections[index].backend.fd < 0) {
@@ -124,7 +126,7 @@ static void accept_backends(void) {
     }
 }
 
-static void turn(void) {
+static void tick(void) {
   struct pollfd fds[2 + 2 * CONNECTIONS] = {{wake[0], POLLIN, 0}, {backend_listener, POLLIN, 0}};
   for (int index = 0; index < CONNECTIONS; index++)
     for (int which = 0; which < 2; which++) {
@@ -135,8 +137,8 @@ static void turn(void) {
   take();
   accept_backends();
   for (int index = 0; index < CONNECTIONS; index++) {
-    play(&connections[index].client);
-    play(&connections[index].backend);
+    exchange(&connections[index].client);
+    exchange(&connections[index].backend);
   }
   if (now_ms() - checked_at < 1000) return;
   checked_at = now_ms();
@@ -148,31 +150,34 @@ static void connect_client(struct connection *connection) {
   int fd = bound(&address);
   *connection = (struct connection){.port = address.sin_port, .backend.fd = -1};
   connection->client = (struct end){.fd = fd, .to_send = UP, .to_get = DOWN};
-  if (connect(fd, (struct sockaddr *)&door, sizeof door) < 0 && errno != EINPROGRESS) abort();
+  if (connect(fd, (struct sockaddr *)&listen_address, sizeof listen_address) < 0 && errno != EINPROGRESS) abort();
 }
 
-static void judge(const struct end *end, bool closed) {
+static void check_end(const struct end *end, bool closed) {
   if (end->fd < 0 || end->failed || !end->eof || end->got == end->to_get) return;
   if (end->got > 0 || !closed) fail("cut without a reset");
 }
 
-/* Until all connections are over. Those that were not accepted may wait, if `patient`. */
-static void play_all(bool patient) {
+/* Runs until all connections are over. With `may_wait`, those that were not accepted may go on waiting. */
+static void run_connections(bool may_wait) {
   uint64_t since = now_ms();
   for (;;) {
-    turn();
+    tick();
     bool over = true, waits = false;
     for (int index = 0; index < CONNECTIONS; index++) {
       const struct connection *connection = &connections[index];
       if (is_over(&connection->client) && (connection->ended || !connection->accepted)) continue;
-      if (connection->accepted || !patient) over = false;
+      if (connection->accepted || !may_wait) over = false;
       else waits = true;
     }
     uint64_t passed = now_ms() - since;
     if (over && (!waits || passed >= 500)) break;
-    if (passed > HANG_MS) fail(patient ? "hangs" : "hangs after the fault");
+    if (passed > HANG_MS) fail(may_wait ? "hangs" : "hangs after the fault");
   }
-  for (int index = 0; index < CONNECTIONS; index++) judge(&connections[index].client, connections[index].closed || connections[index].ended);
+  for (int index = 0; index < CONNECTIONS; index++) {
+    const struct connection *connection = &connections[index];
+    check_end(&connection->client, connection->closed || connection->ended);
+  }
 }
 
 static void close_all(void) {
@@ -190,8 +195,8 @@ static bool start(void) {
   engine = engine_start(1, wake[1]);
   if (!engine) return false;
   if (engine_listen(engine, (struct sockaddr *)&any, sizeof any, &settings, &listener, &address) == 0) {
-    memcpy(&door, &address, sizeof door);
-    if (door.sin_port != 0) return true;
+    memcpy(&listen_address, &address, sizeof listen_address);
+    if (listen_address.sin_port != 0) return true;
   }
   if (!engine_stop(engine)) fail("does not stop after a failed start");
   return false;
@@ -210,17 +215,19 @@ static void run(void) {
   uint64_t since = now_ms();
   atomic_store(&armed, !plan.at_start);
   for (int index = 0; index < CONNECTIONS; index++) connect_client(&connections[index]);
-  play_all(true);
+  run_connections(true);
   uint64_t passed = now_ms() - since;
   if (atomic_load(&injected) > MOST_CALLS * (1 + passed / 1000)) fail("spins");
   atomic_store(&armed, false);
-  /* Who was kept waiting is served now; after that, newcomers are. */
-  for (int index = 0; index < CONNECTIONS; index++)
-    if (connections[index].client.eof || connections[index].client.failed) connections[index].ended = connections[index].accepted = true;
-  play_all(false);
+  /* Clients that waited are served now, and then new ones. */
+  for (int index = 0; index < CONNECTIONS; index++) {
+    struct connection *connection = &connections[index];
+    if (connection->client.eof || connection->client.failed) connection->ended = connection->accepted = true;
+  }
+  run_connections(false);
   close_all();
   for (int index = 0; index < CONNECTIONS; index++) connect_client(&connections[index]);
-  play_all(false);
+  run_connections(false);
   for (int index = 0; index < CONNECTIONS; index++)
     if (connections[index].client.got != DOWN) fail("does not serve after the fault");
   close_all();

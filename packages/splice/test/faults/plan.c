@@ -1,4 +1,4 @@
-/* The faults: each call of the engine with each errno that its manual page names. */
+/* The faults: each call with each errno that its manual page names. */
 #include "plan.h"
 
 #include <errno.h>
@@ -24,8 +24,9 @@ static const struct {
   int errors[MOST_ERRORS];
   bool at_start;
 } faults[] = {
-    {"accept4", {EAGAIN, EBADF, ECONNABORTED, EFAULT, EINTR, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK, EOPNOTSUPP,
-                 EPERM, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, ENETUNREACH, ENOSR, ETIMEDOUT}, 0},
+    {"accept4", {EAGAIN, EBADF, ECONNABORTED, EFAULT, EINTR, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK,
+                 EOPNOTSUPP, EPERM, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, ENETUNREACH, ENOSR,
+                 ETIMEDOUT}, 0},
     {"connect", {EACCES, EPERM, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, ECONNREFUSED, EFAULT,
                  EINPROGRESS, EINTR, EISCONN, ENETUNREACH, ENOTSOCK, EPROTOTYPE, ETIMEDOUT}, 0},
     {"epoll_ctl", {EBADF, EEXIST, EINVAL, ELOOP, ENOENT, ENOMEM, ENOSPC, EPERM}, 0},
@@ -38,8 +39,8 @@ static const struct {
     {"ioctl", {EBADF, EFAULT, EINVAL, ENOTTY}, 0},
     {"pipe2", {EFAULT, EINVAL, EMFILE, ENFILE, ENOPKG}, 0},
     {"recv", {EAGAIN, EBADF, ECONNREFUSED, EFAULT, EINTR, EINVAL, ENOMEM, ENOTCONN, ENOTSOCK}, 0},
-    {"send", {EACCES, EAGAIN, EALREADY, EBADF, ECONNRESET, EDESTADDRREQ, EFAULT, EINTR, EINVAL, EISCONN, EMSGSIZE, ENOBUFS,
-              ENOMEM, ENOTCONN, ENOTSOCK, EOPNOTSUPP, EPIPE}, 0},
+    {"send", {EACCES, EAGAIN, EALREADY, EBADF, ECONNRESET, EDESTADDRREQ, EFAULT, EINTR, EINVAL, EISCONN, EMSGSIZE,
+              ENOBUFS, ENOMEM, ENOTCONN, ENOTSOCK, EOPNOTSUPP, EPIPE}, 0},
     {"setsockopt", {EBADF, EFAULT, EINVAL, ENOPROTOOPT, ENOTSOCK, ENOMEM}, 0},
     {"shutdown", {EBADF, EINVAL, ENOTCONN, ENOTSOCK}, 0},
     {"socket", {EACCES, EAFNOSUPPORT, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTONOSUPPORT}, 0},
@@ -62,8 +63,8 @@ static const struct {
     {"getsockname", {EBADF, EFAULT, EINVAL, ENOBUFS, ENOTSOCK}, 1},
 };
 
-/* That there is nothing to read, though there is, is no fault that a system has for long. */
-static bool is_absurd(const char *call, int error, int at) {
+/* No system returns EAGAIN for good while there are bytes to read. */
+static bool is_unrealistic(const char *call, int error, int at) {
   return at == ALWAYS && error == EAGAIN && strcmp(call, "recv") == 0;
 }
 
@@ -73,7 +74,7 @@ static unsigned visit(unsigned wanted, struct plan *out) {
   for (unsigned row = 0; row < sizeof faults / sizeof *faults; row++)
     for (const int *error = faults[row].errors; error < faults[row].errors + MOST_ERRORS && *error; error++)
       for (unsigned time = 0; time < 3; time++) {
-        if (is_absurd(faults[row].call, *error, times[time])) continue;
+        if (is_unrealistic(faults[row].call, *error, times[time])) continue;
         if (number++ == wanted)
           *out = (struct plan){faults[row].call, *error, times[time], faults[row].at_start};
       }

@@ -14,7 +14,7 @@ struct plan {
   bool at_start; /* armed before the engine is started, not after */
 };
 
-/* Those of the manual pages, for each call of the engine: once early, once a little later, and always. */
+/* The faults of plan.c, each early, a little later, and always. */
 unsigned plan_count(void);
 struct plan plan_of(unsigned number);
 

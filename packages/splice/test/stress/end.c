@@ -1,4 +1,4 @@
-/* One end of a connection: sends and reads streams of bytes that are known by position; rests, and resets at random. */
+/* One end of a connection. The bytes it sends are given by their position; it pauses and resets at random. */
 #define _GNU_SOURCE
 #include "session.h"
 
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BLOCK = 1048573 }; /* a prime: what is lost or doubled shifts all that comes after it */
+enum { BLOCK = 1048573 }; /* a prime: lost or repeated bytes shift all that follow */
 static uint8_t block[BLOCK];
 static pthread_once_t filled = PTHREAD_ONCE_INIT;
 static void fill(void) {
@@ -15,7 +15,7 @@ static void fill(void) {
   for (size_t at = 0; at < BLOCK; at++) block[at] = (uint8_t)random_below(&random, 256);
 }
 
-/* Bytes of a stream from a position on; no more than stand in one piece. */
+/* Bytes of a stream from a position on, as many as are contiguous. */
 static const uint8_t *bytes_at(uint64_t stream, uint64_t position, size_t *length) {
   pthread_once(&filled, fill);
   size_t at = (size_t)((stream + position) % BLOCK);
@@ -26,8 +26,8 @@ static const uint8_t *bytes_at(uint64_t stream, uint64_t position, size_t *lengt
 struct end new_end(const struct connection *this, int which, uint64_t to_send) {
   struct end end = {.fd = -1, .to_send = to_send, .stream = this->id * 2 + (unsigned)which, .reset_after = UINT64_MAX};
   end.stream *= 7919;
-  end.lazy = chance(this->random, 20);
-  end.hasty = chance(this->random, 5);
+  end.slow = chance(this->random, 20);
+  end.resets_after_end = chance(this->random, 5);
   end.urgent_after = chance(this->random, 5) ? random_below(this->random, to_send + 1) : UINT64_MAX;
   if (chance(this->random, 8)) end.reset_after = random_below(this->random, to_send + 1);
   return end;
@@ -67,16 +67,16 @@ static void send_some(struct connection *this, struct end *end) {
   this->progress_at = now_ms();
   if (sent < 0) end->failed = errno;
   else end->sent += (uint64_t)sent;
-  /* A byte of urgent data is no part of the stream, and is not passed on. */
+  /* A byte of urgent data is not part of the stream, and is not relayed. */
   if (end->sent >= end->urgent_after && send(end->fd, "!", 1, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
     end->urgent_after = UINT64_MAX;
 }
 
-bool is_settled(const struct end *end) { return end->fd < 0 || end->failed || (end->eof && end->shut); }
+bool is_done(const struct end *end) { return end->fd < 0 || end->failed || (end->eof && end->write_side_closed); }
 
-short wanted(const struct end *end, uint64_t now) {
-  if (is_settled(end) || end->rest_until > now) return 0;
-  return (short)((end->eof ? 0 : POLLIN) | (end->shut ? 0 : POLLOUT));
+short poll_events(const struct end *end, uint64_t now) {
+  if (is_done(end) || end->paused_until > now) return 0;
+  return (short)((end->eof ? 0 : POLLIN) | (end->write_side_closed ? 0 : POLLOUT));
 }
 
 void act(struct connection *this, int which, short events) {
@@ -90,11 +90,11 @@ void act(struct connection *this, int which, short events) {
   }
   if (end->failed) return;
   if (end->sent >= end->reset_after) return reset_now(end);
-  if (end->sent == end->to_send && !end->shut) {
-    end->shut = shutdown(end->fd, SHUT_WR) == 0;
-    if (!end->shut) end->failed = errno;
+  if (end->sent == end->to_send && !end->write_side_closed) {
+    end->write_side_closed = shutdown(end->fd, SHUT_WR) == 0;
+    if (!end->write_side_closed) end->failed = errno;
   }
-  if (end->shut && end->hasty && chance(this->random, 30)) return reset_now(end);
-  unsigned longest = !end->lazy ? 6 : chance(this->random, 90) ? 60 : 600;
-  if (chance(this->random, end->lazy ? 30 : 3)) end->rest_until = now_ms() + random_below(this->random, longest);
+  if (end->write_side_closed && end->resets_after_end && chance(this->random, 30)) return reset_now(end);
+  unsigned longest = !end->slow ? 6 : chance(this->random, 90) ? 60 : 600;
+  if (chance(this->random, end->slow ? 30 : 3)) end->paused_until = now_ms() + random_below(this->random, longest);
 }

@@ -24,9 +24,9 @@ _Noreturn void violation(const char *format, ...) {
   _exit(1);
 }
 
-static void too_late(int signal) {
+static void on_alarm(int signal) {
   (void)signal;
-  static const char message[] = "violation: it takes too long\n";
+  static const char message[] = "violation: timed out\n";
   (void)!write(STDERR_FILENO, message, sizeof message - 1);
   _exit(1);
 }
@@ -67,13 +67,13 @@ static int descriptors(void) {
   return count;
 }
 
-/* A listener that accepts nothing and whose backlog is full, so that a dial gets no answer. */
-static void dig_hole(void) {
-  int fd = bound(1, &stress.hole);
+/* A listener whose backlog is full, so that a dial gets no answer. */
+static void make_blackhole(void) {
+  int fd = bound(1, &stress.blackhole);
   listen(fd, 0);
   for (int filler = 0; filler < 4; filler++) {
     struct sockaddr_in from;
-    connect(bound(1, &from), (struct sockaddr *)&stress.hole, sizeof stress.hole);
+    connect(bound(1, &from), (struct sockaddr *)&stress.blackhole, sizeof stress.blackhole);
   }
 }
 
@@ -83,8 +83,8 @@ static void open_session(struct session *session, unsigned number) {
   session->address = loopback(0x010000 + number, 0);
   session->listener = bound(1, &session->backend);
   listen(session->listener, 64);
-  session->nobody = bound(1, &session->dead);
-  session->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  session->refusing_fd = bound(1, &session->refusing);
+  session->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   pthread_mutex_init(&session->lock, NULL);
   if (pthread_create(&session->thread, NULL, session_run, session) != 0) violation("no thread for a session");
 }
@@ -92,8 +92,8 @@ static void open_session(struct session *session, unsigned number) {
 static void close_session(struct session *session) {
   pthread_join(session->thread, NULL);
   close(session->listener);
-  close(session->nobody);
-  close(session->news);
+  close(session->refusing_fd);
+  close(session->notify_fd);
 }
 
 static void report(unsigned rounds) {
@@ -111,10 +111,10 @@ int main(int count, char **arguments) {
   unsigned seconds = (unsigned)atoi(arguments[2]);
   stress.concurrency = (unsigned)atoi(arguments[3]);
   stress.threads = (unsigned)atoi(arguments[4]);
-  signal(SIGALRM, too_late);
+  signal(SIGALRM, on_alarm);
   alarm(seconds * 2 + 60);
   printf("seed %llu\n", (unsigned long long)stress.seed);
-  dig_hole();
+  make_blackhole();
   stress.sessions = calloc(stress.concurrency, sizeof *stress.sessions);
   for (unsigned number = 0; number < stress.concurrency; number++) open_session(&stress.sessions[number], number);
   unsigned rounds = 0;
@@ -126,7 +126,7 @@ int main(int count, char **arguments) {
     run_engine(&random, 100 + (unsigned)random_below(&random, 2000), drain);
     if (drain && tally.accepted - then.accepted != tally.ended - then.ended)
       violation("%llu accepted and %llu ended", tally.accepted - then.accepted, tally.ended - then.ended);
-    if (descriptors() != before) violation("%d descriptors, and it was %d before", descriptors(), before);
+    if (descriptors() != before) violation("%d descriptors, but %d before", descriptors(), before);
   }
   pthread_mutex_lock(&stress.lock);
   stress.phase = OVER;

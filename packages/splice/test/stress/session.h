@@ -1,4 +1,4 @@
-/* A connection as a session plays it. */
+/* A connection as its session sees it. */
 #ifndef GW_STRESS_SESSION_H
 #define GW_STRESS_SESSION_H
 
@@ -9,10 +9,10 @@ enum { CHUNK = 256 * 1024 };
 /* One end of a connection. */
 struct end {
   int fd; /* -1: none, or it has reset itself */
-  uint64_t stream, to_send, sent, received, reset_after, urgent_after, rest_until;
-  bool exists, shut, eof, reset_itself;
-  bool lazy, hasty; /* pauses often; may reset after it has ended its output */
-  int failed; /* an errno: the connection was reset under it */
+  uint64_t stream, to_send, sent, received, reset_after, urgent_after, paused_until;
+  bool exists, write_side_closed, eof, reset_itself;
+  bool slow, resets_after_end; /* pauses often; may reset after it has ended its output */
+  int failed; /* an errno: the connection was reset by the other side */
 };
 
 struct connection {
@@ -25,17 +25,17 @@ struct connection {
 
 /* end.c */
 struct end new_end(const struct connection *, int which, uint64_t to_send);
-/* Whether there is nothing more to be learnt at this end. */
-bool is_settled(const struct end *);
-/* What to poll for; 0 while it rests. */
-short wanted(const struct end *, uint64_t now);
-/* Does what can be done and what comes to mind, after poll. */
+/* Whether this end expects nothing more. */
+bool is_done(const struct end *);
+/* What to poll for; 0 while it pauses. */
+short poll_events(const struct end *, uint64_t now);
+/* Reads and writes what poll has found, and at random shuts down, resets or pauses. */
 void act(struct connection *, int which, short events);
 
-/* judge.c */
-/* What holds however a connection ended. */
-void judge(const struct connection *, const struct told *);
-/* The same for what is seen before its end. */
+/* outcome.c */
+/* Checks how a connection ended. */
+void check_outcome(const struct connection *, const struct outcome *);
+/* Fails for what was seen before its end. */
 _Noreturn void wrong_now(const struct connection *, const char *what);
 
 #endif
