@@ -58,7 +58,7 @@ describe.skipIf(noNetworks() || missing("unshare", "dnsmasq", "socat"))("the doc
       const output = await run(args);
       for (const host of hosts) expect(output).toContain(`"${host}:2379"`);
       const warnings = output.split("\n").filter(line => line.startsWith('{"level":"warn"'));
-      expect(warnings).toEqual([expect.stringContaining("anybody on the network could have answered")]);
+      expect(warnings).toEqual([expect.stringContaining("any host on the network could have sent them")]);
     },
   );
 });

@@ -1,13 +1,13 @@
 import { BlockList, isIP } from "node:net";
 
-/** An address that is not every host's to reach. */
+/** The scope of an address that not every host can reach, or that is no single host's. */
 export type AddressScope = "loopback" | "link-local" | "unspecified" | "multicast";
 
 const ranges: readonly (readonly [AddressScope, network: string, prefix: number, family: "ipv4" | "ipv6"])[] =
   [
     ["loopback", "127.0.0.0", 8, "ipv4"],
     ["loopback", "::1", 128, "ipv6"],
-    // Among them 169.254.169.254, at which clouds tell machines their secrets.
+    // Includes 169.254.169.254, the metadata service of clouds.
     ["link-local", "169.254.0.0", 16, "ipv4"],
     ["link-local", "fe80::", 10, "ipv6"],
     ["unspecified", "0.0.0.0", 8, "ipv4"],
@@ -37,7 +37,7 @@ export function scopeOf(host: string): AddressScope | undefined {
   return undefined;
 }
 
-/** What DNS must not lead to: what is at such an address depends on who asks. Loopback addresses are common there. */
+/** Whether DNS must not resolve to it: such an address means another host on each machine. Loopback is common in DNS. */
 export function isRefusedFromDns(address: string): boolean {
   const scope = scopeOf(address);
   return scope !== undefined && scope !== "loopback";

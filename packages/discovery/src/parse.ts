@@ -1,14 +1,13 @@
 import { type Endpoint, formatAddress, GatewayError, parseAddress, quote } from "@gw/interface";
 
-/** etcd's client port, IANA's `etcd-client`; meant where an endpoint names none. */
+/** etcd's client port, IANA's `etcd-client`; the default. */
 const defaultPort = 2379;
 
 /**
- * Reads one endpoint as people write it: `host`, `host:port`, `[v6]`, `[v6]:port`, or an `http(s)` URL of
- * which user-info, path and query are left out, as `etcd gateway` does. The port is 2379 where none is given,
- * also in URLs. A zone is written `[fe80::1%eth0]`, in URLs `[fe80::1%25eth0]` (RFC 6874). Spaces around it are trimmed.
+ * Parses one endpoint: `host`, `host:port`, `[v6]`, `[v6]:port`, or an `http(s)` URL, whose user-info, path and query are
+ * ignored as in `etcd gateway`. The default port is 2379, also in URLs. A zone is written `[fe80::1%eth0]`, in URLs `[fe80::1%25eth0]` (RFC 6874). Spaces around it are trimmed.
  *
- * @throws {GatewayError} `invalid-endpoint`, naming the value and what is wrong with it
+ * @throws {GatewayError} `invalid-endpoint`, with the value and what is wrong with it
  */
 export function parseEndpoint(text: string): Endpoint {
   const trimmed = text.trim();
@@ -18,29 +17,29 @@ export function parseEndpoint(text: string): Endpoint {
     return Object.freeze({ ...address, priority: 0, weight: 0, ...(secure === undefined ? {} : { secure }) });
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    // Of what stands before an @, neither the detail nor the cause may show a part: it may be a password.
+    // Neither the detail nor the cause may contain text before an @: it may be a password.
     const secret = trimmed.includes("@");
-    const detail = secret ? faultBehindUser(trimmed, error) : error.detail;
-    const shown = quote(secret ? `${schemeOf(trimmed)}…@${behindUser(trimmed)}` : trimmed);
+    const detail = secret ? errorAfterUser(trimmed, error) : error.detail;
+    const shown = quote(secret ? `${schemeOf(trimmed)}…@${afterUser(trimmed)}` : trimmed);
     throw new GatewayError("invalid-endpoint", `endpoint ${shown}: ${detail}`, {
       ...(!secret && { cause: error }),
     });
   }
 }
 
-/** A parsed list, and what in it was said more than once. */
+/** A parsed list, and its duplicates. */
 export interface ParsedEndpoints {
   /** Each endpoint once, in the order of its first mention. Never empty. */
   readonly endpoints: readonly Endpoint[];
-  /** One `host:port` for each mention of an endpoint that stood before; the first mention holds. */
+  /** `host:port` of each repeated endpoint; the first mention counts. */
   readonly duplicates: readonly string[];
 }
 
 /**
- * Reads a comma-separated list of endpoints.
+ * Parses a comma-separated list of endpoints.
  *
  * @throws {GatewayError} `invalid-endpoint` for an empty list, an empty item, or an item that
- *   {@link parseEndpoint} refuses
+ *   {@link parseEndpoint} rejects
  */
 export function parseEndpoints(list: string): ParsedEndpoints {
   if (list.trim() === "") throw new GatewayError("invalid-endpoint", "the list of endpoints is empty");
@@ -59,13 +58,13 @@ export function parseEndpoints(list: string): ParsedEndpoints {
   return { endpoints: [...endpoints.values()], duplicates };
 }
 
-/** One item of a list. Where a comma may have cut a password in two, an error shows nothing of it. */
+/** One item of a list. An error shows nothing of it if a comma may have split a password. */
 function parseItem(item: string, index: number, lastWithUser: number): Endpoint {
-  const mayBeCut = !item.includes("@") && index < lastWithUser;
+  const maybeSplit = !item.includes("@") && index < lastWithUser;
   try {
     return parseEndpoint(item);
   } catch (error) {
-    if (!mayBeCut) throw error;
+    if (!maybeSplit) throw error;
     throw new GatewayError(
       "invalid-endpoint",
       `endpoint ${index + 1} of the list cannot be read; in a user or password, write , as %2C`,
@@ -73,15 +72,15 @@ function parseItem(item: string, index: number, lastWithUser: number): Endpoint 
   }
 }
 
-/** What is wrong with an endpoint that has an `@` in it, told without what stands before that. */
-function faultBehindUser(text: string, error: GatewayError): string {
+/** What is wrong with an endpoint that contains an `@`, without the text before that. */
+function errorAfterUser(text: string, error: GatewayError): string {
   if (schemeOf(text) === "") return "a user and password need http:// or https:// in front of them";
   if (/[/?#].*@/s.test(text.slice(schemeOf(text).length)))
     return "in a user or password, write / as %2F, ? as %3F and # as %23";
   return error.detail;
 }
 
-function behindUser(text: string): string {
+function afterUser(text: string): string {
   return text.slice(text.lastIndexOf("@") + 1);
 }
 

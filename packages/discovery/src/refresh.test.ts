@@ -119,9 +119,9 @@ describe("a source that is read again and again", () => {
     (await looks.take()).answer({ endpoints: [a], ttlMs: 1_000 });
     await next(2);
     await clock.advance(1_000);
-    const empty = new GatewayError("name-not-resolved", "asked for x and y");
+    const empty = new GatewayError("name-not-resolved", "looked up x and y");
     (await looks.take()).answer({ endpoints: [], ttlMs: 0, empty });
-    expect(await next(1)).toEqual(["failed asked for x and y (1000)"]);
+    expect(await next(1)).toEqual(["failed looked up x and y (1000)"]);
     await clock.advance(3_600_000);
     (await looks.take()).answer({ endpoints: [], ttlMs: 0, empty });
     await clock.advance(3_600_000);

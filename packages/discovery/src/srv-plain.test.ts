@@ -18,7 +18,7 @@ describe.skipIf(missing("knotd", "knotc"))("records without TLS, of a real DNS s
     await using watched = watchSrv(server);
     expect(await watched.next()).toMatchObject([{ host: "plain.example.com.", secure: false }]);
     expect(await watched.told()).toMatch(
-      /^unsecured: .*_etcd-client-ssl\._tcp\.example\.com.*_etcd-client\._tcp\.example\.com.*anybody on the network could have answered/,
+      /^unsecured: .*_etcd-client-ssl\._tcp\.example\.com.*_etcd-client\._tcp\.example\.com.*any host on the network could have sent them/,
     );
     await server.update(`${plain}\n_etcd-client._tcp 1 SRV 0 0 2379 other`);
     expect(await watched.next()).toHaveLength(2);

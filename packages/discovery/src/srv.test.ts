@@ -60,7 +60,7 @@ describe.skipIf(missing("knotd", "knotc"))("SRV records of a real DNS server", (
     await using server = await startDnsServer({ zone: "_etcd_client._tcp SRV 0 0 2379 infra0" });
     await using watched = watch(server);
     expect(await watched.told()).toBe(
-      "failed: no SRV records: asked for _etcd-client-ssl._tcp.example.com. and _etcd-client._tcp.example.com.",
+      "failed: no SRV records: looked up _etcd-client-ssl._tcp.example.com. and _etcd-client._tcp.example.com.",
     );
     await server.update(secureOnly);
     expect((await watched.next()).map(formatAddress)).toEqual(["infra0.example.com:2379"]);

@@ -20,18 +20,18 @@ export interface SrvOptions extends RefreshOptions {
   readonly serviceName?: string | undefined;
   /**
    * Whether records without TLS (`_etcd-client`) are used: `true` always, `false` never.
-   * @default only while no record with TLS has been seen; the observer is told (`unsecured`)
+   * @default only until a record with TLS is found; the observer is notified (`unsecured`)
    */
   readonly insecure?: boolean | undefined;
-  /** Asks the servers. @default createDnsClient() */
+  /** Queries the servers. @default createDnsClient() */
   readonly dns?: DnsClient | undefined;
 }
 
-/** What DNS says of one service name. */
+/** The SRV records of one service name. */
 export interface SrvService {
   /** Whether the name is that of the service with TLS. */
   readonly secure: boolean;
-  /** The name that was asked for, as it was put together: `_etcd-client-ssl._tcp.example.com`. */
+  /** The name that was looked up: `_etcd-client-ssl._tcp.example.com`. */
   readonly name: string;
   /** The answer, or why there is none. */
   readonly answer: DnsAnswer<SrvRecord> | GatewayError;
@@ -42,11 +42,11 @@ export interface SrvService {
  * `_etcd-client-ssl._tcp.DOMAIN`, and those without, `_etcd-client._tcp.DOMAIN`. Read again when the records' TTL
  * runs out.
  *
- * Without `insecure`, records without TLS are used only if DNS says that there are none with TLS, and never again once
- * some were seen: neither an outage nor a forged answer takes TLS away.
+ * Without `insecure`, records without TLS are used only if an answer says that there are none with TLS, and never again
+ * once there were some: neither an outage nor a forged answer can downgrade to plain text.
  *
  * Hosts keep their trailing dot, since they are absolute names. A target of `.` means that the service is not
- * offered here. Where nothing is found, the error names what was asked for.
+ * offered here. If there are no records, the error has the names that were looked up.
  *
  * @throws {GatewayError} `invalid-option` if the domain or the service name cannot be part of a DNS name
  */
@@ -55,12 +55,12 @@ export function srv(options: SrvOptions): Discovery {
   const source = `srv ${domain}`;
   const dns = options.dns ?? createDnsClient();
   const names = serviceNames(options);
-  let refused: ReadonlySet<string> = new Set();
-  /** Service names whose records are in use: a failure to look them up must not take these away. */
-  const productive = new Set<string>();
+  let rejected: ReadonlySet<string> = new Set();
+  /** Service names whose records are in use: a failed look-up must not remove these. */
+  const inUse = new Set<string>();
   let everUsable = false;
   let secureSeen = false;
-  let toldUnsecured = false;
+  let reportedUnsecured = false;
   const isUsable = (endpoint: Endpoint): boolean =>
     isHostName(endpoint.host) && (endpoint.secure === true || (insecure ?? !secureSeen));
   const read = async (signal: AbortSignal): Promise<Reading> => {
@@ -76,35 +76,35 @@ export function srv(options: SrvOptions): Discovery {
     const usable = found.filter(isUsable);
     for (const { name, secure, answer } of services) {
       const needed = secure || (insecure ?? !secureSeen);
-      if (answer instanceof GatewayError && (usable.length === 0 || (needed && productive.has(name))))
+      if (answer instanceof GatewayError && (usable.length === 0 || (needed && inUse.has(name))))
         throw answer;
     }
-    tellRefused(found.filter(endpoint => !isUsable(endpoint)));
+    reportRejected(found.filter(endpoint => !isUsable(endpoint)));
     for (const { name, used } of answers) {
-      if (used) productive.add(name);
-      else productive.delete(name);
+      if (used) inUse.add(name);
+      else inUse.delete(name);
     }
     if (usable.length > 0) {
       everUsable = true;
-      if (insecure === undefined && !secureSeen) tellUnsecured(services);
+      if (insecure === undefined && !secureSeen) reportUnsecured(services);
       const ttlMs = Math.min(...answers.flatMap(({ used, ttlMs }) => (used ? ttlMs : [])));
       return { endpoints: usable, ttlMs, why: "the SRV records changed" };
     }
-    const empty = whyNothing(domain, found, services, insecure === false);
-    // Refused by the configuration, this never serves. Later it may be an operator's slip, which must not cut clients off.
+    const empty = noneUsable(domain, found, services, insecure === false);
+    // At the start, a configuration that refuses all records is wrong. Later the records may be, and clients must not be cut off.
     if (empty.code === "invalid-option" && !everUsable) throw empty;
     return { endpoints: [], ttlMs: 0, empty };
   };
-  const tellUnsecured = (services: readonly SrvService[]): void => {
-    if (toldUnsecured) return;
-    toldUnsecured = true;
+  const reportUnsecured = (services: readonly SrvService[]): void => {
+    if (reportedUnsecured) return;
+    reportedUnsecured = true;
     const [secure, plain] = services.map(({ name }) => name);
-    const why = `there are no SRV records at ${secure}, and those at ${plain} are not secured: anybody on the network could have answered; --trusted-ca-file or --insecure-discovery=false refuses them`;
+    const why = `there are no SRV records at ${secure}, and those at ${plain} are not secured: any host on the network could have sent them; --trusted-ca-file or --insecure-discovery=false refuses them`;
     notify(observer, "unsecured", { source, why });
   };
-  const tellRefused = (endpoints: readonly Endpoint[]): void => {
-    const before = refused;
-    refused = new Set(endpoints.map(formatAddress));
+  const reportRejected = (endpoints: readonly Endpoint[]): void => {
+    const before = rejected;
+    rejected = new Set(endpoints.map(formatAddress));
     for (const endpoint of endpoints) {
       if (before.has(formatAddress(endpoint))) continue;
       const error = isHostName(endpoint.host)
@@ -117,7 +117,7 @@ export function srv(options: SrvOptions): Discovery {
 }
 
 /**
- * Asks for both service names at once.
+ * Looks up both service names in parallel.
  *
  * @throws {GatewayError} `invalid-option` if the domain or the service name cannot be part of a DNS name
  */
@@ -125,7 +125,7 @@ export function lookUpSrv(options: SrvOptions, signal: AbortSignal): Promise<rea
   return lookUp(options.dns ?? createDnsClient(), serviceNames(options), signal);
 }
 
-/** The endpoints that an answer offers, in the order of their priorities. */
+/** The endpoints in an answer, in the order of their priorities. */
 export function endpointsOf(answer: DnsAnswer<SrvRecord>, secure: boolean): readonly Endpoint[] {
   return answer.records
     .filter(({ target, port }) => target !== "." && port > 0)
@@ -165,29 +165,29 @@ async function lookUp(
   names: readonly ServiceName[],
   signal: AbortSignal,
 ): Promise<readonly SrvService[]> {
-  const ask = async ({ secure, name }: ServiceName): Promise<SrvService> => {
+  const query = async ({ secure, name }: ServiceName): Promise<SrvService> => {
     const answer = await dns.srv(name, { signal }).catch((error: unknown) => GatewayError.from(error, name));
     return { secure, name, answer };
   };
-  const services = await Promise.all(names.map(ask));
-  return Promise.all(services.map(service => besideOthers(service, services, ask)));
+  const services = await Promise.all(names.map(query));
+  return Promise.all(services.map(service => retryWhereOthersAre(service, services, query)));
 }
 
 /**
- * A search domain that is broken fails one look-up, while the other has found records in a later domain. What counts is
- * that domain, so the service that failed is asked for there alone.
+ * A broken search domain can make one look-up fail while the other finds records in a later domain. Then the service that
+ * failed is looked up in that domain only.
  */
-async function besideOthers(
+async function retryWhereOthersAre(
   service: SrvService,
   others: readonly SrvService[],
-  ask: (name: ServiceName) => Promise<SrvService>,
+  query: (name: ServiceName) => Promise<SrvService>,
 ): Promise<SrvService> {
   const { secure, name, answer } = service;
   if (!(answer instanceof GatewayError) || name.endsWith(".")) return service;
   for (const { answer: other } of others) {
     if (other instanceof GatewayError || other.records.length === 0) continue;
     const [label] = name.split(".", 1);
-    const again = await ask({ secure, name: `${label}${other.name.slice(other.name.indexOf("."))}` });
+    const again = await query({ secure, name: `${label}${other.name.slice(other.name.indexOf("."))}` });
     if (!(again.answer instanceof GatewayError)) return { ...again, name };
   }
   return service;
@@ -201,15 +201,15 @@ function isHostName(host: string): boolean {
   }
 }
 
-/** Whether the service with TLS has records. The target "." is DNS's word for "there is no such service". */
+/** Whether the service with TLS has records. The target "." means that there is no such service. */
 function offersTls({ secure, answer }: SrvService): boolean {
   return secure && !(answer instanceof GatewayError) && answer.records.some(({ target }) => target !== ".");
 }
 
 /**
- * A look-up of the service with TLS that fails does not say that there is none.
+ * A failed look-up of the service with TLS does not mean that there is none.
  *
- * @throws {GatewayError} the failure, with the name of the service that is not used meanwhile
+ * @throws {GatewayError} the failure, with the name of the service that is not used until then
  */
 function refuseUnknown([secure, plain]: readonly SrvService[]): void {
   if (!(secure?.answer instanceof GatewayError)) return;
@@ -217,18 +217,18 @@ function refuseUnknown([secure, plain]: readonly SrvService[]): void {
   const rest =
     plain?.answer instanceof GatewayError
       ? plain.answer.detail
-      : `${plain?.name} is not used while that is not known`;
+      : `${plain?.name} is not used until that is known`;
   throw new GatewayError(code, `${detail}; ${rest}`, { cause: secure.answer });
 }
 
-/** Why none of `found` can be used. @param configured whether the configuration refuses records without TLS */
-function whyNothing(
+/** Why none of `found` can be used. @param configured whether the configuration forbids records without TLS */
+function noneUsable(
   domain: string,
   found: readonly Endpoint[],
   services: readonly SrvService[],
   configured: boolean,
 ): GatewayError {
-  if (found.length === 0) return nothingFound(services);
+  if (found.length === 0) return noRecords(services);
   const hosts = found.filter(({ host }) => isHostName(host));
   if (hosts.length === 0)
     return new GatewayError(
@@ -238,11 +238,11 @@ function whyNothing(
   const [secure, plain] = services.map(({ name }) => name);
   return new GatewayError(
     configured ? "invalid-option" : "name-not-resolved",
-    `all SRV records of ${quote(domain)} are without TLS (at ${plain}, not at ${secure}), so that anybody on the network could have answered; --insecure-discovery allows them`,
+    `all SRV records of ${quote(domain)} are without TLS (at ${plain}, not at ${secure}), so that any host on the network could have sent them; --insecure-discovery allows them`,
   );
 }
 
-function nothingFound(services: readonly SrvService[]): GatewayError {
+function noRecords(services: readonly SrvService[]): GatewayError {
   const names = services.map(({ name }) => name).join(" and ");
-  return new GatewayError("name-not-resolved", `no SRV records: asked for ${names}`);
+  return new GatewayError("name-not-resolved", `no SRV records: looked up ${names}`);
 }

@@ -5,19 +5,19 @@ import { basename, dirname, join, resolve } from "node:path";
 /** Hints that a file may have changed. */
 export interface Changes {
   /**
-   * Looks anew at where the file is, and watches there. To be called before each look at the file: then no
-   * change after that look goes unnoticed, unless the file system tells nobody (NFS, for one).
+   * Resolves the path again, and watches all folders on it. To be called before each read of the file: then no change
+   * after that read is missed, unless the file system does not report changes (as NFS).
    */
   watch(): Promise<void>;
   close(): void;
 }
 
-/** Beyond that, symbolic links are taken for a circle (as in Linux). */
-const mostLinks = 40;
+/** More symbolic links than this are taken for a loop, as in Linux. */
+const maxLinks = 40;
 
 /**
- * Watches the folders of a file and of the symbolic links that lead to it, since what replaces a file (an
- * editor, `mv`, the links of a Kubernetes ConfigMap) leaves the old one as it was.
+ * Watches the folders of a file and of the symbolic links that lead to it, since a file that is replaced (by an editor, by
+ * `mv`, by the links of a Kubernetes ConfigMap) does not change itself.
  */
 export function createChanges(path: string, onHint: () => void): Changes {
   const watchers = new Map<string, FSWatcher>();
@@ -30,7 +30,7 @@ export function createChanges(path: string, onHint: () => void): Changes {
   const open = (key: string, folder: string): void => {
     try {
       const watcher = watch(folder, { persistent: false }, (_, name) => {
-        // A folder that is removed tells its own name.
+        // When a folder is removed, the event has its own name.
         if (name === null || names.get(folder)?.has(name) || name === basename(folder)) onHint();
       });
       watcher.on("error", () => {
@@ -39,7 +39,7 @@ export function createChanges(path: string, onHint: () => void): Changes {
       });
       watchers.set(key, watcher);
     } catch {
-      // Out of watches, or not supported: the file is looked at every few seconds all the same.
+      // No watch is left, or the file system supports none: the file is still read every few seconds.
     }
   };
   return {
@@ -77,23 +77,23 @@ interface Step {
   readonly name: string;
 }
 
-/** Each symbolic link on the way to a file, and the file; where something is missing, that is the last. */
+/** Each symbolic link on the path to a file, and the file; the last one is where the path does not exist. */
 async function stepsTo(path: string): Promise<readonly Step[]> {
   const steps: Step[] = [];
   let folder = resolve("/");
-  let ahead = partsOf(resolve(path));
-  for (let links = 0; ahead.length > 0; ) {
-    const [name = "", ...rest] = ahead;
-    const here = join(folder, name);
-    const stats = await lstat(here).catch(() => undefined);
-    const target = stats?.isSymbolicLink() ? await readlink(here).catch(() => undefined) : undefined;
+  let remaining = partsOf(resolve(path));
+  for (let links = 0; remaining.length > 0; ) {
+    const [name = "", ...rest] = remaining;
+    const current = join(folder, name);
+    const stats = await lstat(current).catch(() => undefined);
+    const target = stats?.isSymbolicLink() ? await readlink(current).catch(() => undefined) : undefined;
     if (!stats || target !== undefined || rest.length === 0) steps.push({ folder, name });
-    if (!stats || (target !== undefined && ++links > mostLinks)) return steps;
+    if (!stats || (target !== undefined && ++links > maxLinks)) return steps;
     if (target === undefined) {
-      folder = here;
-      ahead = rest;
+      folder = current;
+      remaining = rest;
     } else {
-      ahead = [...partsOf(resolve(folder, target)), ...rest];
+      remaining = [...partsOf(resolve(folder, target)), ...rest];
       folder = resolve("/");
     }
   }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { parseContent } from "./content.js";
-import { mostBytes } from "./read.js";
+import { maxBytes } from "./read.js";
 
 function read(text: string): string {
   const written = parseContent(text, "f").map(
@@ -99,7 +99,7 @@ test.each([
   ["- endpoint: a\n  priority: 1.5\n", "2:3: priority is not a whole number from 0 to 65535"],
   ["- endpoint: a\n  priority: high\n", "2:3: priority is not a whole number from 0 to 65535"],
   ["- a\n- b:99999\n", '2:3: endpoint "b:99999": port "99999" is not a number from 1 to 65535'],
-  ["- a\n- b\n- A:2379\n", "3:3: a:2379 stands on line 1 already"],
+  ["- a\n- b\n- A:2379\n", "3:3: a:2379 is already on line 1"],
   ["- [::1]:1\n", '1:8: unexpected text after a value; an IPv6 endpoint needs quotes: "[::1]:2379"'],
   ["- a\n---\n- b\n", "2:1: there is more than one YAML document in it"],
   ["- endpoint: a\n  weight: &w 1\n- endpoint: b\n  weight: *w\n", "4:11: aliases are not supported"],
@@ -131,7 +131,7 @@ describe("is done soon, and with a word, with", () => {
     "#\n",
     "'",
   ])("a file full of %j", piece => {
-    const text = piece.repeat(Math.ceil(mostBytes / piece.length));
+    const text = piece.repeat(Math.ceil(maxBytes / piece.length));
     expect(complaintAbout(text)).toMatch(/^f:\d+:\d+: .+$/);
   });
   test.each([

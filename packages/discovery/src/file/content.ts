@@ -5,8 +5,7 @@ import { parseEndpoint } from "../parse.js";
 import { endpointsSchema } from "./schema.js";
 
 /**
- * Reads a list of endpoints in YAML, of which JSON is a part. Aliases, tags of one's own and several documents
- * are refused.
+ * Parses a list of endpoints in YAML, which includes JSON. Aliases, custom tags and several documents are rejected.
  *
  * @param name names the text in errors
  * @throws {GatewayError} `invalid-endpoint`: `NAME:LINE:COLUMN: ` and what is wrong, in one line
@@ -19,8 +18,8 @@ export function parseContent(text: string, name: string): readonly Endpoint[] {
   };
   const contents = compose(text, fail);
   const { data, error } = endpointsSchema.safeParse(contents.value);
-  const refuse = ({ path, says }: Complaint): never => fail(offsetOf(contents.node, path), says);
-  if (error) return refuse(complaintOf(error.issues, contents.value));
+  const reject = ({ path, detail }: Mistake): never => fail(offsetOf(contents.node, path), detail);
+  if (error) return reject(mistakeOf(error.issues, contents.value));
 
   const [items, base] = Array.isArray(data) ? [data, []] : [data.endpoints, ["endpoints"]];
   const first = new Map<string, number>();
@@ -31,32 +30,32 @@ export function parseContent(text: string, name: string): readonly Endpoint[] {
       priority = 0,
       weight = 0,
     } = typeof item === "string" ? { endpoint: item } : item;
-    const endpoint = { ...parsed(written, says => refuse({ path, says })), priority, weight };
+    const endpoint = { ...parse(written, detail => reject({ path, detail })), priority, weight };
     const address = formatAddress(endpoint);
     const before = first.get(address);
     if (before !== undefined)
-      return refuse({ path, says: `${address} stands on line ${lineAt(text, before)} already` });
+      return reject({ path, detail: `${address} is already on line ${lineAt(text, before)}` });
     first.set(address, offsetOf(contents.node, path));
     return Object.freeze(endpoint);
   });
 }
 
-/** The text as YAML's nodes, which know where they stand, and as plain values. */
+/** The text as YAML nodes, which have positions, and as plain values. */
 function compose(
   text: string,
   fail: (offset: number, detail: string) => never,
 ): { readonly node: unknown; readonly value: unknown } {
-  const deep = tooDeepAt(text);
-  if (deep !== undefined) return fail(deep, "is nested too deeply");
+  const deepOffset = tooDeepAt(text);
+  if (deepOffset !== undefined) return fail(deepOffset, "is nested too deeply");
   const document = parseDocument(text, { prettyErrors: false, stringKeys: true });
   const [fault] = [...document.errors, ...document.warnings];
-  if (fault) return fail(fault.pos[0], inWords(fault));
+  if (fault) return fail(fault.pos[0], describe(fault));
   visit(document, { Alias: (_, { range }) => fail(range?.[0] ?? 0, "aliases are not supported") });
   return { node: document.contents, value: document.toJS() as unknown };
 }
 
-/** Where the complaints of `yaml` would lead nobody to what to do. */
-function inWords({ code, message }: YAMLError): string {
+/** Replaces messages of `yaml` that do not help to find the mistake. */
+function describe({ code, message }: YAMLError): string {
   if (code === "MULTIPLE_DOCS") return "there is more than one YAML document in it";
   if (code === "UNEXPECTED_TOKEN" && message === "Unexpected scalar at node end")
     return 'unexpected text after a value; an IPv6 endpoint needs quotes: "[::1]:2379"';
@@ -64,7 +63,7 @@ function inWords({ code, message }: YAMLError): string {
   return messageOf(message);
 }
 
-function parsed(written: string, fail: (detail: string) => never): Endpoint {
+function parse(written: string, fail: (detail: string) => never): Endpoint {
   try {
     return parseEndpoint(written);
   } catch (error) {
@@ -72,7 +71,7 @@ function parsed(written: string, fail: (detail: string) => never): Endpoint {
   }
 }
 
-/** Where the key or the item at `path` begins; or that which should have it. */
+/** The offset of the key or item at `path`; if it is missing, of its parent. */
 function offsetOf(root: unknown, path: readonly PropertyKey[]): number {
   let node = root;
   let offset = startOf(node) ?? 0;
@@ -95,32 +94,33 @@ function lineAt(text: string, offset: number): number {
 
 type Issue = z.core.$ZodIssue;
 
-/** What a schema has against a value, and where in it. */
-interface Complaint {
+/** What is wrong with a value, and where in it. */
+interface Mistake {
   readonly path: readonly PropertyKey[];
-  readonly says: string;
+  readonly detail: string;
 }
 
-/** The first of a schema's issues in words; where there are alternatives, what is wrong with the one meant. */
-function complaintOf(issues: readonly Issue[], value: unknown): Complaint {
+/** Describes the first issue of a schema; for a union, that of the alternative that was meant. */
+function mistakeOf(issues: readonly Issue[], value: unknown): Mistake {
   const [issue] = issues;
-  if (!issue) return { path: [], says: "is not valid" };
+  if (!issue) return { path: [], detail: "is not valid" };
   const { path } = issue;
   if (issue.code === "invalid_union") {
-    // An alternative that does not even have the value's type was not meant.
+    // An alternative of another type than the value was not meant.
     const meant = issue.errors.find(([first]) => first?.code !== "invalid_type" || first.path.length > 0);
-    if (!meant) return { path, says: path.length > 0 ? notAnEndpoint : value === null ? nothing : notAList };
-    const { path: within, says } = complaintOf(meant, at(value, path));
-    return { path: [...path, ...within], says };
+    if (!meant)
+      return { path, detail: path.length > 0 ? notAnEndpoint : value === null ? nothing : notAList };
+    const { path: within, detail } = mistakeOf(meant, at(value, path));
+    return { path: [...path, ...within], detail };
   }
   if (issue.code === "unrecognized_keys") {
     const [key = ""] = issue.keys;
-    return { path: [...path, key], says: `${quote(key)} is not a known key` };
+    return { path: [...path, key], detail: `${quote(key)} is not a known key` };
   }
   const key = path.at(-1);
   const name = typeof key === "string" ? key : "this";
-  if (at(value, path) === undefined) return { path, says: `${name} is missing` };
-  return { path, says: `${name} ${fault(issue)}` };
+  if (at(value, path) === undefined) return { path, detail: `${name} is missing` };
+  return { path, detail: `${name} ${fault(issue)}` };
 }
 
 const nothing = "there are no endpoints in it";
@@ -143,14 +143,14 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-/** How deep a list of endpoints may be nested; it needs three levels, and a line's parts count as some more. */
-const deepest = 50;
+/** How deep a list of endpoints may be nested: it needs three levels, and each token of a line may count as one. */
+const maxDepth = 50;
 
 /**
- * The offset at which `text` becomes nested deeper than any list of endpoints; undefined where it does not.
+ * The offset at which `text` becomes nested deeper than any list of endpoints; undefined if it does not.
  *
- * The composer of `yaml` is recursive, and so many brackets that they exhaust the stack end the whole process
- * (V8 cannot compile a regular expression there, and aborts). Its lexer is not, so it is asked first.
+ * The composer of `yaml` is recursive: enough brackets exhaust the stack and end the process (V8 aborts when it cannot
+ * compile a regular expression). Its lexer is not, so the depth is checked with that first.
  */
 function tooDeepAt(text: string): number | undefined {
   const columns: number[] = [];
@@ -166,7 +166,7 @@ function tooDeepAt(text: string): number | undefined {
       while ((columns.at(-1) ?? -1) >= column) columns.pop();
       columns.push(column);
     }
-    if (flow + columns.length > deepest) return offset;
+    if (flow + columns.length > maxDepth) return offset;
     offset += token.length;
     const newline = token.lastIndexOf("\n");
     if (newline >= 0) lineStart = offset - token.length + newline + 1;
@@ -174,5 +174,5 @@ function tooDeepAt(text: string): number | undefined {
   return undefined;
 }
 
-/** Tokens that stand for no text: document, flow error, scalar (see CST in `yaml`). */
+/** Tokens without text: document, flow error, scalar (see CST in `yaml`). */
 const marks: ReadonlySet<string> = new Set(["\u0002", "\u0018", "\u001f"]);

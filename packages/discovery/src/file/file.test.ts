@@ -261,7 +261,7 @@ describe("at the start, it is an error when the file", () => {
 
   test("is a circle of links", async () => {
     await symlink("endpoints.yaml", path);
-    expect(await complaint(path)).toBe(`[invalid-option] ${path} is a circle of symbolic links`);
+    expect(await complaint(path)).toBe(`[invalid-option] ${path} is a loop of symbolic links`);
   });
 
   test.skipIf(missing("mkfifo"))("is a named pipe that nobody writes to", async () => {
@@ -301,7 +301,7 @@ describe("at the start, it is an error when the file", () => {
 
   test("holds something wrong", async () => {
     await writeFile(path, "- a\n- a\n");
-    expect(await complaint(path)).toBe(`[invalid-endpoint] ${path}:2:3: a:2379 stands on line 1 already`);
+    expect(await complaint(path)).toBe(`[invalid-endpoint] ${path}:2:3: a:2379 is already on line 1`);
   });
 });
 

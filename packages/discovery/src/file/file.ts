@@ -2,24 +2,23 @@ import { type Discovery, GatewayError, systemClock } from "@gw/interface";
 import { type RefreshOptions, refreshBounds } from "../refresh.js";
 
 /**
- * Options of {@link file}. `maxRefreshMs` is at most {@link fileDefaults}`.maxRefreshMs`, since to look at a file
- * costs nothing; a change that the file system tells of is seen at once, whatever they say.
+ * Options of {@link file}. `maxRefreshMs` is at most {@link fileDefaults}`.maxRefreshMs`, since to read a file is
+ * cheap; a change that the file system reports is read at once.
  */
 export interface FileOptions extends Omit<RefreshOptions, "emptyAfterMs"> {
   /**
-   * For how long a file must stay as it is, in milliseconds, until what is new in it is believed: it may be
-   * half written. @default 100
+   * How long a changed file must stay the same before it is used, in milliseconds: it may be half written. @default 100
    */
   readonly settleMs?: number | undefined;
   /**
-   * For how long an endpoint must be missing from a file that stays as it is, in milliseconds, until it is removed: what
-   * is half written may be a list as well, only a shorter one. Endpoints that are new are used at once, and a request to
-   * refresh removes at once. @default 2000
+   * How long an endpoint must be missing from a file that stays the same before it is removed, in milliseconds: a
+   * half-written list may be a valid, shorter list. New endpoints are used at once, and a refresh on request removes at
+   * once. @default 2000
    */
   readonly removalSettleMs?: number | undefined;
 }
 
-/** What holds where {@link FileOptions} are silent. */
+/** Defaults of {@link FileOptions}. */
 export const fileDefaults = { maxRefreshMs: 5_000, settleMs: 100, removalSettleMs: 2_000 } as const;
 
 /**
@@ -27,15 +26,15 @@ export const fileDefaults = { maxRefreshMs: 5_000, settleMs: 100, removalSettleM
  * text, as {@link parseEndpoint} reads it, or `{ endpoint, priority?, weight? }`. The JSON Schema is
  * `@gw/discovery/endpoints.schema.json`.
  *
- * A set grows at once and shrinks only when it has held for a moment (`removalSettleMs`).
+ * Endpoints are added at once, and removed only after `removalSettleMs`.
  *
- * The file is watched: it may be written anew, replaced, or be a symbolic link that is changed, as in a
- * Kubernetes ConfigMap. Where the file system tells of no changes, they are seen within seconds. While the file
- * is missing, or anything in it is wrong, the last good set holds, and the observer is told what is wrong
- * where. At the start that is an error which ends the iteration: `invalid-option` where the file cannot be
- * read, `invalid-endpoint` where its content is wrong. A list without endpoints is wrong.
+ * The file is watched: it may be written again, replaced, or be a symbolic link that is changed, as in a Kubernetes
+ * ConfigMap. Where the file system reports no changes, they are found within seconds. While the file is missing or has
+ * an error, the last good set stays, and the observer is notified of the error and its position. At the start, the error
+ * ends the iteration: `invalid-option` if the file cannot be read, `invalid-endpoint` if its content is invalid. A list
+ * without endpoints is invalid.
  *
- * @param path relative to the working folder at the time of each look
+ * @param path relative to the working folder at the time of each read
  * @throws {GatewayError} `invalid-option` if the options contradict each other
  */
 export function file(path: string, options: FileOptions = {}): Discovery {
@@ -48,7 +47,7 @@ export function file(path: string, options: FileOptions = {}): Discovery {
   const refresh = { ...options, minRefreshMs, maxRefreshMs: longest, emptyAfterMs: undefined };
   return {
     async *watch(request) {
-      // Readers of YAML and JSON are large, and needed by those only who have a file.
+      // The parsers of YAML and JSON are large, and loaded only if there is a file.
       const { watchFile } = await import("./watch-file.js");
       yield* watchFile(path, settling, refresh, request);
     },

@@ -2,27 +2,27 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { GatewayError, quote } from "@gw/interface";
 
-/** Room for some thousand endpoints. Reading YAML takes time in which nothing is relayed. */
-export const mostBytes: number = 64 * 1024;
+/** Enough for some thousand endpoints. Parsing YAML blocks the event loop. */
+export const maxBytes: number = 64 * 1024;
 
 /**
- * The bytes of a file, read anew.
+ * Reads the bytes of a file.
  *
- * @throws {GatewayError} `invalid-option` if there is none, it is none, or it may not be read; another where
- *   this machine or the disk is to blame
+ * @throws {GatewayError} `invalid-option` if it does not exist, is not a regular file, or may not be read; another for
+ *   errors of this machine or the disk
  */
 export async function readBytes(path: string): Promise<Buffer> {
   let file: FileHandle | undefined;
   try {
-    // Without O_NONBLOCK, to open a named pipe is to wait for who writes to it.
+    // Without O_NONBLOCK, opening a named pipe waits for a writer.
     file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stats = await file.stat();
     if (!stats.isFile()) throw invalid(path, stats.isDirectory() ? "is a folder" : "is not a regular file");
-    const buffer = Buffer.alloc(mostBytes + 1);
+    const buffer = Buffer.alloc(maxBytes + 1);
     let length = 0;
     for (let bytesRead = -1; bytesRead !== 0 && length < buffer.length; length += bytesRead)
       ({ bytesRead } = await file.read(buffer, length, buffer.length - length, null));
-    if (length > mostBytes) throw invalid(path, `is larger than ${mostBytes / 1024} KiB`);
+    if (length > maxBytes) throw invalid(path, `is larger than ${maxBytes / 1024} KiB`);
     return buffer.subarray(0, length);
   } catch (error) {
     const sentence = sentences[(error as NodeJS.ErrnoException).code ?? ""];
@@ -32,7 +32,7 @@ export async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
-/** @throws {GatewayError} `invalid-option` if the bytes are no UTF-8 */
+/** @throws {GatewayError} `invalid-option` if the bytes are not UTF-8 */
 export function textOf(bytes: Buffer, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -41,7 +41,7 @@ export function textOf(bytes: Buffer, path: string): string {
   }
 }
 
-/** A path for messages: as it is, unless that could be misread. */
+/** A path for messages: quoted only if it has unusual characters. */
 export function shown(path: string): string {
   return /^[\p{L}\p{N}\p{P}\p{S}]+$/u.test(path) ? path : quote(path);
 }
@@ -49,7 +49,7 @@ export function shown(path: string): string {
 const sentences: { readonly [errno: string]: string } = {
   ENOENT: "does not exist",
   ENOTDIR: "does not exist: a part of its path is not a folder",
-  ELOOP: "is a circle of symbolic links",
+  ELOOP: "is a loop of symbolic links",
   ENAMETOOLONG: "is too long a name",
   EACCES: "may not be read (EACCES)",
   EPERM: "may not be read (EPERM)",

@@ -12,14 +12,14 @@ import { type Changes, createChanges } from "./changes.js";
 import { parseContent } from "./content.js";
 import { readBytes, shown, textOf } from "./read.js";
 
-/** When what a file says is believed; see the options of `file`. */
+/** When a change is used; see the options of `file`. */
 export interface Settling {
   readonly settleMs: number;
   readonly removalSettleMs: number;
   readonly clock: Clock;
 }
 
-/** The sets that the file lists, as `file` says. */
+/** Watches a file; see `file`. */
 export async function* watchFile(
   path: string,
   settling: Settling,
@@ -28,27 +28,27 @@ export async function* watchFile(
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
   const { onRefresh, trigger } = triggerable(listener => {
     const unsubscribe = request.onRefresh?.(() => {
-      removals.hurry();
+      removals.expedite();
       listener();
     });
     return () => unsubscribe?.();
   });
   const removals = createRemovals(settling.removalSettleMs, settling.clock, trigger);
   const changes = createChanges(path, trigger);
-  const look = reader(path, changes, removals, settling);
+  const read = createReader(path, changes, removals, settling);
   try {
-    yield* refreshing(`file ${shown(path)}`, look, refresh).watch({ ...request, onRefresh });
+    yield* refreshing(`file ${shown(path)}`, read, refresh).watch({ ...request, onRefresh });
   } finally {
     changes.close();
     removals.close();
   }
 }
 
-/** Who changes a file without end is not waited for. */
-const mostRounds = 20;
+/** After so many changes in a row, a file is used although it is still changing. */
+const maxRounds = 20;
 
-/** Reads the file until it is the same twice, unless it is as it was, or good when there is nothing to lose. */
-function reader(
+/** Reads the file until it is the same twice; not if it is unchanged, or if it is valid and the first content. */
+function createReader(
   path: string,
   changes: Changes,
   removals: Removals,
@@ -63,7 +63,7 @@ function reader(
     await changes.watch();
     for (let last: Buffer | GatewayError | undefined, round = 1; ; round++) {
       const found = await readBytes(path).catch((error: GatewayError) => error);
-      const final = (last && same(last, found)) || round === mostRounds || signal.aborted;
+      const final = (last && isSame(last, found)) || round === maxRounds || signal.aborted;
       try {
         if (found instanceof GatewayError) throw found;
         if (good?.bytes.equals(found)) return settled(good);
@@ -78,37 +78,37 @@ function reader(
   };
 }
 
-function same(a: Buffer | GatewayError, b: Buffer | GatewayError): boolean {
+function isSame(a: Buffer | GatewayError, b: Buffer | GatewayError): boolean {
   if (a instanceof GatewayError || b instanceof GatewayError)
     return a instanceof GatewayError && b instanceof GatewayError && a.detail === b.detail;
   return a.equals(b);
 }
 
-/** What a file lists. */
+/** The content of a file. */
 export interface Content {
   readonly bytes: Buffer;
   readonly endpoints: readonly Endpoint[];
 }
 
-/** Decides when endpoints that a file lists no more are removed. */
+/** Delays the removal of endpoints that are missing from the file. */
 export interface Removals {
-  /** The set to use, now that the file has this content: what it lists, and what is not removed yet. */
+  /** The set to use with this content: its endpoints, and those that are not removed yet. */
   settled(content: Content): readonly Endpoint[];
-  /** What is missing from the file is removed with the next call of {@link settled}, however short it is missing. */
-  hurry(): void;
+  /** The next call of {@link settled} removes missing endpoints without delay. */
+  expedite(): void;
   close(): void;
 }
 
 /**
- * A file that is being written may be a shorter list, valid in itself, for a moment. What it lacks is removed only when
- * its content has stayed the same for `removalSettleMs`; what is new is used at once, unless it may be cut off itself.
+ * While it is being written, a file may be a valid, shorter list for a moment. Missing endpoints are removed only when the
+ * content has stayed the same for `removalSettleMs`; new endpoints are used at once, unless the last one may be truncated.
  *
- * @param onDue called when something is to be removed; then the file is to be read again
+ * @param onDue called when endpoints are due for removal; then the file must be read again
  */
 export function createRemovals(removalSettleMs: number, clock: Clock, onDue: () => void): Removals {
   let used: readonly Endpoint[] = [];
   let pending: { readonly bytes: Buffer; readonly sinceMs: number } | undefined;
-  let hurried = false;
+  let expedited = false;
   let cancel = (): void => {};
   return {
     settled({ bytes, endpoints }) {
@@ -117,26 +117,27 @@ export function createRemovals(removalSettleMs: number, clock: Clock, onDue: () 
       if (pending && !pending.bytes.equals(bytes)) pending = undefined;
       pending ??= { bytes, sinceMs: clock.now() };
       const leftMs = pending.sinceMs + removalSettleMs - clock.now();
-      if (missing.length === 0 || leftMs <= 0 || hurried) {
+      if (missing.length === 0 || leftMs <= 0 || expedited) {
         pending = undefined;
         used = endpoints;
       } else {
         const last = endpoints.at(-1);
-        const cut = last && mayBeCutOff(bytes) && without([last], used).length > 0 ? formatAddress(last) : "";
-        used = [...endpoints.filter(endpoint => formatAddress(endpoint) !== cut), ...missing];
+        const truncated =
+          last && mayBeTruncated(bytes) && without([last], used).length > 0 ? formatAddress(last) : "";
+        used = [...endpoints.filter(endpoint => formatAddress(endpoint) !== truncated), ...missing];
         cancel = clock.after(leftMs, onDue);
       }
-      hurried = false;
+      expedited = false;
       return used;
     },
-    hurry() {
-      hurried = true;
+    expedite() {
+      expedited = true;
     },
     close: () => cancel(),
   };
 }
 
-/** Whether the last item of a list may go on: neither its line nor a bracket ends it. */
-function mayBeCutOff(bytes: Buffer): boolean {
+/** Whether the last item of a list may be incomplete: no line break and no bracket follows it. */
+function mayBeTruncated(bytes: Buffer): boolean {
   return !/[\n\]}]\s*$/.test(bytes.toString("utf8"));
 }
