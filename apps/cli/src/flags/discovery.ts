@@ -68,7 +68,7 @@ export const discoveryFlags = {
     name: "discovery-empty-after",
     group: "Discovery",
     help: "time until an empty DNS answer removes all endpoints",
-    byDefault: "never: the last answer stays in use",
+    byDefault: "never, the last answer stays in use",
   }),
   discoveryMembers: boolean({
     name: "discovery-members",
