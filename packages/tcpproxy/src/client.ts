@@ -12,10 +12,11 @@ import {
   type RelayClient,
   type RelayEnd,
 } from "@gw/interface";
-import { type Dialer, endsRoute, type Route } from "./dialer.js";
-import type { Hold, LoopClient, LoopDetector } from "./loop-detection.js";
+import type { Dialer, Route } from "./dialer.js";
+import type { Hold, LoopClient } from "./loop-check.js";
+import type { LoopDetector } from "./loop-detection.js";
 
-/** What all connections of a proxy share. */
+/** What the clients of a proxy share. */
 export interface ClientContext {
   readonly pool: Pool;
   readonly dialer: Dialer;
@@ -24,63 +25,63 @@ export interface ClientContext {
   readonly maxAttempts: number;
   readonly observer: Observer | undefined;
   readonly clock: Clock;
-  /** Called once for each client, when it and its backend are closed; never from within `serve`. */
+  /** Called once for each client, when it and its backend are closed; never from within `start`. */
   readonly onEnd: (client: ProxyClient) => void;
 }
 
-/** One client's way to a backend; forgotten once it is connected. */
-interface Attempt {
+/** The state of a client that is not connected to a backend yet. */
+interface Dialling {
   /** When the client was accepted, on the proxy's clock. */
-  readonly since: number;
+  readonly sinceMs: number;
   /** Endpoints on which this client has failed. */
   tried: readonly Endpoint[];
-  /** Where the dial under way has got to. */
+  /** The addresses of the endpoint that is dialled now. */
   route: Route | undefined;
-  /** Whether the relay is dialling. */
-  dialling: boolean;
-  /** What will be dialled, and where the client is held until then. */
+  /** Whether the relay has been asked to dial, and has not answered. */
+  isUnderWay: boolean;
+  /** What is to be dialled when the client is held no longer. */
   held: { readonly addresses: readonly Address[]; readonly hold: Hold } | undefined;
-  /** Why the client is not served so far. */
+  /** Why the last endpoint could not be connected to. */
   error: GatewayError | undefined;
 }
 
 const none: readonly Endpoint[] = Object.freeze([]);
 
 /**
- * One client, from accept to close: dials endpoint after endpoint until one answers, then only looks on. What is
- * here exists once for each open connection, so there is little of it.
+ * One client, from accept to close: dials endpoint after endpoint until one accepts; from then on the relay does the
+ * work. There is one for each open connection, so it is small.
  */
 export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
-  /** Numbers the connection for observers. */
+  /** The number of the connection in events. */
   readonly id: number;
   readonly #client: RelayClient;
   readonly #context: ClientContext;
   #lease: Lease | undefined;
-  #attempt: Attempt | undefined;
-  /** It is ending, and at whose wish makes no difference any more; if the pool's, this is why. */
+  /** Until the client is connected. */
+  #dialling: Dialling | undefined;
+  /** Whether the client is ending already, and the error of the pool if that revoked its connection. */
   #ending: boolean | GatewayError = false;
 
   constructor(id: number, client: RelayClient, context: ClientContext) {
     this.id = id;
     this.#client = client;
     this.#context = context;
-    const since = context.clock.now();
-    this.#attempt = {
-      since,
+    this.#dialling = {
+      sinceMs: context.clock.now(),
       tried: none,
       route: undefined,
-      dialling: false,
+      isUnderWay: false,
       held: undefined,
       error: undefined,
     };
   }
 
   get tried(): readonly Endpoint[] {
-    return this.#attempt?.tried ?? none;
+    return this.#dialling?.tried ?? none;
   }
 
   get answered(): boolean {
-    return !this.#attempt && this.#client.bytesFromBackend > 0;
+    return !this.#dialling && this.#client.bytesFromBackend > 0;
   }
 
   get host(): string {
@@ -91,50 +92,49 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
     return !this.#ending && this.#client.bytesFromBackend === 0;
   }
 
-  /** Begins to serve. */
+  /** Begins to dial. */
   start(): void {
     this.#context.loops.accepted(this);
     const { observer } = this.#context;
     if (observer?.accepted)
       notify(observer, "accepted", { connection: this.id, client: this.#client.address });
-    if (this.#attempt) this.#advance(this.#attempt);
+    if (this.#dialling) this.#advance(this.#dialling);
   }
 
-  /** Ends the connection at once. Tells whether it was the first to do so. */
+  /** Resets the client and its backend, because the proxy closes. Returns false if it was ending already. */
   abort(): boolean {
     if (this.#ending) return false;
     this.#ending = true;
-    if (this.#attempt) this.#attempt.error = new GatewayError("aborted", "the gateway is closing");
+    if (this.#dialling) this.#dialling.error = new GatewayError("aborted", "the gateway is closing");
     this.#client.abort();
     return true;
   }
 
   resume(): void {
-    const attempt = this.#attempt;
-    if (!attempt?.held || this.#ending) return;
-    const { addresses } = attempt.held;
-    attempt.held = undefined;
-    if (attempt.route) this.#dial(attempt, attempt.route, addresses);
+    const dialling = this.#dialling;
+    if (!dialling?.held || this.#ending) return;
+    const { addresses } = dialling.held;
+    dialling.held = undefined;
+    this.#dial(dialling, addresses);
   }
 
   onRevoked(error: GatewayError): void {
     if (this.#ending) return;
-    const attempt = this.#attempt;
-    if (!attempt) {
+    const dialling = this.#dialling;
+    if (dialling) {
+      if (dialling.isUnderWay) this.#client.cancelDial();
+      this.#tryNextEndpoint(dialling, error);
+    } else {
       this.#ending = error;
       this.#client.abort();
-      return;
     }
-    if (attempt.dialling) this.#client.cancelDial();
-    this.#endpointFailed(attempt, error);
-    this.#advance(attempt);
   }
 
   connected(address: Address): void {
-    const attempt = this.#attempt;
-    if (!attempt || !this.#lease || this.#ending) return;
-    this.#attempt = undefined;
-    attempt.route?.accepted(address);
+    const dialling = this.#dialling;
+    if (!dialling || !this.#lease || this.#ending) return;
+    this.#dialling = undefined;
+    dialling.route?.accepted(address);
     this.#lease.connected();
     const { observer, clock } = this.#context;
     if (observer?.connected)
@@ -142,122 +142,117 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
         connection: this.id,
         endpoint: this.#lease.endpoint,
         address,
-        dialMs: clock.now() - attempt.since,
+        dialMs: clock.now() - dialling.sinceMs,
       });
   }
 
   dialFailed(error: GatewayError): void {
-    const attempt = this.#attempt;
-    if (!attempt || this.#ending) return;
-    if (endsRoute(error)) {
-      this.#endpointFailed(attempt, error);
-      this.#giveUp(attempt);
+    const dialling = this.#dialling;
+    if (!dialling || this.#ending) return;
+    if (error.code === "out-of-resources") {
+      // This machine cannot dial any other address either.
+      this.#endpointFailed(dialling, error);
+      this.#giveUp(dialling);
     } else {
-      attempt.dialling = false;
-      attempt.route?.failed(error);
-      this.#advance(attempt);
+      dialling.isUnderWay = false;
+      dialling.route?.failed(error);
+      this.#advance(dialling);
     }
   }
 
   ended(end: RelayEnd): void {
     const { observer, loops, onEnd } = this.#context;
-    const [lease, attempt, why] = [this.#lease, this.#attempt, this.#ending];
+    const [lease, dialling, revoked] = [this.#lease, this.#dialling, this.#ending];
     this.#ending = true;
     this.#lease = undefined;
-    attempt?.held?.hold.leave(this);
+    dialling?.held?.hold.leave(this);
     if (lease) loops.left(this, lease.endpoint);
-    if (attempt) lease?.released();
+    if (dialling) lease?.released();
     else lease?.released(end.reason === "backend-failed" ? end.error : undefined, wasAnswered(end));
-    if (lease && !attempt) {
+    if (lease && !dialling) {
       if (observer?.closed) {
-        const revoked = end.reason === "aborted" && typeof why === "object" ? { error: why } : {};
-        notify(observer, "closed", { connection: this.id, endpoint: lease.endpoint, ...end, ...revoked });
+        const why = end.reason === "aborted" && typeof revoked === "object" ? { error: revoked } : {};
+        notify(observer, "closed", { connection: this.id, endpoint: lease.endpoint, ...end, ...why });
       }
     } else {
-      const error = attempt?.error ?? end.error ?? new GatewayError("reset", "the client went away");
+      const error = dialling?.error ?? end.error ?? new GatewayError("reset", "the client went away");
       notify(observer, "unserved", { connection: this.id, error });
     }
     onEnd(this);
   }
 
-  /** Goes on to the next address, of the next endpoint where this one has no more. */
-  #advance(attempt: Attempt): void {
+  /** Dials the next addresses of this endpoint, or the next endpoint if there are none. */
+  #advance(dialling: Dialling): void {
     try {
       while (!this.#ending) {
-        if (!this.#lease && !this.#acquire(attempt)) break;
-        const route = attempt.route as Route;
+        if (!this.#lease && !this.#acquire(dialling)) break;
+        const route = dialling.route as Route;
         const addresses = route.next();
         if (addresses) {
-          this.#dial(attempt, route, addresses);
+          if (addresses instanceof Promise)
+            void addresses.then(found => this.#resolved(dialling, route, found));
+          else this.#dial(dialling, addresses);
           return;
         }
-        this.#endpointFailed(attempt, route.error);
+        this.#endpointFailed(dialling, route.error);
       }
-      this.#giveUp(attempt);
+      this.#giveUp(dialling);
     } catch (error) {
-      attempt.error = GatewayError.from(error, "serve");
-      this.#giveUp(attempt);
+      dialling.error = GatewayError.from(error, "serve");
+      this.#giveUp(dialling);
     }
   }
 
-  #acquire(attempt: Attempt): boolean {
+  #acquire(dialling: Dialling): boolean {
     const { pool, dialer, maxAttempts } = this.#context;
-    if (attempt.tried.length >= maxAttempts) {
-      attempt.error = attemptsExhausted(maxAttempts, attempt.error);
+    if (dialling.tried.length >= maxAttempts) {
+      dialling.error = attemptsExhausted(maxAttempts, dialling.error);
       return false;
     }
     this.#lease = pool.acquire(this);
-    if (this.#lease) attempt.route = dialer.route(this.#lease.endpoint);
+    if (this.#lease) dialling.route = dialer.route(this.#lease.endpoint);
     return this.#lease !== undefined;
   }
 
-  #dial(
-    attempt: Attempt,
-    route: Route,
-    addresses: readonly Address[] | Promise<readonly Address[] | undefined>,
-  ): void {
-    if (!(addresses instanceof Promise)) {
-      const { loops, dialer } = this.#context;
-      const verdict = loops.admit(this, (this.#lease as Lease).endpoint, addresses, attempt.since);
-      if (!verdict) {
-        attempt.dialling = true;
-        this.#client.dial(addresses, dialer.connectTimeoutMs);
-      } else if (verdict instanceof GatewayError) {
-        this.#endpointFailed(attempt, verdict);
-        this.#advance(attempt);
-      } else {
-        attempt.held = { addresses, hold: verdict };
-      }
-      return;
-    }
-    void addresses.then(found => {
-      if (attempt.route !== route || this.#ending) return;
-      if (found) this.#dial(attempt, route, found);
-      else {
-        this.#endpointFailed(attempt, route.error);
-        this.#advance(attempt);
-      }
-    });
+  #resolved(dialling: Dialling, route: Route, addresses: readonly Address[] | undefined): void {
+    if (dialling.route !== route || this.#ending) return;
+    if (addresses) this.#dial(dialling, addresses);
+    else this.#tryNextEndpoint(dialling, route.error);
   }
 
-  #endpointFailed(attempt: Attempt, error: GatewayError): void {
+  #dial(dialling: Dialling, addresses: readonly Address[]): void {
+    const { loops, dialer } = this.#context;
+    const obstacle = loops.admit(this, (this.#lease as Lease).endpoint, addresses, dialling.sinceMs);
+    if (!obstacle) {
+      dialling.isUnderWay = true;
+      this.#client.dial(addresses, dialer.connectTimeoutMs);
+    } else if (obstacle instanceof GatewayError) this.#tryNextEndpoint(dialling, obstacle);
+    else dialling.held = { addresses, hold: obstacle };
+  }
+
+  #tryNextEndpoint(dialling: Dialling, error: GatewayError): void {
+    this.#endpointFailed(dialling, error);
+    this.#advance(dialling);
+  }
+
+  #endpointFailed(dialling: Dialling, error: GatewayError): void {
     const lease = this.#lease as Lease;
-    attempt.held?.hold.leave(this);
+    dialling.held?.hold.leave(this);
     this.#context.loops.left(this, lease.endpoint);
-    attempt.held = undefined;
+    dialling.held = undefined;
     this.#lease = undefined;
-    attempt.route = undefined;
-    attempt.dialling = false;
-    attempt.error = error;
-    attempt.tried = [...attempt.tried, lease.endpoint];
+    dialling.route = undefined;
+    dialling.isUnderWay = false;
+    dialling.error = error;
+    dialling.tried = [...dialling.tried, lease.endpoint];
     lease.failed(error);
     notify(this.#context.observer, "dialFailed", { connection: this.id, endpoint: lease.endpoint, error });
   }
 
-  #giveUp(attempt: Attempt): void {
+  #giveUp(dialling: Dialling): void {
     if (this.#ending) return;
     this.#ending = true;
-    attempt.error ??= new GatewayError("unreachable", "there are no endpoints");
+    dialling.error ??= new GatewayError("unreachable", "there are no endpoints");
     this.#client.close();
   }
 }
@@ -265,9 +260,8 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
 function attemptsExhausted(maxAttempts: number, last: GatewayError | undefined): GatewayError {
   const endpoints = maxAttempts === 1 ? "1 endpoint was tried" : `${maxAttempts} endpoints were tried`;
   const why = last ? `; the last: ${last.detail}` : "";
-  return new GatewayError(last?.code ?? "unreachable", `${endpoints}, the most for one client${why}`, {
-    cause: last,
-  });
+  const detail = `${endpoints}, the most for one client${why}`;
+  return new GatewayError(last?.code ?? "unreachable", detail, { cause: last });
 }
 
 /** See {@link Lease.released}. */

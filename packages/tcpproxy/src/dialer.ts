@@ -4,13 +4,12 @@ import {
   type Clock,
   connectFirst,
   type Endpoint,
-  formatAddress,
   GatewayError,
   systemClock,
   withLocalZone,
 } from "@gw/interface";
 import { type Lookup, Resolver, systemLookup } from "./resolver.js";
-import { isSelfDial } from "./self-dial.js";
+import { isSelfDial, selfDialError } from "./self-dial.js";
 
 /** Options of {@link createDialer}. */
 export interface DialerOptions {
@@ -22,7 +21,7 @@ export interface DialerOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** What holds where {@link DialerOptions} are silent. */
+/** Defaults of {@link DialerOptions}. */
 export const dialerDefaults = { connectTimeoutMs: 5_000 } as const;
 
 /** Resolves the names of endpoints and connects to them. */
@@ -37,12 +36,13 @@ export interface Dialer {
   route(endpoint: Endpoint): Route;
   /**
    * Connects to the first address of the route that accepts, as `dialRace` of `@gw/interface` says: the next beside
-   * the first after 250 ms, each with a timeout of its own. The socket is paused, unread, allows half-open use, and belongs to the caller.
+   * the first after 250 ms, each with its own timeout. The socket is paused, unread, allows half-open use, and belongs
+   * to the caller.
    *
-   * @param options.signal gives up; its reason is what the dial is rejected with
+   * @param options.signal cancels the dial; its reason is what the dial is rejected with
    * @throws {GatewayError} why the last address failed; `self-loop` for an address that is avoided
    */
-  dial(endpoint: Endpoint, options?: DialOptions): Promise<Socket>;
+  dial(endpoint: Endpoint, options?: { readonly signal?: AbortSignal | undefined }): Promise<Socket>;
   /**
    * Refuses to dial what listens at `addresses`, also by another address of this machine where one of them is a
    * wildcard: routes and dials that begin later fail with `self-loop`. A proxy calls this for the addresses that it
@@ -58,16 +58,26 @@ export interface Dialer {
    *   whose zone is no interface of this machine
    */
   resolve(host: string): Promise<readonly string[]>;
-  /** Makes the next dial to each name wait for a new look-up, as after a change that one knows of. */
+  /** Makes the next dial to each name wait for a new look-up, as after a known change. */
   forget(): void;
 }
 
-/** See {@link Dialer.dial}. */
-export interface DialOptions {
-  readonly signal?: AbortSignal | undefined;
+/** The addresses of one endpoint, best first, for one dial. */
+export interface Route {
+  /**
+   * The next addresses to race, at once where they are known; `undefined` when there are no more, and then `error` says
+   * why. A promise of them never rejects.
+   */
+  next(): readonly Address[] | undefined | Promise<readonly Address[] | undefined>;
+  /** None of the addresses that `next` returned last accepted. */
+  failed(error: GatewayError): void;
+  /** This address accepted: it goes first from now on. */
+  accepted(address: Address): void;
+  /** Why the last address failed, or why there is none. */
+  readonly error: GatewayError;
 }
 
-/** A dialer with a memory of its own for names. */
+/** A dialer with its own memory of names. */
 export function createDialer(options: DialerOptions = {}): Dialer {
   return new TcpDialer(options);
 }
@@ -91,6 +101,28 @@ class TcpDialer implements Dialer {
     return new NamedRoute(endpoint, this.#avoided, this.#resolver, this.connectTimeoutMs);
   }
 
+  async dial(
+    endpoint: Endpoint,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Socket> {
+    const route = this.route(endpoint);
+    const options = { timeoutMs: this.connectTimeoutMs, clock: this.#clock, signal };
+    for (;;) {
+      const addresses = await unlessAborted(route.next(), signal);
+      if (!addresses) throw route.error;
+      try {
+        const { socket, address } = await connectFirst(addresses, options);
+        route.accepted(address);
+        return socket;
+      } catch (error) {
+        // Without resources of this machine, no other address can be dialled either.
+        const isFinal = !(error instanceof GatewayError) || error.code === "out-of-resources";
+        if (isFinal || signal?.aborted) throw error;
+        route.failed(error);
+      }
+    }
+  }
+
   avoid(addresses: readonly Address[]): () => void {
     const added = addresses.map(address => ({ ...address }));
     this.#avoided = [...this.#avoided, ...added];
@@ -99,29 +131,8 @@ class TcpDialer implements Dialer {
     };
   }
 
-  async dial(endpoint: Endpoint, { signal }: DialOptions = {}): Promise<Socket> {
-    const route = this.route(endpoint);
-    for (;;) {
-      const addresses = await unlessAborted(route.next(), signal);
-      if (!addresses) throw route.error;
-      try {
-        const { socket, address } = await connectFirst(addresses, {
-          timeoutMs: this.connectTimeoutMs,
-          clock: this.#clock,
-          signal,
-        });
-        route.accepted(address);
-        return socket;
-      } catch (error) {
-        if (signal?.aborted || !(error instanceof GatewayError) || endsRoute(error)) throw error;
-        route.failed(error);
-      }
-    }
-  }
-
   async resolve(host: string): Promise<readonly string[]> {
-    if (isIP(host)) return [withLocalZone(host)];
-    return this.#resolver.within(host, this.connectTimeoutMs);
+    return isIP(host) ? [withLocalZone(host)] : this.#resolver.within(host, this.connectTimeoutMs);
   }
 
   forget(): void {
@@ -129,45 +140,23 @@ class TcpDialer implements Dialer {
   }
 }
 
-/** Whether a dial failed for a reason that no other address can mend. */
-export function endsRoute(error: GatewayError): boolean {
-  return error.code === "out-of-resources";
-}
-
 /** `value`, or a rejection with the reason of `signal` if that is aborted first. */
 async function unlessAborted<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!(value instanceof Promise) || !signal) return value;
   signal.throwIfAborted();
-  let stop = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
+  return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener("abort", onAbort);
-    stop = () => signal.removeEventListener("abort", onAbort);
+    value.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
-  return Promise.race([value, aborted]).finally(stop);
-}
-
-/** The addresses of one endpoint, best first, for one dial. */
-export interface Route {
-  /**
-   * The next addresses to try beside each other, at once where they are known; `undefined` when there are no more, and
-   * then `error` says why. A promise of them never rejects.
-   */
-  next(): readonly Address[] | undefined | Promise<readonly Address[] | undefined>;
-  /** None of the addresses that were told last accepted. */
-  failed(error: GatewayError): void;
-  /** This address accepted: it goes first from now on. */
-  accepted(address: Address): void;
-  /** Why the last address failed, or why there is none. */
-  readonly error: GatewayError;
 }
 
 /** The route to an endpoint that is an IP literal: itself. */
 class LiteralRoute implements Route {
   readonly #address: Address;
   readonly #avoided: readonly Address[];
-  #told = false;
-  /** Made when it is needed: an error knows where it was made, which costs more than the rest of a route. */
+  #returned = false;
+  /** Created only when it is needed: the stack trace of an error costs more than the rest of a route. */
   #error: GatewayError | undefined;
 
   constructor(address: Address, avoided: readonly Address[]) {
@@ -176,12 +165,16 @@ class LiteralRoute implements Route {
   }
 
   next(): readonly Address[] | undefined {
-    if (this.#told) return undefined;
-    this.#told = true;
-    if (isSelfDial(this.#address, this.#avoided)) this.#error = selfLoop(this.#address);
-    else if (!this.#address.host.includes("%")) return [this.#address];
-    else return this.#onItsInterface();
-    return undefined;
+    if (this.#returned) return undefined;
+    this.#returned = true;
+    const { host, port } = this.#address;
+    try {
+      if (isSelfDial(this.#address, this.#avoided)) throw selfDialError(this.#address);
+      return host.includes("%") ? [{ host: withLocalZone(host), port }] : [this.#address];
+    } catch (error) {
+      this.#error = GatewayError.from(error, "dial");
+      return undefined;
+    }
   }
 
   failed(error: GatewayError): void {
@@ -189,15 +182,6 @@ class LiteralRoute implements Route {
   }
 
   accepted(): void {}
-
-  #onItsInterface(): readonly Address[] | undefined {
-    try {
-      return [{ host: withLocalZone(this.#address.host), port: this.#address.port }];
-    } catch (error) {
-      this.#error = GatewayError.from(error, "dial");
-      return undefined;
-    }
-  }
 
   get error(): GatewayError {
     return this.#error ?? new GatewayError("unreachable", "it was not dialled");
@@ -210,9 +194,9 @@ class NamedRoute implements Route {
   readonly #avoided: readonly Address[];
   readonly #resolver: Resolver;
   readonly #timeoutMs: number;
-  /** Those that were told already. */
-  #told: readonly string[] | undefined;
-  #askedAgain = false;
+  /** The addresses that `next` has returned. */
+  #returned: readonly string[] | undefined;
+  #lookedUpAgain = false;
   #error: GatewayError | undefined;
 
   /** @param timeoutMs how long the name may take to be resolved */
@@ -223,57 +207,51 @@ class NamedRoute implements Route {
     this.#timeoutMs = timeoutMs;
   }
 
-  next(): readonly Address[] | undefined | Promise<readonly Address[] | undefined> {
-    if (this.#told) return this.#askedAgain ? undefined : this.#askAgain(this.#told);
+  next(): ReturnType<Route["next"]> {
+    if (this.#returned) return this.#lookedUpAgain ? undefined : this.#lookUpAgain(this.#returned);
     const known = this.#resolver.fresh(this.#endpoint.host);
-    return known ? this.#tell(known) : this.#resolve();
+    return known ? this.#usable(known) : this.#lookUp();
   }
 
   failed(error: GatewayError): void {
     this.#error = error;
   }
 
-  get error(): GatewayError {
-    return this.#error ?? new GatewayError("name-not-resolved", `${this.#endpoint.host} has no address`);
-  }
-
   accepted({ host }: Address): void {
     this.#resolver.prefer(this.#endpoint.host, host);
   }
 
-  #tell(
-    addresses: readonly string[],
-  ): readonly Address[] | undefined | Promise<readonly Address[] | undefined> {
-    this.#told = addresses;
-    const usable = addresses
-      .map(host => ({ host, port: this.#endpoint.port }))
-      .filter(address => {
-        if (!isSelfDial(address, this.#avoided)) return true;
-        this.#error = selfLoop(address);
-        return false;
-      });
+  get error(): GatewayError {
+    return this.#error ?? new GatewayError("name-not-resolved", `${this.#endpoint.host} has no address`);
+  }
+
+  /** Those of `hosts` that are not avoided, or what comes next if all are. */
+  #usable(hosts: readonly string[]): ReturnType<Route["next"]> {
+    this.#returned = hosts;
+    const usable: Address[] = [];
+    for (const host of hosts) {
+      const address = { host, port: this.#endpoint.port };
+      if (isSelfDial(address, this.#avoided)) this.#error = selfDialError(address);
+      else usable.push(address);
+    }
     return usable.length > 0 ? usable : this.next();
   }
 
-  async #resolve(): Promise<readonly Address[] | undefined> {
+  async #lookUp(): Promise<readonly Address[] | undefined> {
     try {
-      return this.#tell(await this.#resolver.within(this.#endpoint.host, this.#timeoutMs));
+      return this.#usable(await this.#resolver.within(this.#endpoint.host, this.#timeoutMs));
     } catch (error) {
-      this.#told = [];
-      this.#askedAgain = true;
+      this.#returned = [];
+      this.#lookedUpAgain = true;
       this.#error = GatewayError.from(error, `look up ${this.#endpoint.host}`);
       return undefined;
     }
   }
 
-  /** When no remembered address accepts, what a quick look-up adds to them. */
-  async #askAgain(before: readonly string[]): Promise<readonly Address[] | undefined> {
-    this.#askedAgain = true;
+  /** When no remembered address accepts: the addresses that a quick look-up adds to them. */
+  async #lookUpAgain(before: readonly string[]): Promise<readonly Address[] | undefined> {
+    this.#lookedUpAgain = true;
     const now = await this.#resolver.soon(this.#endpoint.host, true);
-    return this.#tell(now.filter(address => !before.includes(address)));
+    return this.#usable(now.filter(address => !before.includes(address)));
   }
-}
-
-function selfLoop(address: Address): GatewayError {
-  return new GatewayError("self-loop", `dial ${formatAddress(address)}: that is this gateway itself`);
 }

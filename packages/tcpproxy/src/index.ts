@@ -5,7 +5,7 @@
  */
 export { connectionLimit } from "./connection-limit.js";
 export type { Route } from "./dialer.js";
-export { createDialer, type Dialer, type DialerOptions, type DialOptions, dialerDefaults } from "./dialer.js";
+export { createDialer, type Dialer, type DialerOptions, dialerDefaults } from "./dialer.js";
 export { inOrder } from "./in-order.js";
 export { type JsRelayOptions, jsRelay } from "./js-relay/relay.js";
 export {

@@ -1,6 +1,23 @@
 import { connect, type Socket } from "node:net";
-import { type Address, type Clock, type Endpoint, startTimeout } from "@gw/interface";
-import type { Hold, LoopClient } from "./loop-detection.js";
+import { type Address, type Clock, type Endpoint, type GatewayError, startTimeout } from "@gw/interface";
+
+/** A client of an endpoint that may lead back to this gateway. */
+export interface LoopClient {
+  /** The client's IP address. */
+  readonly host: string;
+  /** Whether it is connected, or being dialled for, and has had no byte from its endpoint. */
+  readonly isSilent: boolean;
+  /** A held client may be dialled for. */
+  resume(): void;
+  /** Its endpoint leads back to this gateway: the connection, or the dial, is given up. */
+  onRevoked(error: GatewayError): void;
+}
+
+/** Where a client is held; see `LoopDetector.admit`. */
+export interface Hold {
+  /** The client needs no answer any more. */
+  leave(client: LoopClient): void;
+}
 
 /** What a test found. `none` also where it could not find out. */
 export type Outcome = "loop" | "none";

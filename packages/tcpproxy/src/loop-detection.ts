@@ -1,23 +1,5 @@
 import { type Address, type Clock, type Endpoint, formatAddress, GatewayError } from "@gw/interface";
-import { LoopCheck, type Outcome } from "./loop-check.js";
-
-/** A client as loop detection sees it. */
-export interface LoopClient {
-  /** The client's IP address. */
-  readonly host: string;
-  /** Whether it is connected, or being dialled for, and has had no byte from its endpoint. */
-  readonly isSilent: boolean;
-  /** A held client may be dialled for. */
-  resume(): void;
-  /** Its endpoint leads back to this gateway: the connection, or the dial, is given up. */
-  onRevoked(error: GatewayError): void;
-}
-
-/** Where a client is held; see {@link LoopDetector.admit}. */
-export interface Hold {
-  /** The client needs no answer any more. */
-  leave(client: LoopClient): void;
-}
+import { type Hold, LoopCheck, type LoopClient, type Outcome } from "./loop-check.js";
 
 /** What {@link LoopDetector} needs. */
 export interface LoopDetectorOptions {

@@ -22,15 +22,15 @@ test.each([
   ["127.0.0.1", "::ffff:127.0.0.1", true],
   ["192.0.2.1", "0.0.0.0", false],
   ["2001:db8::1", "::", false],
-])("a connection to %s leads back to a listener on %s: %s", (target, listener, back) => {
-  expect(isSelfDial({ host: target, port: 23790 }, [{ host: listener, port: 23790 }])).toBe(back);
+])("a connection to %s reaches a listener on %s: %s", (target, listener, reaches) => {
+  expect(isSelfDial({ host: target, port: 23790 }, [{ host: listener, port: 23790 }])).toBe(reaches);
   expect(isSelfDial({ host: target, port: 2379 }, [{ host: listener, port: 23790 }])).toBe(false);
 });
 
-test.each(own)("the local address %s leads back to a wildcard listener", address => {
+test.each(own)("the local address %s reaches a wildcard listener", address => {
   expect(isSelfDial({ host: address, port: 1 }, [{ host: "::", port: 1 }])).toBe(true);
 });
 
-test("nothing leads back where nothing listens", () => {
+test("no address reaches a listener where none listens", () => {
   expect(isSelfDial({ host: "127.0.0.1", port: 1 }, [])).toBe(false);
 });

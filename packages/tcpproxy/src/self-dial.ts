@@ -1,12 +1,17 @@
 import { BlockList, isIPv4 } from "node:net";
-import { type Address, interfaceAddresses } from "@gw/interface";
+import { type Address, formatAddress, GatewayError, interfaceAddresses } from "@gw/interface";
 
 /**
- * Whether a connection to `target` would come back to a socket that listens on one of `listening`, also when
- * that is a wildcard address. Both are IP literals. Where interfaces cannot be listed, loopback alone is known.
+ * Whether a connection to `target` would reach a socket that listens on one of `listening`, also when that is a
+ * wildcard address. Both are IP literals. Where interfaces cannot be listed, only loopback addresses are known.
  */
 export function isSelfDial(target: Address, listening: readonly Address[]): boolean {
   return listening.some(({ host, port }) => port === target.port && reaches(plain(target.host), plain(host)));
+}
+
+/** The error of a dial that {@link isSelfDial} refuses. */
+export function selfDialError(target: Address): GatewayError {
+  return new GatewayError("self-loop", `dial ${formatAddress(target)}: that is this gateway itself`);
 }
 
 function reaches(target: string, listener: string): boolean {
@@ -26,7 +31,7 @@ function isLocal(address: string): boolean {
   return local.check(address, isIPv4(address) ? "ipv4" : "ipv6");
 }
 
-/** IPv4 addresses that are written as IPv6 (`::ffff:127.0.0.1`) become IPv4; zones are left out. */
+/** Without its zone; IPv4 addresses that are written as IPv6 (`::ffff:127.0.0.1`) become IPv4. */
 function plain(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   return mapped?.[1] ?? withoutZone(address);
