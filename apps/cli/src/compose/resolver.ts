@@ -52,9 +52,9 @@ export async function createNames(
     lookup: createSystemLookup({
       dns: system,
       absoluteDns: dns,
-      onRefused: (host, address) =>
+      onRejected: (host, address) =>
         onWarning(
-          `DNS says ${quote(address)} of ${quote(host)}: link-local, unspecified and multicast addresses are refused from DNS`,
+          `DNS says ${quote(address)} of ${quote(host)}: link-local, unspecified and multicast addresses are rejected from DNS`,
         ),
     }),
     dns,

@@ -1,31 +1,31 @@
 import { open, stat } from "node:fs/promises";
 
 /**
- * Reads a file as text when it is new or has changed (its time, size or inode did), and makes something of it. While a
- * file that was read once cannot be read, what was made of it holds on: files are replaced. Of a larger file the first
- * `maxBytes` count, up to the end of a line.
+ * Reads and parses a text file when it is new or has changed (its time, size or inode did). While a file that was read
+ * once cannot be read, its last content stays in use: perhaps it is being replaced. Of a larger file, the whole lines in
+ * the first `maxBytes` are read.
  *
- * @returns what was made; undefined while the file was never there
+ * @returns what `parse` returned; undefined as long as the file has never been read
  */
 export function changingFile<T>(
   path: string,
   maxBytes: number,
-  make: (text: string) => T,
+  parse: (text: string) => T,
 ): () => Promise<T | undefined> {
   let version: string | undefined;
-  let made: T | undefined;
+  let parsed: T | undefined;
   return async () => {
     try {
       const { mtimeMs, ctimeMs, size, ino } = await stat(path);
       const found = `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
       if (found !== version) {
-        made = make(await readStart(path, maxBytes));
+        parsed = parse(await readStart(path, maxBytes));
         version = found;
       }
     } catch {
-      // It is optional.
+      // The file is optional.
     }
-    return made;
+    return parsed;
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inOrderOfUse } from "./destination-order.js";
+import { sortDestinations } from "./destination-order.js";
 
 const nothing = { v4: false, global6: false, local6: false, loopback6: false };
 const dual = { v4: true, global6: true, local6: false, loopback6: true };
@@ -24,9 +24,9 @@ test.each([
   ["loopback of IPv4 alone", nothing, ["::1", "127.0.0.1"], ["127.0.0.1", "::1"]],
   ["several of a kind", dual, ["10.0.0.2", "10.0.0.1"], ["10.0.0.2", "10.0.0.1"]],
 ])("with %s", (_, own, addresses, ordered) => {
-  expect(inOrderOfUse(addresses, own)).toEqual(ordered);
+  expect(sortDestinations(addresses, own)).toEqual(ordered);
 });
 
 test("this machine's own addresses count where nothing else is said", () => {
-  expect(inOrderOfUse(["192.0.2.1", "127.0.0.1"])).toContain("127.0.0.1");
+  expect(sortDestinations(["192.0.2.1", "127.0.0.1"])).toContain("127.0.0.1");
 });

@@ -1,23 +1,23 @@
 import { BlockList, isIPv4 } from "node:net";
 import { interfaceAddresses } from "@gw/interface";
 
-/** The addresses of this machine, as far as the order of destinations depends on them. */
+/** Which kinds of addresses this machine has. */
 export interface OwnAddresses {
   /** IPv4, other than loopback. */
   readonly v4: boolean;
-  /** IPv6 that is valid everywhere. */
+  /** IPv6 with global scope. */
   readonly global6: boolean;
-  /** IPv6 of the own organization (fc00::/7). */
+  /** IPv6, unique local (fc00::/7). */
   readonly local6: boolean;
   /** `::1`. */
   readonly loopback6: boolean;
 }
 
 /**
- * Addresses with those first that can be reached from here, IPv6 before IPv4 among them: RFC 6724 in short (rules 1, 5
- * and 6, with one source address of each kind). Otherwise they stay in their order.
+ * Sorts addresses: reachable ones first, and IPv6 before IPv4 among them. A short form of RFC 6724 (rules 1, 5 and 6, with
+ * one source address of each kind); otherwise the order stays.
  */
-export function inOrderOfUse(
+export function sortDestinations(
   addresses: readonly string[],
   own: OwnAddresses = ownAddresses(),
 ): readonly string[] {
@@ -29,9 +29,9 @@ export function inOrderOfUse(
 }
 
 interface Rating {
-  /** There is a source address for it (rule 1). */
+  /** Whether there is a source address for it (rule 1). */
   readonly usable: boolean;
-  /** … of its own kind (rule 5). */
+  /** Whether that has the same kind (rule 5). */
   readonly matching: boolean;
   /** RFC 6724, 2.1 (rule 6). */
   readonly precedence: number;
@@ -48,7 +48,7 @@ function ratingOf(address: string, { v4, global6, local6, loopback6 }: OwnAddres
   return { usable: any6, matching: global6, precedence: 40 };
 }
 
-/** What this machine has now; everything, where interfaces cannot be listed. */
+/** The kinds that this machine has now; all, if interfaces cannot be listed. */
 function ownAddresses(): OwnAddresses {
   const all = interfaceAddresses();
   if (!all) return { v4: true, global6: true, local6: true, loopback6: true };

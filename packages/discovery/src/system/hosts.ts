@@ -2,20 +2,20 @@ import { isIP } from "node:net";
 import { isLinkLocal } from "@gw/interface";
 import { changingFile } from "./changing-file.js";
 
-/** Lists of blocked domains have a few MiB. */
+/** Some use the file to block domains; such lists have a few MiB. */
 const maxBytes = 16 * 1024 * 1024;
-/** As many as one name may have; more are of no use to anybody. */
+/** How many addresses of one name are used. */
 const maxAddresses = 64;
 
-/** Where the platform has its file of hosts. */
+/** The platform's hosts file. */
 const hostsPath: string =
   process.platform === "win32"
     ? `${process.env["SystemRoot"] ?? "C:\\Windows"}\\System32\\drivers\\etc\\hosts`
     : "/etc/hosts";
 
 /**
- * Follows a file of hosts, hosts(5): the function returned tells the addresses of a name in it. The text is kept, not
- * an index: most files are short, and those that are not are mostly about names that nobody asks for.
+ * Follows a hosts file, hosts(5): the function returned looks up the addresses of a name in it. It searches the text
+ * without an index: most files are short, and long ones mostly list names that are never looked up.
  */
 export function followHosts(path: string = hostsPath): (name: string) => Promise<readonly string[]> {
   const read = changingFile(path, maxBytes, text => lowerCase(text));
@@ -23,9 +23,9 @@ export function followHosts(path: string = hostsPath): (name: string) => Promise
 }
 
 /**
- * The addresses that `text`, a file of hosts in lower case, has for a name or alias, in its order and each once. The
- * name is compared without regard to case and to a trailing dot on either side. Lines that do not begin with an IP
- * address say nothing, and neither does a link-local address without a zone, which nobody could connect to.
+ * The addresses that `text`, a hosts file in lower case, has for a name or alias, in its order and each once. Names are
+ * compared ignoring case and a trailing dot. Lines that do not begin with an IP address are ignored, and so are link-local
+ * addresses without a zone, to which no socket can connect.
  */
 export function hostAddresses(text: string, name: string): readonly string[] {
   const wanted = withoutDot(lowerCase(name));

@@ -12,29 +12,29 @@ import {
 import { isRefusedFromDns } from "../address-scope.js";
 import type { DnsClient } from "../dns/client.js";
 import { createDnsClient } from "../dns/create-client.js";
-import { inOrderOfUse } from "./destination-order.js";
+import { sortDestinations } from "./destination-order.js";
 import { followHosts } from "./hosts.js";
 import { followNsswitch, type NameSource } from "./nsswitch.js";
-import { takingTurns } from "./time-slices.js";
+import { createTimeSlices } from "./time-slices.js";
 
 /** Options of {@link createSystemLookup}. */
 export interface SystemLookupOptions {
-  /** Who asks DNS for names without a trailing dot; called when DNS is asked. @default one createDnsClient() */
+  /** The client for names without a trailing dot; called for each look-up in DNS. @default one createDnsClient() */
   readonly dns?: (() => DnsClient) | undefined;
-  /** Who asks DNS for absolute names, as targets of SRV records are. @default dns */
+  /** The client for absolute names, such as targets of SRV records. @default dns */
   readonly absoluteDns?: (() => DnsClient) | undefined;
   /**
-   * DNS says `address` of `host`, which is refused: it is link-local, unspecified or a multicast address. Called once for
-   * each address of a host.
+   * DNS has `address` for `host`, which is rejected: it is a link-local, unspecified or multicast address. Called once
+   * for each address of a host.
    */
-  readonly onRefused?: ((host: string, address: string) => void) | undefined;
+  readonly onRejected?: ((host: string, address: string) => void) | undefined;
   /** hosts(5). @default the platform's */
   readonly hosts?: string | undefined;
-  /** nsswitch.conf(5), which holds on Linux. @default "/etc/nsswitch.conf" */
+  /** nsswitch.conf(5), used on Linux only. @default "/etc/nsswitch.conf" */
   readonly nsswitch?: string | undefined;
-  /** How long one look-up may take, in milliseconds. @default 10000 */
+  /** The timeout of one look-up, in milliseconds. @default 10000 */
   readonly timeoutMs?: number | undefined;
-  /** What resolves names where only the system can. @default getaddrinfo of `@gw/interface` */
+  /** Resolves names that only the system can look up. @default getaddrinfo of `@gw/interface` */
   readonly getaddrinfo?: Getaddrinfo | undefined;
   /** @default process.platform */
   readonly platform?: NodeJS.Platform | undefined;
@@ -46,44 +46,44 @@ export interface SystemLookupOptions {
 export interface HostAddresses {
   /** Best first; never empty. A link-local one has a zone. */
   readonly addresses: readonly string[];
-  /** For how long they hold, in milliseconds, where that is known. */
+  /** How long they are valid, in milliseconds, if that is known. */
   readonly ttlMs?: number;
 }
 
 /**
  * Resolves the name of a host.
  *
- * @param options.fresh what is remembered does not do, if it is older than a second
+ * @param options.fresh looks remembered addresses up again if they are older than a second
  * @throws {GatewayError} `name-not-resolved` if the host has no address; `timed-out`; `out-of-resources`;
- *   `unreachable` for an address whose zone is no interface of this machine
+ *   `unreachable` for an address whose zone is not an interface of this machine
  */
 export type SystemLookup = (host: string, options?: { readonly fresh?: boolean }) => Promise<HostAddresses>;
 
-/** Names that are asked of DNS at a time, with a descriptor for each of their two families. */
-const namesAtOnce = 16;
-/** Names that wait for their turn. */
+/** How many names are looked up in DNS at the same time, each with a file descriptor for each of its two families. */
+const concurrency = 16;
+/** How many more names may wait. */
 const maxWaiting = 2_000;
-/** Refused addresses that are told. */
-const maxTold = 1_000;
-/** While others wait, a name that DNS does not answer for is given up after this time, and asked for again later. */
+/** How many rejected addresses are reported. */
+const maxReported = 1_000;
+/** While others wait, a look-up without an answer is aborted after this time, and repeated later. In milliseconds. */
 const sliceMs = 150;
-/** A file costs little to look at; it may change at any time. */
+/** A file is cheap to read, and may change at any time. In milliseconds. */
 const hostsTtlMs = 1_000;
-/** How long the system alone is waited for, before DNS is asked as well. */
+/** How long to wait for `getaddrinfo` before DNS is queried as well, in milliseconds. */
 const headStartMs = 2_000;
 const defaultTimeoutMs = 10_000;
 
 /**
- * Looks hosts up as the system does, but so that names which cannot be resolved never hold back others:
+ * Looks up hosts as the system does, but names that cannot be resolved never delay others:
  *
- * 1. `localhost` and what ends in `.localhost` is this machine, unless the file of hosts says where (RFC 6761).
- * 2. The file of hosts, for all names: absolute ones (with a trailing dot) too.
+ * 1. `localhost` and names that end in `.localhost` are this machine, unless the hosts file has them (RFC 6761).
+ * 2. The hosts file, for all names, also absolute ones (with a trailing dot).
  * 3. Absolute names: DNS.
- * 4. Other names on Linux, where the name service switch has `files` and `dns` alone: DNS, with the search list.
- * 5. Elsewhere `getaddrinfo`, a few at a time. If that takes longer than two seconds DNS is asked as well, and counts
- *    if it has addresses.
+ * 4. Other names on Linux, if the name service switch has only `files` and `dns`: DNS, with the search list.
+ * 5. Otherwise `getaddrinfo`, a few at a time. If that takes longer than two seconds DNS is queried as well, and its
+ *    addresses are used if there are any.
  *
- * Of what DNS says, link-local, unspecified and multicast addresses are refused; in the file of hosts they count.
+ * Link-local, unspecified and multicast addresses are rejected from DNS, but accepted from the hosts file.
  */
 export function createSystemLookup(options: SystemLookupOptions = {}): SystemLookup {
   const { timeoutMs = defaultTimeoutMs, clock = systemClock, platform = process.platform } = options;
@@ -93,12 +93,12 @@ export function createSystemLookup(options: SystemLookupOptions = {}): SystemLoo
   const absoluteDns = options.absoluteDns ?? dns;
   const hosts = followHosts(options.hosts);
   const nsswitch = followNsswitch(options.nsswitch);
-  const inTurn = takingTurns({ atOnce: namesAtOnce, maxWaiting, sliceMs, clock });
+  const inSlices = createTimeSlices({ concurrency, maxWaiting, sliceMs, clock });
 
   const fromFile = async (name: string): Promise<HostAddresses | undefined> => {
     const found = await hosts(name);
     const addresses = found.length === 0 && isLocalhost(name) ? ["::1", "127.0.0.1"] : found;
-    return addresses.length > 0 ? { addresses: inOrderOfUse(addresses), ttlMs: hostsTtlMs } : undefined;
+    return addresses.length > 0 ? { addresses: sortDestinations(addresses), ttlMs: hostsTtlMs } : undefined;
   };
   const fromDns = async (
     host: string,
@@ -106,39 +106,39 @@ export function createSystemLookup(options: SystemLookupOptions = {}): SystemLoo
     signal: AbortSignal,
   ): Promise<HostAddresses | undefined> => {
     const client = host.endsWith(".") ? absoluteDns() : dns();
-    const { addresses: found, ttlMs } = await inTurn(
-      turn => client.addresses(host, { signal: turn, fresh }),
+    const { addresses: found, ttlMs } = await inSlices(
+      slice => client.addresses(host, { signal: slice, fresh }),
       signal,
     );
     const addresses = permitted(host, found);
-    return addresses.length > 0 ? { addresses: inOrderOfUse(addresses), ttlMs } : undefined;
+    return addresses.length > 0 ? { addresses: sortDestinations(addresses), ttlMs } : undefined;
   };
-  const told = new Set<string>();
-  /** What is at a link-local address depends on who asks: DNS must not choose among the services that are there. */
+  const reported = new Set<string>();
+  /** A link-local address means another host on each machine, so DNS must not choose it. */
   const permitted = (host: string, found: readonly string[]): readonly string[] => {
-    const refused = found.filter(isRefusedFromDns);
-    for (const address of refused) {
-      if (told.has(`${host} ${address}`) || told.size >= maxTold) continue;
-      told.add(`${host} ${address}`);
-      options.onRefused?.(host, address);
+    const rejected = found.filter(isRefusedFromDns);
+    for (const address of rejected) {
+      if (reported.has(`${host} ${address}`) || reported.size >= maxReported) continue;
+      reported.add(`${host} ${address}`);
+      options.onRejected?.(host, address);
     }
-    if (refused.length === 0) return found;
-    if (refused.length === found.length)
+    if (rejected.length === 0) return found;
+    if (rejected.length === found.length)
       throw new GatewayError(
         "name-not-resolved",
-        `${quote(host)} leads to ${refused.slice(0, 3).join(", ")}, which is refused from DNS; if it is meant, list the address itself`,
+        `${quote(host)} resolves to ${rejected.slice(0, 3).join(", ")}, which is rejected from DNS; to use it, list the address itself`,
       );
     return found.filter(address => !isRefusedFromDns(address));
   };
   const fromSources = async (
     host: string,
     sources: readonly NameSource[],
-    ask: { readonly [source in NameSource["source"]]: () => Promise<HostAddresses | undefined> },
+    lookUps: { readonly [source in NameSource["source"]]: () => Promise<HostAddresses | undefined> },
   ): Promise<HostAddresses> => {
     let failure: unknown;
     for (const { source, endsWhenUnknown, endsWhenFailing } of sources) {
       try {
-        const found = await ask[source]();
+        const found = await lookUps[source]();
         if (found) return found;
         if (endsWhenUnknown) break;
       } catch (error) {
@@ -148,9 +148,9 @@ export function createSystemLookup(options: SystemLookupOptions = {}): SystemLoo
     }
     throw failure ?? new GatewayError("name-not-resolved", `${quote(host)} has no address`);
   };
-  /** The system, and DNS as well where that is slow: the first that has addresses, or why the system has none. */
+  /** `getaddrinfo`, and DNS as well if that is slow: the first addresses, or why `getaddrinfo` has none. */
   const fromSystem = async (host: string, fresh: boolean, signal: AbortSignal): Promise<HostAddresses> => {
-    const asked = getaddrinfo(host).then(addresses => {
+    const system = getaddrinfo(host).then(addresses => {
       if (addresses.length > 0) return { addresses };
       throw new GatewayError("name-not-resolved", `${quote(host)} has no address`);
     });
@@ -161,26 +161,26 @@ export function createSystemLookup(options: SystemLookupOptions = {}): SystemLoo
           () => {},
         );
       });
-      asked.finally(cancel).then(resolve, reject);
+      system.finally(cancel).then(resolve, reject);
     });
   };
   const lookUp = async (host: string, fresh: boolean, signal: AbortSignal): Promise<HostAddresses> => {
     const local = await fromFile(host);
-    const askDns = (): Promise<HostAddresses | undefined> => fromDns(host, fresh, signal);
-    const ask = { files: async () => local, dns: askDns };
-    if (host.endsWith(".") || isLocalhost(host)) return fromSources(host, absoluteSources, ask);
+    const inDns = (): Promise<HostAddresses | undefined> => fromDns(host, fresh, signal);
+    const lookUps = { files: async () => local, dns: inDns };
+    if (host.endsWith(".") || isLocalhost(host)) return fromSources(host, absoluteSources, lookUps);
     const sources = platform === "linux" ? await nsswitch(host) : undefined;
-    if (sources) return fromSources(host, sources, ask);
+    if (sources) return fromSources(host, sources, lookUps);
     return local ?? fromSystem(host, fresh, signal);
   };
 
   return async (host, { fresh = false } = {}) => {
     if (isIP(host)) return { addresses: [withLocalZone(host)] };
     const late = new AbortController();
-    const doing = `look up ${quote(host)}`;
+    const operation = `look up ${quote(host)}`;
     return new Promise<HostAddresses>((resolve, reject) => {
       const cancel = startTimeout(clock, timeoutMs, () => {
-        const error = new GatewayError("timed-out", `${doing}: no answer within ${timeoutMs} ms`);
+        const error = new GatewayError("timed-out", `${operation}: no answer within ${timeoutMs} ms`);
         reject(error);
         late.abort(error);
       });
@@ -193,7 +193,7 @@ export function createSystemLookup(options: SystemLookupOptions = {}): SystemLoo
           addresses: usableHere(addresses),
           ...(ttlMs !== undefined && { ttlMs }),
         }))
-        .then(resolve, error => reject(GatewayError.from(error, doing)));
+        .then(resolve, error => reject(GatewayError.from(error, operation)));
     });
   };
 }
@@ -208,7 +208,7 @@ function isLocalhost(name: string): boolean {
   return /(?:^|\.)localhost\.?$/i.test(name);
 }
 
-/** Those that sockets of this machine can take now. @throws {GatewayError} why none is */
+/** Those that sockets of this machine can use now. @throws {GatewayError} why there are none */
 function usableHere(addresses: readonly string[]): readonly string[] {
   let failure: unknown;
   const usable = addresses.flatMap(address => {

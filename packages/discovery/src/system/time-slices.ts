@@ -1,87 +1,88 @@
 import { type Clock, GatewayError } from "@gw/interface";
 
-/** How work takes turns. */
-export interface TurnsOptions {
-  /** How many run at a time. */
-  readonly atOnce: number;
-  /** How many may wait; more are refused. */
+/** Options of {@link createTimeSlices}. */
+export interface TimeSlicesOptions {
+  /** How many tasks run at the same time. */
+  readonly concurrency: number;
+  /** How many more tasks may wait; others are rejected. */
   readonly maxWaiting: number;
-  /** The first turn, in milliseconds; each further one is twice as long. */
+  /** The first slice, in milliseconds; each further one is twice as long. */
   readonly sliceMs: number;
   readonly clock: Clock;
 }
 
-/** One piece of work, which may take several turns. */
-interface Turn {
-  readonly work: (signal: AbortSignal) => Promise<void>;
+/** One task, which may need several slices. */
+interface Task {
+  readonly run: (signal: AbortSignal) => Promise<void>;
   sliceMs: number;
   startedAt: number;
   abort: AbortController;
 }
 
 /**
- * Runs work that can be given up and begun again, a few at a time. While others wait, what has had its turn is given
- * up and waits for another, twice as long: so work that hangs holds nothing back for longer than a turn.
+ * Runs tasks that can be aborted and repeated, a few at a time. While others wait, a task that has used up its time slice
+ * is aborted and waits for another, twice as long: so a task that hangs delays others by no more than a slice.
  *
- * The work rejects when its signal is aborted. Its result is that of its last turn.
+ * A task must reject when its signal is aborted. Its result is that of its last slice.
  */
-export function takingTurns({
-  atOnce,
+export function createTimeSlices({
+  concurrency,
   maxWaiting,
   sliceMs,
   clock,
-}: TurnsOptions): <T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal) => Promise<T> {
-  const running = new Set<Turn>();
-  /** Those with the shortest turn first, then in the order of their arrival. */
-  const waiting: Turn[] = [];
+}: TimeSlicesOptions): <T>(task: (signal: AbortSignal) => Promise<T>, signal: AbortSignal) => Promise<T> {
+  const running = new Set<Task>();
+  /** Those with the shortest slice first, then in the order of their arrival. */
+  const waiting: Task[] = [];
   let cancelTimer = (): void => {};
 
-  const enqueue = (turn: Turn): void => {
-    const later = waiting.findIndex(other => other.sliceMs > turn.sliceMs);
-    waiting.splice(later < 0 ? waiting.length : later, 0, turn);
+  const enqueue = (task: Task): void => {
+    const index = waiting.findIndex(other => other.sliceMs > task.sliceMs);
+    waiting.splice(index < 0 ? waiting.length : index, 0, task);
   };
-  const start = (turn: Turn): void => {
-    turn.startedAt = clock.now();
-    turn.abort = new AbortController();
-    running.add(turn);
-    void turn.work(turn.abort.signal).then(() => {
-      running.delete(turn);
+  const start = (task: Task): void => {
+    task.startedAt = clock.now();
+    task.abort = new AbortController();
+    running.add(task);
+    void task.run(task.abort.signal).then(() => {
+      running.delete(task);
       schedule();
     });
   };
-  /** Lets in who can be, and gives up who has had a turn, now or when that will be. */
+  /** Starts tasks, and aborts one that has used up its slice, now or when that will be. */
   const schedule = (): void => {
     cancelTimer();
     cancelTimer = () => {};
-    for (let turn = running.size < atOnce ? waiting.shift() : undefined; turn; ) {
-      start(turn);
-      turn = running.size < atOnce ? waiting.shift() : undefined;
+    while (running.size < concurrency) {
+      const task = waiting.shift();
+      if (!task) return;
+      start(task);
     }
     const [next] = waiting;
     if (!next) return;
-    const overAt = (turn: Turn): number => turn.startedAt + Math.min(turn.sliceMs, next.sliceMs);
-    const first = [...running].reduce((one, other) => (overAt(other) < overAt(one) ? other : one));
-    const waitMs = overAt(first) - clock.now();
+    const endOf = (task: Task): number => task.startedAt + Math.min(task.sliceMs, next.sliceMs);
+    const first = [...running].reduce((one, other) => (endOf(other) < endOf(one) ? other : one));
+    const waitMs = endOf(first) - clock.now();
     if (waitMs > 0) cancelTimer = clock.after(waitMs, schedule);
-    else if (!first.abort.signal.aborted) first.abort.abort(over);
+    else if (!first.abort.signal.aborted) first.abort.abort(sliceEnded);
   };
 
-  return (work, signal) =>
+  return (run, signal) =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       if (waiting.length >= maxWaiting)
         return reject(new GatewayError("out-of-resources", `${maxWaiting} look-ups wait already`));
-      const turn: Turn = {
+      const task: Task = {
         sliceMs,
         startedAt: 0,
         abort: new AbortController(),
-        work: async turnSignal => {
+        run: async sliceSignal => {
           try {
-            resolve(await work(turnSignal));
+            resolve(await run(sliceSignal));
           } catch (error) {
-            if (turnSignal.reason !== over || signal.aborted) return done(() => reject(error));
-            turn.sliceMs *= 2;
-            enqueue(turn);
+            if (sliceSignal.reason !== sliceEnded || signal.aborted) return done(() => reject(error));
+            task.sliceMs *= 2;
+            enqueue(task);
             return;
           }
           done(() => {});
@@ -92,16 +93,16 @@ export function takingTurns({
         conclude();
       };
       const onAbort = (): void => {
-        const at = waiting.indexOf(turn);
-        if (at >= 0) waiting.splice(at, 1);
-        turn.abort.abort(signal.reason);
+        const index = waiting.indexOf(task);
+        if (index >= 0) waiting.splice(index, 1);
+        task.abort.abort(signal.reason);
         done(() => reject(signal.reason));
       };
       signal.addEventListener("abort", onAbort);
-      enqueue(turn);
+      enqueue(task);
       schedule();
     });
 }
 
-/** Why a turn ended before its work. */
-const over: unique symbol = Symbol("the turn is over");
+/** The reason of the abort when a slice ends. */
+const sliceEnded: unique symbol = Symbol("the time slice ended");
