@@ -3,13 +3,19 @@
  *
  * @packageDocumentation
  */
-export type { DrainPolicy } from "./farewell.js";
-export { first } from "./first.js";
-export { leastConnections } from "./least-connections.js";
-export { createPool, type EndpointPool, type PoolChange, type PoolOptions, poolDefaults } from "./pool.js";
-export { type RandomOptions, random } from "./random.js";
-export { roundRobin } from "./round-robin.js";
-export { stickyRandom } from "./sticky-random.js";
-export { type TwoChoicesOptions, twoChoices, twoChoicesDefaults } from "./two-choices.js";
-export { weightedRandom } from "./weighted-random.js";
-export { weightedRoundRobin } from "./weighted-round-robin.js";
+export { first } from "./policies/first.js";
+export { leastConnections } from "./policies/least-connections.js";
+export { type RandomOptions, random } from "./policies/random.js";
+export { roundRobin } from "./policies/round-robin.js";
+export { stickyRandom } from "./policies/sticky-random.js";
+export { type TwoChoicesOptions, twoChoices, twoChoicesDefaults } from "./policies/two-choices.js";
+export { weightedRandom } from "./policies/weighted-random.js";
+export { weightedRoundRobin } from "./policies/weighted-round-robin.js";
+export type { DrainPolicy } from "./pool/drain.js";
+export {
+  createPool,
+  type EndpointPool,
+  type PoolChange,
+  type PoolOptions,
+  poolDefaults,
+} from "./pool/options.js";
