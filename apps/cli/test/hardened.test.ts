@@ -84,7 +84,7 @@ describe.skipIf(skip)("gw serves", () => {
         { env: { LD_PRELOAD: fewThreads, GW_TEST_THREADS: threads } },
       );
       expect(await gw.logged(/ready/)).toMatchObject({ relay: "js" });
-      const warnings = gw.log.filter(({ msg }) => msg === "the native relay cannot be used");
+      const warnings = gw.log.filter(({ msg }) => msg === "relay fallback");
       expect(warnings).toMatchObject([{ level: "warn", why: expect.stringContaining("EAGAIN") }]);
       await expectEcho(gw);
     }

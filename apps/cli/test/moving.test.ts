@@ -1,4 +1,4 @@
-// Connections that are closed so that they are made anew elsewhere.
+// Connections that are closed so that clients reconnect.
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { connectTo, echo, type Gw, outcome, startBackend, startGw } from "@gw/testing";
@@ -17,7 +17,7 @@ test("a connection that has reached its age is reset, and the log says why", asy
   await using gw = await startGw([`--endpoints=${endpoint}`, "--max-connection-age=500ms"]);
   const client = await establish(gw);
   expect(await outcome(client)).toMatchObject({ end: "ECONNRESET" });
-  expect(await gw.logged(/so that they are made anew/)).toMatchObject({
+  expect(await gw.logged(/recycling connections/)).toMatchObject({
     endpoint,
     connections: 1,
     why: "they are older than --max-connection-age",
@@ -28,7 +28,7 @@ test("a connection that has reached its age is reset, and the log says why", asy
   });
 });
 
-test("connections are moved to an endpoint that is back, and stay with the others otherwise", async () => {
+test("connections are moved to an endpoint that is up again, and stay with the others otherwise", async () => {
   await using busy = await startBackend(echo);
   await using away = await startBackend(echo);
   await away.stop();
@@ -42,9 +42,9 @@ test("connections are moved to an endpoint that is back, and stay with the other
   const clients = await Promise.all(Array.from({ length: 10 }, () => establish(gw)));
   const ends = clients.map(client => outcome(client));
   await away.listenAgain();
-  await gw.logged(/endpoint is back/);
+  await gw.logged(/endpoint up/);
   await Promise.race(ends);
-  expect(await gw.logged(/so that they are made anew/)).toMatchObject({
+  expect(await gw.logged(/recycling connections/)).toMatchObject({
     endpoint: `127.0.0.1:${busy.port}`,
     connections: 1,
     why: "other endpoints carry too few",

@@ -60,7 +60,7 @@ describe.skipIf(process.platform !== "linux")("from the first line of the progra
     ]);
     while (!handlesHangup(gw.pid)) await new Promise(setImmediate);
     gw.kill("SIGHUP");
-    await gw.printed(/looking everything up again/);
+    await gw.printed(/reloading/);
     await gw.printed(/ready to proxy/);
     gw.kill();
     expect(await gw.exit).toMatchObject({ code: 0 });
@@ -80,7 +80,7 @@ test("warnings of Node are lines of the log", async () => {
   await using backend = await startBackend(echo);
   await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`, `--selector=${selector}`]);
   (await connectTo(gw.port)).destroy();
-  expect(await gw.logged(/node warning/)).toMatchObject({
+  expect(await gw.logged(/^warning$/)).toMatchObject({
     level: "warn",
     warning: "DeprecationWarning",
     why: "made up",
@@ -112,7 +112,7 @@ test.each([
   const { code, stderr } = await gw.exit;
   expect(code).toBe(1);
   const lines = stderr.trim().split("\n");
-  const last = JSON.parse(lines.find(line => line.includes("unexpected error, ending")) ?? "{}");
+  const last = JSON.parse(lines.find(line => line.includes("fatal error")) ?? "{}");
   expect(last).toMatchObject({ level: "error", why: "no luck" });
   expect(lines.filter(line => !line.startsWith("{"))).toEqual([]);
   expect(last.stack).toEqual(stack);

@@ -68,8 +68,8 @@ describe.skipIf(missing("openssl", "etcd", "etcdctl"))(
         "--listen-addr=127.0.0.1:0",
       ];
       await using gw = startProgram(process.execPath, [bin, "--log-format=json", ...flags, ...client]);
-      await gw.printed(/"level":"error"[^\n]*endpoints cannot be looked up/);
-      expect(gw.output).toContain("endpoint refused");
+      await gw.printed(/"level":"error"[^\n]*discovery failed/);
+      expect(gw.output).toContain("endpoint rejected");
       expect(gw.output).not.toContain("ready to proxy");
       gw.kill();
       expect(await gw.exit).toMatchObject({ code: 0 });

@@ -85,10 +85,10 @@ describe.skipIf(missing("socat"))("an endpoint behind a forwarder", () => {
       const endpoints = `--endpoints=127.0.0.1:${forwarder.port},127.0.0.1:${member.port}`;
       await using gw = await startGw([endpoints, `--relay=${relay}`, `--health-check=${how}`, ...common]);
       expect(await unserved(gw, 100)).toBeLessThanOrEqual(most);
-      expect(await gw.logged(/endpoint set aside/)).toMatchObject({
+      expect(await gw.logged(/endpoint down/)).toMatchObject({
         endpoint: `127.0.0.1:${forwarder.port}`,
       });
-      expect(gw.log.filter(({ msg }) => msg === "endpoint is back")).toEqual([]);
+      expect(gw.log.filter(({ msg }) => msg === "endpoint up")).toEqual([]);
     },
   );
 
@@ -102,7 +102,7 @@ describe.skipIf(missing("socat"))("an endpoint behind a forwarder", () => {
       expect(await unserved(gw, 10)).toBe(0);
       await behind[Symbol.asyncDispose]();
       expect(await unserved(gw, 100)).toBeLessThanOrEqual(most);
-      await gw.logged(/endpoint set aside/);
+      await gw.logged(/endpoint down/);
     } finally {
       await behind[Symbol.asyncDispose]();
     }
@@ -116,10 +116,10 @@ describe.skipIf(missing("socat"))("an endpoint behind a forwarder", () => {
     const quick = ["--selector=round-robin", "--retry-delay=200ms", "--max-retry-delay=200ms"];
     await using gw = await startGw([endpoints, "--health-check=off", ...quick]);
     expect(await unserved(gw, 20)).toBeLessThanOrEqual(most);
-    await gw.logged(/endpoint still fails/);
-    expect(gw.log.filter(({ msg }) => msg === "endpoint is back")).toEqual([]);
+    await gw.logged(/endpoint still down/);
+    expect(gw.log.filter(({ msg }) => msg === "endpoint up")).toEqual([]);
     await using _behind = await startAnswering(target);
-    await gw.logged(/endpoint is back/);
+    await gw.logged(/endpoint up/);
     expect(await unserved(gw, 10)).toBe(0);
   });
 });
@@ -154,14 +154,14 @@ describe.each(["js", "native"])("with the %s relay and without health checks", r
     await using mute = await startBackend(socket => void socket.end());
     await using gw = await start([mute]);
     expect(await unserved(gw, 10)).toBe(10);
-    expect(gw.log.filter(({ msg }) => msg === "endpoint set aside")).toEqual([]);
+    expect(gw.log.filter(({ msg }) => msg === "endpoint down")).toEqual([]);
   });
 
   test("clients that leave first say nothing about an endpoint", async () => {
     await using quiet = await startBackend(socket => socket.on("end", () => socket.end()).resume());
     await using gw = await start([quiet, await startAnswering()]);
     await clientsLeave(gw, quiet, 10);
-    expect(gw.log.filter(({ msg }) => msg === "endpoint set aside")).toEqual([]);
+    expect(gw.log.filter(({ msg }) => msg === "endpoint down")).toEqual([]);
   });
 });
 

@@ -63,7 +63,7 @@ describe.skipIf(noIsolation() || missing("socat"))("a link-local address", () =>
   test("whose interface is not there yet is waited for, and the log says so", async () => {
     const flags = ["--endpoints=[fe80::10%later]:7001,127.0.0.1:1", "--health-check=off"];
     await using gw = await startGw(flags, { within: machine.within });
-    expect(await gw.logged(/cannot be resolved yet/)).toMatchObject({
+    expect(await gw.logged(/endpoint unresolved/)).toMatchObject({
       endpoint: "[fe80::10%later]:7001",
       why: expect.stringContaining('no interface "later"'),
     });

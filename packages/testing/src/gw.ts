@@ -18,8 +18,8 @@ export interface Gw extends Program {
   readonly port: number;
   /** All lines of its log so far. */
   readonly log: readonly LogLine[];
-  /** Resolves with the first line, past or future, whose message matches. */
-  logged(message: RegExp): Promise<LogLine>;
+  /** Resolves with the first line, past or future, whose message matches, and that has these fields. */
+  logged(message: RegExp, fields?: { readonly [field: string]: string }): Promise<LogLine>;
 }
 
 /** Options of {@link startGw}. */
@@ -62,12 +62,14 @@ export async function startGw(args: readonly string[], options: GwOptions = {}):
     port: { value: Number(address.slice(address.lastIndexOf(":") + 1)) },
     log: { get: log },
     logged: {
-      value: async (message: RegExp) => {
+      value: async (message: RegExp, fields: { readonly [field: string]: string } = {}) => {
+        const matches = (line: LogLine): boolean =>
+          message.test(line.msg) && Object.entries(fields).every(([name, value]) => line[name] === value);
         for (;;) {
           const { running } = program;
           // What it printed last comes later than its end.
           if (!running) await program.exit;
-          const found = log().find(line => message.test(line.msg));
+          const found = log().find(matches);
           if (found) return found;
           if (!running) throw new Error(`gw ended without logging ${message}:\n${program.output}`);
           await once(program.child, "printed");

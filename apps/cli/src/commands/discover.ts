@@ -43,7 +43,7 @@ export async function discover(
   };
   const sources = await createSources(flags, {
     observer,
-    onWarning: why => warnings.add(why),
+    warn: (_, why) => warnings.add(why),
     dial: (endpoint, signal) => dialer.dial(endpoint, { signal }),
     ...(healthChecked !== undefined && { healthChecked }),
   });

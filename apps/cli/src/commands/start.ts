@@ -1,6 +1,5 @@
-import { formatAddress, GatewayError, messageOf, systemClock } from "@gw/interface";
+import { formatAddress, GatewayError, messageOf } from "@gw/interface";
 import { keepAliveMs } from "@gw/tcpproxy";
-import type { Logger } from "pino";
 import { type Gateway, startGateway } from "../compose/gateway.js";
 import { createHealth } from "../compose/health.js";
 import { chooseRelay } from "../compose/relay.js";
@@ -11,9 +10,8 @@ import { defaultListen, startDefaults } from "../flags/connections.js";
 import { refuseInVain, refusePoolContradictions } from "../flags/contradictions.js";
 import { formatDuration } from "../flags/duration.js";
 import { unknownVariables } from "../flags/environment.js";
-import { openLog } from "../log/log.js";
-import { logObserver, namesOf, sometimes } from "../log/observer.js";
-import { logProcessEvents } from "../log/process-events.js";
+import { type EventLog, openEventLog } from "../log/event-log.js";
+import { logObserver, namesOf } from "../log/observer.js";
 import { onHangup } from "../process/events.js";
 import { serviceManager } from "../process/service-manager.js";
 import { type StopSignals, stopSignals } from "../process/stop-signals.js";
@@ -25,10 +23,9 @@ import { type StopSignals, stopSignals } from "../process/stop-signals.js";
  */
 export async function start(flags: StartFlags): Promise<void> {
   const stop = stopSignals({ hangup: false });
-  const { log, flushed } = await openLog(flags.logLevel ?? startDefaults.logLevel, flags.logFormat);
-  logProcessEvents(log, flushed);
+  const { log, flushed } = await openEventLog(flags.logLevel ?? startDefaults.logLevel, flags.logFormat);
   // What others' code (a selector) leaves behind must not end the service.
-  process.on("unhandledRejection", error => log.error({ why: messageOf(error) }, "unexpected"));
+  process.on("unhandledRejection", error => log.write("unexpected error", { why: messageOf(error) }));
   try {
     warnOfUnknownVariables(log);
     const hangups = followHangups(log);
@@ -40,9 +37,6 @@ export async function start(flags: StartFlags): Promise<void> {
   }
 }
 
-/** How many names that cannot be resolved, or can be again, are logged in a minute. */
-const mostNames = 100;
-
 /** A gateway that runs, and what can be said to it. */
 interface Running {
   readonly gateway: Gateway;
@@ -51,7 +45,7 @@ interface Running {
   readonly relay: string;
 }
 
-async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Promise<Running> {
+async function assemble(flags: StartFlags, log: EventLog, signal: AbortSignal): Promise<Running> {
   refusePoolContradictions(flags);
   const observer = logObserver(log);
   const selector = flags.selector ?? defaultSelector;
@@ -59,11 +53,9 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
   if (flags.rebalance !== undefined && flags.rebalance > 0) refuseInVain(policy);
   const relay = await chooseRelay(flags.relay, {
     threads: flags.relayThreads,
-    onFallback: why => log.warn({ relay: "js", why }, "the native relay cannot be used"),
+    onFallback: why => log.write("relay fallback", { relay: "js", why }),
   });
   const made: { sources?: Sources } = {};
-  // DNS can name as many endpoints as it likes.
-  const [unresolved, resolved] = [sometimes(systemClock, mostNames), sometimes(systemClock, mostNames)];
   const gateway = await startGateway(
     {
       relay,
@@ -78,11 +70,14 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
       },
       listen: flags.listen ?? defaultListen,
       sources: async dial => {
-        const onWarning = (why: string): void => log.warn({ why }, "credentials");
         const healthChecked = flags.healthCheck !== "off" && flags.healthCheck !== "tcp";
-        made.sources = await createSources(flags, { observer, dial, onWarning, healthChecked });
-        for (const endpoint of made.sources.duplicates)
-          log.warn({ endpoint }, "endpoint given more than once: the first holds");
+        made.sources = await createSources(flags, {
+          observer,
+          dial,
+          warn: (event, why) => log.write(event, { why }),
+          healthChecked,
+        });
+        for (const endpoint of made.sources.duplicates) log.write("endpoint duplicated", { endpoint });
         return made.sources;
       },
       health: (dial, { serverNames = [] }) =>
@@ -91,7 +86,7 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
           serverNames,
           tls: () => made.sources?.tls ?? {},
           observer,
-          onFailure: error => log.error({ why: error.detail }, "health checks do not work"),
+          onFailure: error => log.write("health checks unavailable", { why: error.detail }),
         }),
       pool: {
         selector: policy.selector,
@@ -109,17 +104,9 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
       maxConnections: flags.maxConnections,
       maxAttempts: flags.maxConnectAttempts,
       observer,
-      onUnresolved: (endpoint, error) => {
-        unresolved(before =>
-          log.warn(
-            { endpoint: formatAddress(endpoint), why: error.detail, ...before },
-            "endpoint cannot be resolved yet",
-          ),
-        );
-      },
-      onResolved: endpoint => {
-        resolved(before => log.info({ endpoint: formatAddress(endpoint), ...before }, "endpoint resolved"));
-      },
+      onUnresolved: (endpoint, error) =>
+        log.write("endpoint unresolved", { endpoint: formatAddress(endpoint), why: error.detail }),
+      onResolved: endpoint => log.write("endpoint resolved", { endpoint: formatAddress(endpoint) }),
       urgentRefreshMs: flags.discoveryMinRefreshMs,
     },
     signal,
@@ -131,29 +118,27 @@ async function assemble(flags: StartFlags, log: Logger, signal: AbortSignal): Pr
 async function serve(
   { gateway, sources, selector, relay }: Running,
   flags: StartFlags,
-  log: Logger,
+  log: EventLog,
   stop: StopSignals,
   hangups: Hangups,
 ): Promise<void> {
   const { proxy } = gateway;
   if (flags.maxConnections !== undefined && flags.maxConnections > proxy.maxConnections)
-    log.warn(
-      { asked: flags.maxConnections, limit: proxy.maxConnections },
-      "ulimit -n allows fewer connections",
-    );
+    log.write("connection limit lowered", {
+      requested: flags.maxConnections,
+      limit: proxy.maxConnections,
+      why: "ulimit -n allows fewer connections than --max-connections",
+    });
   warnOfOpenCredentials(flags, log);
   warnOfShortUserTimeout(flags, log);
-  log.info(
-    {
-      endpoints: namesOf(gateway.endpoints),
-      listen: proxy.addresses.map(formatAddress),
-      selector,
-      relay,
-      ...(Number.isFinite(proxy.maxConnections) && { maxConnections: proxy.maxConnections }),
-    },
-    "ready to proxy client requests",
-  );
-  const manager = serviceManager(process.env, why => log.warn({ why }, "cannot notify systemd"));
+  log.write("ready to proxy client requests", {
+    endpoints: namesOf(gateway.endpoints),
+    listen: proxy.addresses.map(formatAddress),
+    selector,
+    relay,
+    ...(Number.isFinite(proxy.maxConnections) && { maxConnections: proxy.maxConnections }),
+  });
+  const manager = serviceManager(process.env, why => log.write("service manager unreachable", { why }));
   const status = `serving on ${proxy.addresses.map(formatAddress).join(", ")}`;
   manager.ready(status);
   hangups.reload(() => {
@@ -161,7 +146,7 @@ async function serve(
     try {
       sources.reload();
     } catch (error) {
-      log.error({ why: GatewayError.from(error, "reload").detail }, "what was read before holds");
+      log.write("reload failed", { why: GatewayError.from(error, "reload").detail });
     }
     gateway.refresh();
     manager.ready(status);
@@ -169,11 +154,10 @@ async function serve(
   sources.followCertificates(
     {
       onUsed() {
-        log.info("certificate files changed");
+        log.write("certificates reloaded", {});
         gateway.refresh();
       },
-      onProblem: error =>
-        log.warn({ why: error.detail }, "certificate files cannot be used: the old ones hold"),
+      onProblem: error => log.write("certificates invalid", { why: error.detail }),
     },
     stop.drain,
   );
@@ -182,11 +166,12 @@ async function serve(
   manager.stopping("draining");
   const graceMs = flags.shutdownGraceMs ?? startDefaults.shutdownGraceMs;
   const closed = drained(gateway, graceMs, stop);
-  log.info(
-    { signal: stop.drain.reason, connections: proxy.connections, grace: formatDuration(graceMs) },
-    "draining: no new clients, waiting for open connections",
-  );
-  log.info(await closed, "stopped");
+  log.write("draining", {
+    signal: stop.drain.reason,
+    connections: proxy.connections,
+    grace: formatDuration(graceMs),
+  });
+  log.write("stopped", await closed);
 }
 
 /** What SIGHUP asks for. */
@@ -195,13 +180,13 @@ interface Hangups {
   reload(reload: () => void): void;
 }
 
-function followHangups(log: Logger): Hangups {
+function followHangups(log: EventLog): Hangups {
   let asked = false;
   let reload = (): void => {
     asked = true;
   };
   onHangup(signal => {
-    log.info({ signal }, "looking everything up again");
+    log.write("reloading", { signal });
     reload();
   });
   return {
@@ -230,31 +215,29 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** TCP_USER_TIMEOUT takes precedence over the number of keepalive probes: tcp(7). */
-function warnOfShortUserTimeout(flags: StartFlags, log: Logger): void {
+function warnOfShortUserTimeout(flags: StartFlags, log: EventLog): void {
   const { userTimeoutMs = 0, keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes } = flags;
   const takesMs = keepAliveMs({ keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes });
   if (userTimeoutMs > 0 && userTimeoutMs < takesMs)
-    log.warn(
-      { userTimeout: formatDuration(userTimeoutMs), keepalive: formatDuration(takesMs) },
-      "--user-timeout is shorter than keepalive takes: silent peers are given up after fewer probes",
-    );
+    log.write("user timeout too short", {
+      userTimeout: formatDuration(userTimeoutMs),
+      keepalive: formatDuration(takesMs),
+      why: "--user-timeout is shorter than keepalive takes, so silent peers are reset after fewer probes",
+    });
 }
 
-function warnOfOpenCredentials(flags: StartFlags, log: Logger): void {
+function warnOfOpenCredentials(flags: StartFlags, log: EventLog): void {
   const given = flags.etcdUser ?? flags.etcdUserFile ?? flags.etcdToken ?? flags.etcdTokenFile;
   if (given !== undefined && flags.trustedCaFile === undefined)
-    log.warn(
-      "without --trusted-ca-file, etcd credentials go to whoever answers, over plain text where endpoints have no TLS",
-    );
+    log.write("credentials exposed", {
+      why: "without --trusted-ca-file, etcd credentials are sent to any server that answers, in plain text where endpoints have no TLS",
+    });
 }
 
-function warnOfUnknownVariables(log: Logger): void {
+function warnOfUnknownVariables(log: EventLog): void {
   const unknown = unknownVariables(process.env, startVariables());
   if (!unknown) return;
   const { named, count } = unknown;
   const more = count - named.length;
-  log.warn(
-    { variables: named, ...(more > 0 && { more }) },
-    "environment variables that are not gw's are ignored",
-  );
+  log.write("unknown environment variables", { variables: named, ...(more > 0 && { more }) });
 }

@@ -27,7 +27,7 @@ function load(
   onWarning: (why: string) => void = () => {},
 ): unknown {
   try {
-    const loaded = loadCredentials(flags, onWarning);
+    const loaded = loadCredentials(flags, (_, why) => onWarning(why));
     return typeof loaded === "function" ? loaded() : loaded;
   } catch (error) {
     return error instanceof Error ? error.message : error;
@@ -96,7 +96,7 @@ describe.skipIf(process.platform === "win32")("a file", () => {
       await rename(`${link}.new`, link);
     };
     await swap(await fileWith("root:first"));
-    const current = loadCredentials({ etcdUserFile: link }, why => warnings.push(why)) as () => unknown;
+    const current = loadCredentials({ etcdUserFile: link }, (_, why) => warnings.push(why)) as () => unknown;
     expect(current()).toEqual({ user: "root", password: "first" });
     await swap(await fileWith("root:second\n"));
     expect(current()).toEqual({ user: "root", password: "second" });

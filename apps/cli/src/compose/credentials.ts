@@ -3,6 +3,9 @@ import type { MembersAuth } from "@gw/discovery";
 import { GatewayError, quote } from "@gw/interface";
 import type { DiscoveryFlags } from "../flags/discovery.js";
 
+/** A warning about credentials: the name of the event, and why. */
+type Warn = (event: "credentials exposed" | "credentials invalid", why: string) => void;
+
 /** A secret of more than this many bytes is none, and no server would take it as a header. */
 const maxSecret = 8 * 1024;
 
@@ -10,18 +13,18 @@ const maxSecret = 8 * 1024;
  * How to log in to etcd, as the flags say; undefined where they say nothing. Files are read here and then before each
  * look at the cluster, so that a password that was changed is used at once.
  *
- * @param onWarning called when a file is readable by everyone, and when it cannot be used any more: then what was read
- *   before is used on
+ * @param warn called when every user can read a file, and when it cannot be used any more; then what was read before is
+ *   used
  * @throws {GatewayError} `invalid-option` if a file or what was given cannot be used; nothing of a secret is in it
  */
 export function loadCredentials(
   { etcdUser, etcdToken, etcdUserFile, etcdTokenFile }: DiscoveryFlags,
-  onWarning: (why: string) => void,
+  warn: Warn,
 ): MembersAuth | (() => MembersAuth) | undefined {
   if (etcdToken !== undefined) return { token: etcdToken };
   if (etcdUser !== undefined) return userIn(etcdUser, "--etcd-user");
-  if (etcdUserFile !== undefined) return following("--etcd-user-file", etcdUserFile, userIn, onWarning);
-  if (etcdTokenFile !== undefined) return following("--etcd-token-file", etcdTokenFile, tokenIn, onWarning);
+  if (etcdUserFile !== undefined) return following("--etcd-user-file", etcdUserFile, userIn, warn);
+  if (etcdTokenFile !== undefined) return following("--etcd-token-file", etcdTokenFile, tokenIn, warn);
   return undefined;
 }
 
@@ -30,23 +33,26 @@ function following(
   flag: string,
   path: string,
   parse: (secret: string, about: string) => MembersAuth,
-  onWarning: (why: string) => void,
+  warn: Warn,
 ): () => MembersAuth {
   const about = `${flag} ${quote(path)}`;
   const read = (): MembersAuth => parse(readSecret(path, about), about);
   let current = read();
   const mode = modeOf(path);
   if (mode !== undefined && mode & 0o004)
-    onWarning(`${about} can be read by every user of this machine (mode ${(mode & 0o777).toString(8)})`);
-  let complaint: string | undefined;
+    warn(
+      "credentials exposed",
+      `${about} can be read by every user of this machine (mode ${(mode & 0o777).toString(8)})`,
+    );
+  let reported: string | undefined;
   return () => {
     try {
       current = read();
-      complaint = undefined;
+      reported = undefined;
     } catch (error) {
       const { detail } = GatewayError.from(error, about);
-      if (detail !== complaint) onWarning(`${detail}; what was read before is used`);
-      complaint = detail;
+      if (detail !== reported) warn("credentials invalid", `${detail}; what was read before is used`);
+      reported = detail;
     }
     return current;
   };

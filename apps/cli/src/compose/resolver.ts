@@ -19,13 +19,13 @@ export interface Names {
 
 /**
  * @param atOnce what asks DNS is loaded now, and not when there may be no descriptor left
- * @param onWarning is told of addresses that are refused
+ * @param warn called for addresses that are rejected
  * @throws {GatewayError} for the name of a DNS server that cannot be resolved
  */
 export async function createNames(
   flags: DiscoveryFlags,
   atOnce: boolean,
-  onWarning: (why: string) => void,
+  warn: (event: "address rejected", why: string) => void,
 ): Promise<Names> {
   const clients: DnsClient[] = [];
   const { LOCALDOMAIN, RES_OPTIONS } = process.env;
@@ -53,7 +53,8 @@ export async function createNames(
       dns: system,
       absoluteDns: dns,
       onRejected: (host, address) =>
-        onWarning(
+        warn(
+          "address rejected",
           `DNS says ${quote(address)} of ${quote(host)}: link-local, unspecified and multicast addresses are rejected from DNS`,
         ),
     }),

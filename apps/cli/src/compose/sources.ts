@@ -52,13 +52,16 @@ export interface Sources {
   readonly followCertificates: Certificates["follow"];
 }
 
+/** What sources warn of: an event of the log. */
+export type SourceWarning = "address rejected" | "credentials exposed" | "credentials invalid";
+
 /** What the sources need of the rest of the gateway. */
 export interface SourcesContext {
   readonly observer: Observer;
   /** Connects to an endpoint. */
   readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
   /** What should be seen to, and keeps nothing from working, in a sentence. */
-  readonly onWarning: (why: string) => void;
+  readonly warn: (event: SourceWarning, why: string) => void;
   /** Endpoints are asked how they are, which they may want a client certificate for. @default false */
   readonly healthChecked?: boolean;
 }
@@ -78,7 +81,7 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
   // What is watched may name hosts at any time.
   const named =
     watched > 0 || listed?.endpoints.some(({ host }) => isIP(host) === 0 && !/localhost\.?$/.test(host));
-  const names = await createNames(flags, named ?? false, context.onWarning);
+  const names = await createNames(flags, named ?? false, context.warn);
   const { lookup } = names;
   const refresh = {
     minRefreshMs: flags.discoveryMinRefreshMs,
@@ -112,7 +115,7 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
         seeds,
         intervalMs: flags.membersIntervalMs,
         tls: () => certificates.files,
-        auth: loadCredentials(flags, context.onWarning),
+        auth: loadCredentials(flags, context.warn),
         serverNames,
         lookup: async host => (await lookup(host)).addresses,
         ...refresh,

@@ -3,9 +3,8 @@ import { type Address, formatAddress } from "@gw/interface";
 import { type Gateway, startGateway } from "../compose/gateway.js";
 import { defaultListen, startDefaults } from "../flags/connections.js";
 import { formatDuration } from "../flags/duration.js";
-import { type Log, openLog } from "../log/log.js";
+import { openEventLog } from "../log/event-log.js";
 import { logObserver } from "../log/observer.js";
-import { logProcessEvents } from "../log/process-events.js";
 import { printLines, stdoutClosed } from "../output/stdio.js";
 import { stopSignals } from "../process/stop-signals.js";
 import type { Cluster } from "./cluster.js";
@@ -31,13 +30,13 @@ export async function demo(flags: DemoFlags): Promise<void> {
   const everyMs = flags.every ?? defaultEveryMs;
   let cluster: Cluster | undefined;
   let gateway: Gateway | undefined;
-  let log: Log | undefined;
+  let flushed: (() => Promise<void>) | undefined;
   try {
     cluster = await startCluster(flags, signal);
     const { members } = cluster;
-    log = await openLog(startDefaults.logLevel, "text");
-    logProcessEvents(log.log, log.flushed);
-    const inUse = watchMemberInUse(members, logObserver(log.log), print);
+    const opened = await openEventLog(startDefaults.logLevel, "text");
+    flushed = opened.flushed;
+    const inUse = watchMemberInUse(members, logObserver(opened.log), print);
     // Shorter than an outage: a member must be up again before the next one is stopped.
     const retryMs = Math.min(retryDelayMs, everyMs / 4);
     gateway = await startGateway(
@@ -65,7 +64,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
   } finally {
     await gateway?.close({ graceMs: 0 });
     await cluster?.close();
-    await log?.flushed();
+    await flushed?.();
   }
   print("everything is stopped");
 }

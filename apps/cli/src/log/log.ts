@@ -3,6 +3,7 @@ import { printable } from "@gw/interface";
 import type { Logger, LoggerOptions } from "pino";
 import { bounded, cut } from "../output/bounded.js";
 import { flushErrors, stderr } from "../output/stdio.js";
+import type { EventName } from "./events.js";
 
 /** `json` for machines, `text` for a person at a terminal. */
 export type LogFormat = "json" | "text";
@@ -31,7 +32,8 @@ export async function openLog(level: string, format?: LogFormat): Promise<Log> {
     (format ?? (terminal ? "text" : "json")) === "json" ? jsonFormat : await textFormat(terminal);
   output.droppedNotice = dropped => {
     const time = new Date().toISOString();
-    return render(JSON.stringify({ level: "warn", time, dropped, msg: "log lines were dropped" }));
+    const msg: EventName = "log lines dropped";
+    return render(JSON.stringify({ level: "warn", time, dropped, msg }));
   };
   const log = pino(
     {

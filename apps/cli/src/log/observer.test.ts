@@ -2,47 +2,48 @@ import { type Endpoint, GatewayError } from "@gw/interface";
 import { manualClock } from "@gw/testing";
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import { createEventLog } from "./event-log.js";
 import { logObserver } from "./observer.js";
 
 const endpoint: Endpoint = { host: "a", port: 2379, priority: 0, weight: 0 };
 const error = new GatewayError("refused", "connection refused");
 
 function rig() {
-  const lines: { msg: string; unsaid?: number }[] = [];
+  const lines: { msg: string; suppressed?: number }[] = [];
   const clock = manualClock();
   const log = pino({ level: "info" }, { write: line => lines.push(JSON.parse(line)) });
-  return { observer: logObserver(log, clock), clock, lines };
+  return { observer: logObserver(createEventLog(log, clock)), clock, lines };
 }
 
-test("what happens to every client in turn is said once a minute, with the number of those unsaid", async () => {
+test("what can happen to every client is logged once a minute, with the number of suppressed lines", async () => {
   const { observer, clock, lines } = rig();
   for (let client = 0; client < 5; client++) observer.limitReached?.({ limit: 10 });
   expect(lines).toHaveLength(1);
   await clock.advance(60_000);
   observer.limitReached?.({ limit: 10 });
-  expect(lines[1]).toMatchObject({ msg: "connection limit reached: refusing new clients", unsaid: 4 });
+  expect(lines[1]).toMatchObject({ msg: "connection limit reached", suppressed: 4 });
 });
 
-test("an endpoint that fails again and again is said ten times a minute, and that it is back all the same", () => {
+test("an endpoint that keeps failing is logged ten times a minute, and so is its recovery", () => {
   const { observer, lines } = rig();
   observer.endpointDown?.({ endpoint, error, retryInMs: 100 });
   for (let retry = 0; retry < 100; retry++) observer.endpointStillDown?.({ endpoint, error, retryInMs: 100 });
   observer.endpointUp?.({ endpoint, downMs: 10_000 });
   expect(lines).toHaveLength(12);
-  expect(lines[0]?.msg).toBe("endpoint set aside");
-  expect(lines.at(-1)?.msg).toBe("endpoint is back");
+  expect(lines[0]?.msg).toBe("endpoint down");
+  expect(lines.at(-1)?.msg).toBe("endpoint up");
 });
 
-test("how deep an endpoint is looked at does not take the place of the line's own level", () => {
+test("no field takes the place of the line's own level", () => {
   const raw: string[] = [];
   const log = pino({ level: "trace" }, { write: line => raw.push(line) });
-  const observer = logObserver(log, manualClock());
+  const observer = logObserver(createEventLog(log, manualClock()));
   observer.checkTypeChanged?.({ endpoint, check: "etcd /health", note: "shallow" });
   observer.checked?.({ endpoint, verdict: { check: "tcp", scope: "endpoint", error }, tookMs: 1.234 });
   for (const line of raw) expect(line.match(/"level":/g)).toHaveLength(1);
   expect(raw.map(line => JSON.parse(line))).toMatchObject([
-    { level: 30, msg: "health check", by: "etcd /health", note: "shallow" },
-    { level: 10, msg: "probed", by: "tcp", why: "connection refused", tookMs: 1.2 },
+    { level: 30, msg: "health check type", check: "etcd /health", note: "shallow" },
+    { level: 10, msg: "health check", check: "tcp", why: "connection refused", tookMs: 1.2 },
   ]);
 });
 

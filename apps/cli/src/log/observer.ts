@@ -1,260 +1,192 @@
 import type { HealthObserver } from "@gw/health";
-import {
-  type Address,
-  type Clock,
-  type Endpoint,
-  formatAddress,
-  type Observer,
-  systemClock,
-} from "@gw/interface";
-import type { Logger } from "pino";
+import { type Address, type Endpoint, formatAddress, type GatewayError, type Observer } from "@gw/interface";
 import { formatDuration } from "../flags/duration.js";
+import type { EventLog } from "./event-log.js";
 
-/** What can happen to every client in turn is said once, then counted, then said again after this time. */
-const quietMs = 60_000;
-/** What can happen to an endpoint again and again is said this often within that time. */
-const fewTimes = 10;
-
-/** How many endpoints are told apart in counting that; names may come from the network without end. */
-const maxNames = 10_000;
-
-/** Writes what happens to endpoints at info and warn, and what happens to each connection at debug. */
-export function logObserver(log: Logger, clock: Clock = systemClock): Observer & HealthObserver {
-  const refused = sometimes(clock);
-  const unserved = sometimes(clock);
-  const acceptFailures = sometimes(clock, fewTimes);
-  const loops = sometimes(clock);
-  const selectorFailures = sometimes(clock);
-  const panics = sometimes(clock, fewTimes);
-  const recycled = sometimes(clock, fewTimes);
-  // DNS can name as many endpoints as it likes.
-  const refusals = sometimes(clock, fewTimes * 10);
-  const failures = sometimes(clock, fewTimes);
-  const states = new Map<string, Sometimes>();
-  const ofEndpoint = (
-    what: string,
-    endpoint: Endpoint,
-  ): { readonly name: string; readonly say: Sometimes } => {
-    const name = formatAddress(endpoint);
-    const say = states.get(`${what} ${name}`) ?? sometimes(clock, fewTimes);
-    states.set(`${what} ${name}`, say);
-    if (states.size > maxNames) states.delete(states.keys().next().value ?? "");
-    return { name, say };
-  };
+/** Logs what happens to endpoints at info and warn, and what happens to each connection at debug. */
+export function logObserver(log: EventLog): Observer & HealthObserver {
   return {
-    poolChanged({ added, removed }) {
-      if (!log.isLevelEnabled("debug")) return;
-      log.debug({ added: namesOf(added), removed: namesOf(removed) }, "pool changed");
-    },
-    discovered({ source, why, added, removed, changed }) {
-      const moved = changed.length > 0 ? { changed: namesOf(changed, withShare) } : {};
-      log.info(
-        { source, why, added: namesOf(added), removed: namesOf(removed), ...moved },
-        "endpoints changed",
-      );
-    },
-    discoveryFailed({ source, error, ageMs }) {
-      const kept = ageMs === undefined ? {} : { lastGood: `${formatDuration(ageMs)} ago` };
-      // Where nothing can be trusted, nothing is left: that is no outage that the last good set bridges.
-      const level = error.code === "untrusted" ? "error" : "warn";
-      failures(before =>
-        log[level]({ source, why: error.detail, ...kept, ...before }, "endpoints cannot be looked up"),
-      );
-    },
-    discoveryRecovered({ source, failedMs }) {
-      log.info({ source, failedFor: formatDuration(failedMs) }, "endpoints can be looked up again");
-    },
-    endpointRejected({ source, endpoint, error }) {
-      const name = formatAddress(endpoint);
-      refusals(before =>
-        log.warn({ source, endpoint: name, why: error.detail, ...before }, "endpoint refused"),
-      );
-    },
-    unsecured({ source, why }) {
-      log.warn({ source, why }, "SRV records are not secured");
-    },
-    endpointUnreachable({ source, endpoint, error }) {
-      log.warn(
-        { source, endpoint: formatAddress(endpoint), why: error.detail },
-        "endpoint cannot be reached from here",
-      );
-    },
-    closingConnections({ endpoint, connections, withinMs, error }) {
-      const { name, say } = ofEndpoint("closing", endpoint);
-      const within = formatDuration(withinMs);
-      say(before =>
-        log.info(
-          { endpoint: name, connections, within, why: error.detail, ...before },
-          "closing connections to an endpoint",
-        ),
-      );
-    },
-    recyclingConnections({ endpoint, connections, cause }) {
-      recycled(before =>
-        log.info(
-          { endpoint: formatAddress(endpoint), connections, why: recyclingCauses[cause], ...before },
-          "closing connections, so that they are made anew",
-        ),
-      );
-    },
-    checkTypeChanged({ endpoint, check, note }) {
-      const { name, say } = ofEndpoint("checkTypeChanged", endpoint);
-      const noted = note === undefined ? {} : { note };
-      say(before => log.info({ endpoint: name, by: check, ...noted, ...before }, "health check"));
-    },
-    ...(log.isLevelEnabled("trace") &&
-      ({
-        checked({ endpoint, verdict: { check, error, note }, tookMs }) {
-          const why = error && { why: error.detail };
-          log.trace(
-            { endpoint: formatAddress(endpoint), by: check, note, ...why, tookMs: round(tookMs) },
-            "probed",
-          );
-        },
-      } satisfies HealthObserver)),
-    endpointDown({ endpoint, error, retryInMs }) {
-      const { name, say } = ofEndpoint("endpointDown", endpoint);
-      const retryIn = retryInMs > 0 ? formatDuration(retryInMs) : "checked now";
-      say(before =>
-        log.warn({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint set aside"),
-      );
-    },
-    endpointStillDown({ endpoint, error, retryInMs }) {
-      const { name, say } = ofEndpoint("endpointStillDown", endpoint);
-      const retryIn = retryInMs > 0 ? formatDuration(retryInMs) : "checked now";
-      say(before =>
-        log.info({ endpoint: name, why: error.detail, retryIn, ...before }, "endpoint still fails"),
-      );
-    },
-    endpointUp({ endpoint, downMs }) {
-      const { name, say } = ofEndpoint("back", endpoint);
-      const asideFor = formatDuration(downMs);
-      say(before => log.info({ endpoint: name, asideFor, ...before }, "endpoint is back"));
-    },
-    failover({ from, to, why }) {
-      const { name, say } = ofEndpoint("switched", to);
-      say(before => log.info({ from: formatAddress(from), to: name, why, ...before }, "switched endpoint"));
-    },
-    panic({ cause, endpoints, error }) {
-      panics(before =>
-        log.warn({ endpoints: namesOf(endpoints), why: error.detail, ...before }, panicCauses[cause]),
-      );
-    },
-    panicOver({ panicMs }) {
-      panics(before =>
-        log.info({ lasted: formatDuration(panicMs), ...before }, "there is an endpoint to rely on again"),
-      );
-    },
-    selectorFailed({ error }) {
-      selectorFailures(before =>
-        log.error({ why: error.detail, ...before }, "the selector failed: picking at random in its place"),
-      );
-    },
-    limitReached({ limit }) {
-      refused(before => log.warn({ limit, ...before }, "connection limit reached: refusing new clients"));
-    },
-    listenSkipped({ address, error }) {
-      log.warn({ address: formatAddress(address), why: error.detail }, "not listening on an address");
-    },
-    acceptFailed({ error }) {
-      acceptFailures(before => log.error({ why: error.detail, ...before }, "cannot accept clients"));
-    },
-    unserved({ connection, error }) {
-      log.debug({ connection, why: error.detail }, "client closed unserved");
-      unserved(before => log.warn({ why: error.detail, ...before }, "no endpoint could serve a client"));
-    },
-    dialFailed({ connection, endpoint, error }) {
-      log.debug({ connection, endpoint: formatAddress(endpoint), why: error.detail }, "dial failed");
-      if (error.code !== "self-loop") return;
-      loops(before =>
-        log.error(
-          { endpoint: formatAddress(endpoint), why: error.detail, ...before },
-          "endpoint leads back to this gateway",
-        ),
-      );
-    },
-    ...(log.isLevelEnabled("debug") && eachConnection(log)),
+    ...discoveryEvents(log),
+    ...failoverEvents(log),
+    ...connectionEvents(log),
+    // Events that are frequent and rarely logged: without a listener they cost nothing.
+    ...(log.isEnabled("health check") && eachCheck(log)),
+    ...(log.isEnabled("accepted") && eachConnection(log)),
   };
 }
 
-const panicCauses = {
-  "all-down": "all endpoints are set aside: trying them all the same",
-  "most-unhealthy": "health checks find fault with most endpoints: using them all the same",
-  cluster: "no endpoint is well, so that none is left for another",
-} as const;
+function discoveryEvents(log: EventLog): Observer {
+  return {
+    discovered({ source, why, added, removed, changed }) {
+      log.write("endpoints changed", {
+        source,
+        why,
+        added: namesOf(added),
+        removed: namesOf(removed),
+        ...(changed.length > 0 && { changed: namesOf(changed, withShare) }),
+      });
+    },
+    discoveryFailed({ source, error, ageMs }) {
+      const lastGood = ageMs === undefined ? undefined : `${formatDuration(ageMs)} ago`;
+      // Without a trusted endpoint the set is empty: no last good set bridges this failure.
+      const level = error.code === "untrusted" ? "error" : "warn";
+      log.write("discovery failed", { source, why: error.detail, lastGood }, level);
+    },
+    discoveryRecovered({ source, failedMs }) {
+      log.write("discovery recovered", { source, failedFor: formatDuration(failedMs) });
+    },
+    unsecured({ source, why }) {
+      log.write("discovery unsecured", { source, why });
+    },
+    endpointRejected({ source, endpoint, error }) {
+      log.write("endpoint rejected", { source, ...failureOf(endpoint, error) });
+    },
+    endpointUnreachable({ source, endpoint, error }) {
+      log.write("endpoint unreachable", { source, ...failureOf(endpoint, error) });
+    },
+  };
+}
+
+function failoverEvents(log: EventLog): Observer & HealthObserver {
+  return {
+    poolChanged({ added, removed }) {
+      if (log.isEnabled("pool changed"))
+        log.write("pool changed", { added: namesOf(added), removed: namesOf(removed) });
+    },
+    endpointDown({ endpoint, error, retryInMs }) {
+      log.write("endpoint down", { ...failureOf(endpoint, error), retryIn: retryIn(retryInMs) });
+    },
+    endpointStillDown({ endpoint, error, retryInMs }) {
+      log.write("endpoint still down", { ...failureOf(endpoint, error), retryIn: retryIn(retryInMs) });
+    },
+    endpointUp({ endpoint, downMs }) {
+      log.write("endpoint up", { endpoint: formatAddress(endpoint), downFor: formatDuration(downMs) });
+    },
+    checkTypeChanged({ endpoint, check, note }) {
+      log.write("health check type", { endpoint: formatAddress(endpoint), check, note });
+    },
+    failover({ from, to, why }) {
+      log.write("failover", { from: formatAddress(from), to: formatAddress(to), why });
+    },
+    panic({ cause, endpoints, error }) {
+      log.write("panic", { cause, endpoints: namesOf(endpoints), why: error.detail });
+    },
+    panicOver({ panicMs }) {
+      log.write("panic over", { lasted: formatDuration(panicMs) });
+    },
+    closingConnections({ endpoint, connections, withinMs, error }) {
+      log.write("closing connections", {
+        endpoint: formatAddress(endpoint),
+        connections,
+        within: formatDuration(withinMs),
+        why: error.detail,
+      });
+    },
+    recyclingConnections({ endpoint, connections, cause }) {
+      const why = recyclingCauses[cause];
+      log.write("recycling connections", { endpoint: formatAddress(endpoint), connections, why });
+    },
+    selectorFailed({ error }) {
+      log.write("selector failed", { why: error.detail });
+    },
+  };
+}
 
 const recyclingCauses = {
   age: "they are older than --max-connection-age",
   balance: "other endpoints carry too few",
 } as const;
 
-/** What happens to every client. Where nobody reads that, it costs nothing. */
-function eachConnection(log: Logger): Observer {
+function connectionEvents(log: EventLog): Observer {
+  return {
+    limitReached({ limit }) {
+      log.write("connection limit reached", { limit });
+    },
+    listenSkipped({ address, error }) {
+      log.write("listen address skipped", { address: formatAddress(address), why: error.detail });
+    },
+    acceptFailed({ error }) {
+      log.write("accept failed", { why: error.detail });
+    },
+    unserved({ connection, error }) {
+      log.write("unserved", { connection, why: error.detail });
+      log.write("client unserved", { why: error.detail });
+    },
+    dialFailed({ connection, endpoint, error }) {
+      log.write("dial failed", { connection, ...failureOf(endpoint, error) });
+      if (error.code === "self-loop") log.write("self dial", failureOf(endpoint, error));
+    },
+  };
+}
+
+function eachConnection(log: EventLog): Observer {
   return {
     accepted({ connection, client }) {
-      log.debug({ connection, client: formatAddress(client) }, "accepted");
+      log.write("accepted", { connection, client: formatAddress(client) });
     },
     connected({ connection, endpoint, address, dialMs }) {
-      log.debug(
-        {
-          connection,
-          endpoint: formatAddress(endpoint),
-          address: formatAddress(address),
-          dialMs: round(dialMs),
-        },
-        "connected",
-      );
+      log.write("connected", {
+        connection,
+        endpoint: formatAddress(endpoint),
+        address: formatAddress(address),
+        dialMs: round(dialMs),
+      });
     },
     closed({ connection, endpoint, reason, error, bytesFromClient, bytesFromBackend }) {
-      const why = error && { why: error.detail };
-      log.debug(
-        { connection, endpoint: formatAddress(endpoint), reason, ...why, bytesFromClient, bytesFromBackend },
-        "closed",
-      );
+      log.write("closed", {
+        connection,
+        endpoint: formatAddress(endpoint),
+        reason,
+        why: error?.detail,
+        bytesFromClient,
+        bytesFromBackend,
+      });
     },
   };
 }
 
-/** Calls `say` if it is its turn, and tells it how many were kept back before. */
-export type Sometimes = (say: (before: { readonly unsaid?: number }) => void) => void;
-
-/** Lets the first `times` calls through, and as many after each `quietMs`. */
-export function sometimes(clock: Clock, times = 1): Sometimes {
-  let until = -Infinity;
-  let said = 0;
-  let unsaid = 0;
-  return say => {
-    if (clock.now() >= until) {
-      until = clock.now() + quietMs;
-      said = 0;
-    }
-    if (said >= times) {
-      unsaid += 1;
-      return;
-    }
-    said += 1;
-    say(unsaid > 0 ? { unsaid } : {});
-    unsaid = 0;
+function eachCheck(log: EventLog): HealthObserver {
+  return {
+    checked({ endpoint, verdict: { check, error, note }, tookMs }) {
+      log.write("health check", {
+        endpoint: formatAddress(endpoint),
+        check,
+        note,
+        why: error?.detail,
+        tookMs: round(tookMs),
+      });
+    },
   };
 }
 
-function withShare(endpoint: Endpoint): string {
-  return `${formatAddress(endpoint)} priority ${endpoint.priority} weight ${endpoint.weight}`;
+function failureOf(
+  endpoint: Endpoint,
+  { detail }: GatewayError,
+): { readonly endpoint: string; readonly why: string } {
+  return { endpoint: formatAddress(endpoint), why: detail };
+}
+
+function retryIn(ms: number): string {
+  return ms > 0 ? formatDuration(ms) : "checked now";
 }
 
 function round(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
+function withShare(endpoint: Endpoint): string {
+  return `${formatAddress(endpoint)} priority ${endpoint.priority} weight ${endpoint.weight}`;
+}
+
 /** How many endpoints one line of the log names. */
-const mostNamed = 20;
+const maxNamed = 20;
 
 /** `host:port` of each, for a line of the log; of thousands the first 20, and how many more there are. */
 export function namesOf<Of extends Address>(
   endpoints: readonly Of[],
   nameOf: (endpoint: Of) => string = formatAddress,
 ): readonly string[] {
-  const names = endpoints.slice(0, mostNamed).map(nameOf);
+  const names = endpoints.slice(0, maxNamed).map(nameOf);
   const more = endpoints.length - names.length;
   return more > 0 ? [...names, `and ${more} more`] : names;
 }
