@@ -37,7 +37,7 @@ interface Dialling {
   tried: readonly Endpoint[];
   /** The addresses of the endpoint that is dialled now. */
   route: Route | undefined;
-  /** Whether the relay has been asked to dial, and has not answered. */
+  /** Whether the relay is dialling. */
   isUnderWay: boolean;
   /** What is to be dialled when the client is held no longer. */
   held: { readonly addresses: readonly Address[]; readonly hold: Hold } | undefined;
@@ -269,7 +269,7 @@ function wasAnswered(end: RelayEnd): boolean | undefined {
   const { reason, bytesFromClient, bytesFromBackend, endedFirst, error } = end;
   if (bytesFromBackend > 0) return true;
   if (error?.isLocal) return undefined;
-  // A client that has asked and ended its output still waits for an answer, and a reset is none.
+  // A client that has sent a request and ended its output still waits for an answer, and a reset is none.
   const wasReset = reason === "backend-failed" && endedFirst === "client" && bytesFromClient > 0;
   return endedFirst === "backend" || wasReset ? false : undefined;
 }

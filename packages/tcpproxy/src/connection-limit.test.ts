@@ -14,7 +14,7 @@ test.each([
   expect(limitFor(descriptors)).toBe(connections);
 });
 
-test("what the relay takes besides is not there for connections", () => {
+test("descriptors of the relay are not available for connections", () => {
   expect(limitFor(1024, 60)).toBe(450);
   expect(limitFor(64, 100)).toBe(1);
 });

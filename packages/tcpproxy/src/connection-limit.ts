@@ -9,9 +9,9 @@ const reserved = 64;
  * How many connections this process can relay before it runs out of file descriptors: from `ulimit -n`, two
  * for each, with some kept free. `Infinity` where the system has no such limit (Windows).
  *
- * Beyond the limit libuv would accept and close clients without a word, so a proxy has to know it.
+ * Beyond the limit libuv accepts clients and closes them without an error, so a proxy has to stay below it.
  *
- * @param extra what the relay may have besides: {@link Relay.extraDescriptors}
+ * @param extra how many descriptors the relay may have besides: {@link Relay.extraDescriptors}
  */
 export function connectionLimit(extra = 0): number {
   return limitFor(openFilesLimit(), extra);

@@ -41,7 +41,7 @@ test("a dialled socket has read nothing and allows half-open use", async () => {
   socket.destroy();
 });
 
-test("failures have codes: refused, timed out, not resolved, out of time for the name", async () => {
+test("failures have codes: refused, timed out, not resolved, look-up timed out", async () => {
   await using hole = await startBlackHole();
   const dialer = createDialer({ connectTimeoutMs: 100 });
   await expect(dialer.dial(endpoint("127.0.0.1", await freePort()))).rejects.toMatchObject({
@@ -85,7 +85,7 @@ test("a timeout that is not positive is refused", () => {
     expect(() => createDialer({ connectTimeoutMs })).toThrow("is not positive");
 });
 
-test("an address that this machine has no family for does not keep from the next", async () => {
+test("after an address of a family that this machine does not have, the next is dialled", async () => {
   await using backend = await startBackend();
   // 2001:db8::/32 is for documentation: either there is no route to it, or no IPv6 at all.
   const lookup = async () => ({ addresses: ["2001:db8::1", "127.0.0.1"] });
@@ -96,7 +96,7 @@ test("an address that this machine has no family for does not keep from the next
   socket.destroy();
 });
 
-test("a name server that hangs neither delays the verdict on a known address nor hides it", async () => {
+test("a name server that hangs neither delays nor hides the failure of a known address", async () => {
   const port = await freePort();
   const answers = [Promise.resolve({ addresses: ["127.0.0.1"] })];
   const dialer = createDialer({

@@ -4,18 +4,16 @@
  * @packageDocumentation
  */
 export { connectionLimit } from "./connection-limit.js";
-export type { Route } from "./dialer.js";
-export { createDialer, type Dialer, type DialerOptions, dialerDefaults } from "./dialer.js";
+export { createDialer, type Dialer, type DialerOptions, dialerDefaults, type Route } from "./dialer.js";
 export { inOrder } from "./in-order.js";
 export { type JsRelayOptions, jsRelay } from "./js-relay/relay.js";
 export {
-  createProxy,
   defaultMaxAttempts,
   keepAliveLimits,
   keepAliveMs,
   type ProxyOptions,
   proxyDefaults,
-  type TcpProxy,
-} from "./proxy.js";
+} from "./options.js";
+export { createProxy, type TcpProxy } from "./proxy.js";
 export { type Lookup, systemLookup } from "./resolver.js";
 export { isSelfDial } from "./self-dial.js";

@@ -28,7 +28,7 @@ test8("a proxy listens at all addresses of a name, on one free port, each once",
   await proxy.close({ graceMs: 0 });
 });
 
-test("addresses that this machine does not have are left out, and that is told", async () => {
+test("addresses that this machine does not have are left out and reported", async () => {
   const skipped: string[] = [];
   const listenSkipped = ({ address, error }: { address: Address; error: { code: string } }): void => {
     skipped.push(`${formatAddress(address)} ${error.code}`);
@@ -57,7 +57,7 @@ test8("it is an error if one of them is in use, and then none is listened on", a
   taken.close();
 });
 
-test("a name and one of its addresses are no contradiction", async () => {
+test("a name and one of its addresses can be listened on together", async () => {
   const port = await freePort();
   const dialer = createDialer({ lookup: async () => ({ addresses: ["127.0.0.1"] }) });
   const listen = [

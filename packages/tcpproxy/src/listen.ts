@@ -20,14 +20,14 @@ export interface ListenContext {
   readonly observer: Observer | undefined;
 }
 
-/** How often a free port is looked for that is free at all addresses of a name. */
+/** How many free ports are tried until one is free at all addresses of a name. */
 const maxPortAttempts = 10;
 
 /**
  * Listens at all addresses of a host, on one port; port 0 takes one that is free at all of them. Addresses that this
- * machine does not have (`::1` of localhost, say, where there is no IPv6) are left out, and `listenSkipped` tells so.
+ * machine does not have (`::1` of localhost, say, where there is no IPv6) are left out and reported by `listenSkipped`.
  *
- * @param listening addresses that are listened on already, which are left out without a word
+ * @param listening addresses that are listened on already, which are left out without a report
  * @throws {GatewayError} why none of the addresses can be listened on, or that one is in use; then none is
  */
 export async function listenAt(
@@ -35,15 +35,9 @@ export async function listenAt(
   listening: readonly Address[],
   context: ListenContext,
 ): Promise<readonly Listener[]> {
-  const doing = `listen on ${formatAddress(address)}`;
-  const hosts = await context.resolve(address.host).catch((error: unknown) => {
-    throw new GatewayError(
-      GatewayError.from(error, doing).code,
-      `${doing}: ${GatewayError.from(error, "look up").detail}`,
-      {
-        cause: error,
-      },
-    );
+  const hosts = await context.resolve(address.host).catch((cause: unknown) => {
+    const { code, detail } = GatewayError.from(cause, "look up");
+    throw new GatewayError(code, `listen on ${formatAddress(address)}: ${detail}`, { cause });
   });
   const isOpen = (host: string): boolean =>
     listening.some(one => one.host === host && one.port === address.port);

@@ -19,10 +19,10 @@ export interface Hold {
   leave(client: LoopClient): void;
 }
 
-/** What a test found. `none` also where it could not find out. */
+/** What a check found. `none` also where it could not find out. */
 export type Outcome = "loop" | "none";
 
-/** What a test needs. */
+/** Options of {@link LoopCheck}. */
 export interface LoopCheckOptions {
   /** Where the clients of the endpoint were connected to. */
   readonly address: Address;
@@ -38,29 +38,30 @@ const windowsOfEach = 5;
 const quietNeeded = 10;
 /** A host is busy, and no loop, when so many more windows without a probe brought clients than brought none. */
 const busyAt = 4;
+
 /** A host of clients that may have come through a loop. */
 interface Suspect {
   readonly host: string;
   /** Windows without a probe in which no client came. */
   quiet: number;
-  /** Those in which clients came. */
+  /** Windows without a probe in which clients came. */
   loud: number;
 }
 
-/** How long the first probe may take to connect and to come back, in milliseconds: what ordinary clients wait. */
+/** How long the first probe may take to connect and to come back, in milliseconds: ordinary clients wait as long. */
 const returnLimitMs = 250;
 /** A window is this much longer than three times what the first probe took to come back, in milliseconds. */
 const marginMs = 30;
-/** A window is up to one and a half times as long as this, in milliseconds, so that most tests end in time. */
+/** A window is up to one and a half times as long as this, in milliseconds, so that most checks end in time. */
 const longestWindowMs = 200;
 /** Held clients wait no longer than this, in milliseconds. */
 const holdLimitMs = 5_000;
 
 /**
- * Finds out whether an endpoint leads back to this gateway. Meanwhile clients are held, so that a loop is quiet. A
+ * Checks whether an endpoint leads back to this gateway. Meanwhile clients are held, so that a loop is quiet. A
  * first probe, a connection to the endpoint that sends nothing, measures after how long it comes back as a client.
  * Then there are windows of time in random order, half of them with a probe. In a loop each window with a probe brings
- * a client, and those without bring none but for what new clients add. Ordinary clients know nothing of the order: that
+ * a client, and those without bring none but new clients. Ordinary clients do not depend on the order: that
  * all of ten quiet windows are without a probe has a chance of 1 in 60,000, however they arrive.
  */
 export class LoopCheck implements Hold {
@@ -68,7 +69,7 @@ export class LoopCheck implements Hold {
   readonly #onEnd: (outcome: Outcome) => void;
   /** In order of arrival, with the endpoint that each is to be connected to. Those that leave are removed. */
   readonly held: Map<LoopClient, Endpoint> = new Map();
-  /** From where clients came in this window. */
+  /** The hosts from which clients came in this window. */
   readonly #arrivals = new Set<string>();
   /** Hosts that have not been ruled out. */
   #hosts: readonly Suspect[];
@@ -115,7 +116,7 @@ export class LoopCheck implements Hold {
     this.held.delete(client);
   }
 
-  /** How long a probe takes to come back; ends the test if none does. */
+  /** How long a probe takes to come back; ends the check if none does. */
   #measure(): void {
     const { clock } = this.#options;
     const sinceMs = clock.now();
@@ -123,7 +124,7 @@ export class LoopCheck implements Hold {
     this.#onArrival = () => {
       this.#onArrival = undefined;
       this.#windowMs = Math.min(marginMs + 3 * (clock.now() - sinceMs), longestWindowMs);
-      // What else arrives now is not counted: this window only measures.
+      // This window only measures: clients that arrive in it are not counted.
       this.#wait(this.#randomWindowMs(), () => this.#next());
     };
     this.#connect(() => {});
@@ -141,13 +142,13 @@ export class LoopCheck implements Hold {
     }
     if (this.#windows.pop()) {
       this.#wait(returnLimitMs, () => this.#end("none"));
-      this.#connect(() => this.#wait(this.#randomWindowMs(), () => this.#judge(true)));
+      this.#connect(() => this.#wait(this.#randomWindowMs(), () => this.#evaluate(true)));
     } else {
-      this.#wait(this.#randomWindowMs(), () => this.#judge(false));
+      this.#wait(this.#randomWindowMs(), () => this.#evaluate(false));
     }
   }
 
-  #judge(withProbe: boolean): void {
+  #evaluate(withProbe: boolean): void {
     this.#hosts = this.#hosts.filter(suspect => {
       const isQuiet = !this.#arrivals.has(suspect.host);
       if (withProbe) return !isQuiet;
@@ -168,12 +169,12 @@ export class LoopCheck implements Hold {
     const probe = connect({ host, port });
     this.#probe = probe;
     probe.unref();
-    const onContradiction = (): void => {
+    const onNoLoop = (): void => {
       if (probe === this.#probe) this.#end("none");
     };
     // A loop neither answers nor ends while its clients are held.
-    probe.once("connect", onConnect).once("data", onContradiction);
-    probe.on("error", onContradiction).once("close", onContradiction);
+    probe.once("connect", onConnect).once("data", onNoLoop);
+    probe.on("error", onNoLoop).once("close", onNoLoop);
   }
 
   #endProbe(): void {

@@ -14,7 +14,7 @@ import {
 import { expect, test } from "vitest";
 import { createProxy, inOrder, type TcpProxy } from "./index.js";
 
-/** With `random` at 0 a test begins when so many clients are silent. */
+/** With `random` at 0 a check begins when so many clients are silent. */
 const threshold = 16;
 
 interface Started extends AsyncDisposable {
@@ -38,7 +38,7 @@ async function start(pool: Pool, clock = manualClock()): Promise<Started> {
   };
 }
 
-/** Connects as many silent clients as there may be, and one more, which is held: the probe of the test comes instead. */
+/** Connects as many silent clients as there may be, and one more, which is held: the probe of the check comes instead. */
 async function hold({ port }: Started, backend: Backend) {
   for (let count = 0; count < threshold; count += 1) {
     await connectTo(port);

@@ -14,29 +14,29 @@ export interface LoopDetectorOptions {
 
 /** What is known of one endpoint. */
 interface EndpointState {
-  /** Its clients: all that may be silent, and those that no longer are but have not been swept out. */
+  /** Its clients: all that are silent, and those that no longer are but have not been removed yet. */
   readonly clients: Set<LoopClient>;
-  /** At how many silent clients a test begins. */
+  /** At how many silent clients a check begins. */
   threshold: number;
   /** At how many clients the silent ones are counted again. */
-  sweepAt: number;
+  recountAt: number;
   /** When a threshold that was raised is lowered again, on the clock. */
   lowerAtMs: number;
-  /** A loop was found, and left for another gateway to break. */
+  /** A loop was found, and left to another gateway to break. */
   yielded: boolean;
   /** Until when the endpoint is known to lead back to this gateway, on the clock. */
   loopUntilMs: number;
-  test: LoopCheck | undefined;
+  check: LoopCheck | undefined;
 }
 
-/** A test begins at a random number of silent clients between these. */
+/** A check begins at a random number of silent clients between these. */
 const [fewestSilent, mostSilent] = [16, 48];
 /**
  * A gateway that has no other endpoint lets a loop grow to a random number of silent clients between these. Another
- * gateway in the loop may have one, and finds the loop before that, also where its first test failed.
+ * gateway in the loop may have one, and finds the loop before that, also where its first check failed.
  */
 const [fewestYielded, mostYielded] = [72, 88];
-/** After a test that found no loop the threshold is multiplied by a random number between these. */
+/** After a check that found no loop the threshold is multiplied by a random number between these. */
 const [leastGrowth, mostGrowth] = [1.5, 2.5];
 /** A threshold that was raised is kept for this long, in milliseconds. */
 const raisedForMs = 20_000;
@@ -51,7 +51,7 @@ const loopKnownForMs = 5_000;
 export class LoopDetector {
   readonly #options: LoopDetectorOptions;
   readonly #states = new WeakMap<Endpoint, EndpointState>();
-  readonly #tests = new Set<LoopCheck>();
+  readonly #checks = new Set<LoopCheck>();
   #stopped = false;
 
   constructor(options: LoopDetectorOptions) {
@@ -60,13 +60,13 @@ export class LoopDetector {
 
   /** A client was accepted. */
   accepted(client: LoopClient): void {
-    if (this.#tests.size === 0) return;
+    if (this.#checks.size === 0) return;
     const { host } = client;
-    for (const test of this.#tests) test.arrived(host);
+    for (const check of this.#checks) check.arrived(host);
   }
 
   /**
-   * Asks whether `client` may be dialled for.
+   * Decides whether `client` may be dialled for.
    *
    * @param addresses of `endpoint`, at least one, that which accepted last first
    * @param nowMs the time, or when the client was accepted
@@ -83,7 +83,7 @@ export class LoopDetector {
     const state = this.#states.get(endpoint) ?? this.#create(endpoint);
     if (state.loopUntilMs > nowMs) return loopError(address);
     const hold =
-      state.test ?? this.#testThatSuspects(client) ?? this.#testIfDue(state, endpoint, address, nowMs);
+      state.check ?? this.#checkThatSuspects(client) ?? this.#checkIfDue(state, endpoint, address, nowMs);
     hold?.hold(client, endpoint);
     if (!hold) state.clients.add(client);
     return hold;
@@ -94,69 +94,69 @@ export class LoopDetector {
     this.#states.get(endpoint)?.clients.delete(client);
   }
 
-  /** Ends all tests; nothing is held from now on. */
+  /** Ends all checks; no client is held from now on. */
   stop(): void {
     this.#stopped = true;
-    for (const test of [...this.#tests]) test.stop();
+    for (const check of [...this.#checks]) check.stop();
   }
 
-  /** A client that may have come through a loop must not go elsewhere during a test, and come back from there. */
-  #testThatSuspects(client: LoopClient): LoopCheck | undefined {
-    if (this.#tests.size === 0) return undefined;
+  /** A client that may have come through a loop must not go to another endpoint during a check, and come back from there. */
+  #checkThatSuspects(client: LoopClient): LoopCheck | undefined {
+    if (this.#checks.size === 0) return undefined;
     const { host } = client;
-    for (const test of this.#tests) if (test.suspects(host)) return test;
+    for (const check of this.#checks) if (check.suspects(host)) return check;
     return undefined;
   }
 
-  #testIfDue(
+  #checkIfDue(
     state: EndpointState,
     endpoint: Endpoint,
     address: Address,
     nowMs: number,
   ): LoopCheck | undefined {
     if (nowMs >= state.lowerAtMs) this.#lower(state);
-    if (state.clients.size < state.sweepAt) return undefined;
-    const silent = sweep(state);
+    if (state.clients.size < state.recountAt) return undefined;
+    const silent = countSilent(state);
     const hosts = silent < state.threshold ? [] : frequentHosts(state.clients);
     if (hosts.length === 0) {
-      // Not at once again, or each client would cost a sweep.
-      state.sweepAt = Math.max(state.threshold, silent + Math.ceil(state.threshold / 4));
+      // Not at once again, or each client would cost a count.
+      state.recountAt = Math.max(state.threshold, silent + Math.ceil(state.threshold / 4));
       return undefined;
     }
-    return this.#startTest(state, endpoint, address, hosts);
+    return this.#startCheck(state, endpoint, address, hosts);
   }
 
-  #startTest(
+  #startCheck(
     state: EndpointState,
     endpoint: Endpoint,
     address: Address,
     hosts: readonly string[],
   ): LoopCheck {
     const { clock, random } = this.#options;
-    const test = new LoopCheck({ address, hosts, clock, random }, outcome => {
-      state.test = undefined;
-      this.#tests.delete(test);
-      this.#finish(state, endpoint, address, test, outcome);
+    const check = new LoopCheck({ address, hosts, clock, random }, outcome => {
+      state.check = undefined;
+      this.#checks.delete(check);
+      this.#finish(state, endpoint, address, check, outcome);
     });
-    state.test = test;
-    this.#tests.add(test);
-    test.start();
-    return test;
+    state.check = check;
+    this.#checks.add(check);
+    check.start();
+    return check;
   }
 
   #finish(
     state: EndpointState,
     endpoint: Endpoint,
     address: Address,
-    test: LoopCheck,
+    check: LoopCheck,
     outcome: Outcome,
   ): void {
-    const { held } = test;
+    const { held } = check;
     const nowMs = this.#options.clock.now();
     if (outcome === "loop" && !state.yielded && !this.#hasAnother(endpoint, nowMs)) {
       state.yielded = true;
       state.threshold = this.#thresholdBetween(fewestYielded, mostYielded, 2);
-      state.sweepAt = state.threshold;
+      state.recountAt = state.threshold;
       state.lowerAtMs = nowMs + raisedForMs;
       for (const client of held.keys()) client.resume();
       return;
@@ -165,15 +165,15 @@ export class LoopDetector {
       const error = loopError(address);
       state.loopUntilMs = nowMs + loopKnownForMs;
       this.#reset(state);
-      // What the first call brings about can make the pool revoke others; they leave, and are not visited.
+      // The first call can make the pool revoke others; they leave, and are not visited.
       for (const client of state.clients) if (client.isSilent) client.onRevoked(error);
       for (const [client, of] of held) if (of === endpoint) client.onRevoked(error);
       for (const [client, of] of held) if (of !== endpoint) client.resume();
       return;
     }
     const growth = leastGrowth + this.#options.random() * (mostGrowth - leastGrowth);
-    state.threshold = Math.ceil((sweep(state) + held.size) * growth);
-    state.sweepAt = state.threshold;
+    state.threshold = Math.ceil((countSilent(state) + held.size) * growth);
+    state.recountAt = state.threshold;
     state.lowerAtMs = nowMs + raisedForMs;
     for (const client of held.keys()) client.resume();
   }
@@ -186,15 +186,15 @@ export class LoopDetector {
   #lower(state: EndpointState): void {
     const raised = state.threshold;
     this.#reset(state);
-    const threshold = Math.min(raised, Math.max(state.threshold, sweep(state) * leastGrowth));
+    const threshold = Math.min(raised, Math.max(state.threshold, countSilent(state) * leastGrowth));
     if (threshold > state.threshold) state.lowerAtMs = this.#options.clock.now() + raisedForMs;
     state.threshold = threshold;
-    state.sweepAt = threshold;
+    state.recountAt = threshold;
   }
 
   #reset(state: EndpointState): void {
     state.threshold = this.#firstThreshold();
-    state.sweepAt = state.threshold;
+    state.recountAt = state.threshold;
     state.lowerAtMs = Infinity;
     state.yielded = false;
   }
@@ -204,11 +204,11 @@ export class LoopDetector {
     const state: EndpointState = {
       clients: new Set(),
       threshold,
-      sweepAt: threshold,
+      recountAt: threshold,
       lowerAtMs: Infinity,
       yielded: false,
       loopUntilMs: -Infinity,
-      test: undefined,
+      check: undefined,
     };
     this.#states.set(endpoint, state);
     return state;
@@ -226,8 +226,8 @@ export class LoopDetector {
   }
 }
 
-/** Forgets the clients that are not silent, and tells how many are left. */
-function sweep({ clients }: EndpointState): number {
+/** Removes the clients that are no longer silent; returns how many are left. */
+function countSilent({ clients }: EndpointState): number {
   for (const client of clients) if (!client.isSilent) clients.delete(client);
   return clients.size;
 }

@@ -91,7 +91,7 @@ test("each endpoint is tried once; then a silent client sees an end, one that ha
   });
   const talker = await connectTo(slow.port);
   const answer = await asked.take();
-  await new Promise<void>(resolve => talker.write("bytes that nobody reads", () => resolve()));
+  await new Promise<void>(resolve => talker.write("bytes that are not read", () => resolve()));
   answer({ addresses: ["127.0.0.1"] });
   (await asked.take())({ addresses: ["127.0.0.1"] });
   expect(await outcome(talker)).toMatchObject({ end: "ECONNRESET" });
@@ -144,7 +144,7 @@ test("a dial that its pool revokes is given up for the next endpoint", async () 
   expect((await next("dialFailed")).detail).toBe("another client has waited long enough");
 });
 
-test("a connection that its pool revokes is reset, and the observer is told why", async () => {
+test("a connection that its pool revokes is reset, and the observer gets the reason", async () => {
   await using backend = await startBackend(echo);
   const offers = queue<(error: GatewayError) => void>();
   const inner = inOrder([backend.address]);
@@ -187,12 +187,12 @@ test("a pool that throws costs its client the connection, and nothing else", asy
   expect(await outcome(client)).toMatchObject({ received: Buffer.from("unharmed") });
 });
 
-test("times that no timer can wait for are refused", () => {
+test("times that are negative, not numbers or too long for a timer are refused", () => {
   for (const idleTimeoutMs of [-1, Number.NaN, 2 ** 31])
     expect(() => createProxy({ listen: [], pool: inOrder([]), idleTimeoutMs })).toThrow("idleTimeoutMs");
 });
 
-test("it listens once, and takes no limit that is not one", async () => {
+test("it listens once, and refuses a limit of less than one", async () => {
   await using backend = await startBackend(echo);
   await using proxy = await startProxy({ pool: inOrder([backend.address]) });
   await expect(proxy.proxy.listen()).rejects.toMatchObject({ code: "invalid-option" });
@@ -201,7 +201,7 @@ test("it listens once, and takes no limit that is not one", async () => {
     expect(() => createProxy({ listen: [], pool: inOrder([]), maxConnections })).toThrow("not at least 1");
 });
 
-test("at the limit new clients are reset, the established live on, and room is used again", async () => {
+test("at the limit new clients are reset, open connections continue, and freed places are used again", async () => {
   await using backend = await startBackend(echo);
   const refused = queue<number>();
   const ended = queue<unknown>();
@@ -239,7 +239,7 @@ test("closing refuses new clients and waits for open connections", async () => {
   expect(await closed).toEqual({ cut: 0 });
 });
 
-test("closing again with a shorter grace cuts, also what is being dialled", async () => {
+test("closing again with a shorter grace resets connections, also those that are being dialled", async () => {
   await using backend = await startBackend(echo);
   await using hole = await startBlackHole();
   let next = backend.address;
@@ -268,7 +268,7 @@ test("an address in use fails the start with a code, and frees the addresses bef
   expect(proxy.addresses).toEqual([]);
 });
 
-test("a proxy does not dial itself, also where a name leads back to it", async () => {
+test("a proxy does not dial itself, also by a name", async () => {
   const { observer, next } = events();
   let target = { host: "etcd.test", port: 1 };
   const pool: Pool = { acquire: request => inOrder([target]).acquire(request) };
@@ -296,7 +296,7 @@ test("it listens on several addresses, IPv6 among them", async () => {
   await proxy.close({ graceMs: 0 });
 });
 
-test("an observer that throws changes no connection's fate", async () => {
+test("an observer that throws affects no connection", async () => {
   await using backend = await startBackend(echo);
   const warnings = queue<Error>();
   process.on("warning", warnings.put);
@@ -317,7 +317,7 @@ test.each([
   ["keepAliveIntervalMs", 32_767_001],
   ["keepAliveProbes", 128],
   ["userTimeoutMs", 2 ** 31],
-])("%s %d is refused, which the system would not take", (name, value) => {
+])("%s %d is refused, as the system would", (name, value) => {
   const create = () => createProxy({ listen: [], pool: inOrder([]), [name]: value });
   expect(create).toThrow(`[invalid-option] ${name} ${value} is not between 0 and ${value - 1}`);
 });

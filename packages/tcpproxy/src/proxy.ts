@@ -21,90 +21,27 @@ import { createDialer, type Dialer } from "./dialer.js";
 import { jsRelay } from "./js-relay/relay.js";
 import { type ListenContext, listenAt } from "./listen.js";
 import { LoopDetector } from "./loop-detection.js";
-
-/** Options of {@link createProxy}. */
-export interface ProxyOptions extends Partial<Record<keyof RelaySettings, number | undefined>> {
-  /**
-   * Where to accept clients: at all addresses of a name. Port 0 takes a free port, the same for all addresses of one
-   * name.
-   */
-  readonly listen: readonly Address[];
-  /** Says where each connection goes; see {@link inOrder} and `@gw/selector`. */
-  readonly pool: Pool;
-  /** Knows the addresses of names, and how long to wait for one. @default createDialer() */
-  readonly dialer?: Dialer | undefined;
-  /** Accepts, dials and moves the bytes. @default jsRelay() */
-  readonly relay?: Relay | undefined;
-  /**
-   * More clients than this are refused with a reset. Never more than the file descriptors allow.
-   * @default what `ulimit -n` allows
-   */
-  readonly maxConnections?: number | undefined;
-  /**
-   * Endpoints that are tried for one client before it is closed, so that many that are down cost neither the client
-   * nor this process more than that.
-   * @default 16
-   */
-  readonly maxAttempts?: number | undefined;
-  /** Up to 32767000. @default 30000 */
-  readonly keepAliveDelayMs?: number | undefined;
-  /** Up to 32767000. @default 10000 */
-  readonly keepAliveIntervalMs?: number | undefined;
-  /** Up to 127. @default 3 */
-  readonly keepAliveProbes?: number | undefined;
-  /**
-   * Where it is shorter than `keepAliveDelayMs` + `keepAliveProbes` × `keepAliveIntervalMs`, a silent peer is given up
-   * after fewer probes.
-   * @default 60000, or as long as keepalive takes to give up if that is longer
-   */
-  readonly userTimeoutMs?: number | undefined;
-  /** @default 0 (never) */
-  readonly idleTimeoutMs?: number | undefined;
-  /** @default 600000 */
-  readonly halfCloseTimeoutMs?: number | undefined;
-  /** @default 300000 */
-  readonly writeTimeoutMs?: number | undefined;
-  /** Sees what happens to connections. */
-  readonly observer?: Observer | undefined;
-  /** @default systemClock */
-  readonly clock?: Clock | undefined;
-  /** Draws when and how loops through other gateways are tested for. @default Math.random */
-  readonly random?: (() => number) | undefined;
-}
-
-/** What holds where {@link ProxyOptions} are silent. */
-export const proxyDefaults: RelaySettings = {
-  keepAliveDelayMs: 30_000,
-  keepAliveIntervalMs: 10_000,
-  keepAliveProbes: 3,
-  userTimeoutMs: 60_000,
-  idleTimeoutMs: 0,
-  halfCloseTimeoutMs: 600_000,
-  writeTimeoutMs: 300_000,
-};
-
-/** Endpoints that are tried for one client where {@link ProxyOptions.maxAttempts} is not given. */
-export const defaultMaxAttempts = 16;
+import { atLeastOne, defaultMaxAttempts, type ProxyOptions, relaySettings } from "./options.js";
 
 /** A TCP proxy. */
 export interface TcpProxy {
   /**
    * Starts to accept clients; resolves with the addresses that are listened on, in the order of the options.
-   * Of the addresses of a name those that this machine does not have are left out; `listenSkipped` tells so.
+   * Of the addresses of a name, those that this machine does not have are left out and reported by `listenSkipped`.
    *
-   * @throws {GatewayError} `name-not-resolved`, `address-in-use`, `not-permitted`, … ; then nothing is listened on. `invalid-option`
-   *   when it was called before
+   * @throws {GatewayError} `name-not-resolved`, `address-in-use`, `not-permitted`, … ; then nothing is listened on.
+   *   `invalid-option` when it was called before
    */
   listen(): Promise<readonly Address[]>;
   /** The addresses that are listened on; empty before and after. */
   readonly addresses: readonly Address[];
-  /** Connections that are open or being made. */
+  /** How many connections are open or being dialled. */
   readonly connections: number;
   /** At how many connections clients are refused. */
   readonly maxConnections: number;
   /**
    * Stops accepting, waits up to `graceMs` for connections to end by themselves, then resets the rest.
-   * Resolves when all are closed, at the latest half a second after the grace, with the number of those that were cut.
+   * Resolves when all are closed, at the latest half a second after the grace, with the number of those that were reset.
    * Called again, a shorter grace overrides the one before.
    */
   close(options: { readonly graceMs: number }): Promise<{ readonly cut: number }>;
@@ -115,14 +52,19 @@ export function createProxy(options: ProxyOptions): TcpProxy {
   return new ListeningProxy(options);
 }
 
+/** How long a relay may take to reset connections, in milliseconds. One that hangs must not delay the exit. */
+const resetLimitMs = 500;
+
 class ListeningProxy implements TcpProxy {
   readonly maxConnections: number;
-  readonly #options: ProxyOptions;
+  readonly #listen: readonly Address[];
   readonly #relay: Relay;
   readonly #settings: RelaySettings;
-  readonly #context: ClientContext;
-  readonly #clock: Clock;
+  readonly #dialer: Dialer;
   readonly #loops: LoopDetector;
+  readonly #observer: Observer | undefined;
+  readonly #clock: Clock;
+  readonly #clientContext: ClientContext;
   readonly #open = new Set<ProxyClient>();
   readonly #whenIdle: (() => void)[] = [];
   #listeners: readonly Listener[] = [];
@@ -134,30 +76,28 @@ class ListeningProxy implements TcpProxy {
   #accepted = 0;
   #cut = 0;
 
-  constructor(options: ProxyOptions) {
-    this.#options = options;
+  constructor({ listen, pool, observer, ...options }: ProxyOptions) {
+    this.#listen = listen;
+    this.#observer = observer;
     this.#relay = options.relay ?? jsRelay();
+    this.#dialer = options.dialer ?? createDialer();
     this.#clock = options.clock ?? systemClock;
-    this.#settings = settingsOf(options);
-    const wanted = options.maxConnections ?? Infinity;
-    if (!(wanted >= 1))
-      throw new GatewayError("invalid-option", `maxConnections ${wanted} is not at least 1`);
-    const maxAttempts = options.maxAttempts ?? defaultMaxAttempts;
-    if (!(maxAttempts >= 1))
-      throw new GatewayError("invalid-option", `maxAttempts ${maxAttempts} is not at least 1`);
+    this.#settings = relaySettings(options);
+    const wanted = atLeastOne("maxConnections", options.maxConnections, Infinity);
+    const maxAttempts = atLeastOne("maxAttempts", options.maxAttempts, defaultMaxAttempts);
     this.maxConnections = Math.min(wanted, connectionLimit(this.#relay.extraDescriptors));
     this.#loops = new LoopDetector({
       maxConnections: this.maxConnections,
       clock: this.#clock,
-      another: endpoint => anotherEndpoint(options.pool, endpoint),
+      another: endpoint => anotherEndpoint(pool, endpoint),
       random: options.random ?? Math.random,
     });
-    this.#context = {
-      pool: options.pool,
-      dialer: options.dialer ?? createDialer(),
+    this.#clientContext = {
+      pool,
+      dialer: this.#dialer,
       loops: this.#loops,
       maxAttempts,
-      observer: options.observer,
+      observer,
       clock: this.#clock,
       onEnd: client => this.#ended(client),
     };
@@ -172,26 +112,26 @@ class ListeningProxy implements TcpProxy {
   }
 
   async listen(): Promise<readonly Address[]> {
-    if (this.#started) throw new GatewayError("invalid-option", "a proxy can be told to listen only once");
+    if (this.#started) throw new GatewayError("invalid-option", "a proxy can listen only once");
     this.#started = true;
     const handlers: ListenHandlers = {
       onClient: client => this.#accept(client),
-      onError: error => notify(this.#options.observer, "acceptFailed", { error }),
+      onError: error => notify(this.#observer, "acceptFailed", { error }),
     };
     const context: ListenContext = {
       relay: this.#relay,
       handlers,
       settings: this.#settings,
-      resolve: host => this.#context.dialer.resolve(host),
-      observer: this.#options.observer,
+      resolve: host => this.#dialer.resolve(host),
+      observer: this.#observer,
     };
     try {
-      for (const address of this.#options.listen) {
+      for (const address of this.#listen) {
         const opened = await listenAt(address, this.#addresses, context);
         const addresses = opened.map(listener => listener.address);
         this.#listeners = [...this.#listeners, ...opened];
         this.#addresses = [...this.#addresses, ...addresses];
-        this.#stopsAvoiding.push(this.#context.dialer.avoid(addresses));
+        this.#stopsAvoiding.push(this.#dialer.avoid(addresses));
         if (this.#closed) throw new GatewayError("aborted", "the proxy was closed before it listened");
       }
     } catch (error) {
@@ -205,35 +145,30 @@ class ListeningProxy implements TcpProxy {
     this.#closed = true;
     this.#loops.stop();
     for (const listener of this.#listeners) listener.close();
-    this.#addresses = [];
     for (const stopAvoiding of this.#stopsAvoiding.splice(0)) stopAvoiding();
+    this.#addresses = [];
     let cancel = startTimeout(this.#clock, graceMs, () => {
-      this.#cutAll();
+      for (const client of [...this.#open]) if (client.abort()) this.#cut += 1;
       cancel = this.#clock.after(resetLimitMs, () => this.#settle());
     });
-    await this.#idle();
+    await new Promise<void>(resolve => {
+      if (this.#open.size === 0) resolve();
+      else this.#whenIdle.push(resolve);
+    });
     cancel();
     return { cut: this.#cut };
   }
 
   #accept(client: RelayClient): ClientEvents | undefined {
     if (this.#open.size >= this.maxConnections) {
-      notify(this.#options.observer, "limitReached", { limit: this.maxConnections });
+      notify(this.#observer, "limitReached", { limit: this.maxConnections });
       return undefined;
     }
     this.#accepted += 1;
-    const served = new ProxyClient(this.#accepted, client, this.#context);
-    this.#open.add(served);
-    served.start();
-    return served;
-  }
-
-  /** Resolves when no connection is open. */
-  #idle(): Promise<void> {
-    return new Promise(resolve => {
-      if (this.#open.size === 0) resolve();
-      else this.#whenIdle.push(resolve);
-    });
+    const accepted = new ProxyClient(this.#accepted, client, this.#clientContext);
+    this.#open.add(accepted);
+    accepted.start();
+    return accepted;
   }
 
   #ended(client: ProxyClient): void {
@@ -241,59 +176,15 @@ class ListeningProxy implements TcpProxy {
     if (this.#open.size === 0) this.#settle();
   }
 
+  /** Ends all calls of `close` that wait for connections to end. */
   #settle(): void {
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
-
-  #cutAll(): void {
-    for (const client of [...this.#open]) if (client.abort()) this.#cut += 1;
-  }
 }
 
-/** Where a client that has failed on `endpoint` would go. */
+/** The endpoint that a client would go to that has failed on `endpoint`. */
 function anotherEndpoint(pool: Pool, endpoint: Endpoint): Endpoint | undefined {
   const lease = pool.acquire({ tried: [endpoint], onRevoked() {} });
   lease?.released();
   return lease?.endpoint;
 }
-
-/** How long a relay may take to reset what is cut, in milliseconds. One that hangs must not hold up the exit. */
-const resetLimitMs = 500;
-
-/** The options that are the relay's, with the defaults. */
-function settingsOf(options: ProxyOptions): RelaySettings {
-  const settings: Record<string, number> = {};
-  for (const [name, standard] of Object.entries(proxyDefaults)) {
-    const value = options[name as keyof RelaySettings] ?? (standard as number);
-    const most = keepAliveLimits[name as keyof RelaySettings] ?? longestMs;
-    if (!(value >= 0 && value <= most))
-      throw new GatewayError("invalid-option", `${name} ${value} is not between 0 and ${most}`);
-    settings[name] = value;
-  }
-  const relaySettings = settings as unknown as RelaySettings;
-  const userTimeoutMs =
-    options.userTimeoutMs ?? Math.max(proxyDefaults.userTimeoutMs, keepAliveMs(relaySettings));
-  return { ...relaySettings, userTimeoutMs };
-}
-
-/** What systems take: Linux refuses more, and would go on with its own two hours. */
-export const keepAliveLimits: Partial<RelaySettings> = {
-  keepAliveDelayMs: 32_767_000,
-  keepAliveIntervalMs: 32_767_000,
-  keepAliveProbes: 127,
-};
-
-/** After how long without an answer keepalive gives up, in milliseconds; 0 if it is off. */
-export function keepAliveMs(
-  settings: { readonly [Name in keyof RelaySettings]?: number | undefined },
-): number {
-  const {
-    keepAliveDelayMs = proxyDefaults.keepAliveDelayMs,
-    keepAliveIntervalMs = proxyDefaults.keepAliveIntervalMs,
-    keepAliveProbes = proxyDefaults.keepAliveProbes,
-  } = settings;
-  return keepAliveDelayMs === 0 ? 0 : keepAliveDelayMs + keepAliveProbes * keepAliveIntervalMs;
-}
-
-/** What a timer can wait for at most. */
-const longestMs = 2 ** 31 - 1;

@@ -16,7 +16,7 @@ function rig() {
   return { resolver: new Resolver(lookup, clock), clock, asked, lookups: () => lookups };
 }
 
-test("an answer is used for ten seconds, then once more while the next is on its way", async () => {
+test("an answer is used for ten seconds, then once more while the next look-up is under way", async () => {
   const { resolver, clock, asked, lookups } = rig();
   const first = resolver.addresses("etcd.test");
   (await asked.take()).answer({ addresses: ["192.0.2.1"] });
@@ -32,7 +32,7 @@ test("an answer is used for ten seconds, then once more while the next is on its
   expect(await resolver.addresses("etcd.test")).toEqual(["192.0.2.2"]);
 });
 
-test("a TTL shorter than that holds", async () => {
+test("a shorter TTL applies", async () => {
   const { resolver, clock, asked, lookups } = rig();
   const first = resolver.addresses("etcd.test");
   (await asked.take()).answer({ addresses: ["192.0.2.1"], ttlMs: 1_000 });
@@ -42,7 +42,7 @@ test("a TTL shorter than that holds", async () => {
   expect(lookups()).toBe(2);
 });
 
-test("an old answer waits for the next, and serves on when there is none", async () => {
+test("an old answer is used only if no new one arrives", async () => {
   const { resolver, clock, asked } = rig();
   const first = resolver.addresses("etcd.test");
   (await asked.take()).answer({ addresses: ["192.0.2.1"] });
@@ -73,7 +73,7 @@ test("after forgetting, the next answer is waited for", async () => {
   expect(await second).toEqual(["192.0.2.2"]);
 });
 
-test("those who ask at once share one look-up", async () => {
+test("look-ups of one name at the same time are shared", async () => {
   const { resolver, asked, lookups } = rig();
   const all = [1, 2, 3].map(() => resolver.addresses("etcd.test"));
   (await asked.take()).answer({ addresses: ["192.0.2.1"] });

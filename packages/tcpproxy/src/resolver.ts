@@ -8,8 +8,8 @@ import {
 } from "@gw/interface";
 
 /**
- * Resolves a host name to IP addresses, best first, and tells for how long they hold, if it knows. `fresh` asks for what
- * is true now: what was remembered did not do.
+ * Resolves a host name to IP addresses, best first. `ttlMs` is for how long they may be used, if that is known. `fresh`
+ * asks to bypass caches, because none of the remembered addresses accepted.
  */
 export type Lookup = (
   host: string,
@@ -20,18 +20,18 @@ export type Lookup = (
 }>;
 
 /**
- * `getaddrinfo`, so that /etc/hosts and the system's resolver configuration hold. It tells no TTL. A few look-ups run at
- * a time, in a queue that all of the process share.
+ * `getaddrinfo`, so that /etc/hosts and the system's resolver configuration apply. It has no TTL. A few look-ups run at
+ * a time, in one queue for the process.
  */
 export const systemLookup: Lookup = async host => ({ addresses: await getaddrinfo(host) });
 
-/** For how long an answer is used without asking again, unless its TTL is shorter. */
+/** For how long an answer is used without another look-up, unless its TTL is shorter. */
 const longestFreshMs = 10_000;
-/** After this time, an answer is better waited for; but not longer than {@link patienceMs}. */
+/** After this time a dial waits for another look-up, but no longer than {@link quickMs}. */
 const staleMs = 60_000;
-/** How long a dial waits for DNS while it has old addresses to go on with. */
-const patienceMs = 250;
-/** Names come from the network in some set-ups; the memory of them must not grow for ever. */
+/** How long a dial waits for DNS while it has old addresses. */
+const quickMs = 250;
+/** Names may come from the network; the memory for them must not grow without bound. */
 const maxNames = 1_000;
 
 interface Known {
@@ -56,8 +56,8 @@ export class Resolver {
   }
 
   /**
-   * The addresses of `host`: at once if they are remembered, or nearly so if that was long ago. Old ones when a
-   * look-up fails or takes its time.
+   * The addresses of `host`: remembered ones at once, those older than a minute only if a look-up fails or is not
+   * quick.
    */
   async addresses(host: string): Promise<readonly string[]> {
     const fresh = this.fresh(host);
@@ -68,14 +68,14 @@ export class Resolver {
     return this.#clock.now() - known.at <= staleMs ? known.addresses : soon;
   }
 
-  /** What is remembered and fresh, if anything is. */
+  /** The remembered addresses, if they are fresh. */
   fresh(host: string): readonly string[] | undefined {
     const known = this.#known.get(host);
     return known && this.#clock.now() - known.at <= known.freshMs ? known.addresses : undefined;
   }
 
   /**
-   * {@link addresses}, for those who cannot wait for ever.
+   * {@link addresses}, with a timeout.
    *
    * @throws {GatewayError} `timed-out` after `timeoutMs`; `name-not-resolved`
    */
@@ -89,14 +89,14 @@ export class Resolver {
   }
 
   /**
-   * What a new look-up says if it is quick, else what is remembered. Never rejects.
+   * The answer of a new look-up if it is quick (250 ms), else the remembered addresses. Never rejects.
    *
-   * @param fresh what the look-up itself remembers does not do
+   * @param fresh see {@link Lookup}
    */
   async soon(host: string, fresh: boolean): Promise<readonly string[]> {
     const remembered = (): readonly string[] => this.#known.get(host)?.addresses ?? [];
     return new Promise(resolve => {
-      const cancel = this.#clock.after(patienceMs, () => resolve(remembered()));
+      const cancel = this.#clock.after(quickMs, () => resolve(remembered()));
       const settle = (): void => {
         cancel();
         resolve(remembered());
@@ -105,16 +105,16 @@ export class Resolver {
     });
   }
 
-  /** Asks now, or joins the look-up that is under way. */
+  /** Looks up now, or joins the look-up that is under way. */
   refresh(host: string, fresh = false): Promise<readonly string[]> {
     const underWay = this.#underWay.get(host);
     if (underWay) return underWay;
-    const asked = this.#ask(host, fresh).finally(() => this.#underWay.delete(host));
-    this.#underWay.set(host, asked);
-    return asked;
+    const lookup = this.#lookUp(host, fresh).finally(() => this.#underWay.delete(host));
+    this.#underWay.set(host, lookup);
+    return lookup;
   }
 
-  /** The next dial to a name waits for a look-up. What is remembered serves if that fails. */
+  /** The next dial to a name waits for a look-up. The remembered addresses are used if that fails. */
   forget(): void {
     for (const [host, { addresses }] of this.#known)
       this.#known.set(host, { addresses, at: -Infinity, freshMs: 0 });
@@ -126,7 +126,7 @@ export class Resolver {
     if (known && known.addresses[0] !== address) known.addresses = preferring(address, known.addresses);
   }
 
-  async #ask(host: string, fresh: boolean): Promise<readonly string[]> {
+  async #lookUp(host: string, fresh: boolean): Promise<readonly string[]> {
     try {
       const { addresses: found, ttlMs = longestFreshMs } = await this.#lookup(host, { fresh });
       const answer = interleaveFamilies(found);
