@@ -1,20 +1,22 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { Socket, type SocketConstructorOpts } from "node:net";
 import { fileURLToPath } from "node:url";
 import { getSystemErrorName } from "node:util";
-import { GatewayError, messageOf } from "@gw/interface";
+import { GatewayError, messageOf, type RelaySettings } from "@gw/interface";
 
-/** The engine behind the binding; see `native/binding.c`. An errno stands for failure. */
+/** The functions of `native/binding`. Those that can fail return an errno. */
 export interface Binding {
   /** Sends a state to a service manager: 0, or an errno. */
   notify(socket: string, state: string): number;
   selfTest(): number;
   start(threads: number): [engine: Engine, wakeFd: number] | number;
   stop(engine: Engine): void;
-  /** How many pipes an engine with so many threads may have; each takes two descriptors. */
+  /** The most pipes that an engine with so many threads may have; each takes two descriptors. */
   pipeLimit(threads: number): number;
   /** How many threads hang; to be called once a second. */
   check(engine: Engine): number;
+  /** @param settings see {@link encodeSettings} */
   listen(
     engine: Engine,
     host: string,
@@ -22,31 +24,75 @@ export interface Binding {
     settings: Uint32Array,
   ): [listener: number, host: string, port: number] | number;
   unlisten(engine: Engine, listener: number): void;
-  /** How many events were written, {@link numbersPerEvent} each. */
+  /** Writes events, {@link numbersPerEvent} each, and returns how many. */
   take(engine: Engine, events: Float64Array): number;
   dial(engine: Engine, slot: number, host: string, port: number, timeoutMs: number): number;
-  /** `addresses`: host, port, host, port, … */
+  /** @param addresses host, port, host, port, … */
   dialAny(engine: Engine, slot: number, addresses: readonly (string | number)[], timeoutMs: number): void;
   cancelDial(engine: Engine, slot: number): void;
   close(engine: Engine, slot: number): void;
   abort(engine: Engine, slot: number): void;
+  /** @param side 0 is the client, 1 the backend */
   bytes(engine: Engine, slot: number, side: 0 | 1): number;
+  /** The address of the client. */
   peer(engine: Engine, slot: number): [host: string, port: number];
   /** `_exit(2)`. */
   exitNow(code: number): never;
 }
 
-/** Known to the binding alone. */
+/** A handle that only the binding can read. */
 export type Engine = { readonly engine: unique symbol };
 
-/** Kind, slot, reason or listener or which address of a dial, errno, bytes from the client, bytes from the backend. */
+/**
+ * The numbers of an event: its kind; the slot of the connection; the reason and which side ended first, or the
+ * listener, or the index of a dial's address; an errno; bytes from the client; bytes from the backend.
+ */
 export const numbersPerEvent = 6;
+
+/** `enum event_kind` of the engine. */
+export const eventKinds = { accepted: 1, connected: 2, dialFailed: 3, ended: 4, acceptFailed: 5 } as const;
+
+/** `enum reason` of the engine, in its order. */
+export const endReasons = [
+  "finished",
+  "client-failed",
+  "backend-failed",
+  "idle",
+  "half-closed",
+  "stalled",
+  "closed",
+  "aborted",
+] as const;
+
+/** `struct settings` of the engine. */
+export function encodeSettings(settings: RelaySettings): Uint32Array {
+  return Uint32Array.of(
+    settings.keepAliveDelayMs,
+    settings.keepAliveIntervalMs,
+    settings.keepAliveProbes,
+    settings.userTimeoutMs,
+    settings.idleTimeoutMs,
+    settings.halfCloseTimeoutMs,
+    settings.writeTimeoutMs,
+  );
+}
+
+/** Calls `onWake` whenever an engine has events to take. @param fd the `wakeFd` of the engine */
+export function wakeSocket(fd: number, onWake: () => void): Socket {
+  const callback = (): boolean => {
+    onWake();
+    return true;
+  };
+  // The constructor takes `onread`, though Node's types have it for `connect` only.
+  const options = { fd, readable: true, writable: false, onread: { buffer: Buffer.alloc(64), callback } };
+  return new Socket(options as SocketConstructorOpts);
+}
 
 let addon: Binding | GatewayError | undefined;
 let tested: GatewayError | "passed" | undefined;
 
 /**
- * The binding, loaded and tried once for all.
+ * The binding, loaded and tested the first time.
  *
  * @throws {GatewayError} `unavailable`: there is none for this platform, it cannot be loaded, or its self-test failed
  */
@@ -58,7 +104,7 @@ export function loadBinding(): Binding {
 }
 
 /**
- * The binding, without a try of what the relay needs.
+ * The binding, loaded the first time, without a test of what the relay needs.
  *
  * @throws {GatewayError} `unavailable`: there is none for this platform, or it cannot be loaded
  */
@@ -85,7 +131,7 @@ function load(): Binding | GatewayError {
   }
 }
 
-/** Whether the file ends before its section headers, which are last: to load it would end the process. */
+/** Whether the file ends before its section headers, which come last. Loading it would crash the process. */
 function isCutOff(file: Buffer): boolean {
   const is64BitLittleEndian = file.length >= 64 && file[4] === 2 && file[5] === 1;
   if (!is64BitLittleEndian) return false;
@@ -96,13 +142,13 @@ function unavailable(why: string, cause?: unknown): GatewayError {
   return new GatewayError("unavailable", `native relay: ${why}`, { cause });
 }
 
-/** What Node would throw for an errno. */
+/** The error that Node would throw for an errno. */
 export function systemError(errno: number, syscall: string): Error {
   const code = errnoName(errno);
   return Object.assign(new Error(`${syscall} ${code}`), { code, errno: -errno, syscall });
 }
 
-/** `EAGAIN`. */
+/** The name of an errno, as `EAGAIN`. */
 export function errnoName(errno: number): string {
   return getSystemErrorName(-errno);
 }

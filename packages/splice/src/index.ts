@@ -3,6 +3,5 @@
  *
  * @packageDocumentation
  */
-export { exitNow } from "./exit-now.js";
-export { notifyService } from "./notify.js";
+export { exitNow, notifyService } from "./process.js";
 export { type SpliceOptions, splice } from "./relay.js";

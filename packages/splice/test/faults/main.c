@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 3, UP = 1000, DOWN = 1500 * 1000, HANG_MS = 5000, LEAST_MS = 150, DIAL_MS = 500 };
+enum { CONNECTIONS = 3, UP = 1000, DOWN = 1500 * 1000, HANG_MS = 5000, DIAL_MS = 500 };
 /* Of one call, per second: failed calls may be retried now and then. */
 enum { MOST_CALLS = 4000 };
 

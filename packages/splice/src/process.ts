@@ -2,7 +2,17 @@ import { GatewayError } from "@gw/interface";
 import { errnoName, loadAddon } from "./binding.js";
 
 /**
- * Tells the service manager a state, as sd_notify(3) does: one datagram, sent at once or not at all.
+ * Ends the process with this exit code at once, `_exit(2)`: unlike `process.exit` it waits for no thread of libuv's
+ * pool, where `getaddrinfo` may take a quarter of a minute and cannot be cancelled. No exit handler runs.
+ *
+ * @throws {GatewayError} `unavailable` where there is no binary for this machine
+ */
+export function exitNow(code: number): never {
+  return loadAddon().exitNow(code);
+}
+
+/**
+ * Sends a state to the service manager, as sd_notify(3) does: one datagram, sent at once or not at all.
  *
  * @param socket the value of `NOTIFY_SOCKET`: a path, or a name of the abstract namespace behind `@`
  * @param state lines such as `READY=1`
