@@ -7,7 +7,7 @@ import { variable } from "../src/flags/table.js";
 
 const page: string = fileURLToPath(new URL("../../../docs/configuration.md", import.meta.url));
 
-test("docs/configuration.md has every flag, as the tables say", async () => {
+test("docs/configuration.md is generated from the tables of flags", async () => {
   await expect(configurationPage()).toMatchFileSnapshot(page);
 });
 

@@ -1,4 +1,4 @@
-// What a README says, in pieces that a test can hold against the program.
+// Reads READMEs in parts that a test can compare with the program.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { published, root } from "./packed.js";
@@ -65,7 +65,7 @@ export function rowsOf(file: string): string[][] {
   return tablesOf(file).flat();
 }
 
-/** What stands in backticks in a text. */
+/** The texts in backticks. */
 export function codeIn(text: string): string[] {
   return [...text.matchAll(/`([^`\n]+)`/g)].map(([, code = ""]) => code);
 }

@@ -1,4 +1,4 @@
-// What the READMEs say in words and tables, held against the program.
+// Compares the words and tables of the READMEs and pages with the program.
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -17,12 +17,12 @@ describe("the flags", () => {
   test("of the README have the defaults of the program", () => {
     const rows = rowsOf("README.md").filter(([flag]) => flag?.startsWith("`--"));
     expect(rows).toHaveLength(10);
-    const told = rows.map(([name = "", byDefault = ""]) => [plain(name), plain(byDefault)]);
+    const stated = rows.map(([name = "", byDefault = ""]) => [plain(name), plain(byDefault)]);
     const defaultOf = (name: string) => known.find(flag => `--${flag.name}` === name)?.byDefault ?? "";
-    expect(told).toEqual(told.map(([name = ""]) => [name, defaultOf(name)]));
+    expect(stated).toEqual(stated.map(([name = ""]) => [name, defaultOf(name)]));
   });
 
-  test("and variables that the pages name are those of the program", () => {
+  test("and variables that the pages name exist", () => {
     const others = ["--json", "--watch", "--every", "--stand-in", "--version", "--help"];
     // Of etcd, of curl, and of Kubernetes.
     const foreign = [
@@ -61,18 +61,16 @@ test("`npx gw` is gw in the checkout", async () => {
   );
 });
 
-test("the house has the packages that are published", () => {
-  const rooms = rowsOf("README.md").flatMap(([room = ""]) => [
-    ...room.matchAll(/^\[`(@gw\/.+)`\]\((.+)\)$/g),
-  ]);
-  const listed = rooms.map(([, name, folder]) => ({ name, folder }));
+test("the README lists the packages that are published", () => {
+  const rows = rowsOf("README.md").flatMap(([name = ""]) => [...name.matchAll(/^\[`(@gw\/.+)`\]\((.+)\)$/g)]);
+  const listed = rows.map(([, name, folder]) => ({ name, folder }));
   expect(new Set(listed)).toEqual(new Set(published.map(({ name, folder }) => ({ name, folder }))));
 });
 
-test.each(["packages", "apps"])("the architecture page has every room of %s", async parent => {
-  const rooms = await readdir(join(root, parent));
-  for (const room of rooms.filter(name => existsSync(join(root, parent, name, "package.json"))))
-    expect(read("docs/architecture.md")).toMatch(new RegExp(`^  ${room}/ `, "m"));
+test.each(["packages", "apps"])("the architecture page lists every package of %s", async parent => {
+  const folders = await readdir(join(root, parent));
+  for (const folder of folders.filter(name => existsSync(join(root, parent, name, "package.json"))))
+    expect(read("docs/architecture.md")).toMatch(new RegExp(`^  ${folder}/ `, "m"));
 });
 
 test.each([...pages, "CONTRIBUTING.md", "SECURITY.md"])("%s links to files that exist", page => {
@@ -81,7 +79,7 @@ test.each([...pages, "CONTRIBUTING.md", "SECURITY.md"])("%s links to files that 
   expect(local.filter(link => !existsSync(join(root, dirname(page), link.replace(/#.*/, ""))))).toEqual([]);
 });
 
-test.each([...pages, "CONTRIBUTING.md"])("%s speaks of scripts that exist", page => {
+test.each([...pages, "CONTRIBUTING.md"])("%s names scripts that exist", page => {
   const { scripts } = JSON.parse(read("package.json"));
   const commands = codeIn(read(page)).map(code => /^npm (?:run )?(\w+)/.exec(code)?.[1] ?? "install");
   for (const script of commands.filter(word => word !== "install")) expect(scripts).toHaveProperty(script);

@@ -1,4 +1,4 @@
-// Every block of code of every README and page of docs/ is run here; one that nothing here knows how to run is a failed test.
+// Runs every block of code of every README and page of docs/; a block that it cannot run is a failed test.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { file } from "@gw/discovery";
@@ -35,20 +35,20 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => temporary?.[Symbol.asyncDispose]());
 
-/** What the comment in the first line of a block says, or one that says the place. */
+/** The name in the comment in the first line of a block; without one, a name made of its place. */
 function fileName({ text, place }: Block): string {
   const [, named] = /^\/\/ (\S+\.js)\n/.exec(text) ?? [];
   return named ?? `${place.replace(/\W+/g, "-")}.test.js`;
 }
 
-test("there are no blocks in other languages than those that are run", () => {
+test("every block is in a language that is run or checked here", () => {
   const known = inLanguage("ts", "js", "sh", "zone", "yaml", "console", "text", "");
   expect(blocks.filter(block => !known.includes(block))).toEqual([]);
   for (const language of ["ts", "js", "sh"]) expect(inLanguage(language)).not.toEqual([]);
 });
 
 describe.each(inLanguage("ts"))("$place", ({ place, text }) => {
-  test("type-checks, runs to its end, and prints what it says", async () => {
+  test("type-checks, runs to its end, and prints the output that it shows", async () => {
     const name = place.replace(/\W+/g, "-");
     const code = await withFreePorts(text);
     await writeFile(join(folder, `${name}.mts`), code);
@@ -56,7 +56,7 @@ describe.each(inLanguage("ts"))("$place", ({ place, text }) => {
     const { stdout, stderr } = await runNode(folder, `${name}.mjs`);
     expect(stderr).toBe("");
     // A comment directly below a statement is what the statement prints.
-    for (const [, said] of code.matchAll(/\);\n\/\/ (.+)/g)) expect(stdout).toContain(`${said}\n`);
+    for (const [, output] of code.matchAll(/\);\n\/\/ (.+)/g)) expect(stdout).toContain(`${output}\n`);
   });
 });
 
@@ -93,7 +93,7 @@ describe.each(modules)("$place", block => {
   });
 });
 
-/** The block that shows a call of `discoveryCompliance`, with all that it takes for granted around it. */
+/** The block that shows a call of `discoveryCompliance`, with the code around it that it needs. */
 function wholeTest(text: string): string {
   expect(text).toMatch(/^discoveryCompliance\(\{\n.*\n\}\);\n$/s);
   return `
@@ -126,7 +126,7 @@ function wholeTest(text: string): string {
 }
 
 describe.each(inLanguage(""))("$place", ({ text }) => {
-  test("is what a selector that returns copies is told", async () => {
+  test("is the message for a selector that returns copies", async () => {
     const script = `
       import { selectorCompliance } from "@gw/compliance";
       for (const { run } of selectorCompliance(() => ({ pick: ([first]) => first && { ...first } })))
@@ -169,7 +169,7 @@ function howToCheck(command: string): Check {
   if (/^npx @gw\/cli .*--discovery-srv=example\.com$/.test(command))
     return { name: "works with the zone that is shown", needs: ["knotd", "knotc"], check: worksWithZone };
   if (/^npx @gw\/cli check /.test(command))
-    return { name: "looks at the members of a cluster", needs: ["etcd"], check: looksAtMembers };
+    return { name: "checks the members of a cluster", needs: ["etcd"], check: checksMembers };
   if (/^npx @gw\/cli start .*--discovery-members$/.test(command))
     return { name: "works in front of etcd", needs: ["etcd"], check: asksMembers };
   if (/^npx @gw\/cli start /.test(command)) return starts(/"ready to proxy client requests"/);
@@ -180,10 +180,10 @@ function howToCheck(command: string): Check {
     return { name: "installs a package that is published", needs: [], check: isPublished };
   if (/^etcdctl --endpoints=127\.0\.0\.1:23790 /.test(command))
     return { name: "works through a gateway to etcd", needs: ["etcd", "etcdctl"], check: worksWithEtcd };
-  return { name: "is a command that is known here", needs: [], check: isUnknown };
+  return { name: "is a command that this test can check", needs: [], check: isUnknown };
 }
 
-/** The same with addresses of this machine, since a gateway looks at its endpoints as soon as it is ready. */
+/** The same with addresses of this machine, because a gateway checks its endpoints as soon as it is ready. */
 function onThisMachine(command: string): string {
   return command.replace(/\b10(?=(?:\.\d+){3}\b)/g, "127").replace(/\binfra\d\.example\.com/g, "localhost");
 }
@@ -205,7 +205,7 @@ async function worksWithZone(command: string): Promise<void> {
 }
 
 /** With the endpoints of a cluster here in the place of those in the README, it prints what the README shows. */
-async function looksAtMembers(command: string): Promise<void> {
+async function checksMembers(command: string): Promise<void> {
   await using etcd = await startEtcd(3);
   const started = startCommand(folder, command.replace(/--endpoints=\S+/, `--endpoints=${etcd.endpoints}`));
   expect(await started.exit).toMatchObject({ code: 0 });
@@ -246,7 +246,7 @@ test("the file of endpoints that is shown is one", async () => {
 });
 
 function isUnknown(command: string): void {
-  expect.fail(`it is not known how to check: ${command}`);
+  expect.fail(`this test cannot check: ${command}`);
 }
 
 function isScript(): void {
