@@ -1,76 +1,74 @@
 import type { Endpoint, EndpointStatus } from "@gw/interface";
+import { uninformativePerHour } from "./defaults.js";
 import type { Due } from "./due-heap.js";
-import { futilePerHour } from "./verdict.js";
 
-/** What is known of the looks at one endpoint. Times are in milliseconds on the clock of the checks. */
+/** The state of the checks of one endpoint. Times are in milliseconds on the clock of the checks. */
 export interface Watch extends Due {
   endpoint: Endpoint;
   /** Whether it takes new connections. */
   up: boolean;
-  /** When the newest look began; undefined before the first. */
+  /** When the newest check began; undefined before the first. */
   startedAt: number | undefined;
-  /** The look that is under way. It never rejects. */
+  /** The check that is under way. It never rejects. */
   running: Promise<void> | undefined;
-  /** Gives up the look that is under way, when the endpoint is no longer looked at. */
+  /** Aborted when the endpoint is no longer checked. */
   readonly ending: AbortController;
-  /** When the newest look began that found nothing wrong. */
-  wellAt: number;
-  /** When another was found to be well while this one was not, since when that has been so; Infinity if it is not. */
-  aloneSince: number;
-  /** Whether the newest look learnt next to nothing, as the next one would. */
-  futile: boolean;
-  /** Looks in a row that found something wrong. */
+  /** When the newest check began that succeeded. */
+  healthyAt: number;
+  /** Since when another endpoint has been healthy while this one was not; Infinity if that is not so. */
+  anotherHealthySince: number;
+  /** Whether the newest check learnt next to nothing, as the next one would. */
+  uninformative: boolean;
+  /** Consecutive checks that failed. */
   failures: number;
-  /** When to look at the latest, whatever the cadence says. */
+  /** When to check at the latest, whatever the cadence is. */
   soonAt: number;
-  /** Whether somebody waits for the next look: there is reason to doubt the endpoint, or another one. */
+  /** Whether there is reason to suspect the endpoint, or another one depends on its next check. */
   suspected: boolean;
-  /** Whether it is the endpoint in use, or the one to which clients would go next. */
+  /** Whether it is the endpoint in use, or the next best. */
   next: boolean;
-  /** Whether it matters as much as those, but there may be many of them: a dial has set it aside. */
+  /** Whether it is checked as often as those: it is one of them, or a dial has marked it down, and there may be many. */
   near: boolean;
-  /** Failed looks in a row that counted for nothing, since this process was paused meanwhile. */
+  /** Consecutive failures that did not count, since this process was paused meanwhile. */
   voided: number;
   /** Which heap it waits in; see {@link urgencyOf}. */
   urgency: number;
-  /** The part of the cadence to wait for, so that endpoints are not looked at in step. */
+  /** The part of the cadence to wait for, so that endpoints are not checked in step. */
   jitter: number;
 }
 
-/** How often endpoints are looked at. */
+/** How often endpoints are checked. */
 export interface Cadence {
-  /** Between two looks at what is in use, at the next best, and at what was not well, in milliseconds. */
+  /** Between two checks of the endpoint in use, the next best, and those that failed, in milliseconds. */
   readonly intervalMs: number;
-  /** Between two looks at the others. */
+  /** Between two checks of the others. */
   readonly farMs: number;
-  /** Between two looks while it is not yet clear whether an endpoint is ill. */
+  /** Between two checks while it is undecided whether an endpoint is unhealthy. */
   readonly fastMs: number;
 }
 
-/** The others are looked at once in this many intervals, */
-const intervalsPerFarLook = 6;
+/** The others are checked once in this many intervals, */
+const intervalsPerFarCheck = 6;
 /** but at least once in this time, in milliseconds. */
 const longestFarMs = 60_000;
 
 export function cadenceOf(intervalMs: number): Cadence {
   return {
     intervalMs,
-    farMs: Math.max(intervalMs, Math.min(intervalMs * intervalsPerFarLook, longestFarMs)),
+    farMs: Math.max(intervalMs, Math.min(intervalMs * intervalsPerFarCheck, longestFarMs)),
     fastMs: Math.min(intervalMs, 1_000),
   };
 }
 
 /**
- * Whether an endpoint is looked at: it takes connections, or a dial has set it aside and the connections that it still
- * has may hang.
+ * Whether an endpoint is checked: it takes connections, or a dial has marked it down and the connections that it still has
+ * may hang.
  */
 export function isWatched({ state, unhealthy, connections }: EndpointStatus): boolean {
   return state === "up" || (state === "down" && !unhealthy && connections > 0);
 }
 
-/**
- * The one of those that are up and not in use, of the best priority, to which clients would go next.
- */
+/** The endpoint to which clients would go next: it is up, not in use, and of the best priority. */
 export function nextBest(watched: readonly EndpointStatus[]): EndpointStatus | undefined {
   let best: EndpointStatus | undefined;
   for (const one of watched)
@@ -79,45 +77,45 @@ export function nextBest(watched: readonly EndpointStatus[]): EndpointStatus | u
   return best;
 }
 
-/** Between two looks that learn next to nothing, in milliseconds. */
-const futileMs = 3_600_000 / futilePerHour;
+/** Between two checks that learn next to nothing, in milliseconds. */
+const uninformativeMs = 3_600_000 / uninformativePerHour;
 
-/** When to look next. Never later than the cadence says: what must be found in time is found in time. */
+/** When the next check is due. Jitter only makes it earlier, so that failures are detected in time. */
 export function dueAt(watch: Watch, { intervalMs, farMs }: Cadence): number {
   if (watch.startedAt === undefined) return watch.soonAt;
   const usualMs = watch.near || watch.failures > 0 ? intervalMs : farMs;
-  const everyMs = watch.futile ? Math.max(usualMs, futileMs) : usualMs;
+  const everyMs = watch.uninformative ? Math.max(usualMs, uninformativeMs) : usualMs;
   return Math.min(watch.soonAt, watch.startedAt + everyMs * watch.jitter);
 }
 
 /**
- * How many looks may be under way when one of this urgency begins: at most 32 in all, since each takes a descriptor or
- * two that clients need as well. What matters less leaves places for what matters more, so that endpoints that hang, for
- * each of which the probe's whole timeout passes, do not hold up the others.
+ * How many checks may be under way when one of this urgency begins: at most 32 in all, since each takes a descriptor or
+ * two that clients need as well. Less urgent checks leave room for more urgent ones, so that endpoints that hang, each of
+ * which takes the probe's whole timeout, do not delay the others.
  */
-export const mostAtOnce: readonly number[] = [32, 28, 24, 16];
+export const maxConcurrent: readonly number[] = [32, 28, 24, 16];
 
 /**
- * Which looks come first when not all that are due can be made: 0 the endpoint in use and the next best; 1 those that
- * are suspected, and those that a dial has set aside; 2 those that were well when they were last looked at; 3 the rest.
+ * Which checks come first when not all that are due can be made: 0 the endpoint in use and the next best; 1 those that
+ * are suspected, and those that a dial has marked down; 2 those whose last check succeeded; 3 the rest.
  */
 export function urgencyOf(watch: Watch): number {
   if (watch.next) return 0;
   if (watch.suspected || watch.near) return 1;
-  return watch.failures === 0 && watch.wellAt > -Infinity ? 2 : 3;
+  return watch.failures === 0 && watch.healthyAt > -Infinity ? 2 : 3;
 }
 
-/** A watch on an endpoint, at which one looks for the first time at `soonAt`. */
-export function beginWatch(endpoint: Endpoint, soonAt: number): Watch {
+/** The state of an endpoint whose first check is due at `soonAt`. */
+export function createWatch(endpoint: Endpoint, soonAt: number): Watch {
   return {
     endpoint,
     up: true,
     startedAt: undefined,
-    wellAt: -Infinity,
-    aloneSince: Infinity,
+    healthyAt: -Infinity,
+    anotherHealthySince: Infinity,
     running: undefined,
     ending: new AbortController(),
-    futile: false,
+    uninformative: false,
     failures: 0,
     soonAt,
     suspected: false,

@@ -1,6 +1,5 @@
 /**
- * What holds where the options of this package are silent. It stands by itself, so that help texts can tell it without
- * loading what it is the default of.
+ * The defaults of this package. An entry of its own, so that help texts can show them without loading the rest.
  *
  * @packageDocumentation
  */
@@ -14,5 +13,5 @@ export const probeDefaults = { timeoutMs: 2_000 } as const;
 /** Of `rising`. */
 export const risingDefaults = { rise: 1, pauseMs: 1_000 } as const;
 
-/** Of `tlsProbe`. */
-export const tlsProbeDefaults = { timeoutMs: 5_000 } as const;
+/** How often endpoints are checked of which a check learns next to nothing (`Verdict.uninformative`). */
+export const uninformativePerHour = 4;

@@ -1,4 +1,4 @@
-/** Something that is due at a time. The fields are the heap's own. */
+/** An item that is due at a time. Only the heap sets these fields. */
 export interface Due {
   /** When, in milliseconds. */
   due: number;
@@ -6,7 +6,7 @@ export interface Due {
   place: number;
 }
 
-/** Those that are due, the earliest first. Each change takes time that grows with the logarithm of their number. */
+/** A binary heap: the item that is due first is at hand, and each change takes logarithmic time. */
 export class DueHeap<Item extends Due> {
   readonly #items: Item[] = [];
 

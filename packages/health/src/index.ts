@@ -1,21 +1,17 @@
 /**
- * Can this endpoint serve?
+ * Can this endpoint serve? Probes for etcd, HTTP, TLS and TCP, and the schedule that runs them.
  *
  * @packageDocumentation
  */
-export { autoProbe } from "./auto-probe.js";
-export { type CheckOptions, checkHealth, type HealthChecks } from "./check-health.js";
-export { checkDefaults, probeDefaults, risingDefaults, tlsProbeDefaults } from "./defaults.js";
-export type { Dial } from "./dial-tcp.js";
-export { etcdProbe } from "./etcd-probe.js";
-export { etcdStatus, type MemberStatus, type StatusQuestion } from "./etcd-status.js";
-export type { HealthObserver } from "./health-observer.js";
-export { type HttpProbeOptions, httpProbe } from "./http-probe.js";
-export type { KeptProbe, ProbeOptions } from "./probing.js";
-export { type RisingOptions, rising } from "./rising.js";
-export { tcpProbe } from "./tcp-probe.js";
-export type { TlsVerdict } from "./tls-conversation.js";
-export { tlsHealthProbe } from "./tls-health-probe.js";
-export { type TlsProbeOptions, tlsProbe } from "./tls-probe.js";
-export type { TlsOptions } from "./tls-side.js";
-export type { WhereOptions } from "./where.js";
+export { type CheckOptions, checkHealth, type HealthChecks } from "./checks.js";
+export { checkDefaults, probeDefaults, risingDefaults } from "./defaults.js";
+export { etcdStatus, type MemberStatus, type StatusQuery } from "./member-status.js";
+export type { HealthObserver } from "./observer.js";
+export { autoProbe } from "./probes/auto.js";
+export { etcdProbe } from "./probes/etcd.js";
+export { type HttpProbeOptions, httpProbe } from "./probes/http.js";
+export type { KeptProbe, ProbeOptions, ProbeTlsOptions } from "./probes/probe.js";
+export type { TargetOptions } from "./probes/target.js";
+export { tcpProbe } from "./probes/tcp.js";
+export { tlsProbe } from "./probes/tls.js";
+export { type RisingOptions, rising } from "./rise.js";

@@ -9,8 +9,8 @@ import {
 import { missing, type Queue, queue, startEtcd } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { autoProbe, checkHealth, tcpProbe } from "../src/index.js";
-import { at, atAddress, told } from "./looking.js";
 import { startMember } from "./member.js";
+import { at, atAddress, told } from "./probing.js";
 
 interface Told {
   readonly endpoint: string;

@@ -11,6 +11,7 @@ export { type ConnectOptions, connectFirst, dialRace, interleaveFamilies } from 
 export type { Discovery, WatchOptions } from "./discovery.js";
 export { type Endpoint, sameEndpoint } from "./endpoint.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
+export { createExpiringMap, type ExpiringMap, type ExpiringMapOptions } from "./expiring-map.js";
 export { createGetaddrinfo, type Getaddrinfo, type GetaddrinfoOptions, getaddrinfo } from "./getaddrinfo.js";
 export type { CheckedPool, EndpointStatus, Probe, Verdict } from "./health.js";
 export { interfaceAddresses } from "./interfaces.js";

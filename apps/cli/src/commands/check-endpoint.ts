@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
-import type { MemberStatus, TlsVerdict } from "@gw/health";
+import type { ServerCertificate } from "@gw/etcd-client";
+import type { MemberStatus } from "@gw/health";
 import { type Endpoint, formatAddress, GatewayError, type Probe } from "@gw/interface";
 import type { Dialer, Lookup } from "@gw/tcpproxy";
 
@@ -39,7 +40,7 @@ export interface Instruments {
   readonly dialer: Dialer;
   readonly lookup: Lookup;
   readonly status: (endpoint: Endpoint, signal: AbortSignal) => Promise<MemberStatus>;
-  readonly certificate: (endpoint: Endpoint, signal: AbortSignal) => Promise<TlsVerdict>;
+  readonly certificate: (endpoint: Endpoint, signal: AbortSignal) => Promise<ServerCertificate>;
   /** Whether an endpoint serves only with a good certificate. */
   readonly certificateDemanded: boolean;
   readonly probe: Probe | undefined;

@@ -86,14 +86,15 @@ async function prepare(
   { lookup, tls, serverNames, check }: Sources,
   dialer: Instruments["dialer"],
 ): Promise<Instruments & { close(): void }> {
-  const { etcdStatus, tlsProbe } = await import("@gw/health");
+  const { certificateCheck } = await import("@gw/etcd-client");
+  const { etcdStatus } = await import("@gw/health");
   const dial = (endpoint: Endpoint, signal: AbortSignal) => dialer.dial(endpoint, { signal });
   const health = await loadProbe(flags, { tls, serverNames, dial });
   const timeoutMs = flags.healthTimeoutMs;
   // Who a server is, is what the certificate says; here it is asked how it is, whoever it may be.
   const { ca: _, ...client } = tls;
   const status = etcdStatus({ ...client, serverNames, dial, timeoutMs });
-  const certificate = tlsProbe({ ...tls, serverNames, dial, timeoutMs, verify: check !== undefined });
+  const certificate = certificateCheck({ ...tls, serverNames, dial, timeoutMs, verify: check !== undefined });
   return {
     dialer,
     lookup: once(lookup),

@@ -38,18 +38,18 @@ export async function loadCertificates(
   // OpenSSL takes time and memory, which a gateway that never speaks TLS itself can do without.
   if ((trustedCaFile ?? certFile ?? keyFile) === undefined)
     return { files: {}, check: undefined, reload() {}, follow() {} };
-  const { tlsProbe } = await import("@gw/health");
+  const { certificateCheck } = await import("@gw/etcd-client");
   const serverNames = discoverySrv === undefined ? [] : [discoverySrv];
   const read = () => {
     const files = readTlsFiles(flags);
-    return { files, probe: tlsProbe({ ...files, serverNames, dial }) };
+    return { files, check: certificateCheck({ ...files, serverNames, dial }) };
   };
   let current = read();
   return {
     get files() {
       return current.files;
     },
-    check: trustedCaFile === undefined ? undefined : (endpoint, signal) => current.probe(endpoint, signal),
+    check: trustedCaFile === undefined ? undefined : (endpoint, signal) => current.check(endpoint, signal),
     reload() {
       current = read();
     },

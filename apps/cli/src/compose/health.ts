@@ -189,7 +189,7 @@ interface ProbeContext {
 export async function loadProbe(flags: HealthFlags, context: ProbeContext): Promise<HealthProbe | undefined> {
   const { healthCheck: how = healthChoices[0], healthTimeoutMs: timeoutMs } = flags;
   if (how === "off") return undefined;
-  const { autoProbe, etcdProbe, httpProbe, tcpProbe, tlsHealthProbe } = await import("@gw/health");
+  const { autoProbe, etcdProbe, httpProbe, tcpProbe, tlsProbe } = await import("@gw/health");
   const { dial, serverNames, tls } = context;
   const common = { timeoutMs, dial };
   const asked = {
@@ -204,7 +204,7 @@ export async function loadProbe(flags: HealthFlags, context: ProbeContext): Prom
     auto: () => autoProbe(asked),
     etcd: () => etcdProbe(asked),
     http: () => httpProbe(asked),
-    tls: () => kept(tlsHealthProbe({ ...common, ...tls, serverNames })),
+    tls: () => kept(tlsProbe({ ...common, ...tls, serverNames })),
     tcp: () => kept(tcpProbe(common)),
   }[how];
   try {

@@ -1,0 +1,585 @@
+import type { Verdict } from "@gw/interface";
+import { describe, expect, test } from "vitest";
+import { bad, endpoint, good, shared, startChecking, verdictOf } from "../test/checking.js";
+import { type CheckOptions, checkHealth } from "./checks.js";
+
+const [one, two, three] = [endpoint(1), endpoint(2), endpoint(3)];
+
+/** What happened since the last call. */
+function taken(list: string[]): string[] {
+  return list.splice(0);
+}
+
+test("the endpoint in use and the next best are looked at each interval, the others once in six", async () => {
+  const at = startChecking([one, two, three, endpoint(4, 1)]);
+  at.use(2);
+  await at.clock.advance(5_000);
+  expect(taken(at.looks)).toEqual(["500 e1", "500 e2", "2500 e3", "2500 e4", "5000 e1", "5000 e2"]);
+  await at.clock.advance(25_000);
+  const times = (name: string) => taken([...at.looks].filter(look => look.endsWith(name)));
+  expect(times("e1")).toEqual(["9500 e1", "14000 e1", "18500 e1", "23000 e1", "27500 e1"]);
+  expect(times("e2")).toHaveLength(5);
+  expect(times("e3")).toEqual(["29500 e3"]);
+  expect(times("e4")).toEqual(["29500 e4"]);
+  at.checks.close();
+});
+
+test("the others are looked at once a minute at least, and no more often than the one in use", async () => {
+  const slow = startChecking([one, two, three], { intervalMs: 30_000, random: () => 0 });
+  await slow.clock.advance(120_000);
+  expect(slow.looks.filter(look => look.endsWith("e3"))).toEqual(["0 e3", "60000 e3", "120000 e3"]);
+  slow.checks.close();
+  const slower = startChecking([one, two, three], { intervalMs: 300_000, random: () => 0 });
+  await slower.clock.advance(300_000);
+  expect(slower.looks.filter(look => look.endsWith("e3"))).toEqual(["0 e3", "300000 e3"]);
+  slower.checks.close();
+});
+
+test("what becomes the one in use is looked at within an interval", async () => {
+  const at = startChecking([one, two, three]);
+  at.use(1);
+  await at.clock.advance(20_000);
+  taken(at.looks);
+  at.use(3);
+  await at.clock.advance(5_000);
+  expect(at.looks.some(look => look.endsWith("e3"))).toBe(true);
+  at.checks.close();
+});
+
+test("what becomes the one in use is looked at at once when it is said", async () => {
+  const at = startChecking([one, two, three]);
+  at.use(1);
+  await at.clock.advance(20_000);
+  taken(at.looks);
+  at.use(3);
+  at.checks.update();
+  await at.clock.advance(0);
+  expect(at.looks).toEqual(["20000 e3"]);
+  at.checks.close();
+});
+
+test("a good verdict is reported at once, a bad one when it is confirmed soon after", async () => {
+  const at = startChecking([one]);
+  at.tookMs = 100;
+  await at.clock.advance(600);
+  expect(taken(at.reports)).toEqual(["600 e1 ok"]);
+  at.finds.set(1, bad);
+  await at.clock.advance(10_000);
+  expect(taken(at.looks)).toEqual(["500 e1", "5000 e1", "6000 e1", "10500 e1"]);
+  expect(taken(at.reports)).toEqual(["6100 e1 timed-out", "10600 e1 timed-out"]);
+  at.finds.set(1, good);
+  await at.clock.advance(5_000);
+  expect(at.reports).toEqual(["15100 e1 ok"]);
+  at.checks.close();
+});
+
+test("a failure that is followed by a good look is none", async () => {
+  const at = startChecking([one], { fall: 3 });
+  at.finds.set(1, bad);
+  await at.clock.advance(1_600);
+  expect(taken(at.looks)).toEqual(["500 e1", "1500 e1"]);
+  at.finds.set(1, good);
+  await at.clock.advance(1_000);
+  at.finds.set(1, bad);
+  await at.clock.advance(6_000);
+  expect(at.reports).toEqual(["2500 e1 ok"]);
+  await at.clock.advance(1_000);
+  expect(at.reports).toEqual(["2500 e1 ok", "9000 e1 timed-out"]);
+  at.checks.close();
+});
+
+test.each([1, 2, 3, 5])(
+  "a failure that begins at any time is reported within fall × interval + timeout: fall %i",
+  async fall => {
+    let seed = 1;
+    const random = () => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed / 2_147_483_647;
+    };
+    for (let round = 0; round < 20; round++) {
+      const at = startChecking([one, two, three], { fall, random });
+      at.use(1);
+      const from = 10_000 + random() * 10_000;
+      await at.clock.advance(from);
+      at.finds.set(1, bad);
+      at.tookMs = 2_000;
+      await at.clock.advance(fall * 5_000 + 2_000);
+      expect(at.reports.filter(report => report.endsWith("e1 timed-out"))).not.toEqual([]);
+      expect(at.mostAtOnce).toBe(1);
+      at.checks.close();
+      expect(at.clock.pending).toBe(0);
+    }
+  },
+);
+
+test("when one fails, those that were not looked at for an interval are", async () => {
+  const at = startChecking([one, two, three], { fall: 1 });
+  at.use(1);
+  await at.clock.advance(18_000);
+  taken(at.looks);
+  at.finds.set(1, bad);
+  await at.clock.advance(1_000);
+  expect(at.looks).toEqual(["18500 e1", "18500 e2", "18500 e3"]);
+  at.checks.close();
+});
+
+describe("a cause that others may have", () => {
+  test("is reported after the others were looked at, however lately they had been", async () => {
+    const at = startChecking([one, two, three], { fall: 1 });
+    at.use(1);
+    at.tookMs = 100;
+    await at.clock.advance(6_000);
+    taken(at.looks);
+    taken(at.reports);
+    at.finds.set(1, shared);
+    at.checks.suspect(one);
+    await at.clock.advance(300);
+    expect(taken(at.looks)).toEqual(["6000 e1", "6100 e2", "6100 e3"]);
+    expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
+    await at.clock.advance(1_000);
+    expect(at.reports).toContain("7200 e1 unhealthy alone");
+    at.checks.close();
+  });
+
+  test("is one that nobody is free of, where all looks at others found it too", async () => {
+    const at = startChecking([one, two, three]);
+    at.use(1);
+    at.tookMs = 100;
+    await at.clock.advance(6_000);
+    taken(at.reports);
+    for (const number of [1, 2, 3]) at.finds.set(number, shared);
+    await at.clock.advance(20_000);
+    expect(new Set(at.reports.map(report => report.replace(/^\d+ /, "")))).toEqual(
+      new Set(["e1 unhealthy", "e2 unhealthy", "e3 unhealthy"]),
+    );
+    taken(at.reports);
+    at.finds.set(2, good);
+    await at.clock.advance(6_000);
+    expect(at.reports.map(report => report.replace(/^\d+ /, ""))).toContain("e1 unhealthy alone");
+    at.checks.close();
+  });
+
+  test("that is over meanwhile, as an election is, is no fault of whoever was looked at too early", async () => {
+    const at = startChecking([one, two, three], { fall: 1 });
+    at.use(1);
+    at.tookMs = 100;
+    await at.clock.advance(6_000);
+    taken(at.reports);
+    for (const number of [1, 2, 3]) at.finds.set(number, shared);
+    at.checks.suspect(one);
+    await at.clock.advance(150);
+    // The looks at the others end when there is a leader again.
+    for (const number of [2, 3]) at.finds.set(number, good);
+    await at.clock.advance(100);
+    expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
+    // One that is ill still when others have been well before is ill by itself, which is found out soon.
+    await at.clock.advance(1_100);
+    expect(at.reports).toContain("7200 e1 unhealthy alone");
+    at.checks.close();
+  });
+
+  test.each([1, 2, 3])(
+    "is nobody's own who hears a little later than others that it is over: fall %i",
+    async fall => {
+      // The looks at one of them and at the others fall together in each way there is.
+      for (let beginsAt = 10_000; beginsAt < 20_000; beginsAt += 130) {
+        const at = startChecking([one, two, three], { fall });
+        at.use(1);
+        at.tookMs = 30;
+        await at.clock.advance(beginsAt);
+        for (const number of [1, 2, 3]) at.finds.set(number, shared);
+        await at.clock.advance(1_700);
+        at.finds.set(2, good);
+        at.checks.suspect(one);
+        at.checks.suspect(two);
+        await at.clock.advance(200);
+        at.finds.set(3, good);
+        await at.clock.advance(200);
+        at.finds.set(1, good);
+        await at.clock.advance(20_000);
+        expect(at.reports.filter(report => report.endsWith("alone"))).toEqual([]);
+        at.checks.close();
+      }
+    },
+  );
+
+  test("is no reason to look at all of them again and again", async () => {
+    const at = startChecking([one, two, three]);
+    at.use(1);
+    at.tookMs = 1_750;
+    await at.clock.advance(10_000);
+    taken(at.looks);
+    for (const number of [1, 2, 3]) at.finds.set(number, shared);
+    await at.clock.advance(60_000);
+    // Each interval of 4.5 s, and the looks that confirm the first ones.
+    expect(at.looks.length).toBeLessThanOrEqual(3 * (60 / 4.5 + 4));
+    expect(at.mostAtOnce).toBe(1);
+    at.checks.close();
+  });
+
+  test("is not reported of an endpoint that was well meanwhile", async () => {
+    let finish = (_: Verdict): void => {};
+    const verdicts = new Map<string, Verdict[]>([["e1", [shared, good]]]);
+    const at = startChecking([one, two], {
+      fall: 1,
+      probe: ({ host }) => {
+        const next = verdicts.get(host)?.shift();
+        if (next) return Promise.resolve(next);
+        return new Promise(resolve => {
+          finish = resolve;
+        });
+      },
+    });
+    await at.clock.advance(1_000);
+    at.checks.suspect(one);
+    await at.clock.advance(1_000);
+    finish(good);
+    await at.clock.advance(0);
+    expect(at.reports).toEqual(["1500 e1 ok", "2000 e2 ok"]);
+    at.checks.close();
+  });
+});
+
+test("an error of this machine's own is no verdict", async () => {
+  const at = startChecking([one], { fall: 1 });
+  at.finds.set(1, verdictOf("out-of-resources", "endpoint"));
+  await at.clock.advance(30_000);
+  expect(at.looks.length).toBeGreaterThan(5);
+  expect(at.reports).toEqual([]);
+  at.checks.close();
+});
+
+test("a probe that throws, against its contract, tells nothing and is asked again", async () => {
+  for (const probe of [
+    () => Promise.reject(new Error("no")),
+    () => {
+      throw new Error("no");
+    },
+  ] as CheckOptions["probe"][]) {
+    let asked = 0;
+    const at = startChecking([one], {
+      probe: (endpoint, signal) => {
+        asked += 1;
+        return probe(endpoint, signal);
+      },
+    });
+    await at.clock.advance(30_000);
+    expect(asked).toBeGreaterThan(5);
+    expect(at.reports).toEqual([]);
+    at.checks.close();
+  }
+});
+
+describe("a suspect", () => {
+  test("is looked at at once, and no more than once a second", async () => {
+    const at = startChecking([one]);
+    await at.clock.advance(2_000);
+    taken(at.looks);
+    for (let ms = 0; ms < 1_900; ms += 100) {
+      at.checks.suspect(one);
+      await at.clock.advance(100);
+    }
+    expect(at.looks).toEqual(["2000 e1", "3000 e1"]);
+    await at.clock.advance(1_000);
+    expect(at.looks).toEqual(["2000 e1", "3000 e1", "4000 e1"]);
+    at.checks.close();
+  });
+
+  test("that nobody has looked at yet is looked at as well", async () => {
+    const at = startChecking([one]);
+    await at.clock.advance(0);
+    at.checks.suspect(one);
+    await at.clock.advance(0);
+    expect(at.looks).toEqual(["0 e1"]);
+    at.checks.close();
+  });
+
+  test("that the pool does not have is nobody", async () => {
+    const at = startChecking([one]);
+    await at.clock.advance(0);
+    at.checks.suspect(two);
+    await at.clock.advance(400);
+    expect(at.looks).toEqual([]);
+    at.checks.close();
+  });
+});
+
+describe("an endpoint that", () => {
+  test("is set aside or gone is not looked at, and the look under way is given up", async () => {
+    const at = startChecking([one, two]);
+    at.use(1);
+    at.tookMs = 1_000;
+    await at.clock.advance(600);
+    at.endpointDown(1);
+    at.remove(2);
+    at.checks.update();
+    await at.clock.advance(0);
+    // The timer that notices what the pool has, and no look.
+    expect(at.clock.pending).toBe(1);
+    await at.clock.advance(30_000);
+    expect(at.looks).toEqual(["500 e1", "500 e2"]);
+    expect(at.reports).toEqual([]);
+    at.checks.close();
+  });
+
+  test("a dial has set aside is looked at while it has connections, since they may hang", async () => {
+    const at = startChecking([one]);
+    at.use(1);
+    at.endpointDown(1, { connections: 3 });
+    at.finds.set(1, bad);
+    await at.clock.advance(3_000);
+    expect(at.reports).toEqual(["1500 e1 timed-out"]);
+    at.endpointDown(1, { connections: 3, unhealthy: true });
+    taken(at.looks);
+    await at.clock.advance(30_000);
+    at.endpointDown(1, { connections: 0, unhealthy: false });
+    await at.clock.advance(30_000);
+    expect(at.looks).toEqual([]);
+    at.checks.close();
+  });
+
+  test("joins is looked at within an interval", async () => {
+    const at = startChecking([]);
+    await at.clock.advance(12_000);
+    at.statuses.set("e1:2379", {
+      endpoint: one,
+      state: "up",
+      unhealthy: false,
+      inUse: false,
+      connections: 0,
+      since: 0,
+    });
+    await at.clock.advance(5_000);
+    expect(at.looks).toHaveLength(1);
+    at.checks.close();
+  });
+});
+
+test("a hundred endpoints are looked at spread out, and at small cost", async () => {
+  let seed = 7;
+  const random = () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+  const at = startChecking(
+    Array.from({ length: 100 }, (_, number) => endpoint(number)),
+    { random },
+  );
+  at.use(0);
+  await at.clock.advance(60_000);
+  const perSecond = new Map<number, number>();
+  for (const look of at.looks) {
+    const second = Math.floor(Number.parseFloat(look) / 1_000);
+    perSecond.set(second, (perSecond.get(second) ?? 0) + 1);
+  }
+  expect(Math.max(...perSecond.values())).toBeLessThan(40);
+  // 98 of them 2 or 3 times, 2 of them 12 to 15 times.
+  expect(at.looks.length).toBeLessThan(98 * 4 + 2 * 16);
+  taken(at.looks);
+  at.finds.set(0, bad);
+  at.checks.suspect(endpoint(0));
+  await at.clock.advance(0);
+  expect(at.looks.length).toBeLessThanOrEqual(7);
+  at.checks.close();
+});
+
+test("what level is used is said once for each endpoint, and when it changes", async () => {
+  const said: string[] = [];
+  const at = startChecking([one, two], {
+    observer: {
+      checkTypeChanged: ({ endpoint, check, note }) =>
+        said.push(`${endpoint.host} ${check} ${note ?? ""}`.trim()),
+    },
+  });
+  await at.clock.advance(20_000);
+  expect(taken(said)).toEqual(["e1 tcp", "e2 tcp"]);
+  at.finds.set(1, { check: "tls", scope: "endpoint", note: "refused" });
+  await at.clock.advance(20_000);
+  at.finds.set(1, bad);
+  await at.clock.advance(20_000);
+  at.finds.set(1, { check: "tls", scope: "endpoint", note: "refused" });
+  await at.clock.advance(20_000);
+  expect(taken(said)).toEqual(["e1 tls refused"]);
+  at.remove(2);
+  await at.clock.advance(20_000);
+  at.statuses.set("e2:2379", {
+    endpoint: two,
+    state: "up",
+    unhealthy: false,
+    inUse: false,
+    connections: 0,
+    since: 0,
+  });
+  await at.clock.advance(20_000);
+  expect(said).toEqual(["e2 tcp"]);
+  at.checks.close();
+});
+
+test("each look is told, with its time; an observer that throws changes nothing", async () => {
+  const tookMs: number[] = [];
+  const warned = new Promise<Error>(resolve => process.once("warning", resolve));
+  const at = startChecking([one], {
+    observer: {
+      checked: event => tookMs.push(event.tookMs),
+      checkTypeChanged: () => {
+        throw new Error("disk full");
+      },
+    },
+  });
+  at.tookMs = 30;
+  await at.clock.advance(6_000);
+  expect(tookMs).toEqual([30, 30]);
+  expect(at.reports).toEqual(["530 e1 ok", "5030 e1 ok"]);
+  expect((await warned).message).toBe("gw: the observer's checkTypeChanged threw: disk full");
+  at.checks.close();
+});
+
+test("close gives up the looks under way, and leaves no timer", async () => {
+  const at = startChecking([one, two, three]);
+  at.tookMs = 1_000;
+  await at.clock.advance(600);
+  at.checks.close();
+  at.checks.update();
+  at.checks.suspect(one);
+  await at.clock.advance(0);
+  expect(at.clock.pending).toBe(0);
+  expect(at.reports).toEqual([]);
+});
+
+test.each<[Partial<CheckOptions>, string]>([
+  [{ intervalMs: 0 }, "intervalMs 0 is not more than 0 and less than 2³¹"],
+  [{ intervalMs: Number.NaN }, "intervalMs NaN is not more than 0 and less than 2³¹"],
+  [{ fall: 0 }, "fall 0 is not a whole number from 1"],
+  [{ fall: 1.5 }, "fall 1.5 is not a whole number from 1"],
+])("%j is refused", (options, detail) => {
+  const pool = { inspect: () => [], report: () => {} };
+  expect(() => checkHealth({ pool, probe: async () => good, ...options })).toThrow(
+    expect.objectContaining({ code: "invalid-option", detail }),
+  );
+});
+
+describe("many endpoints that hang", () => {
+  const many = Array.from({ length: 500 }, (_, index) => endpoint(index + 1));
+  /** Looks at all but the first three take two seconds and fail. */
+  const hanging = () => {
+    const at = startChecking(many);
+    at.use(1);
+    at.tookMs = 2_000;
+    at.quick.add(1).add(2).add(3);
+    for (const { host } of many.slice(3)) at.finds.set(Number(host.slice(1)), bad);
+    return at;
+  };
+
+  test("are looked at 16 at a time, and with all others no more than 32", async () => {
+    const at = hanging();
+    await at.clock.advance(60_000);
+    expect(at.mostOfAll).toBeGreaterThanOrEqual(16);
+    expect(at.mostOfAll).toBeLessThanOrEqual(32);
+    expect(new Set(at.looks.map(look => look.split(" ")[1])).size).toBeGreaterThan(100);
+    at.checks.close();
+    expect(at.clock.pending).toBe(0);
+  });
+
+  test("hold up neither the endpoint in use, nor the next best, nor one that is suspected or was well", async () => {
+    const at = hanging();
+    await at.clock.advance(30_000);
+    const timesOf = (name: string): readonly number[] =>
+      at.looks.filter(look => look.endsWith(` ${name}`)).map(look => Number(look.split(" ")[0]));
+    for (const name of ["e1", "e2"])
+      for (const [index, time] of timesOf(name).entries())
+        expect(time - (timesOf(name)[index - 1] ?? 0)).toBeLessThanOrEqual(5_000);
+    const before = timesOf("e300").length;
+    at.checks.suspect(endpoint(300));
+    await at.clock.advance(1_000);
+    expect(timesOf("e300").length).toBe(before + 1);
+    await at.clock.advance(60_000);
+    // Six intervals, less a tenth: as if it were alone.
+    expect(timesOf("e3").length).toBeGreaterThanOrEqual(3);
+    at.checks.close();
+  });
+});
+
+test("looks at ten thousand endpoints cost no comparison of all of them each", async () => {
+  let draws = 0;
+  const random = (): number => (draws++ % 1_000) / 1_000;
+  const at = startChecking(
+    Array.from({ length: 10_000 }, (_, index) => endpoint(index + 1)),
+    { random },
+  );
+  at.tookMs = 1;
+  await at.clock.advance(1_000);
+  for (let change = 0; change < 1_000; change++) {
+    at.checks.update();
+    await at.clock.advance(1);
+  }
+  expect(at.looks.length).toBeGreaterThan(200);
+  expect(at.inspections).toBeLessThanOrEqual(4);
+  at.checks.close();
+});
+
+describe("a look during which this process was paused", () => {
+  test("that failed is made again, and tells nothing", async () => {
+    const at = startChecking([one], { fall: 1 });
+    at.tookMs = 1_000;
+    at.finds.set(1, bad);
+    await at.clock.advance(600);
+    await at.clock.pause(60_000);
+    expect(at.reports).toEqual([]);
+    at.finds.set(1, good);
+    await at.clock.advance(1_000);
+    expect(at.looks).toEqual(["500 e1", "60600 e1"]);
+    expect(at.reports).toEqual(["61600 e1 ok"]);
+    at.checks.close();
+    expect(at.clock.pending).toBe(0);
+  });
+});
+
+describe("looks that learn next to nothing", () => {
+  const refusing: Verdict = { check: "tls", scope: "endpoint", uninformative: true };
+  const untrusted: Verdict = { ...verdictOf("untrusted", "cluster"), uninformative: true };
+  const hour = 3_600_000;
+
+  test.each([
+    ["well", refusing],
+    ["ill", untrusted],
+  ])("are made a few times an hour, of what they find %s", async (_, verdict) => {
+    const at = startChecking([one, two, three]);
+    at.use(1);
+    for (const number of [1, 2, 3]) at.finds.set(number, verdict);
+    // Until it is clear, they follow each other quickly.
+    await at.clock.advance(60_000);
+    taken(at.looks);
+    await at.clock.advance(hour);
+    for (const name of ["e1", "e2", "e3"])
+      expect(at.looks.filter(look => look.endsWith(name)).length).toBeLessThanOrEqual(5);
+    expect(at.looks.length).toBeGreaterThanOrEqual(9);
+    at.checks.close();
+  });
+
+  test("are made at once on suspicion, and once in ten seconds at most", async () => {
+    const at = startChecking([one]);
+    at.finds.set(1, refusing);
+    await at.clock.advance(60_000);
+    taken(at.looks);
+    for (let second = 0; second < 60; second++) {
+      at.checks.suspect(one);
+      await at.clock.advance(1_000);
+    }
+    expect(at.looks[0]).toBe("60000 e1");
+    expect(at.looks.length).toBeLessThanOrEqual(7);
+    at.checks.close();
+  });
+
+  test("are made within an interval when the probe has changed, and then as others", async () => {
+    const at = startChecking([one]);
+    at.use(1);
+    at.finds.set(1, refusing);
+    await at.clock.advance(60_000);
+    taken(at.looks);
+    at.finds.set(1, good);
+    at.checks.renew();
+    await at.clock.advance(30_000);
+    expect(at.looks.length).toBeGreaterThanOrEqual(6);
+    at.checks.close();
+  });
+});

@@ -1,0 +1,59 @@
+import { unanswered } from "@gw/etcd-client";
+import { createExpiringMap, formatAddress } from "@gw/interface";
+import { etcdParts } from "./etcd.js";
+import type { HttpProbeOptions } from "./http.js";
+import { guarded, healthy, type KeptProbe, operationOf, probeSettings, unhealthy } from "./probe.js";
+
+/**
+ * After so many checks, an endpoint that does not speak etcd is asked again whether it does; then after twice as many each
+ * time, up to the second: a request that it does not understand may leave an error in its log.
+ */
+const [minChecks, maxChecks] = [12, 180];
+
+/**
+ * The probe of `etcdProbe` for endpoints that speak etcd, and a mere connection (check `tls` or `tcp`) for all others.
+ * Which it is is found out for each endpoint at its first check, and from time to time while it does not speak etcd.
+ *
+ * An endpoint that ends or resets every connection before it has sent a byte is neither: it does not serve, like a port
+ * forwarder to a dead server. While no endpoint of the same probe has answered anything, they may all be of a kind that
+ * does not answer HTTP: then the verdict has the scope `cluster`.
+ *
+ * An endpoint that accepts a connection and is silent counts as not etcd, until another endpoint of the same probe has
+ * spoken etcd: then it is taken for a member that hangs.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
+  const { check, endAt, connect, hasAccepted, hasAnswered, close } = etcdParts(options);
+  /** When to ask again what does not speak etcd. */
+  const waits = createExpiringMap(probeSettings(options).clock, () => ({
+    checksLeft: 0,
+    checksPerQuestion: minChecks,
+  }));
+  let isEtcdSeen = false;
+  let isAnySeen = false;
+  const probe = guarded("tcp", async (endpoint, signal) => {
+    const end = endAt();
+    const wait = waits.get(formatAddress(endpoint));
+    if (wait.checksLeft > 0) {
+      wait.checksLeft -= 1;
+      return connect(endpoint, signal, end);
+    }
+    const result = await check(endpoint, signal);
+    isAnySeen ||= hasAnswered(endpoint);
+    if ("verdict" in result) {
+      wait.checksPerQuestion = minChecks;
+      isEtcdSeen ||= result.verdict.check.startsWith("etcd");
+      return result.verdict;
+    }
+    const { notEtcd } = result;
+    if (notEtcd.code === "reset" && !hasAnswered(endpoint))
+      return unhealthy("tcp", unanswered(operationOf(endpoint)), isAnySeen ? "endpoint" : "cluster");
+    const isSilent = notEtcd.code === "timed-out";
+    if (isSilent && (isEtcdSeen || !hasAccepted(endpoint, end))) throw notEtcd;
+    wait.checksLeft = wait.checksPerQuestion;
+    wait.checksPerQuestion = Math.min(maxChecks, wait.checksPerQuestion * 2);
+    return isSilent ? healthy("tcp") : connect(endpoint, signal, end);
+  });
+  return Object.assign(probe, { close });
+}

@@ -1,0 +1,71 @@
+import type { HealthReport, Status } from "@gw/etcd-client";
+import { describe, expect, test } from "vitest";
+import { judge } from "./etcd-check.js";
+
+const fine: Status = { leader: true, learner: false, alarms: [] };
+const alarm = (alarm: string, own: boolean): Status => ({ ...fine, alarms: [{ alarm, own }] });
+
+describe("a member is", () => {
+  test.each<[what: string, report: HealthReport, status: Status | undefined, verdict: string]>([
+    ["well", {}, fine, "well"],
+    ["well as far as is known when it does not tell its status", {}, undefined, "well"],
+    ["well when it agrees on a read, though it knew no leader", {}, { ...fine, leader: false }, "well"],
+    ["ill as a learner, though it answers", {}, { ...fine, learner: true }, "endpoint: it is a learner"],
+    [
+      "ill when its own data are corrupt",
+      { condition: "corrupt" },
+      alarm("CORRUPT", true),
+      "endpoint: its data",
+    ],
+    [
+      "as ill as the others when some other's are",
+      { condition: "corrupt" },
+      alarm("CORRUPT", false),
+      "cluster: ",
+    ],
+    [
+      "as ill as the others without a leader",
+      { condition: "no-leader" },
+      undefined,
+      "cluster: it knows no leader",
+    ],
+    [
+      "as ill as the others when a read fails",
+      { condition: "no-consensus" },
+      fine,
+      "cluster: its cluster does not agree",
+    ],
+    [
+      "as ill as the others when a read fails for want of a leader",
+      { condition: "no-consensus" },
+      { ...fine, leader: false },
+      "cluster: it knows no leader",
+    ],
+    [
+      "ill when it cannot read its own data, whoever leads",
+      { condition: "unhealthy" },
+      { ...fine, leader: false },
+      "endpoint: it reports that it is unhealthy",
+    ],
+  ])("%s", (_, report, status, expected) => {
+    const { error, scope } = judge("etcd /readyz", report, status, "probe m");
+    expect(error ? `${scope}: ${error.detail.replace("probe m: ", "")}` : "well").toContain(expected);
+    if (error) expect(error.code).toBe("unhealthy");
+  });
+
+  test("well while there is no space, and that is noted", () => {
+    const { error, note } = judge("etcd /health", {}, alarm("NOSPACE", false), "probe m");
+    expect(error).toBeUndefined();
+    expect(note).toMatch(/^the alarm NOSPACE is on: /);
+  });
+
+  test("told with its own words", () => {
+    const { error } = judge(
+      "l",
+      { condition: "no-leader", reason: '"RAFT NO LEADER"' },
+      undefined,
+      "probe m",
+    );
+    expect(error?.message).toBe('[unhealthy] probe m: it knows no leader ("RAFT NO LEADER")');
+  });
+});

@@ -1,0 +1,102 @@
+import type { Socket } from "node:net";
+import { checkConnection, createEtcdCalls, type Dial } from "@gw/etcd-client";
+import { createExpiringMap, type Endpoint, formatAddress, type Verdict } from "@gw/interface";
+import { createEtcdCheck, type EtcdCheck } from "./etcd-check.js";
+import { type HttpProbeOptions, probeClient } from "./http.js";
+import { failed, guarded, healthy, type KeptProbe, operationOf, probeSettings, probeTls } from "./probe.js";
+import { probeTarget } from "./target.js";
+
+/**
+ * A probe for etcd, as deep as a member allows; the verdict names the check that was made:
+ *
+ * - `etcd /readyz` (3.4.29, 3.5.11, 3.6 and later): its own data can be read, the whole cluster agrees on a read, no
+ *   data are corrupt, and it is no learner (3.5.19, 3.6)
+ * - `etcd /health` (older): it knows a leader, and the cluster agrees on a read
+ * - `tls`, with a note: it refuses this side's client certificate, or answers neither of these questions
+ * - `tcp`, with a note: the same without TLS
+ *
+ * Besides, a member's status is asked for at first, from time to time, and when it is unhealthy: whether it is a learner,
+ * which alarms are on, whether it knows a leader. Not so with `port` or `url`, which lead to where etcd does not serve
+ * it. The alarm NOSPACE is a note, since reads go on; a fault of the cluster as a whole (no leader, no agreement, CORRUPT
+ * elsewhere) has the scope `cluster`.
+ *
+ * One connection to each endpoint is kept, for a minute at most. The questions that an endpoint answers are found out
+ * again with each new one.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function etcdProbe(options: HttpProbeOptions = {}): KeptProbe {
+  const { check, endAt, connect, close } = etcdParts(options);
+  const probe = guarded("etcd", async (endpoint, signal) => {
+    const end = endAt();
+    const result = await check(endpoint, signal);
+    if ("verdict" in result) return result.verdict;
+    if (!result.isHttp) return failed("etcd", result.notEtcd);
+    return { ...(await connect(endpoint, signal, end)), note: result.notEtcd.detail };
+  });
+  return Object.assign(probe, { close });
+}
+
+/** What the probes for etcd consist of. */
+export interface EtcdParts {
+  readonly check: EtcdCheck;
+  /** When a check that begins now has to end, on the clock of the options. */
+  readonly endAt: () => number;
+  /** Connects, over TLS if the endpoint is known to speak it. */
+  readonly connect: (endpoint: Endpoint, signal: AbortSignal, endAt: number) => Promise<Verdict>;
+  /** Whether a byte came in on a connection of the newest check. */
+  readonly hasAnswered: (endpoint: Endpoint) => boolean;
+  /** Whether the check that ends at `endAt` got a connection, and one without TLS. */
+  readonly hasAccepted: (endpoint: Endpoint, endAt: number) => boolean;
+  readonly close: () => void;
+}
+
+/** The connections to one endpoint. */
+interface Connections {
+  acceptedAt: number;
+  /** Those of the newest check: a few, since a request that fails is repeated once at most. */
+  sockets: Socket[];
+}
+
+/** @throws {GatewayError} `invalid-option` */
+export function etcdParts(options: HttpProbeOptions): EtcdParts {
+  const settings = probeSettings(options);
+  const { clock, timeoutMs } = settings;
+  const targetOf = probeTarget(options);
+  const tls = probeTls(options);
+  const byAddress = createExpiringMap<Connections>(clock, () => ({ acceptedAt: -Infinity, sockets: [] }));
+  const connectionsTo = (endpoint: Endpoint): Connections =>
+    byAddress.get(formatAddress(targetOf(endpoint).endpoint));
+  const dial: Dial = async (endpoint, signal) => {
+    const socket = await settings.dial(endpoint, signal);
+    const connections = byAddress.get(formatAddress(endpoint));
+    connections.acceptedAt = clock.now();
+    connections.sockets.push(socket);
+    return socket;
+  };
+  const client = probeClient({ ...settings, dial }, tls);
+  const check = createEtcdCheck({ calls: createEtcdCalls(client), targetOf, timeoutMs, clock });
+  return {
+    check(endpoint, signal) {
+      connectionsTo(endpoint).sockets = [];
+      return check(endpoint, signal);
+    },
+    endAt: () => clock.now() + timeoutMs,
+    async connect(endpoint, signal, endAt) {
+      const isSecure = client.isSecure(endpoint);
+      await checkConnection(endpoint, {
+        ...settings,
+        tls: isSecure ? tls : undefined,
+        timeoutMs: Math.max(1, endAt - clock.now()),
+        signal,
+        operation: operationOf(endpoint),
+      });
+      return healthy(isSecure ? "tls" : "tcp");
+    },
+    hasAnswered: endpoint => connectionsTo(endpoint).sockets.some(({ bytesRead }) => bytesRead > 0),
+    hasAccepted: (endpoint, endAt) =>
+      !client.isSecure(targetOf(endpoint).endpoint) &&
+      connectionsTo(endpoint).acceptedAt >= endAt - timeoutMs,
+    close: client.close,
+  };
+}

@@ -1,0 +1,33 @@
+import { checkConnection } from "@gw/etcd-client";
+import { GatewayError, type Probe } from "@gw/interface";
+import {
+  guarded,
+  healthy,
+  healthyByHandshake,
+  operationOf,
+  type ProbeOptions,
+  type ProbeTlsOptions,
+  probeSettings,
+  probeTls,
+} from "./probe.js";
+
+/**
+ * A probe of check `tls`: the endpoint completes a TLS handshake, with a valid certificate if `ca` is given. A server that
+ * demands another client certificate than this side has is healthy: it has answered.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function tlsProbe(options: ProbeOptions & ProbeTlsOptions = {}): Probe {
+  const settings = probeSettings(options);
+  const tls = probeTls(options);
+  return guarded("tls", async (endpoint, signal) => {
+    try {
+      await checkConnection(endpoint, { ...settings, tls, signal, operation: operationOf(endpoint) });
+      return healthy("tls");
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === "certificate-refused")
+        return healthyByHandshake(error);
+      throw error;
+    }
+  });
+}
