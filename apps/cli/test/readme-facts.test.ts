@@ -79,6 +79,22 @@ test.each([...pages, "CONTRIBUTING.md", "SECURITY.md"])("%s links to files that 
   expect(local.filter(link => !existsSync(join(root, dirname(page), link.replace(/#.*/, ""))))).toEqual([]);
 });
 
+test.each([...pages, "CONTRIBUTING.md"])("%s links to headings that exist", page => {
+  for (const [, file = "", anchor] of read(page).matchAll(/\]\(([\w./-]*)#([^)]+)\)/g)) {
+    const headings = read(file ? join(dirname(page), file) : page).matchAll(/^#+ (.+)$/gm);
+    const anchors = [...headings].map(([, text = ""]) => anchorOf(text));
+    expect(anchors).toContain(anchor);
+  }
+});
+
+/** The anchor that a heading has in rendered Markdown. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w -]/g, "")
+    .replaceAll(" ", "-");
+}
+
 test.each([...pages, "CONTRIBUTING.md"])("%s names scripts that exist", page => {
   const { scripts } = JSON.parse(read("package.json"));
   const commands = codeIn(read(page)).map(code => /^npm (?:run )?(\w+)/.exec(code)?.[1] ?? "install");
