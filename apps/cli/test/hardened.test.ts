@@ -53,7 +53,7 @@ describe.skipIf(skip)("gw serves", () => {
     await using backend = await startBackend(echo);
     for (const listen of ["127.0.0.1", "0.0.0.0"]) {
       await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`, `--listen-addr=${listen}:0`], {
-        within: [sandbox, ...lacks, "--"],
+        commandPrefix: [sandbox, ...lacks, "--"],
       });
       await expectEcho(gw);
     }
@@ -66,7 +66,7 @@ describe.skipIf(skip)("gw serves", () => {
     });
     await using gw = await startGw(
       ["--discovery-srv=example.com", "--insecure-discovery", `--dns-server=127.0.0.1:${dns.address.port}`],
-      { within: [sandbox, "netlink", "--"] },
+      { commandPrefix: [sandbox, "netlink", "--"] },
     );
     await expectEcho(gw);
   });
@@ -98,7 +98,7 @@ describe.skipIf(skip)("gw serves", () => {
     await using gw = await startGw(
       [`--endpoints=127.0.0.1:${backend.port}`, "--relay=native", "--relay-threads=1"],
       {
-        within: ["strace", "-f", "--output=/dev/null", `--inject=${injected}`],
+        commandPrefix: ["strace", "-f", "--output=/dev/null", `--inject=${injected}`],
         // What is traced would outlive strace.
         detached: true,
       },

@@ -28,8 +28,8 @@ import { count, inUse } from "./in-use.js";
 const quick = ["--health-interval=500ms", "--health-timeout=1s", "--retry-delay=1s"];
 
 /** Puts until it works: what is in flight when a connection is closed may be lost, and clients ask again. */
-async function put(gw: Gw, key: string, value: string, within: readonly string[] = []): Promise<void> {
-  for (;;) if ((await runEtcdctl(within, gw.address, ["put", key, value])).code === 0) return;
+async function put(gw: Gw, key: string, value: string, commandPrefix: readonly string[] = []): Promise<void> {
+  for (;;) if ((await runEtcdctl(commandPrefix, gw.address, ["put", key, value])).code === 0) return;
 }
 
 /** Waits until the log says that `member` was marked down, and why. */
@@ -170,18 +170,23 @@ describe.skipIf(missing("etcd", "etcdctl") || noNetworks())("across a network", 
   test("a member that is cut off from its peers is found by asking etcd, and by a connection it is not", async () => {
     await using network = await createNetwork(3);
     await using cluster = await startEtcd(3, { network });
-    const { within } = network;
+    const { commandPrefix } = network;
     const flags = [`--endpoints=${cluster.endpoints}`, "--selector=first", ...quick];
-    await using asking = await startGw(flags, { within });
-    await using connecting = await startGw([...flags, "--health-check=tcp"], { within });
-    for (const gw of [asking, connecting]) await put(gw, "k", "v", within);
+    await using asking = await startGw(flags, { commandPrefix });
+    await using connecting = await startGw([...flags, "--health-check=tcp"], { commandPrefix });
+    for (const gw of [asking, connecting]) await put(gw, "k", "v", commandPrefix);
     const [first] = cluster.members as [EtcdMember];
     await network.hosts[0]?.isolate();
     await endpointDown(asking, first, "(?:no leader|does not agree)");
     await cluster.settledWithout(first);
-    await put(asking, "k", "w", within);
+    await put(asking, "k", "w", commandPrefix);
     expect(await inUse(asking, cluster)).not.toBe(first);
-    const stuck = await runEtcdctl(within, connecting.address, ["put", "k", "x", "--command-timeout=3s"]);
+    const stuck = await runEtcdctl(commandPrefix, connecting.address, [
+      "put",
+      "k",
+      "x",
+      "--command-timeout=3s",
+    ]);
     expect(stuck).toMatchObject({ code: 1 });
     expect(await inUse(connecting, cluster)).toBe(first);
     expect(count(connecting, /endpoint down/)).toBe(0);
@@ -192,9 +197,10 @@ describe.skipIf(missing("etcd", "etcdctl") || noNetworks())("across a network", 
   test("a cluster whose members are all cut off from each other is not left for itself", async () => {
     await using network = await createNetwork(3);
     await using cluster = await startEtcd(3, { network });
-    const { within } = network;
-    await using gw = await startGw([`--endpoints=${cluster.endpoints}`, ...quick], { within });
-    const put = (...args: readonly string[]) => runEtcdctl(within, gw.address, ["put", "k", "v", ...args]);
+    const { commandPrefix } = network;
+    await using gw = await startGw([`--endpoints=${cluster.endpoints}`, ...quick], { commandPrefix });
+    const put = (...args: readonly string[]) =>
+      runEtcdctl(commandPrefix, gw.address, ["put", "k", "v", ...args]);
     expect(await put()).toMatchObject({ code: 0 });
     const used = await inUse(gw, cluster);
     await Promise.all(network.hosts.map(host => host.isolate()));
@@ -209,22 +215,25 @@ describe.skipIf(missing("etcd", "etcdctl") || noNetworks())("across a network", 
   test("connections to a host that is gone without a word are closed, though a dial found out first", async () => {
     await using network = await createNetwork(3);
     await using cluster = await startEtcd(3, { network });
-    const { within } = network;
+    const { commandPrefix } = network;
     const flags = [`--endpoints=${cluster.endpoints}`, "--selector=first", "--connect-timeout=200ms"];
     // So seldom that a dial is first.
-    await using gw = await startGw([...flags, "--health-interval=1h", "--health-timeout=500ms"], { within });
-    await using watch = startWatch(gw.address, "k", within);
-    expect(await runEtcdctl(within, gw.address, ["put", "k", "before"])).toMatchObject({ code: 0 });
-    while (!watch.output.includes("before")) await runEtcdctl(within, gw.address, ["put", "k", "before"]);
+    await using gw = await startGw([...flags, "--health-interval=1h", "--health-timeout=500ms"], {
+      commandPrefix,
+    });
+    await using watch = startWatch(gw.address, "k", commandPrefix);
+    expect(await runEtcdctl(commandPrefix, gw.address, ["put", "k", "before"])).toMatchObject({ code: 0 });
+    while (!watch.output.includes("before"))
+      await runEtcdctl(commandPrefix, gw.address, ["put", "k", "before"]);
     await network.hosts[0]?.vanish();
-    expect(await runEtcdctl(within, gw.address, ["get", "k"])).toMatchObject({ code: 0 });
+    expect(await runEtcdctl(commandPrefix, gw.address, ["get", "k"])).toMatchObject({ code: 0 });
     expect(await gw.logged(/closing connections/)).toMatchObject({
       endpoint: cluster.members[0]?.endpoint,
       connections: 1,
     });
     const [first] = cluster.members as [EtcdMember];
     await cluster.settledWithout(first);
-    expect(await runEtcdctl(within, gw.address, ["put", "k", "after"])).toMatchObject({ code: 0 });
+    expect(await runEtcdctl(commandPrefix, gw.address, ["put", "k", "after"])).toMatchObject({ code: 0 });
     await watch.printed(/after/);
   });
 });

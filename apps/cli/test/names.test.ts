@@ -56,7 +56,7 @@ describe.skipIf(noIsolation())("while name servers are silent", () => {
       },
     });
   const start = (args: readonly string[], on = machine): Program => {
-    const [command = "", ...rest] = on.within;
+    const [command = "", ...rest] = on.commandPrefix;
     return startProgram(command, [...rest, process.execPath, bin, ...args]);
   };
 
@@ -78,7 +78,7 @@ describe.skipIf(noIsolation())("while name servers are silent", () => {
       await using own = await createMachine(nsswitch);
       const dead = Array.from({ length: 320 }, (_, index) => `dead${index}.test`);
       const flags = [`--endpoints=${dead},good.test:${backend.port}`, "--health-check=off"];
-      await using gw = await startGw(flags, { within: own.within });
+      await using gw = await startGw(flags, { commandPrefix: own.commandPrefix });
       await expectEcho(gw);
       await Promise.all(Array.from({ length: 20 }, () => expectEcho(gw)));
       // Each takes seconds.
@@ -133,7 +133,7 @@ describe.skipIf(noIsolation())("while name servers are silent", () => {
     await using backend = await startBackend(echo);
     await using own = await createMachine("files [NOTFOUND=return] dns");
     const flags = [`--endpoints=later.test:${backend.port},127.0.0.1:1`, "--health-check=off"];
-    await using gw = await startGw(flags, { within: own.within });
+    await using gw = await startGw(flags, { commandPrefix: own.commandPrefix });
     await gw.logged(/endpoint unresolved/);
     await own.write("/etc/hosts", "127.0.0.1 LATER.test. # now\n");
     gw.kill("SIGHUP");
@@ -156,9 +156,9 @@ describe.skipIf(noIsolation() || missing("knotd", "knotc"))("targets of SRV reco
       `--dns-server=127.0.0.1:${dns.address.port}`,
       "--health-check=off",
     ];
-    await using gw = await startGw(flags, { within: machine.within });
+    await using gw = await startGw(flags, { commandPrefix: machine.commandPrefix });
     await expectEcho(gw);
-    const [command = "", ...rest] = machine.within;
+    const [command = "", ...rest] = machine.commandPrefix;
     const resolved = await runProgram(command, [
       ...rest,
       process.execPath,
@@ -180,7 +180,7 @@ describe.skipIf(noIsolation())("--listen-addr with a name", () => {
       `--endpoints=127.0.0.1:${backend.port}`,
       `--relay=${relay}`,
     ];
-    await using gw = await startGw(flags, { within: machine.within });
+    await using gw = await startGw(flags, { commandPrefix: machine.commandPrefix });
     const { port } = gw;
     expect(await gw.logged(/ready/)).toMatchObject({ listen: [`127.0.0.1:${port}`, `127.0.0.2:${port}`] });
     expect(await gw.logged(/listen address skipped/)).toMatchObject({ address: `192.0.2.1:${port}` });
@@ -194,7 +194,7 @@ describe.skipIf(noIsolation())("--listen-addr with a name", () => {
     await using taken = await startBackend();
     const hosts = "127.0.0.2 gateway.test\n127.0.0.1 gateway.test\n";
     await using machine = await createIsolation({ files: { "/etc/hosts": hosts } });
-    const [command = "", ...rest] = machine.within;
+    const [command = "", ...rest] = machine.commandPrefix;
     const flags = [`--listen-addr=gateway.test:${taken.port}`, "--endpoints=127.0.0.1:1"];
     const ended = await runProgram(command, [...rest, process.execPath, bin, ...flags]);
     expect(ended).toMatchObject({ code: 1, stderr: expect.stringMatching(/listen on 127\.0\.0\.1.*in use/) });
@@ -251,7 +251,7 @@ describe.skipIf(noIsolation() || missing("knotd", "knotc"))("a host that has mov
     await using moved = await startEchoAt("127.0.0.2", old.port);
     await using machine = await createIsolation({ files: { "/etc/hosts": "127.0.0.1 infra0.test\n" } });
     const flags = [`--endpoints=infra0.test:${old.port}`, "--health-check=off"];
-    await using gw = await startGw(flags, { within: machine.within });
+    await using gw = await startGw(flags, { commandPrefix: machine.commandPrefix });
     await expectEcho(gw);
     await machine.write("/etc/hosts", "127.0.0.2 infra0.test\n");
     await old.stop();

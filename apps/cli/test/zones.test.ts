@@ -25,12 +25,12 @@ describe.skipIf(noIsolation() || missing("socat"))("a link-local address", () =>
   let backend: Program;
   let number: string;
   const run = (command: string): Promise<Outcome> =>
-    runProgram(machine.within[0] ?? "", [...machine.within.slice(1), "sh", "-c", command]);
+    runProgram(machine.commandPrefix[0] ?? "", [...machine.commandPrefix.slice(1), "sh", "-c", command]);
 
   beforeAll(async () => {
     machine = await createIsolation({ network });
     number = /^\d+/.exec((await run("ip -o link show gw0")).stdout)?.[0] ?? "";
-    const [command = "", ...rest] = machine.within;
+    const [command = "", ...rest] = machine.commandPrefix;
     const listener = "TCP6-LISTEN:7001,fork,bind=[fe80::10%gw0]";
     backend = startProgram(command, [...rest, "socat", "-d", "-d", listener, "EXEC:cat"]);
     await backend.printed(/listening on/);
@@ -49,20 +49,20 @@ describe.skipIf(noIsolation() || missing("socat"))("a link-local address", () =>
   ])("is dialled by the %s relay: %s", async (relay, written) => {
     const endpoint = written.replace("NUMBER", number);
     const flags = [`--endpoints=${endpoint}`, "--health-check=off", `--relay=${relay}`];
-    await using gw = await startGw(flags, { within: machine.within });
+    await using gw = await startGw(flags, { commandPrefix: machine.commandPrefix });
     const served = await run(`echo hello | socat -t 10 - TCP:${gw.address}`);
     expect(served).toMatchObject({ code: 0, stdout: "hello\n" });
   });
 
   test.each(["js", "native"])("is listened on by the %s relay", async relay => {
     const flags = ["--listen-addr=[fe80::10%gw0]:23790", `--relay=${relay}`];
-    await using gw = await startGw(flags, { within: machine.within });
+    await using gw = await startGw(flags, { commandPrefix: machine.commandPrefix });
     expect(gw.address).toBe("[fe80::10%gw0]:23790");
   });
 
   test("whose interface is not there yet is waited for, and the log says so", async () => {
     const flags = ["--endpoints=[fe80::10%later]:7001,127.0.0.1:1", "--health-check=off"];
-    await using gw = await startGw(flags, { within: machine.within });
+    await using gw = await startGw(flags, { commandPrefix: machine.commandPrefix });
     expect(await gw.logged(/endpoint unresolved/)).toMatchObject({
       endpoint: "[fe80::10%later]:7001",
       why: expect.stringContaining('no interface "later"'),

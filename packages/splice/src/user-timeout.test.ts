@@ -77,12 +77,12 @@ describe.skipIf(noNetworks())("a peer that vanishes", () => {
   test("is found by the user timeout, also after it has taken nothing for longer", async () => {
     await using network = await createNetwork(1);
     const [host] = network.hosts;
-    const [command = "", ...rest] = network.within;
+    const [command = "", ...rest] = network.commandPrefix;
     await using relay = startProgram(command, [...rest, process.execPath, "--eval", relayScript]);
     const [, port] = await relay.printed(/port (\d+)/);
     // What is not read from does not keep a process alive.
     const client = `setInterval(() => {}, 1e6); require("node:net").connect(${port}, "10.66.1.1")`;
-    const [within = "", ...args] = host?.within ?? [];
+    const [within = "", ...args] = host?.commandPrefix ?? [];
     await using _ = startProgram(within, [...args, process.execPath, "--eval", client]);
     await relay.printed(/waited/);
     expect(relay.output).not.toMatch(/ended:/);

@@ -12,11 +12,11 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** What a certificate says. */
+/** The content of a certificate. */
 export interface CertificateContent {
   /** @default "gw test" */
   readonly commonName?: string;
-  /** Host names and IP addresses that it is for. @default localhost, 127.0.0.1 and ::1 */
+  /** Host names and IP addresses that it is valid for. @default localhost, 127.0.0.1 and ::1 */
   readonly names?: readonly string[];
   /** What it may be used for. @default both */
   readonly usage?: "server" | "client";
@@ -26,12 +26,12 @@ export interface CertificateContent {
   readonly notAfter?: Date;
 }
 
-/** A CA of a test's own. `await using` removes its folder, and with it what it issued. */
+/** A CA for one test. `await using` removes its folder, including what it issued. */
 export interface CertificateAuthority extends Certificate, AsyncDisposable {
   issue(content?: CertificateContent): Promise<Certificate>;
 }
 
-/** Makes a CA. Needs `openssl` on the PATH. */
+/** Creates a CA. Needs `openssl` on the PATH. */
 export async function createAuthority(commonName = "gw test CA"): Promise<CertificateAuthority> {
   const folder = await mkdtemp(join(tmpdir(), "gw-ca-"));
   const config = join(folder, "openssl.cnf");
@@ -57,7 +57,7 @@ export async function createAuthority(commonName = "gw test CA"): Promise<Certif
       own.certFile,
     );
     let issued = 0;
-    // `openssl ca` keeps a data base, so one after the other.
+    // `openssl ca` keeps a database, so certificates are issued one after the other.
     let last: Promise<unknown> = Promise.resolve();
     const issue = async (content: CertificateContent): Promise<Certificate> => {
       issued += 1;
@@ -102,7 +102,7 @@ async function read(files: { readonly certFile: string; readonly keyFile: string
   return { ...files, cert: cert ?? "", key: key ?? "" };
 }
 
-/** As ASN.1's UTCTime has it: YYMMDDHHMMSSZ. */
+/** In the format of ASN.1's UTCTime: YYMMDDHHMMSSZ. */
 function dateOf(date: Date): string {
   return `${date.toISOString().replace(/\.\d+/, "").replace(/[-:T]/g, "").slice(2)}`;
 }

@@ -9,13 +9,13 @@ import { type Program, runProgram, startProgram } from "./program.js";
 
 /** A real DNS server on loopback. `await using` ends its process and removes its folder. */
 export interface DnsServer extends AsyncDisposable {
-  /** Where it answers, over UDP and TCP. */
+  /** Where it listens, over UDP and TCP. */
   readonly address: { readonly host: string; readonly port: number };
-  /** Puts other records in the place of those that it has; resolves when it serves them. */
+  /** Replaces all records. Resolves when it serves the new ones. */
   update(zone: string): Promise<void>;
-  /** Ends the process with SIGKILL; resolves when it is gone. */
+  /** Ends the process with SIGKILL. Resolves when it has ended. */
   stop(): Promise<void>;
-  /** Starts it again, on the same port with the records that it had; resolves when it serves. */
+  /** Starts it again, on the same port and with the same records. Resolves when it serves. */
   start(): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export interface DnsServerOptions {
   readonly origin?: string;
   /** Records in the format of zone files, without SOA and NS, which it adds; relative to the zone. */
   readonly zone: string;
-  /** For how many seconds resolvers may remember that there is nothing. @default 60 */
+  /** The TTL of negative answers, in seconds. @default 60 */
   readonly negativeTtl?: number;
 }
 
@@ -84,8 +84,8 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
 }
 
 /**
- * A port of 127.0.0.1 on which nothing listened a moment ago, over UDP or TCP. It is below those that systems
- * give to clients, so that it stays free while a server is down.
+ * A port of 127.0.0.1 on which nothing listened a moment ago, over UDP or TCP. It is below the ephemeral ports, so
+ * that it stays free while a server is down.
  */
 export async function freeDnsPort(): Promise<number> {
   for (;;) {
@@ -106,7 +106,7 @@ export async function freeDnsPort(): Promise<number> {
   }
 }
 
-/** One worker of each kind: the default is as many as the machine has cores. */
+/** One worker of each kind; the default is one for each core. */
 function configuration(values: {
   readonly folder: string;
   readonly port: number;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { Network } from "./network.js";
+import type { Network } from "./namespaces.js";
 import { type Outcome, type Program, runProgram, startProgram } from "./program.js";
 import { freePort } from "./sockets.js";
 
@@ -11,13 +11,13 @@ export interface EtcdMember {
   readonly name: string;
   /** `127.0.0.1:port` of its client URL. */
   readonly endpoint: string;
-  /** Ends the process with SIGKILL, as a crash would; resolves when it is gone. */
+  /** Ends the process with SIGKILL, as a crash would. Resolves when it has ended. */
   crash(): Promise<void>;
-  /** Starts it again with the data that it has; resolves when it serves. */
+  /** Starts it again with the same data. Resolves when it serves. */
   restart(): Promise<void>;
-  /** Stops the process with SIGSTOP: connections stay open, and are made, and nothing is answered. */
+  /** Stops the process with SIGSTOP: connections stay open and new ones are accepted, but nothing is answered. */
   pause(): void;
-  /** Lets it go on. */
+  /** Continues the process. */
   resume(): void;
 }
 
@@ -29,25 +29,25 @@ export interface EtcdCluster extends AsyncDisposable {
   /** The member with this endpoint. */
   member(endpoint: string): EtcdMember;
   /**
-   * Resolves when the cluster takes writes again, asked without a gateway: after a crash it has an election of
-   * its own, whose errors no gateway can keep from clients.
+   * Resolves when the cluster accepts writes again, without a gateway: after a crash it elects a leader, and no
+   * gateway can hide the errors of that time from clients.
    */
   settled(): Promise<void>;
-  /** The same, asked of all but one, which hangs or cannot be reached. */
+  /** As {@link settled}, without one member, which hangs or is unreachable. */
   settledWithout(member: EtcdMember | undefined): Promise<void>;
-  /** Adds a member, as a learner if asked to, and starts it; resolves when it serves. */
+  /** Adds a member, as a learner if asked, and starts it. Resolves when it serves. */
   add(options?: { readonly learner?: boolean }): Promise<EtcdMember>;
   /** Makes a learner a voting member. */
   promote(member: EtcdMember): Promise<void>;
-  /** Takes a member out of the cluster as an operator would, without an election, then ends its process. */
+  /** Removes a member from the cluster as an operator does, without an election, then ends its process. */
   remove(member: EtcdMember): Promise<void>;
 }
 
 /** Options of {@link startEtcd}. */
 export interface EtcdOptions {
-  /** Runs each member on a host of its own, with at least as many hosts as members. @default all on loopback */
+  /** Runs each member on its own host; needs as many hosts as members. @default all on loopback */
   readonly network?: Network;
-  /** Makes clients speak TLS. Members read the files anew for each connection. @default plain text */
+  /** Makes clients use TLS. Members read the files for each connection. @default plain text */
   readonly tls?: {
     readonly certFile: string;
     readonly keyFile: string;
@@ -62,14 +62,14 @@ export async function startEtcd(size = 3, options: EtcdOptions = {}): Promise<Et
     try {
       return await startOnce(size, options);
     } catch (error) {
-      // A port that was free may be so no longer.
+      // Another program may have taken a port that was free.
       if (tries === 3 || !/address already in use/.test(String(error))) throw error;
     }
 }
 
 async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<EtcdCluster> {
   const etcdctl = (endpoint: string, ...args: readonly string[]): Promise<Outcome> =>
-    runEtcdctl(network?.within ?? [], endpoint, args);
+    runEtcdctl(network?.commandPrefix ?? [], endpoint, args);
   const folder = await mkdtemp(join(tmpdir(), "gw-etcd-"));
   const running = new Map<string, Program>();
   const members: EtcdMember[] = [];
@@ -81,24 +81,17 @@ async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<E
   let planned = 0;
   const plan = async (): Promise<Plan> => {
     planned += 1;
+    const name = `m${planned}`;
     const host = network?.hosts[planned - 1];
-    if (host)
-      return {
-        name: `m${planned}`,
-        endpoint: `${host.client}:2379`,
-        peer: `http://${host.peer}:2380`,
-        within: host.within,
-      };
+    if (host) {
+      const { client, peer, commandPrefix } = host;
+      return { name, endpoint: `${client}:2379`, peer: `http://${peer}:2380`, commandPrefix };
+    }
     const [client, peer] = [await freePort(), await freePort()];
-    return {
-      name: `m${planned}`,
-      endpoint: `127.0.0.1:${client}`,
-      peer: `http://127.0.0.1:${peer}`,
-      within: [],
-    };
+    return { name, endpoint: `127.0.0.1:${client}`, peer: `http://127.0.0.1:${peer}`, commandPrefix: [] };
   };
   const memberOf = (
-    { name, endpoint, peer, within }: Plan,
+    { name, endpoint, peer, commandPrefix }: Plan,
     clusterFlags: { readonly [flag: string]: string },
   ): EtcdMember => ({
     name,
@@ -123,7 +116,7 @@ async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<E
         ...tlsFlags,
       };
       const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-      const [command = "", ...rest] = [...within, "etcd", ...args];
+      const [command = "", ...rest] = [...commandPrefix, "etcd", ...args];
       const program = startProgram(command, rest, { cwd: folder });
       running.set(name, program);
       await program.printed(
@@ -143,7 +136,7 @@ async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<E
     },
     settled: () => cluster.settledWithout(undefined),
     async settledWithout(member) {
-      // etcdctl may stay with an endpoint that is down until its time is up.
+      // etcdctl may use an endpoint that is down until it times out.
       const up = members.filter(one => one !== member && running.get(one.name)?.running);
       const endpoints = up.map(({ endpoint }) => endpoint).join(",");
       await untilOk(() => etcdctl(endpoints, "put", "settled", "yes", "--command-timeout=5s"));
@@ -171,7 +164,7 @@ async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<E
     async remove(member) {
       const id = await idOf(cluster, member.name, etcdctl);
       members.splice(members.indexOf(member), 1);
-      // Only the leader can do that; where the member is none, there is nothing to do.
+      // Fails if the member is not the leader, and then there is nothing to do.
       const successor = await idOf(cluster, members[0]?.name ?? "", etcdctl);
       await etcdctl(member.endpoint, "move-leader", successor);
       await untilOk(() => etcdctl(cluster.endpoints, "member", "remove", id));
@@ -199,11 +192,11 @@ interface Plan {
   readonly name: string;
   readonly endpoint: string;
   readonly peer: string;
-  /** What runs it where it belongs. */
-  readonly within: readonly string[];
+  /** Command and arguments that run it on its host when placed before it. */
+  readonly commandPrefix: readonly string[];
 }
 
-/** The id of a member, by the name that it has or, before it started, will have. */
+/** The id of a member by its name, also before it is started. */
 async function idOf(cluster: EtcdCluster, name: string, etcdctl: Etcdctl): Promise<string> {
   const { stdout } = await untilOk(() => etcdctl(cluster.endpoints, "member", "list"));
   const line = stdout.split("\n").find(line => line.split(", ")[2] === name);
@@ -235,25 +228,25 @@ export function etcdctl(endpoint: string, ...args: readonly string[]): Promise<O
   return runEtcdctl([], endpoint, args);
 }
 
-/** @param within what runs it where it belongs */
+/** @param commandPrefix command and arguments that run it on another host when placed before it */
 export function runEtcdctl(
-  within: readonly string[],
+  commandPrefix: readonly string[],
   endpoint: string,
   args: readonly string[],
 ): Promise<Outcome> {
   const flags = [`--endpoints=${endpoint}`, "--command-timeout=20s", ...args];
-  const [command = "", ...rest] = [...within, "etcdctl", ...flags];
+  const [command = "", ...rest] = [...commandPrefix, "etcdctl", ...flags];
   return runProgram(command, rest, { env: environment });
 }
 
 /**
- * Watches the keys that begin with `prefix`, from the first revision on, and does so again whenever the watch ends, as
- * clients do: etcd ends those of a member that has been without a leader for long.
+ * Watches the keys that begin with `prefix` from the first revision on, and watches again when the watch ends, as
+ * clients do: etcd ends watches of a member that has had no leader for long.
  *
- * @param within what runs it where it belongs
+ * @param commandPrefix command and arguments that run it on another host when placed before it
  */
-export function startWatch(endpoint: string, prefix: string, within: readonly string[] = []): Program {
+export function startWatch(endpoint: string, prefix: string, commandPrefix: readonly string[] = []): Program {
   const watch = ["etcdctl", `--endpoints=${endpoint}`, "watch", "--prefix", prefix, "--rev=1"];
-  const [command = "", ...rest] = [...within, "sh", "-c", 'while :; do "$@"; done', "sh", ...watch];
+  const [command = "", ...rest] = [...commandPrefix, "sh", "-c", 'while :; do "$@"; done', "sh", ...watch];
   return startProgram(command, rest, { env: environment, detached: true });
 }

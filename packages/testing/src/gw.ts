@@ -24,19 +24,25 @@ export interface Gw extends Program {
 
 /** Options of {@link startGw}. */
 export interface GwOptions extends ProgramOptions {
-  /** What runs it on another machine of a network; goes before it and its arguments. */
-  readonly within?: readonly string[];
+  /** Command and arguments that run it on another host of a network when placed before it. */
+  readonly commandPrefix?: readonly string[];
 }
 
 /**
  * Starts the built `gw start` on a free port, logging JSON at debug, and waits until it is ready.
  *
- * @param args further flags; `--listen-addr` among them takes the place of the free port
+ * @param args further flags; `--listen-addr` among them replaces the free port
  */
 export async function startGw(args: readonly string[], options: GwOptions = {}): Promise<Gw> {
   const listen = args.some(arg => arg.startsWith("--listen-addr")) ? [] : ["--listen-addr=127.0.0.1:0"];
   const flags = ["--log-format=json", "--log-level=debug", ...listen, ...args];
-  const [command = "", ...rest] = [...(options.within ?? []), process.execPath, bin, "start", ...flags];
+  const [command = "", ...rest] = [
+    ...(options.commandPrefix ?? []),
+    process.execPath,
+    bin,
+    "start",
+    ...flags,
+  ];
   const program = startProgram(command, rest, options);
   try {
     await program.printed(/"msg":"ready to proxy client requests"/);
@@ -67,7 +73,7 @@ export async function startGw(args: readonly string[], options: GwOptions = {}):
           message.test(line.msg) && Object.entries(fields).every(([name, value]) => line[name] === value);
         for (;;) {
           const { running } = program;
-          // What it printed last comes later than its end.
+          // Its last output arrives after its end.
           if (!running) await program.exit;
           const found = log().find(matches);
           if (found) return found;

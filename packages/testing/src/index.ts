@@ -1,5 +1,5 @@
 /**
- * What the tests of this repository share.
+ * What the tests of several packages use.
  *
  * @packageDocumentation
  */
@@ -20,12 +20,27 @@ export {
   startWatch,
 } from "./etcd.js";
 export { type Gw, type GwOptions, type LogLine, runGw, startGw } from "./gw.js";
-export { createIsolation, type Isolation, type IsolationOptions, noIsolation } from "./isolation.js";
 export { type ManualClock, manualClock } from "./manual-clock.js";
-export { createNetwork, type Network, type NetworkHost, noNetworks } from "./network.js";
-export { type Outcome, type Program, type ProgramOptions, runProgram, startProgram } from "./program.js";
+export {
+  createIsolation,
+  createNetwork,
+  type Isolation,
+  type IsolationOptions,
+  type Network,
+  type NetworkHost,
+  noIsolation,
+  noNetworks,
+} from "./namespaces.js";
+export {
+  findProgram,
+  missing,
+  type Outcome,
+  type Program,
+  type ProgramOptions,
+  runProgram,
+  startProgram,
+} from "./program.js";
 export { type Queue, queue } from "./queue.js";
-export { findProgram, missing } from "./requirements.js";
 export {
   type Backend,
   connectTo,

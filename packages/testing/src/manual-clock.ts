@@ -1,16 +1,16 @@
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import type { Clock } from "@gw/interface";
 
-/** A clock that stands still until a test moves it. */
+/** A clock that advances only when a test advances it. */
 export interface ManualClock extends Clock {
   /** Timers that have neither run nor been cancelled. */
   readonly pending: number;
   /**
-   * Moves time on by `ms` and runs what falls due on the way, each timer at its own time and in order.
-   * Resolves when what the timers started, and what waited only for promises, has run too.
+   * Advances time by `ms` and runs the timers that fall due, each at its own time and in order. Resolves when
+   * what they started has run as well, as far as it waits only for promises.
    */
   advance(ms: number): Promise<void>;
-  /** Moves time on as for a process that was stopped meanwhile: what fell due runs late, all at the end. */
+  /** Advances time as for a process that is stopped meanwhile: timers that fell due run late, at the end. */
   pause(ms: number): Promise<void>;
 }
 

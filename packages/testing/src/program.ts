@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
 
 /** How a program ended, and all that it printed. */
 export interface Outcome {
@@ -27,13 +29,13 @@ export interface Program extends AsyncDisposable {
 /** Options of {@link startProgram}. */
 export interface ProgramOptions {
   readonly cwd?: string;
-  /** Added to this process's environment; undefined takes a variable away. */
+  /** Added to this process's environment; undefined removes a variable. */
   readonly env?: { readonly [name: string]: string | undefined };
-  /** Leads a process group of its own, which is what is killed at the end. */
+  /** Runs it as the leader of a process group, all of which is killed at the end. */
   readonly detached?: boolean;
 }
 
-/** What runs now; a test worker that is ended by its time limit must not leave it behind. */
+/** Running programs; a test worker that is ended by its time limit must not leave them behind. */
 const running = new Set<() => void>();
 function endAll(): void {
   for (const end of running) end();
@@ -114,4 +116,31 @@ export function runProgram(
   options: ProgramOptions = {},
 ): Promise<Outcome> {
   return startProgram(command, args, options).exit;
+}
+
+/**
+ * Whether to skip tests that need these programs: the reason if one is missing on a user's machine, else
+ * false. Under CI a missing program is an error, as its tests would never run.
+ */
+export function missing(...programs: readonly string[]): string | false {
+  const absent = programs.filter(program => !findProgram(program));
+  if (absent.length === 0) return false;
+  const reason = `not installed: ${absent.join(", ")}`;
+  if (process.env["CI"]) throw new Error(`CI must have every program that the tests need; ${reason}`);
+  return reason;
+}
+
+/** The path of a program on the PATH. */
+export function findProgram(name: string): string | undefined {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  return folders.map(folder => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

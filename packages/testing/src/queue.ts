@@ -1,7 +1,7 @@
-/** Passes things from who makes them to who waits for them, in order. */
+/** A queue whose consumers wait for items, in order. */
 export interface Queue<T> {
   put(item: T): void;
-  /** The oldest thing that nobody has taken yet, or the next to come. */
+  /** The oldest item that was not taken yet, or the next one. */
   take(): Promise<T>;
 }
 

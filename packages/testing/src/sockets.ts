@@ -12,14 +12,15 @@ export interface Backend extends AsyncDisposable {
   readonly sockets: ReadonlySet<Socket>;
   /** How many connections it has accepted. */
   readonly accepted: number;
-  /** The next connection that it accepts, or one that it accepted and nobody has taken yet. */
+  /** The oldest accepted connection that was not taken yet, or the next one. */
   next(): Promise<Socket>;
-  /** Stops listening and resets all connections. `listenAgain` undoes it, on the same port. */
+  /** Stops listening and resets all connections. */
   stop(): Promise<void>;
+  /** Listens on the same port again. */
   listenAgain(): Promise<void>;
 }
 
-/** Starts a server on a free port of 127.0.0.1 that allows half-open connections and leaves them to the test. */
+/** Starts a server on a free port of 127.0.0.1. Its connections may be half-open, and belong to the test. */
 export async function startBackend(onConnection: (socket: Socket) => void = () => {}): Promise<Backend> {
   const sockets = new Set<Socket>();
   const connections = queue<Socket>();
@@ -54,7 +55,7 @@ export async function startBackend(onConnection: (socket: Socket) => void = () =
   };
 }
 
-/** Sends back what it gets, and ends when its client has ended. */
+/** Sends back what it receives, and ends its output when its client does. */
 export function echo(socket: Socket): void {
   socket.pipe(socket);
 }
@@ -73,7 +74,7 @@ export interface SocketOutcome {
   readonly end: string;
 }
 
-/** Reads to the end, whatever it is. Does not end the socket's own output. */
+/** Reads until the connection ends, however it ends. Does not end the socket's own output. */
 export function outcome(socket: Socket): Promise<SocketOutcome> {
   return new Promise(resolve => {
     const chunks: Buffer[] = [];
@@ -87,23 +88,23 @@ export function outcome(socket: Socket): Promise<SocketOutcome> {
 }
 
 /**
- * libuv may take a reset that comes close behind data for an end of input. For a socket whose own output is
- * open the kernel still knows: it has forgotten the peer.
+ * libuv may report a reset close behind data as an end of input. While the socket's own output is open, the kernel
+ * shows the difference: after a reset there is no peer address.
  */
 function wasReset(socket: Socket): boolean {
   const { _handle: handle } = socket as { _handle?: { getpeername(address: object): number } };
   return !socket.writableEnded && handle !== undefined && handle?.getpeername({}) !== 0;
 }
 
-/** Each worker of vitest has ports of its own, so that none takes what another has just found to be free. */
+/** Each worker of vitest has its own ports, so that none takes a port that another has just found to be free. */
 const ownPorts = {
   first: 10_000 + (Number(process.env["VITEST_POOL_ID"] ?? 0) % 4) * 5_500,
   count: 5_500,
 };
 
 /**
- * A port of 127.0.0.1 on which nothing listened a moment ago. It is below the range that the kernel takes for
- * outgoing connections, so that it stays free for a while.
+ * A port of 127.0.0.1 on which nothing listened a moment ago. It is below the ephemeral ports, so that it stays free
+ * for a while.
  */
 export async function freePort(): Promise<number> {
   const port = randomInt(ownPorts.first, ownPorts.first + ownPorts.count);
@@ -133,7 +134,7 @@ export async function sendRandom(socket: Socket, bytes: number): Promise<string>
   return digest.digest("hex");
 }
 
-/** Reads to the end; the digest of what came. Rejects if the connection fails. */
+/** Reads to the end. Resolves with the digest of the input. Rejects if the connection fails. */
 export async function digestOf(socket: Socket): Promise<{ readonly digest: string; readonly bytes: number }> {
   const digest = createHash("sha1");
   let bytes = 0;
@@ -145,8 +146,8 @@ export async function digestOf(socket: Socket): Promise<{ readonly digest: strin
 }
 
 /**
- * A listener that accepts nothing and whose backlog is full, so that a connection attempt gets no answer at
- * all, as from a host that is gone.
+ * A listener that accepts nothing and whose backlog is full, so that a dial gets no answer at all, as from a host
+ * that is down.
  */
 export async function startBlackHole(): Promise<AsyncDisposable & { readonly port: number }> {
   const script = `
@@ -157,7 +158,7 @@ export async function startBlackHole(): Promise<AsyncDisposable & { readonly por
   const program = startProgram(process.execPath, ["-e", script]);
   const port = Number((await program.printed(/port (\d+)/))[1]);
   const fillers = Array.from({ length: 8 }, () => connect({ port, host: "127.0.0.1" }).on("error", () => {}));
-  // A backlog of 1 has room for two; what comes after is not answered.
+  // A backlog of 1 has room for two; later dials are not answered.
   let full = 0;
   await new Promise<void>(resolve => {
     for (const filler of fillers) filler.once("connect", () => ++full === 2 && resolve());

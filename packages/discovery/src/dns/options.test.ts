@@ -253,7 +253,7 @@ test.skipIf(noIsolation())("without free ports the machine is to blame too", asy
     const client = createDnsClient({ servers: [{ host: "127.0.0.1", port: 5353 }], attempts: 1 });
     const code = await client.srv("a.").then(() => "found", error => error.code);
     process.stdout.write(code, () => process.exit());`;
-  const [command = "", ...within] = isolation.within;
+  const [command = "", ...within] = isolation.commandPrefix;
   const cwd = join(import.meta.dirname, "../..");
   const args = [
     "sh",
