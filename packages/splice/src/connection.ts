@@ -30,8 +30,8 @@ function engineMs(ms: number): number {
 }
 
 /**
- * A connection of the engine as the proxy sees it: orders go to the engine, and the relay passes the engine's events on to
- * it. There is one for each open connection, so it is small.
+ * A connection of the engine as the proxy sees it. Orders go to the engine; the relay passes the engine's events to it.
+ * There is one for each open connection, so it is small.
  */
 export class Connection implements RelayClient {
   /** Undefined if the client was refused. */

@@ -5,9 +5,9 @@ import { test } from "../test/available.js";
 import { block, connectTo, listen, until } from "../test/serving.js";
 import { splice } from "./index.js";
 
-/** What is told of one client. */
-class Followed implements ClientEvents {
-  readonly told: string[] = [];
+/** Records the events of one client. */
+class Recorder implements ClientEvents {
+  readonly events: string[] = [];
   /** Called first in each event. */
   react: () => void = () => {};
   readonly client: RelayClient;
@@ -17,41 +17,41 @@ class Followed implements ClientEvents {
   }
 
   connected(): void {
-    this.#tell("connected");
+    this.#record("connected");
   }
 
   dialFailed({ code }: GatewayError): void {
-    this.#tell(`dial failed: ${code}`);
+    this.#record(`dial failed: ${code}`);
   }
 
   ended({ reason }: RelayEnd): void {
-    this.#tell(`ended: ${reason}`);
+    this.#record(`ended: ${reason}`);
   }
 
-  #tell(event: string): void {
-    this.told.push(event);
+  #record(event: string): void {
+    this.events.push(event);
     this.react();
   }
 }
 
-/** Two clients that were accepted; none is dialled for. */
+/** Two accepted clients, with no dial yet. */
 async function twoClients() {
-  const followed: Followed[] = [];
-  const listener = await listen(splice(), client => followed[followed.push(new Followed(client)) - 1]);
+  const recorders: Recorder[] = [];
+  const listener = await listen(splice(), client => recorders[recorders.push(new Recorder(client)) - 1]);
   const sockets = [connectTo(listener), connectTo(listener)];
-  await until(() => followed.length === 2);
+  await until(() => recorders.length === 2);
   listener.close();
-  return { sockets, clients: followed as [Followed, Followed] };
+  return { sockets, clients: recorders as [Recorder, Recorder] };
 }
 
-/** What happens during this time is told at once after it. */
+/** Everything that happens during this time is reported at once after it. */
 const together = () => block(100);
 
-test("of a dial that is given up while its failure waits to be told, nothing is told", async () => {
+test("a dial that is cancelled while its failure waits to be reported has no event", async () => {
   await using backend = await startBackend();
   const refused = { host: "127.0.0.1", port: await freePort() };
   const { sockets, clients } = await twoClients();
-  let other: Followed | undefined;
+  let other: Recorder | undefined;
   for (const here of clients) {
     here.client.dial([refused], 10_000);
     here.react = () => {
@@ -62,18 +62,18 @@ test("of a dial that is given up while its failure waits to be told, nothing is 
     };
   }
   together();
-  await until(() => other?.told.at(-1) === "connected");
-  expect(other?.told).toEqual(["connected"]);
+  await until(() => other?.events.at(-1) === "connected");
+  expect(other?.events).toEqual(["connected"]);
   for (const { client } of clients) client.abort();
-  await until(() => clients.every(({ told }) => told.at(-1) === "ended: aborted"));
+  await until(() => clients.every(({ events }) => events.at(-1) === "ended: aborted"));
   for (const socket of sockets) socket.destroy();
 });
 
-test("a connection whose end waits to be told can be looked at, and be told anything", async () => {
+test("a connection whose end waits to be reported can be read, and given any order", async () => {
   await using backend = await startBackend();
   const { sockets, clients } = await twoClients();
   for (const { client } of clients) client.dial([backend.address], 10_000);
-  await until(() => clients.every(({ told }) => told.length === 1));
+  await until(() => clients.every(({ events }) => events.length === 1));
   const seen: unknown[] = [];
   for (const here of clients)
     here.react = () => {
@@ -86,12 +86,12 @@ test("a connection whose end waits to be told can be looked at, and be told anyt
     };
   for (const socket of sockets) socket.resetAndDestroy();
   together();
-  await until(() => clients.every(({ told }) => told.length === 2));
-  for (const { told } of clients) expect(told[1]).toMatch(/^ended: (client-failed|aborted)$/);
+  await until(() => clients.every(({ events }) => events.length === 2));
+  for (const { events } of clients) expect(events[1]).toMatch(/^ended: (client-failed|aborted)$/);
   expect(seen).toEqual([0, 0]);
 });
 
-test("a client that nobody was told of before its listener closed is reset", async () => {
+test("a client that was accepted and not reported before its listener closed is reset", async () => {
   const accepted: RelayClient[] = [];
   const listener = await listen(splice(), client => {
     accepted.push(client);
@@ -99,7 +99,7 @@ test("a client that nobody was told of before its listener closed is reset", asy
   });
   const socket = connectTo(listener);
   const fate = outcome(socket);
-  // That is when Node connects; what the relay tells comes later.
+  // By then Node has connected; the relay reports later.
   await new Promise(resolve => process.nextTick(resolve));
   together();
   listener.close();

@@ -6,10 +6,10 @@ import { test } from "../test/available.js";
 import { connectTo, listen, until } from "../test/serving.js";
 import { splice } from "./index.js";
 
-/** More than a client's system takes in while nobody reads, and less than the relay's does. */
+/** More than a client's system buffers while the client reads nothing, and less than the relay's does. */
 const answer = Buffer.alloc(400_000, "answer");
 
-/** A client that has asked, ended its output and reads nothing, though the whole answer and its end have left the relay. */
+/** A client that has asked, has ended its output and reads nothing, after the relay has written the whole answer. */
 async function answered() {
   const backend = await startBackend(socket => socket.end(answer));
   const ends: RelayEnd[] = [];
@@ -23,7 +23,7 @@ async function answered() {
   socket.end("question");
   await until(() => clients[0]?.bytesFromBackend === answer.length && clients[0].bytesFromClient === 8);
   const [atBackend] = backend.sockets;
-  // The backend's side has seen the end of the question, which comes after the answer has been passed on.
+  // The backend has seen the end of the question, which the relay passes on after the answer.
   if (atBackend) await outcome(atBackend);
   listener.close();
   return { backend, socket, ends };

@@ -1,12 +1,12 @@
-// The pipes that bytes are spliced through take none of the descriptors that are kept for other things.
+// Pipes take none of the descriptors that are reserved for other things.
 import { connectTo, startBackend } from "@gw/testing";
 import { expect } from "vitest";
 import { test } from "../test/available.js";
 import { scriptWith, startScript } from "../test/script.js";
 
 /**
- * As many clients as a proxy allows with so few descriptors, all of which send and take nothing, so that each direction
- * holds a pipe if it can. Prints how many descriptors can be opened then, and at the end whether all bytes came.
+ * As many clients as a proxy allows with so few descriptors. None reads, so that each direction from a backend holds a
+ * pipe if it can. Prints how many pipes there are then, and how many descriptors can still be opened.
  */
 const script = scriptWith(`
   const { connect, createServer } = require("node:net");
@@ -22,13 +22,13 @@ const script = scriptWith(`
   const listener = await listen(relay, client => {
     clients.push(client);
     client.dial([{ host: "127.0.0.1", port: Number(process.env.BACKEND) }], 10_000);
-    return nobody;
+    return noEvents;
   });
   console.log("port", listener.address.port, "limit", limit);
   let bytes = -1;
   const watch = setInterval(() => {
     const now = clients.reduce((sum, client) => sum + client.bytesFromBackend, 0);
-    // All have come, and nothing more is taken.
+    // All clients are connected, and no more bytes are read.
     if (clients.length < limit || now !== bytes || now < limit * 500_000) return void (bytes = now);
     clearInterval(watch);
     const used = pipes() - before;
@@ -40,7 +40,7 @@ const script = scriptWith(`
     listener.close();
   }, 300);`);
 
-test("they count, and what is kept stays free when every connection carries bulk", async () => {
+test("pipes are counted, and reserved descriptors stay free when every connection carries bulk", async () => {
   const bytes = Buffer.alloc(8 * 1024 * 1024);
   await using backend = await startBackend(socket => socket.write(bytes));
   await using program = startScript(`process.env.BACKEND = "${backend.port}"; ${script}`, {
@@ -51,7 +51,7 @@ test("they count, and what is kept stays free when every connection carries bulk
   const [, extra, pipes, free] = await program.printed(/extra (\d+) pipes (\d+) free (\d+)/);
   expect(Number(pipes)).toBeGreaterThan(0);
   expect(Number(pipes)).toBeLessThanOrEqual(Number(extra));
-  // 64 are kept, of which Node has some.
+  // 64 are reserved, of which Node uses some.
   expect(Number(free)).toBeGreaterThan(16);
   expect(await program.exit).toMatchObject({ code: 0 });
 }, 60_000);

@@ -47,7 +47,7 @@ test("the threads end when nothing is open, the process with them, and they star
           listener.close();
           counts.push(threads() - before);
           setImmediate(() => client.abort());
-          return { ...nobody, ended: resolve };
+          return { ...noEvents, ended: resolve };
         });
         counts.push(threads() - before);
         connect(listener.address).on("error", () => {});
@@ -64,7 +64,7 @@ describe("in worker threads", () => {
     const { parentPort, workerData: backend } = require("node:worker_threads");
     const listener = await listen(splice({ threads: 2 }), client => {
       client.dial([backend], 10_000);
-      return nobody;
+      return noEvents;
     });
     parentPort.postMessage(listener.address.port);
     parentPort.once("message", () => listener.close());`);
@@ -102,7 +102,7 @@ describe("in worker threads", () => {
   });
 });
 
-test("a handler that throws costs its own client only, and the process hears of it", async () => {
+test("a handler that throws affects its own client only, and the error reaches the process", async () => {
   const script = scriptWith(`
     const { connect } = require("node:net");
     process.on("uncaughtException", error => console.log("uncaught", error.message));
@@ -112,11 +112,11 @@ test("a handler that throws costs its own client only, and the process hears of 
       if (count === 3) listener.close();
       if (count < 3) throw new Error("of client " + count);
       setImmediate(() => client.close());
-      return { ...nobody, ended: ({ reason }) => console.log("ended", reason) };
+      return { ...noEvents, ended: ({ reason }) => console.log("ended", reason) };
     });
     for (const name of [1, 2, 3])
       connect(listener.address).on("error", ({ code }) => console.log(code)).on("end", () => console.log("end"));
-    // All three are accepted meanwhile, and told of at once.
+    // All three are accepted meanwhile, and reported at once.
     await new Promise(setImmediate);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);`);
   await using program = startScript(script);
@@ -132,7 +132,7 @@ test("a handler that throws costs its own client only, and the process hears of 
   expect({ code, lines: stdout.trim().split("\n").sort() }).toEqual({ code: 0, lines: lines.sort() });
 });
 
-test("where descriptors run out that is said, and clients wait until there are some again", async () => {
+test("when descriptors run out that is reported, and clients wait until there are some again", async () => {
   await using backend = await startBackend();
   const clients = 100;
   const script = scriptWith(`
@@ -143,10 +143,10 @@ test("where descriptors run out that is said, and clients wait until there are s
     const onClient = client => {
       accepted += 1;
       open.push(client);
-      if (accepted < ${clients}) return { ...nobody, dialFailed };
+      if (accepted < ${clients}) return { ...noEvents, dialFailed };
       listener.close();
       setImmediate(abortAll);
-      return nobody;
+      return noEvents;
     };
     const dialFailed = ({ code }) => {
       console.log("dial failed:", code);

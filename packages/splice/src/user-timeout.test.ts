@@ -1,4 +1,4 @@
-// The user timeout is for peers that have vanished; how long one that is there may take nothing is the write timeout's.
+// The user timeout ends connections of peers that have vanished; the write timeout those of peers that read nothing.
 import type { RelayEnd } from "@gw/interface";
 import { createNetwork, noNetworks, startBackend, startProgram } from "@gw/testing";
 import { describe, expect } from "vitest";
@@ -10,7 +10,7 @@ import { splice } from "./index.js";
 const userTimeoutMs = 500;
 const writeTimeoutMs = 2_000;
 
-/** How a connection ends of which one side takes nothing of `bytes`. */
+/** How a connection ends when one side reads nothing of `bytes`. */
 async function endOf(stuck: "client" | "backend", bytes: number): Promise<RelayEnd> {
   const data = Buffer.alloc(bytes);
   await using backend = await startBackend(socket => stuck === "client" && socket.write(data));
@@ -35,20 +35,23 @@ async function endOf(stuck: "client" | "backend", bytes: number): Promise<RelayE
 }
 
 const cases = [
-  // So much that the relay has to hold some of it, and so little that the kernel takes all.
+  // So much that the relay has pending bytes, and so little that the kernel takes all.
   ["client", 32 * 1024 * 1024],
   ["backend", 32 * 1024 * 1024],
   ["client", 400_000],
   ["backend", 400_000],
 ] as const;
 
-describe.concurrent("a peer that acknowledges and takes nothing", () => {
-  test.for(cases)("is given the write timeout: the %s, with %d bytes", async ([stuck, bytes], context) => {
-    const since = performance.now();
-    const { reason, error } = await endOf(stuck, bytes);
-    context.expect([reason, error?.code]).toEqual(["timed-out", "timed-out"]);
-    context.expect(performance.now() - since).toBeGreaterThan(writeTimeoutMs);
-  });
+describe.concurrent("a peer that acknowledges and reads nothing", () => {
+  test.for(cases)(
+    "is bounded by the write timeout: the %s, with %d bytes",
+    async ([stuck, bytes], context) => {
+      const since = performance.now();
+      const { reason, error } = await endOf(stuck, bytes);
+      context.expect([reason, error?.code]).toEqual(["timed-out", "timed-out"]);
+      context.expect(performance.now() - since).toBeGreaterThan(writeTimeoutMs);
+    },
+  );
 });
 
 /**
@@ -64,7 +67,7 @@ const relayScript = scriptWith(`
     const start = (host, extra, ended) =>
       splice({ threads: 1 }).listen({ host, port: 0 }, { onError() {}, onClient(client) {
         client.dial([{ host: "127.0.0.1", port }], 10_000);
-        return { ...nobody, connected: () => console.log("connected"), ended };
+        return { ...noEvents, connected: () => console.log("connected"), ended };
       } }, { ...settings, ...extra });
     const { address } = await start("10.66.1.1", { userTimeoutMs }, ({ reason, error }) =>
       console.log("ended:", reason, error?.code));
@@ -74,7 +77,7 @@ const relayScript = scriptWith(`
   });`);
 
 describe.skipIf(noNetworks())("a peer that vanishes", () => {
-  test("is found by the user timeout, also after it has taken nothing for longer", async () => {
+  test("is found by the user timeout, also after it has read nothing for longer", async () => {
     await using network = await createNetwork(1);
     const [host] = network.hosts;
     const [command = "", ...rest] = network.commandPrefix;

@@ -1,4 +1,4 @@
-// What a release is built with, and whether that runs where there is another C library or processor.
+// The build of a release, and whether its binaries run with another C library and on another processor.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { missing, runProgram } from "@gw/testing";
@@ -24,7 +24,7 @@ async function selfTest(binary: string, compiler: string, emulator: readonly str
   return stdout + stderr;
 }
 
-test("without a compiler the build says so, and fails only where it was asked for a machine", async () => {
+test("without a compiler the build prints that, and fails only for a given target", async () => {
   await using copy = await copyPackage();
   const env = { CC: "no-such-compiler", PATH: "" };
   const why = /^native relay for \w+: no C compiler: spawnSync \S+ ENOENT\n/;
@@ -37,7 +37,7 @@ test("without a compiler the build says so, and fails only where it was asked fo
   expect(existsSync(copy.binary)).toBe(false);
 });
 
-test.skipIf(missing("cc"))("what is up to date is not built again", async () => {
+test.skipIf(missing("cc"))("an up-to-date binary is not built again", async () => {
   await using copy = await copyPackage();
   for (const outcome of ["built", "up-to-date"])
     expect((await build(copy, [])).stderr).toBe(`native relay for ${process.arch}: ${outcome}\n`);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { missing, runProgram } from "@gw/testing";
 import { packageFolder } from "./script.js";
 
-/** Node-API's, for what is loaded by Node. */
+/** The headers of Node-API. */
 const headers: string = createRequire(join(packageFolder, "package.json"))("node-api-headers").include_dir;
 
 /** All C files of a folder of this package. */
@@ -17,7 +17,7 @@ export function filesIn(folder: string): readonly string[] {
     .map(name => join(path, name));
 }
 
-/** Compiles and links; rejects with what the compiler says. */
+/** Compiles and links; rejects with the output of the compiler, if there is any. */
 export async function compile(
   compiler: string,
   files: readonly string[],
@@ -62,8 +62,8 @@ export function sanitizerMissing(sanitizer: string): string | false {
 }
 
 /**
- * How to run a program under a sanitizer: at addresses that do not change, where that can be had. Thread sanitizers
- * of some age end with "unexpected memory mapping" where a new kernel spreads addresses further than they know.
+ * How to run a program under a sanitizer: without address space randomisation, where `setarch` works. Older thread
+ * sanitizers end with "unexpected memory mapping" on newer kernels, which randomise more bits of an address.
  */
 export function launch(program: string, ...args: readonly string[]): [command: string, args: string[]] {
   const fixed = spawnSync("setarch", ["-R", "true"]).status === 0;

@@ -6,7 +6,7 @@ import { packageFolder } from "./script.js";
 /** This package as it is installed, with another binary or none. `await using` removes it. */
 export interface Copy extends AsyncDisposable {
   readonly folder: string;
-  /** Where its binary is looked for. */
+  /** The path from which its binary is loaded. */
   readonly binary: string;
 }
 

@@ -1,4 +1,4 @@
-// The engine without Node, with each of its system calls failing in each way that the manual pages name.
+// The engine without Node; each of its system calls fails with each errno that its manual page names.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { compile, filesIn } from "./compiler.js";
 import { packageFolder } from "./script.js";
 
-/** Most cases wait more than they work, so that some run at once. */
+/** Most cases mainly wait, so that several run at once. */
 const processes = 8;
 const engine = filesIn("native/engine").filter(path => !path.endsWith("/self-test.c"));
 let folder: string;

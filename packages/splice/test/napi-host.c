@@ -1,6 +1,6 @@
 /*
- * Loads the binary as Node does and runs its self-test: napi-host FILE. For C libraries that Node itself is not at
- * hand for, as musl. What the self-test needs of Node-API is here; the rest ends the process.
+ * Loads the binary as Node does and runs its self-test: napi-host FILE. For C libraries without a Node to test with,
+ * such as musl. It has what the self-test needs of Node-API; any other function ends the process.
  */
 #include <dlfcn.h>
 #include <stdio.h>

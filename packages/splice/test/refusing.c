@@ -1,4 +1,4 @@
-/* A call of the C library as a sandbox refuses it, for LD_PRELOAD: cc -shared -DCALL=splice. */
+/* A function of the C library that fails as in a sandbox, for LD_PRELOAD: cc -shared -DCALL=splice. */
 #include <errno.h>
 
 long CALL(void) {

@@ -1,4 +1,4 @@
-// The relay's suite within Node with the engine and the binding under the sanitizers of the C compiler.
+// The compliance suite in Node, with the engine and the binding under the sanitizers of the C compiler.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runProgram, startProgram } from "@gw/testing";
@@ -9,7 +9,7 @@ import { copyPackage } from "./copy.js";
 const flags = ["-g", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-sanitize-recover=all"];
 
 test.skipIf(sanitizerMissing("address,undefined"))(
-  "the relay keeps its contract under AddressSanitizer and UndefinedBehaviorSanitizer, and they find nothing",
+  "the relay passes its suite under AddressSanitizer and UndefinedBehaviorSanitizer, and they find nothing",
   async () => {
     await using copy = await copyPackage();
     await compile(
@@ -26,7 +26,7 @@ test.skipIf(sanitizerMissing("address,undefined"))(
         cwd: copy.folder,
         env: {
           LD_PRELOAD: (await runProgram("cc", ["-print-file-name=libasan.so"])).stdout.trim(),
-          // What Node itself holds at its end is not ours.
+          // Node itself does not free all memory at its end.
           ASAN_OPTIONS: "detect_leaks=0:abort_on_error=0",
         },
       },

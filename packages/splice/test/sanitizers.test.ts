@@ -1,4 +1,4 @@
-// A randomised stress of the engine without Node, under the sanitizers of the C compiler. GW_STRESS_SEED repeats a run.
+// A randomised stress test of the engine without Node, under the sanitizers of the C compiler. GW_STRESS_SEED seeds it.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ describe.each(["address,undefined", "thread"])("the engine under stress", saniti
       const args = [seed, seconds, sessions, threads].map(String);
       const { code, stdout, stderr } = await runProgram(...launch(program, ...args));
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      // It judges each connection itself; this is to see that there were some.
+      // The program checks each connection itself. This checks that there were some.
       const { connections } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
       expect(connections).toBeGreaterThan(10);
     },

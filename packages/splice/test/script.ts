@@ -5,13 +5,13 @@ import { settings } from "./serving.js";
 /** The folder of this package. */
 export const packageFolder: string = fileURLToPath(new URL("..", import.meta.url));
 
-/** A script that uses `splice` as its users do, from `folder`. It is text, since it is to run without a compiler. */
+/** A script that imports the built package from `folder`. It is text, so that Node runs it as it is. */
 export function scriptWith(body: string, folder: string = packageFolder): string {
   return `
     (async () => {
       const { splice } = await import(${JSON.stringify(String(pathToFileURL(`${folder}/dist/index.js`)))});
       const settings = ${JSON.stringify(settings)};
-      const nobody = { connected() {}, dialFailed() {}, ended() {} };
+      const noEvents = { connected() {}, dialFailed() {}, ended() {} };
       const listen = (relay, onClient, onError = () => {}) =>
         relay.listen({ host: "127.0.0.1", port: 0 }, { onClient, onError }, settings);
       ${body}

@@ -12,10 +12,10 @@ export const settings: RelaySettings = {
   writeTimeoutMs: 0,
 };
 
-/** Events that nobody follows. */
-const nobody: ClientEvents = { connected() {}, dialFailed() {}, ended() {} };
+/** Ignores all events. */
+const noEvents: ClientEvents = { connected() {}, dialFailed() {}, ended() {} };
 
-/** Listens on a free port, and leaves each client to `onClient`. */
+/** Listens on a free port, and passes each client to `onClient`. */
 export function listen(
   relay: Relay,
   onClient: (client: RelayClient) => ClientEvents | undefined,
@@ -28,21 +28,21 @@ export function listen(
 export function serve(relay: Relay, backend: Address): Promise<Listener> {
   return listen(relay, client => {
     client.dial([backend], 10_000);
-    return nobody;
+    return noEvents;
   });
 }
 
-/** A client; its errors are what `until` and the like see. */
+/** A client whose errors are ignored. */
 export function connectTo({ address }: Listener): Socket {
   return connect({ ...address, allowHalfOpen: true, noDelay: true }).on("error", () => {});
 }
 
-/** Keeps the event loop from running, while what the relay's threads do goes on. */
+/** Blocks the event loop, while the threads of the relay go on. */
 export function block(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-/** Resolves when `condition` holds; what does not come true is for the test's time limit. */
+/** Resolves when `condition` holds. The test's time limit bounds the wait. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(resolve => setTimeout(resolve, 5));
 }

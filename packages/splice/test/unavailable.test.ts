@@ -86,7 +86,7 @@ everywhere.skipIf(noRelay || missing("cc"))(
     const backend = createServer(socket => socket.pipe(socket)).listen(0, "127.0.0.1", async () => {
       const listener = await listen(splice(), client => {
         client.dial([{ host: "127.0.0.1", port: backend.address().port }], 10_000);
-        return { ...nobody, ended: ({ reason, bytesFromBackend }) => console.log(reason, bytesFromBackend) };
+        return { ...noEvents, ended: ({ reason, bytesFromBackend }) => console.log(reason, bytesFromBackend) };
       });
       const [sent, received] = [randomBytes(16 * 1024 * 1024), []];
       const socket = connect(listener.address).on("data", chunk => received.push(chunk)).on("end", () => {
