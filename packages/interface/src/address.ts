@@ -2,33 +2,33 @@ import { isIPv4, isIPv6, SocketAddress } from "node:net";
 import { GatewayError } from "./error.js";
 import { quote } from "./quote.js";
 
-/** Where a TCP connection can be made to or accepted at. */
+/** An address to connect to or to listen on. */
 export interface Address {
-  /** A host name or an IP literal; IPv6 stands without brackets, link-local with its zone: `fe80::1%eth0`. */
+  /** A host name or an IP literal; IPv6 has no brackets, and link-local IPv6 its zone: `fe80::1%eth0`. */
   readonly host: string;
   /** 1 to 65535; 0 only where a free port may be chosen (listening). */
   readonly port: number;
 }
 
 /**
- * `host:port` for people, IPv6 in brackets: `10.0.0.1:2379`, `[::1]:2379`. The trailing dot of an absolute name
- * is left out, so that equal strings are equal endpoints.
+ * `host:port`, with IPv6 in brackets: `10.0.0.1:2379`, `[::1]:2379`. The trailing dot of an absolute name
+ * is dropped, so that equal strings are equal endpoints.
  */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host.replace(/\.$/, "")}:${port}`;
 }
 
 /**
- * Reads `host`, `host:port`, `[v6]` or `[v6]:port`. Names become lower case and IPv6 its canonical form, so
+ * Parses `host`, `host:port`, `[v6]` or `[v6]:port`. Names become lower case and IPv6 its canonical form, so
  * that equal addresses are equal strings.
  *
  * A link-local IPv6 address has a zone, the interface that it is on by name or number: `[fe80::1%eth0]`. Other
  * addresses have none. Whether the interface exists is not checked: it may come later.
  *
- * @param options.defaultPort the port where `text` has none; without it a missing port is an error
- * @param options.allowPortZero whether port 0 ("any free port") is an answer
- * @param options.url `text` is a part of a URL, where a zone is written `%25eth0` (RFC 6874); `%eth0` is read as well
- * @throws {GatewayError} `invalid-address`; its detail is a clause that explains, without naming the whole
+ * @param options.defaultPort the port if `text` has none; without it a missing port is an error
+ * @param options.allowPortZero whether port 0 ("any free port") is allowed
+ * @param options.url `text` is a part of a URL, where a zone is written `%25eth0` (RFC 6874); `%eth0` is accepted as well
+ * @throws {GatewayError} `invalid-address`; its detail is the reason, without the text
  */
 export function parseAddress(
   text: string,
@@ -36,7 +36,7 @@ export function parseAddress(
 ): Address {
   if (text === "") throw invalid("is empty");
   if (/^[^[]*:.*@/s.test(text)) throw invalid("has a user and password, which it cannot have");
-  // Node compiles a large expression to answer that, so it is asked only where it may be one.
+  // isIPv6 compiles a large regular expression, so it is called only if there are two colons.
   if (/:.*:/s.test(text) && isIPv6(text)) throw invalid(`an IPv6 address needs brackets: [${text}]`);
   const match = /^(?:\[(?<v6>[^[\]]*)\]|(?<name>[^:[\]]*))(?<colon>:(?<port>.*))?$/s.exec(text)?.groups;
   if (!match) throw invalid("is not of the form host:port or [IPv6]:port");
@@ -49,7 +49,7 @@ export function parseAddress(
   return { host, port: parsePort(port, options.allowPortZero ? 0 : 1) };
 }
 
-/** Whether `host` is an IPv6 address of one link (fe80::/10), which means nothing without an interface. */
+/** Whether `host` is an IPv6 address of one link (fe80::/10), which is ambiguous without an interface. */
 export function isLinkLocal(host: string): boolean {
   return /^fe[89ab][0-9a-f]:/i.test(host);
 }
@@ -73,12 +73,12 @@ function parseBracketed(text: string, url: boolean): string {
 }
 
 /**
- * The name or number of an interface. Node.js takes no other characters in an address; such an interface has a number
- * as well.
+ * The name or number of an interface. Node.js accepts no other characters in an address; an interface with another name
+ * can be given by its number.
  */
 const zoneForm = /^[0-9a-z.:-]{1,64}$/i;
 
-/** In a URL the percent sign before a zone is `%25`. That form is copied to other places, where no interface is called so. */
+/** In a URL the percent sign before a zone is `%25`. Users copy that form to other places, so it is accepted there as well. */
 function parseZone(text: string, url: boolean): string {
   const encoded = url ? /^25(?=.)/ : /^25(?=[a-z])/i;
   const zone = encoded.test(text) ? unescaped(text.replace(encoded, "")) : text;
@@ -106,7 +106,7 @@ function parseHost(text: string): string {
   const numeric = /^(?:\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? "");
   if (!wellFormed || (numeric && !isIPv4(text)))
     throw invalid(`${quote(text)} is not a host name or an IP address`);
-  // Only now, since it would turn some letters that are none of ASCII's into some that are.
+  // After the checks, since it converts some letters outside ASCII to ASCII.
   return text.toLowerCase();
 }
 

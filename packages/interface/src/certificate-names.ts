@@ -4,10 +4,10 @@ import { quote } from "./quote.js";
 /**
  * What is wrong with the names in a server's certificate; undefined if it is for one of `hosts`.
  *
- * The rules are those of Go's `crypto/x509`, with which etcd's clients and peers check each other. Only subject
- * alternative names count, never the common name. A wildcard is the whole leftmost label (`*.example.com`) and stands
- * for exactly one label; a part of a label (`h*`) is no wildcard. An IP address is compared with IP addresses only.
- * Case does not count, and neither does the dot at the end of a host.
+ * The rules are those of Go's `crypto/x509`, as in etcd's clients and peers. Only subject
+ * alternative names count, never the common name. A wildcard is the whole leftmost label (`*.example.com`) and matches
+ * exactly one label; a part of a label (`h*`) is no wildcard. An IP address is compared with IP addresses only.
+ * Case and a dot at the end of a host are ignored.
  *
  * @param subjectAltName what Node gives: `X509Certificate.subjectAltName`, or `subjectaltname` of a `PeerCertificate`
  * @param hosts host names and IP addresses; the certificate has to be for one of them
@@ -37,10 +37,10 @@ interface AlternativeNames {
   readonly addresses: readonly string[];
 }
 
-/** One name as Node writes it: the value is a JSON string where it has characters that could mislead. */
+/** One name as Node formats it: the value is a JSON string if it has special characters. */
 const oneName = /(?<kind>[A-Za-z][A-Za-z ]*):(?<value>"(?:[^"\\]|\\.)*"|[^",]*)(?:, |$)/y;
 
-/** What cannot be read is taken for no names at all. */
+/** Text that cannot be parsed counts as no names. */
 function alternativeNames(text: string): AlternativeNames {
   const dns: string[] = [];
   const addresses: string[] = [];
@@ -67,7 +67,7 @@ function unquoted(value: string): string | undefined {
 function isFor({ dns, addresses }: AlternativeNames, host: string): boolean {
   if (isIP(host)) return addresses.includes(host);
   const valid = isHostName(host);
-  // As in Go: what is no host name is compared as it is.
+  // As in Go: names that are no host names are compared unchanged.
   return dns.some(name => (valid && isPattern(name) ? matches(name, host) : name !== "" && name === host));
 }
 
@@ -85,7 +85,7 @@ function isPattern(name: string): boolean {
   return isHostName(name.replace(/^\*\./, ""));
 }
 
-/** As certificates have it: names without the dot at their end, addresses without a zone and not mapped to IPv6. */
+/** The form in certificates: names without the dot at their end, addresses without a zone and not mapped to IPv6. */
 function asInCertificates(host: string): string {
   const address = host.replace(/%.*$/s, "");
   return isIP(address) ? canonical(address) : lowerCase(host.replace(/\.$/, ""));
@@ -97,7 +97,7 @@ function canonical(address: string): string {
   return text.replace(/^::ffff:(?=\d+\.)/, "");
 }
 
-/** Of ASCII alone: other alphabets have letters that would become some of ASCII's. */
+/** ASCII only: some other letters would become ASCII letters. */
 function lowerCase(text: string): string {
   return text.replace(/[A-Z]+/g, letters => letters.toLowerCase());
 }

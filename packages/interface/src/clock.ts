@@ -1,10 +1,10 @@
-/** The source of time of everything that waits; tests put their own in its place. */
+/** The source of time for all waits; tests use their own. */
 export interface Clock {
   /** Milliseconds from an arbitrary point; never goes backwards. */
   now(): number;
   /**
-   * Runs `callback` once after `delayMs`; the function returned cancels it. Less than 0 counts as 0, and after
-   * `Infinity` nothing ever runs.
+   * Calls `callback` once after `delayMs`; the function returned cancels it. A negative delay counts as 0; with
+   * `Infinity` it is never called.
    *
    * @throws {RangeError} if `delayMs` is NaN
    */
@@ -12,8 +12,8 @@ export interface Clock {
 }
 
 /**
- * The longest wait that is given to a timer of Node, in milliseconds: about 12 days. Node takes up to 2³¹ − 1 and
- * fires at once beyond that, so that longer waits take several timers.
+ * The longest delay of one Node timer, in milliseconds: about 12 days. Node supports up to 2³¹ − 1 and fires longer timers
+ * at once, so longer waits use several timers.
  */
 const longestTimerMs = 2 ** 30;
 

@@ -4,22 +4,22 @@ import { type Clock, systemClock } from "./clock.js";
 import { GatewayError } from "./error.js";
 import { startTimeout } from "./timeout.js";
 
-/** How the addresses of one host are tried beside each other (RFC 8305, "Happy Eyeballs"). */
+/** How several addresses of one host are dialled in parallel (RFC 8305, "Happy Eyeballs"). */
 export const dialRace = {
-  /** After this time without an answer the next address is dialled too, in milliseconds (RFC 8305, section 8). */
+  /** Without an answer for this long, the next address is dialled as well, in milliseconds (RFC 8305, section 8). */
   attemptDelayMs: 250,
-  /** Attempts of one dial that are under way at once. */
+  /** How many attempts of one dial run at the same time. */
   attemptsAtOnce: 8,
-  /** Addresses of one dial; what is behind them is left out. */
+  /** How many addresses of one dial are used; the rest is ignored. */
   addresses: 16,
   /**
-   * Attempts beside the first of their dial, of all dials of a relay together: they take descriptors that were not
-   * counted for connections. Where there are as many, the next waits until one is over.
+   * How many attempts besides the first of their dial run at the same time, for all dials of a relay together: they need
+   * file descriptors that the connection limit does not include. Further ones wait until one has ended.
    */
   extraAttempts: 32,
 } as const;
 
-/** `addresses` with the two families by turns, beginning with that of the first (RFC 8305, section 4). */
+/** `addresses` with the two families alternating, beginning with that of the first (RFC 8305, section 4). */
 export function interleaveFamilies(addresses: readonly string[]): readonly string[] {
   const [first] = addresses;
   if (first === undefined) return addresses;
@@ -35,22 +35,22 @@ export function interleaveFamilies(addresses: readonly string[]): readonly strin
 
 /** See {@link connectFirst}. */
 export interface ConnectOptions {
-  /** How long each address may take to accept the connection, in milliseconds. */
+  /** The timeout of each address, in milliseconds. */
   readonly timeoutMs: number;
   /** Whether the socket stays open for writing when the server has ended its output. @default true */
   readonly allowHalfOpen?: boolean | undefined;
-  /** Gives up; its reason is what the promise is rejected with. */
+  /** Aborts the dial, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
 }
 
 /**
- * Connects to the first of `addresses` (IP literals) that accepts, as {@link dialRace} says; the others are closed. The
- * socket is paused, unread, and belongs to the caller.
+ * Connects to the first of `addresses` (IP literals) that accepts, within the bounds of {@link dialRace}; all other
+ * sockets are closed. The socket is paused, nothing was read from it, and the caller owns it.
  *
- * @throws {GatewayError} why the address failed that did so last; an error of this machine if that kept an address
- *   from being dialled; `unreachable` where there is no address
+ * @throws {GatewayError} the error of the address that failed last; a local error if an address could not be dialled
+ *   because of it; `unreachable` if there is no address
  */
 export function connectFirst(
   addresses: readonly Address[],
@@ -67,8 +67,8 @@ class Race {
   readonly #clock: Clock;
   readonly #resolve: (winner: { socket: Socket; address: Address }) => void;
   readonly #reject: (error: unknown) => void;
-  /** Attempts under way, and what frees each. */
-  readonly #live = new Map<Socket, () => void>();
+  /** Running attempts, and the functions that cancel their timeouts. */
+  readonly #running = new Map<Socket, () => void>();
   #started = 0;
   #cancelDelay = (): void => {};
   #error: GatewayError | undefined;
@@ -103,13 +103,13 @@ class Race {
 
   #startNext(): void {
     this.#cancelDelay();
-    const address = this.#live.size < dialRace.attemptsAtOnce ? this.#addresses[this.#started] : undefined;
+    const address = this.#running.size < dialRace.attemptsAtOnce ? this.#addresses[this.#started] : undefined;
     if (address) {
       this.#started += 1;
       this.#start(address);
       if (this.#started < this.#addresses.length)
         this.#cancelDelay = this.#clock.after(dialRace.attemptDelayMs, () => this.#startNext());
-    } else if (this.#live.size === 0) {
+    } else if (this.#running.size === 0) {
       this.#end();
       this.#reject(this.#error ?? new GatewayError("unreachable", "there is no address to connect to"));
     }
@@ -117,36 +117,36 @@ class Race {
 
   #start(address: Address): void {
     const { timeoutMs, allowHalfOpen = true } = this.#options;
-    const doing = `dial ${formatAddress(address)}`;
+    const operation = `dial ${formatAddress(address)}`;
     const { host, port } = address;
     let socket: Socket;
     try {
       socket = connect({ host, port, allowHalfOpen, noDelay: true }).pause();
     } catch (error) {
-      // As for a port that is none.
-      process.nextTick(() => this.#failed(GatewayError.from(error, doing)));
+      // For an invalid port, for example.
+      process.nextTick(() => this.#failed(GatewayError.from(error, operation)));
       return;
     }
     const fail = (error: unknown): void => {
-      if (!this.#live.has(socket)) return;
-      this.#free(socket);
+      if (!this.#running.has(socket)) return;
+      this.#release(socket);
       socket.destroy();
-      this.#failed(GatewayError.from(error, doing));
+      this.#failed(GatewayError.from(error, operation));
     };
     const cancel = startTimeout(this.#clock, timeoutMs, () =>
-      fail(new GatewayError("timed-out", `${doing}: no answer within ${timeoutMs} ms`)),
+      fail(new GatewayError("timed-out", `${operation}: no answer within ${timeoutMs} ms`)),
     );
-    this.#live.set(socket, cancel);
-    // It stays until the caller's own: an error of a socket that was given up must not end the process.
+    this.#running.set(socket, cancel);
+    // It stays until the caller adds its own: an error of an abandoned socket must not end the process.
     socket.on("error", fail);
     socket.once("connect", () => {
-      if (!this.#live.has(socket)) return;
-      // The kernel gave it the port that it was to connect to, since nobody listened there.
+      if (!this.#running.has(socket)) return;
+      // Without a listener, the kernel may choose the destination port as source port.
       if (socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress) {
-        fail(new GatewayError("refused", `${doing}: connection refused (it reached itself)`));
+        fail(new GatewayError("refused", `${operation}: connection refused (it reached itself)`));
         return;
       }
-      this.#free(socket);
+      this.#release(socket);
       this.#end();
       socket.off("error", fail);
       this.#resolve({ socket, address });
@@ -154,23 +154,23 @@ class Race {
   }
 
   #failed(error: GatewayError): void {
-    // What was not tried for want of descriptors may work.
+    // An address that was not dialled for lack of file descriptors may work.
     if (!(this.#error?.code === "out-of-resources")) this.#error = error;
     if (error.code === "out-of-resources") this.#started = this.#addresses.length;
     this.#startNext();
   }
 
-  #free(socket: Socket): void {
-    this.#live.get(socket)?.();
-    this.#live.delete(socket);
+  #release(socket: Socket): void {
+    this.#running.get(socket)?.();
+    this.#running.delete(socket);
   }
 
-  /** Gives up what is under way. */
+  /** Cancels all running attempts. */
   #end(): void {
     this.#cancelDelay();
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    for (const socket of [...this.#live.keys()]) {
-      this.#free(socket);
+    for (const socket of [...this.#running.keys()]) {
+      this.#release(socket);
       socket.destroy();
     }
   }

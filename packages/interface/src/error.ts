@@ -1,20 +1,20 @@
 import { inspect } from "node:util";
 
 /**
- * What can go wrong, as a closed list.
+ * All kinds of errors.
  *
  * - `invalid-endpoint`, `invalid-address`, `invalid-option`, `invalid-selector`, `self-loop`: the
- *   configuration's fault
- * - `refused`, `unreachable`, `timed-out`, `reset`, `name-not-resolved`: the network's or the server's
- * - `untrusted`: the endpoint answered, but not as whom it must be: no TLS, or no certificate that is good for it
- * - `unhealthy`: the endpoint answered, and says itself that it cannot serve, or answers nothing that makes sense
- * - `certificate-refused`: the endpoint did not accept this side's client certificate, or that there was none
- * - `out-of-resources`, `address-not-available`: this machine's (descriptors, memory, ports); says nothing
+ *   configuration is wrong
+ * - `refused`, `unreachable`, `timed-out`, `reset`, `name-not-resolved`: the network or the server failed
+ * - `untrusted`: the endpoint has no TLS, or no valid certificate for its name
+ * - `unhealthy`: the endpoint answered that it cannot serve, or its answer is invalid
+ * - `certificate-refused`: the endpoint rejected the client certificate of the gateway, or requires one
+ * - `out-of-resources`, `address-not-available`: this machine lacks file descriptors, memory or ports; tells nothing
  *   about the endpoint
  * - `address-in-use`, `not-permitted`: the operating system refused an address
- * - `selector-failed`: a selector threw or returned something that was not offered to it
- * - `unavailable`: something optional cannot be used on this machine
- * - `aborted`: given up on request
+ * - `selector-failed`: a selector threw or returned something other than a candidate
+ * - `unavailable`: an optional feature cannot be used on this machine
+ * - `aborted`: cancelled by the caller
  * - `unknown`: anything else; see `cause`
  */
 export type GatewayErrorCode =
@@ -44,7 +44,7 @@ export type GatewayErrorCode =
 export class GatewayError extends Error {
   override readonly name = "GatewayError";
   readonly code: GatewayErrorCode;
-  /** The message without its `[code]`: one line for people. */
+  /** The message without its `[code]`, in one line. */
   readonly detail: string;
 
   constructor(code: GatewayErrorCode, detail: string, options?: { readonly cause?: unknown }) {
@@ -53,24 +53,24 @@ export class GatewayError extends Error {
     this.detail = detail;
   }
 
-  /** Whether this machine is to blame, so that the error says nothing about the endpoint. */
+  /** Whether this machine is the cause, so that the error tells nothing about the endpoint. */
   get isLocal(): boolean {
     return (
       this.code === "out-of-resources" || this.code === "address-not-available" || this.code === "aborted"
     );
   }
 
-  /** `error` itself if it is a GatewayError already; otherwise what Node's errno says, in our codes. */
-  static from(error: unknown, doing: string): GatewayError {
+  /** `error` itself if it is a GatewayError; otherwise one with the code for Node's errno. @param operation begins its detail */
+  static from(error: unknown, operation: string): GatewayError {
     if (error instanceof GatewayError) return error;
     const errno = errnoOf(error);
     const code = (errno && Object.hasOwn(codes, errno) && codes[errno]) || "unknown";
     const what = (errno && sentences[code]) || messageOf(error);
-    return new GatewayError(code, `${doing}: ${what}${errno ? ` (${errno})` : ""}`, { cause: error });
+    return new GatewayError(code, `${operation}: ${what}${errno ? ` (${errno})` : ""}`, { cause: error });
   }
 }
 
-/** What was thrown, in one line. Anything can be thrown, so `thrown` may be anything. */
+/** A one-line description of what was thrown, which may be any value. */
 export function messageOf(thrown: unknown): string {
   return textOf(thrown).replace(/\s*[\r\n\u2028\u2029]\s*/g, " ");
 }
@@ -85,14 +85,14 @@ function textOf(thrown: unknown): string {
   }
 }
 
-/** The only place where Node's errnos become ours. Names as in errno(3) and getaddrinfo(3). */
+/** The codes for Node's errnos, named as in errno(3) and getaddrinfo(3). */
 const codes: { readonly [errno: string]: GatewayErrorCode } = {
   ECONNREFUSED: "refused",
   EHOSTUNREACH: "unreachable",
   ENETUNREACH: "unreachable",
   EHOSTDOWN: "unreachable",
   ENETDOWN: "unreachable",
-  // No interface of that number or name; no IPv6 on this machine.
+  // There is no interface of that number or name; this machine has no IPv6.
   ENODEV: "unreachable",
   EAFNOSUPPORT: "unreachable",
   ETIMEDOUT: "timed-out",

@@ -32,7 +32,7 @@ function rig() {
     asked.push(host);
     return new Promise((answer, fail) => answers.set(host, { answer, fail }));
   };
-  return { asked, answers, clock, ask: createGetaddrinfo({ lookup, clock, atOnce: 2 }) };
+  return { asked, answers, clock, ask: createGetaddrinfo({ lookup, clock, concurrency: 2 }) };
 }
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));

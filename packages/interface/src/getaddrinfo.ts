@@ -5,22 +5,22 @@ import { quote } from "./quote.js";
 import { startTimeout } from "./timeout.js";
 
 /**
- * Look-ups by `getaddrinfo` at a time. Each holds one of the threads (four, or `UV_THREADPOOL_SIZE`) that the process
- * reads files with as well, for as long as name servers are silent; it cannot be given up.
+ * How many look-ups run at the same time. Each occupies one of the threads (four, or `UV_THREADPOOL_SIZE`) that also read
+ * files, as long as name servers are silent; it cannot be aborted.
  */
-const maxAtOnce = 2;
-/** Look-ups that wait for their turn. More are an error at once. */
+const maxConcurrency = 2;
+/** How many more look-ups may wait; others are rejected at once. */
 const maxQueued = 2_000;
-/** Names that failed last, which look-ups of other names go before. */
+/** How many names are remembered that failed last; other names are looked up before them. */
 const maxSuspects = 1_000;
 
 /** Options of {@link createGetaddrinfo}. */
 export interface GetaddrinfoOptions {
-  /** How long a caller waits, in milliseconds, the time in the queue included. @default 10000 */
+  /** The timeout in milliseconds, including the time in the queue. @default 10000 */
   readonly timeoutMs?: number | undefined;
-  /** How many look-ups may run at a time. @default 2, 1 where the pool has fewer than 3 threads */
-  readonly atOnce?: number | undefined;
-  /** Asks the system once. @default `lookup` of node:dns/promises */
+  /** How many look-ups may run at the same time. @default 2; 1 if the thread pool has fewer than 3 threads */
+  readonly concurrency?: number | undefined;
+  /** Looks a name up once. @default `lookup` of node:dns/promises */
   readonly lookup?: ((host: string) => Promise<readonly string[]>) | undefined;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
@@ -29,12 +29,12 @@ export interface GetaddrinfoOptions {
 /**
  * The IP addresses of a host as the operating system resolves it, best first.
  *
- * @throws {GatewayError} `name-not-resolved`; `timed-out`, and then the look-up goes on, and serves who asks later;
- *   `out-of-resources` when too many wait
+ * @throws {GatewayError} `name-not-resolved`; `timed-out`; the look-up then goes on, and later callers share its
+ *   result; `out-of-resources` when too many wait
  */
 export type Getaddrinfo = (host: string) => Promise<readonly string[]>;
 
-/** A look-up that waits or runs, and those who wait for it. */
+/** A look-up that waits or runs, for one or more callers. */
 interface Job {
   readonly host: string;
   readonly result: Promise<readonly string[]>;
@@ -45,12 +45,12 @@ interface Job {
 }
 
 /**
- * `getaddrinfo` in a fair queue: names that failed or were slow go last and never take all turns, so that dead names
- * hold back others as little as they can. One look-up serves all who ask for its name.
+ * `getaddrinfo` with a fair queue: names that failed or were slow come last and never occupy all threads, so that dead
+ * names delay others as little as possible. All callers with the same name share one look-up.
  */
 export function createGetaddrinfo(options: GetaddrinfoOptions = {}): Getaddrinfo {
-  const { timeoutMs = 10_000, atOnce = turnsOf(process.env["UV_THREADPOOL_SIZE"]) } = options;
-  const { lookup: ask = systemAddresses, clock = systemClock } = options;
+  const { timeoutMs = 10_000, concurrency = concurrencyOf(process.env["UV_THREADPOOL_SIZE"]) } = options;
+  const { lookup: lookUp = systemAddresses, clock = systemClock } = options;
   const jobs = new Map<string, Job>();
   const queue = new Set<Job>();
   const suspects = new Set<string>();
@@ -69,10 +69,10 @@ export function createGetaddrinfo(options: GetaddrinfoOptions = {}): Getaddrinfo
       if (!suspects.has(job.host)) return job;
       last ??= job;
     }
-    return suspectsRunning === 0 || suspectsRunning + 1 < atOnce ? last : undefined;
+    return suspectsRunning === 0 || suspectsRunning + 1 < concurrency ? last : undefined;
   };
   const fill = (): void => {
-    while (running < atOnce) {
+    while (running < concurrency) {
       const job = next();
       if (!job) return;
       queue.delete(job);
@@ -85,7 +85,7 @@ export function createGetaddrinfo(options: GetaddrinfoOptions = {}): Getaddrinfo
     running += 1;
     if (isSuspect) suspectsRunning += 1;
     try {
-      const addresses = await ask(job.host);
+      const addresses = await lookUp(job.host);
       suspects.delete(job.host);
       job.resolve(addresses);
     } catch (error) {
@@ -97,7 +97,7 @@ export function createGetaddrinfo(options: GetaddrinfoOptions = {}): Getaddrinfo
     jobs.delete(job.host);
     fill();
   };
-  const begin = (host: string): Job => {
+  const enqueue = (host: string): Job => {
     if (queue.size >= maxQueued)
       throw new GatewayError(
         "out-of-resources",
@@ -108,7 +108,7 @@ export function createGetaddrinfo(options: GetaddrinfoOptions = {}): Getaddrinfo
     const result = new Promise<readonly string[]>((...settle) => {
       [resolve, reject] = settle;
     });
-    // All callers may have given up by the time when it fails.
+    // All callers may have given up before it fails.
     result.catch(() => {});
     const job = { host, result, resolve, reject, running: false, callers: 0 };
     jobs.set(host, job);
@@ -126,7 +126,7 @@ export function createGetaddrinfo(options: GetaddrinfoOptions = {}): Getaddrinfo
   };
 
   return async host => {
-    const job = jobs.get(host) ?? begin(host);
+    const job = jobs.get(host) ?? enqueue(host);
     job.callers += 1;
     return new Promise((resolve, reject) => {
       const cancel = startTimeout(clock, timeoutMs, () => {
@@ -140,7 +140,7 @@ export function createGetaddrinfo(options: GetaddrinfoOptions = {}): Getaddrinfo
   };
 }
 
-/** The queue that all of the process share. */
+/** With one queue for the whole process. */
 export const getaddrinfo: Getaddrinfo = createGetaddrinfo();
 
 async function systemAddresses(host: string): Promise<readonly string[]> {
@@ -148,7 +148,7 @@ async function systemAddresses(host: string): Promise<readonly string[]> {
 }
 
 /** @param poolSize the environment variable that libuv reads */
-function turnsOf(poolSize: string | undefined): number {
+function concurrencyOf(poolSize: string | undefined): number {
   const threads = Number(poolSize ?? 4);
-  return threads < maxAtOnce + 1 ? 1 : maxAtOnce;
+  return threads < maxConcurrency + 1 ? 1 : maxConcurrency;
 }

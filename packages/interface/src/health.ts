@@ -33,7 +33,7 @@ export interface Verdict {
 
 /**
  * Checks once whether `endpoint` can serve. Never takes longer than its own timeout, and rejects only when `signal` is
- * aborted; everything else is a verdict.
+ * aborted; every other result is a verdict.
  */
 export type Probe = (endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict>;
 

@@ -1,9 +1,8 @@
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 
 /**
- * The addresses of this machine's network interfaces that are up, each with the name of its interface. `undefined`
- * where the system does not list them, as in a unit of systemd whose `RestrictAddressFamilies=` lacks `AF_NETLINK`:
- * what they are needed for has to do without.
+ * The addresses of this machine's network interfaces that are up, each with the name of its interface; `undefined` if the
+ * system does not list them, as in a systemd unit whose `RestrictAddressFamilies=` lacks `AF_NETLINK`.
  */
 export function interfaceAddresses():
   | readonly (NetworkInterfaceInfo & { readonly interface: string })[]

@@ -2,25 +2,25 @@
 export interface LimiterOptions {
   /** How many run at the same time; a whole number from 1. */
   readonly limit: number;
-  /** How many of these are kept for what is not slow; less than `limit`. @default 0 */
+  /** How many of these places are reserved for work that is not slow; less than `limit`. @default 0 */
   readonly reserved?: number | undefined;
 }
 
 /**
- * Runs `work` when its turn has come: in the order of the calls, but what is expected to be `slow` does not take the
- * last free places, so that it cannot hold up the rest. Settles as `work` does; who has lost interest by then lets
- * `work` return at once.
+ * Runs `work` as soon as there is a free place, in the order of the calls; work that is expected to be `slow` does not get
+ * the reserved places, so that it cannot delay the rest. Settles as `work` does. Work that is no longer needed should
+ * return at once.
  */
 export type Limiter = <T>(work: () => Promise<T>, slow?: boolean) => Promise<T>;
 
-/** Bounds how much runs at the same time, such as connections to endpoints. Each call takes constant time. */
+/** Limits how much work runs at the same time, such as connections to endpoints. Each call takes constant time. */
 export function createLimiter({ limit, reserved = 0 }: LimiterOptions): Limiter {
   let running = 0;
   let runningSlowly = 0;
   const queues = { fast: createQueue(), slow: createQueue() };
   const fits = (slow: boolean): boolean => running < limit && !(slow && runningSlowly >= limit - reserved);
 
-  /** Takes a place, at once or when one is free. */
+  /** Takes a place, now or when one is free. */
   const enter = (slow: boolean): Promise<void> | undefined => {
     if (fits(slow)) {
       take(slow);
@@ -45,8 +45,8 @@ export function createLimiter({ limit, reserved = 0 }: LimiterOptions): Limiter 
   };
 
   return async (work, slow = false) => {
-    const turn = enter(slow);
-    if (turn) await turn;
+    const wait = enter(slow);
+    if (wait) await wait;
     try {
       return await work();
     } finally {
@@ -57,10 +57,10 @@ export function createLimiter({ limit, reserved = 0 }: LimiterOptions): Limiter 
 
 type Waiter = () => void;
 
-/** First in, first out. Taking the first of an array would move all others. */
+/** First in, first out. `shift` of an array would move all other elements. */
 function createQueue(): { readonly size: number; put(waiter: Waiter): void; take(): Waiter | undefined } {
   let incoming: Waiter[] = [];
-  /** The first one last. */
+  /** In reverse order. */
   let outgoing: Waiter[] = [];
   return {
     get size() {

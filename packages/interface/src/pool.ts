@@ -1,24 +1,23 @@
 import type { Endpoint } from "./endpoint.js";
 import type { GatewayError } from "./error.js";
 
-/** What a proxy needs to know about endpoints: where the next connection goes. */
+/** Chooses the endpoint of each connection of a proxy. */
 export interface Pool {
   /** A lease on one endpoint for one connection, or `undefined` when this client has tried all of them. */
   acquire(request: LeaseRequest): Lease | undefined;
 }
 
-/** Who asks for a lease. The pool keeps it until the lease has ended. */
+/** A request for a lease. The pool keeps it until the lease has ended. */
 export interface LeaseRequest {
-  /** Endpoints on which this client has failed already; they are not offered again. Read by `acquire` alone. */
+  /** Endpoints on which this client has failed already; they are not offered again. Read by `acquire` only. */
   readonly tried: readonly Endpoint[];
   /**
-   * Called at most once, never from within `acquire`, when the lease should end: while it is being dialled, because
-   * the endpoint is gone or another client found it dead (give up this dial, call `failed` with the error given, and
-   * go on to the next endpoint); once it is connected, because the endpoint is gone or found to be unwell (close the
-   * connection).
+   * Called at most once, never from within `acquire`, when the lease should end. While the endpoint is being dialled: it
+   * was removed or marked down, so cancel the dial, call `failed` with this error, and go on to the next endpoint. Once
+   * connected: it was removed or is unhealthy, so close the connection.
    */
   onRevoked(error: GatewayError): void;
-  /** Whether the endpoint has sent a byte on the connection so far. @default not known */
+  /** Whether the endpoint has sent a byte on the connection so far. @default unknown */
   readonly answered?: boolean | undefined;
 }
 
@@ -30,14 +29,14 @@ export interface Lease {
   readonly endpoint: Endpoint;
   /** The dial succeeded: the endpoint is up. */
   connected(): void;
-  /** The dial failed, and `error` says why. Errors of this machine's own do not count against the endpoint. */
+  /** The dial failed, for the reason `error`. Local errors do not count against the endpoint. */
   failed(error: GatewayError): void;
   /**
-   * The connection is over, or its client went away before it was made.
+   * The connection ended, or its client disconnected before it was established.
    *
-   * @param failure the endpoint's side of the connection was reset or lost
-   * @param answered whether the endpoint sent a byte. False only where it ended the connection before one, and before
-   *   the client did, or reset it while the client waited; undefined where the connection says nothing about the endpoint
+   * @param failure why the endpoint's side of the connection was reset or lost, if it was
+   * @param answered whether the endpoint sent a byte. False only if it ended the connection without one, and before the
+   *   client did, or reset it while the client waited; undefined if the connection tells nothing about the endpoint
    */
   released(failure?: GatewayError, answered?: boolean): void;
 }

@@ -1,4 +1,4 @@
-/** `value` quoted for a message: one line, no control characters, no password of a URL, not endless. */
+/** `value` quoted for a message: one line, without control characters and URL passwords, and truncated to 100 characters. */
 export function quote(value: string): string {
   const safe = withoutCredentials(value);
   const short = safe.length > 100 ? `${safe.slice(0, 100)}…` : safe;
@@ -6,8 +6,8 @@ export function quote(value: string): string {
 }
 
 /**
- * The text with `…` in place of the user and password of the URLs in it: of everything from the first `//` to the last
- * `@`, so that a password shows in no case, whatever characters it is of. Without `//`, from the first `user:password`.
+ * Replaces the user and password of URLs by `…`: all text from the first `//` to the last `@`, so that no part of a
+ * password is shown, whatever characters it has. Without `//`, from the first `user:password`.
  */
 export function withoutCredentials(text: string): string {
   const to = text.lastIndexOf("@");
@@ -21,15 +21,15 @@ export function withoutCredentials(text: string): string {
 const userAndPassword = /(?<![^\s"'=(])[^\s"'=([\]]+:(?!\s)[^@]*@/;
 
 /**
- * The text in one line that shows as it is: `\uXXXX` in place of each character that controls a terminal, ends a line,
- * changes the direction of writing or has no shape, and of what is no character at all. JSON stays the same JSON, except
- * for white space between its values.
+ * Makes text safe to print in one line: replaces each character that controls a terminal, ends a line, changes the writing
+ * direction or is invisible, and each invalid one, by `\uXXXX`. JSON keeps its meaning, except for white space between its
+ * values.
  */
 export function printable(text: string): string {
   return plainAscii.test(text) ? text : text.replace(unprintable, escaped);
 }
 
-/** What needs no closer look, which is nearly everything. */
+/** Nearly all texts: they need no replacement. */
 const plainAscii = /^[ -~]*$/;
 
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;

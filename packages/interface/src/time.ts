@@ -36,7 +36,7 @@ export interface Limits {
 /**
  * Runs an operation that settles once and asynchronously: by itself, by the timeout, or by the signal.
  *
- * @param begin starts the operation and returns a function that releases what it holds, which is called in every case
+ * @param begin starts the operation and returns a function that releases its resources, which is called in every case
  * @throws {GatewayError} `timed-out` after the timeout
  */
 export function withTimeout<T>(

@@ -1,13 +1,13 @@
 import type { Clock } from "./clock.js";
 
-/** How often the clock is read to detect pauses while something waits, in milliseconds. */
+/** How often the clock is read to detect pauses, in milliseconds. */
 const beatMs = 250;
 /** A beat that is later than this is a pause; less is the usual delay of a busy event loop. In milliseconds. */
 const toleranceMs = 100;
-/** A process that is paused again and again must still time out at some point: a timeout is extended so often. */
-const mostExtensions = 8;
+/** How often a timeout is extended: it must end even if the process is paused repeatedly. */
+const maxExtensions = 8;
 
-/** For how long this process has been paused since tracking started. */
+/** How long this process has been paused since tracking started. */
 export interface PauseTracker {
   /** In milliseconds; grows by the length of each pause. Pauses of less than 350 ms may be missed. */
   pausedMs(): number;
@@ -16,9 +16,9 @@ export interface PauseTracker {
 }
 
 /**
- * Detects when this process did not run: it was stopped (SIGSTOP), its virtual machine was, it had no CPU, or its
- * event loop was blocked. Meanwhile others may have answered, and nobody here could see it. While anything tracks
- * pauses, a timer runs four times a second.
+ * Detects when this process did not run: it was stopped (SIGSTOP), its virtual machine was paused, it had no CPU,
+ * or its event loop was blocked. Answers may have arrived meanwhile. While pauses are tracked, a timer runs four times a
+ * second.
  */
 export function trackPauses(clock: Clock): PauseTracker {
   let meter = meters.get(clock);
@@ -30,17 +30,17 @@ export function trackPauses(clock: Clock): PauseTracker {
 }
 
 /**
- * Runs `onTimeout` once when `timeoutMs` have passed in which this process ran, and after the input that has arrived
- * by then was handled: who answered while this process was paused is not late. A pause extends the timeout by its own
- * length, at most by `timeoutMs` at a time and eight times.
+ * Calls `onTimeout` once, after `timeoutMs` in which this process ran and after the input that has arrived by then was
+ * handled: an answer that arrived while this process was paused is not late. A pause extends the timeout by its length, by
+ * at most `timeoutMs` each time, and eight times at most.
  *
- * For timeouts, which blame somebody; what is merely due at some time takes {@link Clock.after}.
+ * For timeouts whose end counts as a failure of another host; for all other waits, use {@link Clock.after}.
  *
- * @returns cancels it
+ * @returns a function that cancels the timeout
  */
 export function startTimeout(clock: Clock, timeoutMs: number, onTimeout: () => void): () => void {
   const pauses = trackPauses(clock);
-  let forgivenMs = pauses.pausedMs();
+  let countedMs = pauses.pausedMs();
   let extensions = 0;
   let cancelWait = (): void => {};
   const cancel = (): void => {
@@ -49,9 +49,9 @@ export function startTimeout(clock: Clock, timeoutMs: number, onTimeout: () => v
   };
   const due = (): void => {
     const pausedMs = pauses.pausedMs();
-    const extensionMs = Math.min(pausedMs - forgivenMs, timeoutMs);
-    forgivenMs = pausedMs;
-    if (extensionMs > 0 && extensions < mostExtensions) {
+    const extensionMs = Math.min(pausedMs - countedMs, timeoutMs);
+    countedMs = pausedMs;
+    if (extensionMs > 0 && extensions < maxExtensions) {
       extensions += 1;
       cancelWait = clock.after(extensionMs, due);
       return;
@@ -65,12 +65,12 @@ export function startTimeout(clock: Clock, timeoutMs: number, onTimeout: () => v
   return cancel;
 }
 
-/** How many timeouts run without other events in between: each may be followed by another dial. */
-const atOnce = 32;
-/** What waits for input that has arrived to be handled. */
+/** How many timeouts are handled per turn of the event loop: each may start another dial. */
+const maxPerTurn = 32;
+/** Timeouts that wait until the input that has arrived is handled. */
 const overdue = new Set<() => void>();
 
-/** Runs `callback` when the event loop has read sockets once more; the function returned cancels it. */
+/** Calls `callback` after the event loop has polled its sockets again; the function returned cancels it. */
 function afterInput(callback: () => void): () => void {
   if (overdue.size === 0) setImmediate(runOverdue);
   overdue.add(callback);
@@ -78,7 +78,7 @@ function afterInput(callback: () => void): () => void {
 }
 
 function runOverdue(): void {
-  const first = [...overdue].slice(0, atOnce);
+  const first = [...overdue].slice(0, maxPerTurn);
   try {
     for (const callback of first) if (overdue.delete(callback)) callback();
   } finally {
@@ -88,7 +88,7 @@ function runOverdue(): void {
 
 const meters = new WeakMap<Clock, PauseMeter>();
 
-/** Shared by all who track pauses by the same clock. */
+/** Shared by all trackers with the same clock. */
 class PauseMeter {
   readonly #clock: Clock;
   #users = 0;
@@ -119,7 +119,7 @@ class PauseMeter {
     };
   }
 
-  /** Also between two beats, since who asks may be called before the beat that is late. */
+  /** Also called between two beats, since a caller may run before the late beat. */
   #read(): number {
     const nowMs = this.#clock.now();
     const gapMs = nowMs - this.#lastBeatMs;

@@ -3,8 +3,8 @@ import { interfaceAddresses } from "./interfaces.js";
 import { quote } from "./quote.js";
 
 /**
- * `host` as sockets of this machine take it. Where it has a zone (`fe80::1%eth0`, `fe80::1%2`), that becomes the
- * interface's name, or its number on Windows (RFC 4007, 11). Other hosts are returned as they are.
+ * `host` in the form that sockets of this machine accept: a zone (`fe80::1%eth0`, `fe80::1%2`) becomes the interface's name,
+ * or its number on Windows (RFC 4007, 11). Other hosts are returned unchanged.
  *
  * @throws {GatewayError} `unreachable` if this machine has no such interface now
  */
@@ -15,7 +15,7 @@ export function withLocalZone(host: string): string {
   const interfaces = linkLocalInterfaces();
   const found = interfaces?.find(({ name, number }) => name === zone || String(number) === zone);
   if (found) return `${host.slice(0, at)}%${process.platform === "win32" ? found.number : found.name}`;
-  // Where interfaces cannot be listed, the system decides.
+  // If interfaces cannot be listed, the system decides.
   if (!interfaces) return host;
   const known = interfaces.map(({ name }) => name).join(", ") || "none";
   throw new GatewayError(
@@ -29,7 +29,7 @@ interface Interface {
   readonly number: number;
 }
 
-/** Undefined where they cannot be listed, as in a sandbox without AF_NETLINK. */
+/** Undefined if they cannot be listed, as in a sandbox without AF_NETLINK. */
 function linkLocalInterfaces(): readonly Interface[] | undefined {
   const numbers = new Map<string, number>();
   const addresses = interfaceAddresses();
