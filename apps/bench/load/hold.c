@@ -70,7 +70,7 @@ int hold(const struct settings *settings) {
     if (now_ns() - progress > PATIENCE_MS * 1000000LL || (pending == 0 && dialled == wanted)) break;
   }
   report("held");
-  // The driver ends this program; until then it tells what is lost.
+  // The driver ends this program; until then it reports lost connections.
   for (int known = dropped;;) {
     run(1000);
     if (dropped != known) known = dropped, report("dropped");

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-/* What the command line says, as name=value. Times are in milliseconds. */
+/* The command line, as name=value. Times are in milliseconds. */
 struct settings {
   struct sockaddr_in to; /* to=127.0.0.1:2379, where connections go */
   int connections;       /* open at the same time */

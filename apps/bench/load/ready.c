@@ -1,4 +1,4 @@
-// Starts a program and tells how long it takes from exec until a connection through it has brought a byte back.
+// Starts a program and reports the time from exec until a connection through it has returned a byte.
 // The same for all subjects: what "ready" means is decided here, not by what a program prints.
 #include <errno.h>
 #include <signal.h>
@@ -26,7 +26,7 @@ static bool gets_through(const struct sockaddr_in *to) {
 
 int ready(const struct settings *settings) {
   int64_t began = now_ns();
-  // In this program's process group, so that whoever ends the group ends both.
+  // In this program's process group, so that ending the group ends both.
   pid_t child = fork();
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,43 +1,43 @@
 /**
- * The words of the benchmark: subjects are measured, in cases, and each sample yields figures.
+ * The types of the benchmark: subjects are measured, in cases, and each sample yields figures.
  *
  * @packageDocumentation
  */
 import type { Load } from "./load.js";
 import type { Scale } from "./scale.js";
 
-/** What is measured: a program that passes TCP connections on, or nothing at all (`direct`). */
+/** What is measured: a program that forwards TCP connections, or no program (`direct`). */
 export interface Subject {
-  /** As options name it. */
+  /** Its name in options. */
   readonly name: string;
-  /** As tables and charts name it. */
+  /** Its name in tables and charts. */
   readonly title: string;
-  /** How it is set up, where that is a choice; one sentence for readers of the figures. */
+  /** How it is set up, where there is a choice; one sentence for readers of the figures. */
   readonly setUp?: string;
   /** The measures that it takes part in. @default all */
   readonly measures?: readonly string[];
   /** Left out unless it is named, or unless those named here are all absent. */
   readonly standsInFor?: readonly string[];
-  /** The version that is installed; rejects with the reason where it is not. */
+  /** The installed version. Rejects with the reason if it is not installed. */
   version(): Promise<string>;
-  /** The program that passes on from `route.listen` to `route.backend`; undefined where there is none. */
+  /** The command that forwards from `route.listen` to `route.backend`; undefined for `direct`. */
   command(route: Route): Promise<readonly string[]> | readonly string[] | undefined;
 }
 
-/** Where a subject stands. Both are `host:port`. */
+/** The addresses of a subject, as `host:port`. */
 interface Route {
   readonly listen: string;
   readonly backend: string;
-  /** A folder of the subject's own, which is removed when it has ended. */
+  /** A folder for the subject, which is removed when it has ended. */
   readonly folder: string;
 }
 
-/** What a figure is. */
+/** A figure that a measure yields. */
 export interface Figure {
   readonly key: string;
   readonly title: string;
   readonly unit: string;
-  /** Which is good. */
+  /** Whether more or less is better. */
   readonly better: "more" | "less";
 }
 
@@ -46,31 +46,31 @@ export type Figures = { readonly [key: string]: number };
 
 /** One thing that is measured, in one file of `measures/`. */
 export interface Measure {
-  /** As `--only` names it. */
+  /** Its name in `--only`. */
   readonly name: string;
   readonly title: string;
   /** How it is measured, for readers of the figures. */
   readonly how: string;
   readonly figures: readonly Figure[];
-  /** No more rounds than these, where samples take long and hardly differ. @default as many as asked for */
-  readonly mostRounds?: number;
+  /** The most rounds, where samples take long and hardly differ. @default all rounds */
+  readonly maxRounds?: number;
   /** Left out unless it is named. */
-  readonly onRequest?: boolean;
+  readonly onRequestOnly?: boolean;
   /** Programs on the PATH without which it is left out. */
   readonly needs?: readonly string[];
   /** Measured in place of the proxies. */
   readonly subjects?: readonly Subject[];
   /** Takes one sample of each case of one subject, which it starts and ends. */
-  run(subject: Subject, bench: Bench): Promise<void>;
+  run(subject: Subject, bench: MeasureContext): Promise<void>;
 }
 
-/** What a measure works with. */
-export interface Bench {
+/** What a measure gets to work with. */
+export interface MeasureContext {
   readonly load: Load;
   readonly scale: Scale;
   /**
-   * Takes the sample of one case and keeps it. One that fails is kept as failed, with the reason; the next
-   * case may still be measured.
+   * Takes and records the sample of one case. If it fails, the reason is recorded, and the next case may still be
+   * measured.
    */
   sample(title: string, take: () => Promise<Figures>): Promise<void>;
 }

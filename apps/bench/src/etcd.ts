@@ -2,13 +2,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { freePort, startProgram } from "@gw/testing";
-import type { Target } from "./running.js";
+import type { Target } from "./running-subject.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
-/** Memory, so that no disk is measured. */
+/** In memory, so that the disk does not matter. */
 const memoryFolder = "/dev/shm";
 
-/** Starts an etcd of one member; resolves when it takes writes. `await using` ends it and removes its data. */
+/** Starts an etcd with one member. Resolves when it accepts writes. `await using` ends it and removes its data. */
 export async function startEtcd(): Promise<Target & AsyncDisposable> {
   const folder = temporaryFolder(existsSync(memoryFolder) ? memoryFolder : undefined);
   const [address, peer] = [`127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
@@ -25,7 +25,7 @@ export async function startEtcd(): Promise<Target & AsyncDisposable> {
     folder[Symbol.dispose]();
   };
   for (const deadline = Date.now() + 20_000; Date.now() < deadline; await setTimeout(20))
-    if (await isHealthy(address)) return { address, answers: isHealthy, [Symbol.asyncDispose]: stop };
+    if (await isHealthy(address)) return { address, isReached: isHealthy, [Symbol.asyncDispose]: stop };
   await stop();
   throw new Error(`etcd did not get healthy within 20 s: ${program.output.slice(-500)}`);
 }
@@ -33,7 +33,7 @@ export async function startEtcd(): Promise<Target & AsyncDisposable> {
 /** Whether etcd answers at this address and has a leader. */
 async function isHealthy(address: string): Promise<boolean> {
   try {
-    // Not kept alive: a connection left behind would be one more in what is measured.
+    // Closed at once: a connection that stays open would be measured, too.
     const headers = { connection: "close" };
     const response = await fetch(`http://${address}/health`, { headers, signal: AbortSignal.timeout(1_000) });
     return response.ok && (await response.text()).includes("true");

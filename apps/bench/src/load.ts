@@ -7,16 +7,16 @@ import { type Program, runProgram, startProgram } from "@gw/testing";
 
 /** The load program, compiled: see load/load.c. */
 export interface Load {
-  /** Starts the backend; it serves on `address` until it is disposed of. */
+  /** Starts the backend, which serves until it is disposed of. */
   serve(): Promise<Backend>;
   /** Starts a part of the program that reports events. */
   start(part: string, settings: Settings, command?: readonly string[]): LoadProgram;
 }
 
-/** The settings of a part, as `struct settings` of load.h has them. */
+/** The settings of a part; see `struct settings` in load.h. */
 export type Settings = { readonly [name: string]: string | number };
 
-/** What subjects pass connections on to. */
+/** What subjects forward connections to. */
 interface Backend extends AsyncDisposable {
   /** `host:port` */
   readonly address: string;
@@ -25,7 +25,7 @@ interface Backend extends AsyncDisposable {
 /** A running part. */
 interface LoadProgram extends AsyncDisposable {
   readonly pid: number;
-  /** Resolves with the event of this name; rejects if the part fails, or is silent for `withinMs`. */
+  /** Resolves with the event of this name. Rejects if the part fails, or after `withinMs`. */
   event(name: string, withinMs: number): Promise<Report>;
 }
 
@@ -35,7 +35,7 @@ export type Report = { readonly [name: string]: number };
 const sources = fileURLToPath(new URL("../load", import.meta.url));
 const cache = fileURLToPath(new URL("../../../node_modules/.cache/gw-bench", import.meta.url));
 
-/** Compiles the load program with `cc`, unless these very sources have been compiled before. */
+/** Compiles the load program with `cc`, unless the same sources were compiled before. */
 export async function compileLoad(): Promise<Load> {
   const files = readdirSync(sources).sort();
   const digest = createHash("sha256");
@@ -51,41 +51,43 @@ export async function compileLoad(): Promise<Load> {
   }
   return {
     async serve() {
-      const part = watched(startProgram(program, ["serve"]));
+      const part = reportsOf(startProgram(program, ["serve"]));
       const { port } = await part.event("serving", 5_000);
       return { address: `127.0.0.1:${port}`, [Symbol.asyncDispose]: part[Symbol.asyncDispose] };
     },
     start(part, settings, command) {
       const given = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-      // The command that it starts shares its process group.
-      return watched(startProgram(program, [part, ...given, ...(command ? ["--", ...command] : [])], group));
+      // The command that it starts joins its process group.
+      return reportsOf(
+        startProgram(program, [part, ...given, ...(command ? ["--", ...command] : [])], group),
+      );
     },
   };
 }
 
 const group = { detached: true };
 
-function watched(program: Program): LoadProgram {
+function reportsOf(program: Program): LoadProgram {
   return {
     get pid() {
       return program.pid;
     },
     async event(name, withinMs) {
       const pattern = new RegExp(`^\\{"event":"(?:${name}|failed)".*\\}$`, "m");
-      const late = new AbortController();
-      const tooLate = setTimeout(withinMs, undefined, { signal: late.signal }).then(() => {
-        throw new Error(`the load program did not say "${name}" within ${withinMs} ms`);
+      const timer = new AbortController();
+      const timeout = setTimeout(withinMs, undefined, { signal: timer.signal }).then(() => {
+        throw new Error(`the load program did not report "${name}" within ${withinMs} ms`);
       });
-      const said = program.printed(pattern);
-      said.catch(() => {});
+      const printed = program.printed(pattern);
+      printed.catch(() => {});
       try {
-        const [line] = await Promise.race([said, tooLate]);
+        const [line] = await Promise.race([printed, timeout]);
         const { event, error, ...numbers } = JSON.parse(line ?? "");
         if (event === "failed") throw new Error(error);
         return numbers;
       } finally {
-        late.abort();
-        tooLate.catch(() => {});
+        timer.abort();
+        timeout.catch(() => {});
       }
     },
     [Symbol.asyncDispose]: program[Symbol.asyncDispose],

@@ -10,7 +10,7 @@ import { runRounds } from "./rounds.js";
 import { select } from "./selection.js";
 import { subjects } from "./subjects/index.js";
 
-// On exit, whatever was started is ended and temporary folders are removed: see startProgram.
+// Programs are ended and temporary folders removed on exit: see startProgram.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
 try {
@@ -32,14 +32,14 @@ async function main(args: readonly string[]): Promise<void> {
   else if (complete) publish(results);
 }
 
-/** Where the READMEs take their figures from. A part of a run does not take the place of a whole one. */
+/** Writes the results that the pages quote. Only complete runs are published. */
 function publish(results: Results): void {
   writeResults(publishedFolder, results);
   writeReadmes(results);
 }
 
 async function measure({ rounds, seconds, quick, ...options }: Options): Promise<Results> {
-  const say = (line: string): void => console.error(`[${Math.round(performance.now() / 1000)} s] ${line}`);
+  const print = (line: string): void => console.error(`[${Math.round(performance.now() / 1000)} s] ${line}`);
   const [loadBefore = 0] = loadavg();
   const circumstances = {
     machine: thisMachine(),
@@ -48,17 +48,17 @@ async function measure({ rounds, seconds, quick, ...options }: Options): Promise
   };
   const load = await compileLoad();
   const chosen = await select({ measures, subjects }, options, load);
-  for (const { name, why } of chosen.leftOut) say(`left out: ${name}: ${why}`);
-  const rows = await runRounds({ ...chosen, load, scale: options.scale, rounds, say });
+  for (const { name, why } of chosen.leftOut) print(`left out: ${name}: ${why}`);
+  const rows = await runRounds({ ...chosen, load, scale: options.scale, rounds, print });
   return {
     date: new Date().toISOString(),
     ...circumstances,
     subjects: chosen.entries,
-    measures: chosen.measures.map(({ name, title, how, figures, mostRounds = rounds }) => ({
+    measures: chosen.measures.map(({ name, title, how, figures, maxRounds = rounds }) => ({
       name,
       title,
       how,
-      rounds: Math.min(rounds, mostRounds),
+      rounds: Math.min(rounds, maxRounds),
       figures,
     })),
     leftOut: chosen.leftOut,

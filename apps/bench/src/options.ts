@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { fullScale, quickScale, type Scale } from "./scale.js";
 
-/** What the user asked for. */
+/** The command line, parsed. */
 export interface Options {
   readonly rounds: number;
   readonly seconds: number;
@@ -15,7 +15,7 @@ export interface Options {
   readonly subjects: readonly string[] | undefined;
   /** The folder for JSON and charts. */
   readonly output: string | undefined;
-  /** Measure nothing; write tables and charts anew. */
+  /** Measure nothing; write tables and charts again. */
   readonly readme: boolean;
 }
 
@@ -33,7 +33,7 @@ export const usage = `npm run bench -- [options]
   --readme            write charts and tables from a finished run: apps/bench/results/latest.json
 `;
 
-/** Reads the command line; undefined if only the usage is asked for. */
+/** Reads the command line; undefined for `--help`. */
 export function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
     args: [...args],

@@ -1,6 +1,6 @@
 import type { Figure } from "./contract.js";
 
-/** All that a run has found; the content of latest.json. */
+/** The results of a run; the content of latest.json. */
 export interface Results {
   /** ISO 8601, when the run ended. */
   readonly date: string;
@@ -12,7 +12,7 @@ export interface Results {
     readonly seconds: number;
     readonly quick: boolean;
     readonly descriptorLimit: number;
-    /** Programs that were running or waiting to run, on average over the minute before. */
+    /** The load average of the minute before the run. */
     readonly loadBefore: number;
   };
   readonly subjects: readonly SubjectEntry[];
@@ -42,7 +42,7 @@ export interface MeasureEntry {
   readonly name: string;
   readonly title: string;
   readonly how: string;
-  /** How many it took part in. */
+  /** Rounds in which it was measured. */
   readonly rounds: number;
   readonly figures: readonly Figure[];
 }
@@ -59,11 +59,11 @@ export interface Row {
   readonly median?: number;
   readonly min?: number;
   readonly max?: number;
-  /** Why samples failed, one reason for each; they are in no median. */
+  /** Why samples failed, one reason each. The median is of the others. */
   readonly failures: readonly string[];
 }
 
-/** A row of these samples. */
+/** The row for these samples. */
 export function summarize(
   place: Pick<Row, "measure" | "case" | "subject" | "figure">,
   samples: readonly number[],
@@ -83,7 +83,7 @@ function medianOf(sorted: readonly number[]): number {
 }
 
 /** Finds the row of one figure. */
-export function findRow(results: Results, place: Omit<Row, "samples" | "failures">): Row | undefined {
+export function rowOf(results: Results, place: Omit<Row, "samples" | "failures">): Row | undefined {
   return results.rows.find(
     row =>
       row.measure === place.measure &&

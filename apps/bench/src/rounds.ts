@@ -1,30 +1,29 @@
-import type { Bench, Figures, Measure, Subject } from "./contract.js";
+import type { Figures, Measure, MeasureContext, Subject } from "./contract.js";
 import { type Row, summarize } from "./results.js";
 
-/** What {@link runRounds} runs. */
-export interface Plan extends Pick<Bench, "load" | "scale"> {
+/** Options of {@link runRounds}. */
+export interface RoundsOptions extends Pick<MeasureContext, "load" | "scale"> {
   readonly measures: readonly Measure[];
   readonly subjects: readonly Subject[];
   readonly rounds: number;
-  /** Hears of each sample when it is taken. */
-  readonly say: (line: string) => void;
+  /** Called before each sample, and with errors. */
+  readonly print: (line: string) => void;
 }
 
 /**
- * Measures everything, round after round. Within a round each measure goes through all subjects before the
- * next one begins, each time in another order: what the machine does besides meets all of them alike, and
- * none is always the one that follows a certain other.
+ * Measures everything, round after round. In a round, each measure runs for all subjects, in random order, before the
+ * next measure begins: other load on the machine affects all subjects alike, and none always follows the same other.
  */
-export async function runRounds(plan: Plan): Promise<Row[]> {
+export async function runRounds(plan: RoundsOptions): Promise<Row[]> {
   const taken = new Samples();
   for (let round = 1; round <= plan.rounds; round++)
     for (const measure of plan.measures) {
-      if (round > (measure.mostRounds ?? plan.rounds)) continue;
+      if (round > (measure.maxRounds ?? plan.rounds)) continue;
       const subjects = measure.subjects ?? plan.subjects;
       const concerned = subjects.filter(({ measures }) => measures?.includes(measure.name) ?? true);
       for (const subject of shuffled(concerned)) {
-        plan.say(`round ${round} of ${plan.rounds}: ${measure.title}, ${subject.title}`);
-        const bench: Bench = {
+        plan.print(`round ${round} of ${plan.rounds}: ${measure.title}, ${subject.title}`);
+        const bench: MeasureContext = {
           load: plan.load,
           scale: plan.scale,
           sample: (title, take) => taken.take(measure, title, subject, take),
@@ -32,8 +31,8 @@ export async function runRounds(plan: Plan): Promise<Row[]> {
         try {
           await measure.run(subject, bench);
         } catch (error) {
-          // It did not even start, so no case has a sample; that must be seen.
-          plan.say(`${measure.title}, ${subject.title}: ${String(error)}`);
+          // It did not start, so no case has a sample; the failure must be visible in each.
+          plan.print(`${measure.title}, ${subject.title}: ${String(error)}`);
           taken.fail(measure, subject, error);
         }
       }
@@ -62,7 +61,7 @@ class Samples {
     listIn(this.#failed, key(measure, undefined, subject)).push(reason(error));
   }
 
-  rows({ measures, subjects }: Plan): Row[] {
+  rows({ measures, subjects }: RoundsOptions): Row[] {
     const rows: Row[] = [];
     for (const measure of measures)
       for (const title of this.#cases.get(measure.name) ?? [])
@@ -71,7 +70,7 @@ class Samples {
           const taken = this.#taken.get(places[0] ?? "") ?? [];
           const failed = places.flatMap(place => this.#failed.get(place) ?? []);
           for (const { key: figure } of measure.figures) {
-            // What a subject has not, such as the CPU time of no proxy, is no number and no row.
+            // A figure that a subject does not have, such as the CPU time of `direct`, gets no row.
             const numbers = taken.map(figures => figures[figure] ?? Number.NaN).filter(Number.isFinite);
             const place = { measure: measure.name, case: title, subject: subject.name, figure };
             if (numbers.length + failed.length > 0) rows.push(summarize(place, numbers, failed));

@@ -1,21 +1,21 @@
 /** How much is measured. Times are in milliseconds. */
 export interface Scale {
   readonly measureMs: number;
-  /** Before the first sample of a program that has just started: compilers and caches come to rest. */
+  /** Before the first sample of a program that has just started, for its compiler and caches. */
   readonly firstWarmupMs: number;
   /** Before each further one. */
   readonly warmupMs: number;
   /** Between the opening of idle connections and the reading of memory. */
   readonly settleMs: number;
-  /** Numbers of idle connections. Infinity: as many as the descriptor limit lets a subject hold. */
+  /** Numbers of idle connections. Infinity: as many as the descriptor limit allows. */
   readonly idle: readonly number[];
-  /** Numbers of open connections whose cost is compared. */
+  /** Numbers of open connections to compare. */
   readonly growth: readonly number[];
   /** Numbers of endpoints to pick from. */
   readonly endpoints: readonly number[];
 }
 
-/** A run whose figures mean something. 3,000 is what 20,000 descriptors allow a subject that takes 6 of them. */
+/** A run whose figures are meaningful. 20,000 descriptors allow 3,000 connections that take 6 each. */
 export function fullScale(seconds: number): Scale {
   return {
     measureMs: seconds * 1000,

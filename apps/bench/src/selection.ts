@@ -3,9 +3,9 @@ import type { Measure, Subject } from "./contract.js";
 import type { Load } from "./load.js";
 import type { Options } from "./options.js";
 import type { Results, SubjectEntry } from "./results.js";
-import { startSubject } from "./running.js";
+import { startSubject } from "./running-subject.js";
 
-/** What is measured, and what is not. */
+/** What is measured, and what is left out. */
 export interface Selection {
   readonly measures: readonly Measure[];
   readonly subjects: readonly Subject[];
@@ -13,10 +13,10 @@ export interface Selection {
   readonly leftOut: Results["leftOut"];
 }
 
-/** What is asked for, by name; undefined for what is measured by default. */
+/** The names that the user gave; undefined for the default. */
 type Wanted = Pick<Options, "only" | "also" | "subjects">;
 
-/** Takes what is asked for and leaves out what is not installed or does not start, with the reason. */
+/** Selects what the user asked for. Leaves out what is not installed or does not start, with the reason. */
 export async function select(
   all: { readonly measures: readonly Measure[]; readonly subjects: readonly Subject[] },
   wanted: Wanted,
@@ -24,7 +24,7 @@ export async function select(
 ): Promise<Selection> {
   const leftOut: { name: string; why: string }[] = [];
   const measures: Measure[] = [];
-  for (const measure of named(all.measures, wanted.only, measure => !measure.onRequest, wanted.also)) {
+  for (const measure of named(all.measures, wanted.only, measure => !measure.onRequestOnly, wanted.also)) {
     const absent = measure.needs?.filter(program => !findProgram(program)) ?? [];
     if (absent.length === 0) measures.push(measure);
     else leftOut.push({ name: measure.name, why: `not installed: ${absent.join(", ")}` });
@@ -51,7 +51,7 @@ export async function select(
   return { measures, subjects, entries, leftOut };
 }
 
-/** Those with these names, or those that are taken by default. */
+/** Those with these names, or those that are included by default. */
 function named<T extends { readonly name: string }>(
   all: readonly T[],
   names: readonly string[] | undefined,

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A folder that is removed with its user, or with this process if that ends first. */
+/** A folder that is removed by `using`, or when this process ends. */
 export interface TemporaryFolder extends Disposable {
   readonly path: string;
 }

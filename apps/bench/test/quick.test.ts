@@ -10,11 +10,11 @@ const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const output = mkdtempSync(join(tmpdir(), "gw-bench-test-"));
 afterAll(() => rmSync(output, { recursive: true, force: true }));
 
-// /proc is where all its figures come from.
+// All figures come from /proc.
 const reason = process.platform === "linux" ? missing("cc", "etcd") : "it needs Linux";
 
 describe.skipIf(reason)(`the benchmark${reason ? `: ${reason}` : ""}`, () => {
-  test("takes all figures of gw and etcd gateway, and leaves nothing behind", async () => {
+  test("measures all figures of gw and etcd gateway, and leaves no process behind", async () => {
     const chosen = ["--only=rr,bulk,connect,idle,start,growth", "--subjects=gw-default,etcd-gateway"];
     await using bench = startBench("--quick", ...chosen, `--output=${output}`);
     const { code, stdout, stderr } = await bench.exit;
@@ -53,14 +53,14 @@ describe.skipIf(reason)(`the benchmark${reason ? `: ${reason}` : ""}`, () => {
   });
 });
 
-/** A variable that all its descendants inherit tells them from other runs. */
+/** A variable that all descendants inherit marks the processes of this run. */
 const mark = `GW_BENCH_TEST_${process.pid}`;
 
 function startBench(...args: readonly string[]): Program {
   return startProgram(process.execPath, ["--import", "tsx", main, ...args], { env: { [mark]: "1" } });
 }
 
-/** The processes that carry the mark. */
+/** The marked processes, without the benchmark itself. */
 function leftBehind(bench: Program): string[] {
   const marked = readdirSync("/proc").filter(
     pid => /^\d+$/.test(pid) && environment(pid).includes(`${mark}=1`),

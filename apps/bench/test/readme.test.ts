@@ -15,7 +15,7 @@ describe.skipIf(!existsSync(join(publishedFolder, "latest.json")))("the READMEs"
   });
 });
 
-test("what is generated goes between the markers, and nowhere where there are none", () => {
+test("the generated part replaces what is between the markers, and a text without markers stays", () => {
   expect(betweenMarkers("a\n<!-- bench:start -->\nold\n<!-- bench:end -->\nb\n", "new")).toBe(
     "a\n<!-- bench:start -->\n\nnew\n\n<!-- bench:end -->\nb\n",
   );

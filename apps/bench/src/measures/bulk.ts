@@ -1,5 +1,5 @@
-import type { Bench, Measure, Subject } from "../contract.js";
-import { startSubject } from "../running.js";
+import type { Measure, MeasureContext, Subject } from "../contract.js";
+import { startSubject } from "../running-subject.js";
 import { underLoad } from "./under-load.js";
 
 /** One-way bulk, each way. */
@@ -11,7 +11,7 @@ export const bulk: Measure = {
     { key: "rate", title: "rate", unit: "MB/s", better: "more" },
     { key: "cpu", title: "proxy CPU per GB", unit: "s", better: "less" },
   ],
-  async run(subject: Subject, { load, scale, sample }: Bench) {
+  async run(subject: Subject, { load, scale, sample }: MeasureContext) {
     await using backend = await load.serve();
     await using running = await startSubject(subject, backend);
     let warmup = scale.firstWarmupMs;

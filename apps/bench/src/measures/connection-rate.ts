@@ -1,10 +1,10 @@
-import type { Bench, Measure, Subject } from "../contract.js";
-import { startSubject } from "../running.js";
+import type { Measure, MeasureContext, Subject } from "../contract.js";
+import { startSubject } from "../running-subject.js";
 import { underLoad } from "./under-load.js";
 
 const lanes = 64;
 
-/** How fast connections come and go. */
+/** How fast connections are opened and closed. */
 export const connectionRate: Measure = {
   name: "connect",
   title: "connections",
@@ -15,7 +15,7 @@ export const connectionRate: Measure = {
     { key: "p99", title: "p99", unit: "µs", better: "less" },
     { key: "cpu", title: "proxy CPU per connection", unit: "µs", better: "less" },
   ],
-  async run(subject: Subject, { load, scale, sample }: Bench) {
+  async run(subject: Subject, { load, scale, sample }: MeasureContext) {
     await using backend = await load.serve();
     await using running = await startSubject(subject, backend);
     await sample(`${lanes} at a time`, async () => {

@@ -1,9 +1,9 @@
 import { runProgram } from "@gw/testing";
-import type { Bench, Measure, Subject } from "../contract.js";
+import type { Measure, MeasureContext, Subject } from "../contract.js";
 import { startEtcd } from "../etcd.js";
-import { startSubject } from "../running.js";
+import { startSubject } from "../running-subject.js";
 
-/** etcd's own check, at a fixed rate: it tells whether a proxy is in the way, not how fast it could be. */
+/** etcd's own check, at a fixed rate: it shows whether a proxy slows etcd down, not how fast it could be. */
 export const etcdPerf: Measure = {
   name: "etcd-perf",
   title: "etcdctl check perf",
@@ -13,19 +13,19 @@ export const etcdPerf: Measure = {
     { key: "slowest", title: "slowest request", unit: "ms", better: "less" },
     { key: "deviation", title: "standard deviation", unit: "ms", better: "less" },
   ],
-  mostRounds: 1,
-  onRequest: true,
+  maxRounds: 1,
+  onRequestOnly: true,
   needs: ["etcd", "etcdctl"],
-  async run(subject: Subject, { sample }: Bench) {
+  async run(subject: Subject, { sample }: MeasureContext) {
     await using etcd = await startEtcd();
     await using running = await startSubject(subject, etcd);
     await sample("--load=s", async () => {
       const args = [`--endpoints=${running.address}`, "check", "perf", "--load=s"];
       const { stdout, stderr } = await runProgram("etcdctl", args, { env: { ETCDCTL_API: "3" } });
-      const said = `${stdout}${stderr}`;
+      const output = `${stdout}${stderr}`;
       const find = (pattern: RegExp): number => {
-        const [, text] = pattern.exec(said) ?? [];
-        if (text === undefined) throw new Error(`etcdctl: ${said.slice(-200)}`);
+        const [, text] = pattern.exec(output) ?? [];
+        if (text === undefined) throw new Error(`etcdctl: ${output.slice(-200)}`);
         return Number(text);
       };
       return {

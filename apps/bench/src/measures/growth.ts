@@ -1,11 +1,11 @@
-import type { Bench, Measure, Subject } from "../contract.js";
-import { startSubject } from "../running.js";
-import { exchange, exchangeFigures } from "./request-response.js";
+import type { Measure, MeasureContext, Subject } from "../contract.js";
+import { startSubject } from "../running-subject.js";
+import { exchangeFigures, exchangeOf } from "./request-response.js";
 import { underLoad } from "./under-load.js";
 
 const outstanding = 10;
 
-/** How the cost of a round trip, and of memory, grows with the connections that are open. */
+/** How CPU time and memory grow with the number of open connections. */
 export const growth: Measure = {
   name: "growth",
   title: "growth",
@@ -14,8 +14,8 @@ export const growth: Measure = {
     ...exchangeFigures.filter(({ key }) => ["rate", "p99", "cpu"].includes(key)),
     { key: "memory", title: "proxy memory", unit: "MB", better: "less" },
   ],
-  mostRounds: 3,
-  async run(subject: Subject, { load, scale, sample }: Bench) {
+  maxRounds: 3,
+  async run(subject: Subject, { load, scale, sample }: MeasureContext) {
     await using backend = await load.serve();
     await using running = await startSubject(subject, backend);
     let warmup = scale.firstWarmupMs;
@@ -23,7 +23,7 @@ export const growth: Measure = {
       await sample(`${connections.toLocaleString("en")} open`, async () => {
         const settings = { connections, outstanding, size: 128, warmup, measure: scale.measureMs };
         const { memory, ...result } = await underLoad(load, running, "rr", settings);
-        const { rate, p99, cpu } = exchange(result);
+        const { rate, p99, cpu } = exchangeOf(result);
         return { rate, p99, cpu, memory: memory / 1e6 };
       });
       warmup = scale.warmupMs;

@@ -1,11 +1,11 @@
 import { setTimeout } from "node:timers/promises";
-import type { Bench, Figures, Measure, Subject } from "../contract.js";
-import { startSubject } from "../running.js";
+import type { Figures, Measure, MeasureContext, Subject } from "../contract.js";
+import { startSubject } from "../running-subject.js";
 
-/** More than any subject can hold with a descriptor limit that a user has. */
-const asManyAsCanBe = 1_000_000;
+/** More than any subject can hold. */
+const asManyAsPossible = 1_000_000;
 
-/** What connections cost that do nothing, as most connections to etcd do. */
+/** What idle connections cost; most connections to etcd are idle. */
 export const idle: Measure = {
   name: "idle",
   title: "idle connections",
@@ -15,8 +15,8 @@ export const idle: Measure = {
     { key: "memory", title: "memory per connection", unit: "KB", better: "less" },
     { key: "descriptors", title: "descriptors per connection", unit: "", better: "less" },
   ],
-  mostRounds: 3,
-  async run(subject: Subject, bench: Bench) {
+  maxRounds: 3,
+  async run(subject: Subject, bench: MeasureContext) {
     for (const connections of bench.scale.idle) {
       const limit = connections === Number.POSITIVE_INFINITY;
       const title = limit ? "at the descriptor limit" : `${connections.toLocaleString("en")} open`;
@@ -25,13 +25,17 @@ export const idle: Measure = {
   },
 };
 
-/** Opens this many connections, or as many as get through, and tells what they cost. */
-async function hold(subject: Subject, { load, scale }: Bench, connections?: number): Promise<Figures> {
+/** Opens this many connections, or as many as possible, and returns what they cost. */
+async function hold(
+  subject: Subject,
+  { load, scale }: MeasureContext,
+  connections?: number,
+): Promise<Figures> {
   await using backend = await load.serve();
   await using running = await startSubject(subject, backend);
   await setTimeout(scale.settleMs);
   const before = reading(running.group);
-  const settings = { to: running.address, connections: connections ?? asManyAsCanBe };
+  const settings = { to: running.address, connections: connections ?? asManyAsPossible };
   await using program = load.start("hold", settings);
   const { held = 0, dropped = 0 } = await program.event("held", 60_000);
   if (connections !== undefined && (held < connections || dropped > 0))

@@ -1,8 +1,8 @@
 import type { Endpoint } from "@gw/interface";
 import { createPool } from "@gw/selector";
-import type { Bench, Measure, Subject } from "../contract.js";
+import type { Measure, MeasureContext, Subject } from "../contract.js";
 
-/** The pool is part of gw alone, so it is measured by itself, in this process. */
+/** Only gw has a pool, so it is measured alone, in this process. */
 const pool: Subject = {
   name: "pool",
   title: "pool",
@@ -10,7 +10,7 @@ const pool: Subject = {
   command: () => undefined,
 };
 
-/** How the choice of an endpoint grows with their number. */
+/** How the time to pick an endpoint grows with the number of endpoints. */
 export const pick: Measure = {
   name: "pick",
   title: "pick",
@@ -20,7 +20,7 @@ export const pick: Measure = {
     { key: "update", title: "time to learn all endpoints", unit: "ms", better: "less" },
   ],
   subjects: [pool],
-  async run(_: Subject, { scale, sample }: Bench) {
+  async run(_: Subject, { scale, sample }: MeasureContext) {
     for (const count of scale.endpoints)
       await sample(`${count.toLocaleString("en")} endpoints`, async () => {
         const pool = createPool();

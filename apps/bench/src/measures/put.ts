@@ -1,12 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { runProgram } from "@gw/testing";
-import type { Bench, Figures, Measure, Subject } from "../contract.js";
+import type { Figures, Measure, MeasureContext, Subject } from "../contract.js";
 import { startEtcd } from "../etcd.js";
-import { type Running, startSubject } from "../running.js";
+import { type RunningSubject, startSubject } from "../running-subject.js";
 
 const script = fileURLToPath(new URL("../../load/put.lua", import.meta.url));
 
-/** What users of etcd see: writes through the proxy to a real etcd. */
+/** Writes through the proxy to a real etcd. */
 export const put: Measure = {
   name: "put",
   title: "etcd put",
@@ -17,12 +17,12 @@ export const put: Measure = {
     { key: "p99", title: "p99", unit: "µs", better: "less" },
     { key: "cpu", title: "proxy CPU per put", unit: "µs", better: "less" },
   ],
-  mostRounds: 3,
+  maxRounds: 3,
   needs: ["etcd", "wrk"],
-  async run(subject: Subject, { scale, sample }: Bench) {
+  async run(subject: Subject, { scale, sample }: MeasureContext) {
     await using etcd = await startEtcd();
     await using running = await startSubject(subject, etcd);
-    // wrk counts from its first request on, and in whole seconds.
+    // wrk counts from its first request, and in whole seconds, so the warm-up is a separate run.
     await runWrk(running.address, 16, 1);
     for (const connections of [1, 64])
       await sample(`${connections} connection${connections > 1 ? "s" : ""}`, () =>
@@ -31,7 +31,7 @@ export const put: Measure = {
   },
 };
 
-async function load(running: Running, connections: number, seconds: number): Promise<Figures> {
+async function load(running: RunningSubject, connections: number, seconds: number): Promise<Figures> {
   const before = running.group?.cpuSeconds() ?? Number.NaN;
   const report = await runWrk(running.address, connections, seconds);
   const cpu = (running.group?.cpuSeconds() ?? Number.NaN) - before;

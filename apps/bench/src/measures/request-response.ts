@@ -1,5 +1,5 @@
-import type { Bench, Figure, Measure, Subject } from "../contract.js";
-import { startSubject } from "../running.js";
+import type { Figure, Measure, MeasureContext, Subject } from "../contract.js";
+import { startSubject } from "../running-subject.js";
 import { type LoadResult, underLoad } from "./under-load.js";
 
 const connectionCounts = [1, 64];
@@ -8,7 +8,7 @@ const sizes = [
   { bytes: 16_384, title: "16 KiB" },
 ];
 
-/** What a proxied exchange yields, here and in the measure of growth. */
+/** The figures of a round trip, here and in the measure `growth`. */
 export const exchangeFigures: readonly Figure[] = [
   { key: "rate", title: "rate", unit: "/s", better: "more" },
   { key: "p50", title: "p50", unit: "µs", better: "less" },
@@ -24,7 +24,7 @@ export const requestResponse: Measure = {
   title: "request/response",
   how: "Closed loop: each connection sends a request, waits for the response of the same size, and sends the next. Replies are checked.",
   figures: exchangeFigures,
-  async run(subject: Subject, { load, scale, sample }: Bench) {
+  async run(subject: Subject, { load, scale, sample }: MeasureContext) {
     await using backend = await load.serve();
     await using running = await startSubject(subject, backend);
     let warmup = scale.firstWarmupMs;
@@ -32,7 +32,7 @@ export const requestResponse: Measure = {
       for (const connections of connectionCounts) {
         await sample(`${connections} × ${title}`, async () => {
           const settings = { connections, size: bytes, warmup, measure: scale.measureMs };
-          return exchange(await underLoad(load, running, "rr", settings));
+          return exchangeOf(await underLoad(load, running, "rr", settings));
         });
         warmup = scale.warmupMs;
       }
@@ -40,7 +40,7 @@ export const requestResponse: Measure = {
 };
 
 /** The figures of a run of the part `rr`. */
-export function exchange({ report, cpuPerSecond }: Pick<LoadResult, "report" | "cpuPerSecond">): {
+export function exchangeOf({ report, cpuPerSecond }: Pick<LoadResult, "report" | "cpuPerSecond">): {
   readonly [figure in "rate" | "p50" | "p90" | "p99" | "p999" | "cpu"]: number;
 } {
   const { count = 0, seconds = 1, p50 = 0, p90 = 0, p99 = 0, p999 = 0 } = report;

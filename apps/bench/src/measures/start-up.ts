@@ -1,11 +1,11 @@
 import { setTimeout } from "node:timers/promises";
 import { freePort } from "@gw/testing";
-import type { Bench, Measure, Subject } from "../contract.js";
+import type { Measure, MeasureContext, Subject } from "../contract.js";
 import { processGroup } from "../process-group.js";
-import { killGroup } from "../running.js";
+import { killGroup } from "../running-subject.js";
 import { temporaryFolder } from "../temporary-folder.js";
 
-/** How soon a subject serves, and what it takes before it has anything to do. */
+/** How soon a subject serves, and the memory and descriptors that it needs before it has clients. */
 export const startUp: Measure = {
   name: "start",
   title: "start",
@@ -15,7 +15,7 @@ export const startUp: Measure = {
     { key: "memory", title: "base memory", unit: "MB", better: "less" },
     { key: "descriptors", title: "descriptors", unit: "", better: "less" },
   ],
-  async run(subject: Subject, { load, scale, sample }: Bench) {
+  async run(subject: Subject, { load, scale, sample }: MeasureContext) {
     await using backend = await load.serve();
     using folder = temporaryFolder();
     const listen = `127.0.0.1:${await freePort()}`;
@@ -26,7 +26,7 @@ export const startUp: Measure = {
         try {
           const { ms = 0 } = await program.event("ready", 30_000);
           await setTimeout(scale.settleMs);
-          // The load program leads the group, and is not measured.
+          // The load program leads the group and is not measured.
           const group = processGroup(program.pid, program.pid);
           if (!group.alive()) throw new Error("it ended");
           return { ready: ms, memory: group.memory() / 1e6, descriptors: group.descriptors() };

@@ -1,7 +1,7 @@
 import type { Load, Report, Settings } from "../load.js";
-import type { Running } from "../running.js";
+import type { RunningSubject } from "../running-subject.js";
 
-/** What the load program reports of its measured time, and what the proxy used in that time. */
+/** What the load program reports for the measured time, and what the proxy used in that time. */
 export interface LoadResult {
   readonly report: Report;
   /** CPU time of the proxy in one second; NaN for `direct`. */
@@ -11,14 +11,14 @@ export interface LoadResult {
 }
 
 /**
- * Runs a part of the load program against a subject. CPU time is read when the measured time begins and ends,
- * over the time between the two readings, which may be late by some milliseconds where all cores are busy.
+ * Runs a part of the load program against a subject. CPU time is read when the measured time begins and ends, and
+ * divided by the time between the readings, which may be some milliseconds late while all cores are busy.
  *
- * @throws {Error} if the load program saw errors, or the subject ended: such a sample is no figure
+ * @throws {Error} if the load program saw errors or the subject ended: such a sample does not count
  */
 export async function underLoad(
   load: Load,
-  running: Running,
+  running: RunningSubject,
   part: string,
   settings: Settings & { readonly warmup: number; readonly measure: number },
 ): Promise<LoadResult> {
@@ -35,6 +35,6 @@ export async function underLoad(
 }
 
 /** CPU time and the clock, both in seconds. */
-function reading({ group }: Running): { readonly cpu: number; readonly at: number } {
+function reading({ group }: RunningSubject): { readonly cpu: number; readonly at: number } {
   return { cpu: group?.cpuSeconds() ?? Number.NaN, at: performance.now() / 1000 };
 }

@@ -16,7 +16,7 @@ use([
   SVGRenderer,
 ]);
 
-/** Colours that can be told apart on white, also by those who do not see all colours. */
+/** Colours that are distinct on white, also for colour-blind readers. */
 const colours: { readonly [subject: string]: string } = {
   "gw-native": "#0b6e4f",
   "gw-2-threads": "#5fb49c",
@@ -38,7 +38,7 @@ export function colourOf(subject: string): string {
   return colours[subject] ?? faint;
 }
 
-/** Space at the top for the title, and at the bottom for what the figures were taken on. */
+/** Space at the top for the title, and at the bottom for machine and versions. */
 export const frame = { top: 70, lineHeight: 15, charactersPerLine: 150 } as const;
 
 /** The lines at the bottom of a chart: machine, versions, date. */
@@ -46,7 +46,7 @@ export function footer(results: Results): string[] {
   return circumstances(results).flatMap(fact => wrapped(fact, frame.charactersPerLine));
 }
 
-/** An SVG of its own, on white, so that it reads the same on light and dark pages. */
+/** An SVG on white, so that it looks the same on light and dark pages. */
 export function draw(
   results: Results,
   size: { readonly width: number; readonly height: number },

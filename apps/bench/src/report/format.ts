@@ -1,16 +1,16 @@
-import { findRow, type Results, type Row } from "../results.js";
+import { type Results, type Row, rowOf } from "../results.js";
 
-/** What ratios are to. */
+/** The subject that ratios refer to. */
 export const reference = "etcd-gateway";
 
-/** Three digits that mean something, with thousands separators. */
+/** Three significant digits, with thousands separators. */
 export function number(value: number): string {
   const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
   const digits = Math.max(0, Math.min(2, 2 - magnitude));
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** The median, with the spread of the rounds: `1,234 (1,200–1,250)`; or why there is none. */
+/** The median with the spread of the rounds, `1,234 (1,200–1,250)`, or why there is none. */
 export function withSpread(row: Row | undefined): string {
   if (!row) return "";
   if (row.median === undefined) return `failed: ${row.failures[0]}`;
@@ -21,9 +21,9 @@ export function withSpread(row: Row | undefined): string {
   return `${number(median)}${spread}${failed}`;
 }
 
-/** How many times the reference's median it is; undefined where either is missing. */
+/** The row's median divided by the reference's; undefined if either is missing. */
 export function ratio(results: Results, row: Row | undefined): number | undefined {
-  const base = row && findRow(results, { ...row, subject: reference })?.median;
+  const base = row && rowOf(results, { ...row, subject: reference })?.median;
   return base && row.median !== undefined ? row.median / base : undefined;
 }
 

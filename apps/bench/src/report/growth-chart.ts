@@ -75,7 +75,7 @@ function linesOf(results: Results, { measure, figure }: (typeof curves)[number],
     symbolSize: 7,
     lineStyle: { width: subject.startsWith("gw") ? 3 : 2 },
     color: colourOf(measure === "pick" ? "gw-native" : subject),
-    // A case is called after its number: "8,000 open", "10,000 endpoints".
+    // The name of a case begins with its number: "8,000 open", "10,000 endpoints".
     data: rows
       .filter(row => row.subject === subject)
       .map(row => [Number.parseInt(row.case.replaceAll(",", ""), 10), row.median]),

@@ -1,7 +1,7 @@
 import type { Figure } from "../contract.js";
-import { findRow, type Results, type Row } from "../results.js";
+import { type Results, type Row, rowOf } from "../results.js";
 
-/** A figure that stands for its measure in the short table and in the chart of ratios. */
+/** A figure that represents its measure in the short table and in the chart of ratios. */
 export interface Headline {
   readonly title: string;
   readonly figure: Figure;
@@ -33,7 +33,7 @@ export function headlinesOf(results: Results): Headline[] {
       .find(({ name }) => name === measure)
       ?.figures.find(one => one.key === key);
     const row = (subject: string): Row | undefined =>
-      findRow(results, { measure, case: place, subject, figure: key });
+      rowOf(results, { measure, case: place, subject, figure: key });
     const measured = results.subjects.some(({ name }) => row(name)?.median !== undefined);
     return figure && measured ? [{ title, figure, row }] : [];
   });

@@ -3,10 +3,10 @@ import { number, ratio, reference, times } from "./format.js";
 import { headlinesOf } from "./headlines.js";
 import { circumstances, detailTables, type Table } from "./text.js";
 
-/** Between these lines of a README stands what is generated. */
+/** The lines of a README around its generated part. */
 const markers = ["<!-- bench:start -->", "<!-- bench:end -->"] as const;
 
-/** The text with `content` between its markers; as it is where it has none. */
+/** `text` with `content` between its markers; unchanged if it has none. */
 export function betweenMarkers(text: string, content: string): string {
   const [start, end] = markers.map(marker => text.indexOf(marker)) as [number, number];
   if (start < 0 || end < start) return text;
@@ -38,7 +38,7 @@ export function fullReport(results: Results): string {
   ].join("\n\n");
 }
 
-/** Medians, and in brackets their ratio to the reference. */
+/** Medians, with their ratio to the reference in brackets. */
 function summary(results: Results, names: readonly string[]): string {
   const subjects = results.subjects.filter(({ name }) => names.includes(name));
   const lines = headlinesOf(results).map(({ title, figure, row }) => [

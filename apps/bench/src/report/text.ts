@@ -1,5 +1,5 @@
 import type { MeasureEntry, Results } from "../results.js";
-import { findRow } from "../results.js";
+import { rowOf } from "../results.js";
 import { number, ratio, reference, times, withSpread } from "./format.js";
 
 /** A table with a heading row, as rows of cells. */
@@ -43,7 +43,7 @@ function linesOf(results: Results, measure: MeasureEntry, title: string): string
   const concerned = [...new Set(rowsOf(results, measure, title).map(({ subject }) => subject))];
   return concerned.map(subject => {
     const cells = measure.figures.map(({ key }) => {
-      const row = findRow(results, { measure: measure.name, case: title, subject, figure: key });
+      const row = rowOf(results, { measure: measure.name, case: title, subject, figure: key });
       const comparison = subject === reference ? undefined : ratio(results, row);
       return [withSpread(row), comparison === undefined ? "" : times(comparison)].filter(Boolean).join(" ");
     });
@@ -57,12 +57,12 @@ function rowsOf(results: Results, measure: MeasureEntry, title: string): Results
   return results.rows.filter(row => row.measure === measure.name && row.case === title);
 }
 
-/** The title of a subject; what stands for no proxy has its name. */
+/** The title of a subject; its name if it is not in the list of subjects. */
 export function titleOf(results: Results, name: string): string {
   return results.subjects.find(subject => subject.name === name)?.title ?? name;
 }
 
-/** What the figures were taken on and with, one fact to a line. */
+/** Machine, settings and versions, one fact per line. */
 export function circumstances(results: Results): string[] {
   const { machine, settings } = results;
   const programs = results.subjects.filter(({ version }) => version !== "");

@@ -8,10 +8,10 @@ import { ratioChart } from "./ratio-chart.js";
 
 const inProject = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
 
-/** Where the results stand that the READMEs quote. */
+/** The folder of the results that the READMEs quote. */
 export const publishedFolder = inProject("apps/bench/results");
 
-/** The pages that quote them, each with the text that stands between its markers. */
+/** The pages that quote them, each with the text between its markers. */
 export const readmes: readonly {
   readonly file: string;
   readonly report: (results: Results) => string;
@@ -20,7 +20,7 @@ export const readmes: readonly {
   { file: inProject("docs/comparison.md"), report: shortReport },
 ];
 
-/** Reads what {@link writeResults} has written. */
+/** Reads what {@link writeResults} wrote. */
 export function readResults(folder: string): Results {
   return JSON.parse(readFileSync(join(folder, "latest.json"), "utf8")) as Results;
 }
@@ -43,7 +43,7 @@ export function writeReadmes(results: Results): void {
   }
 }
 
-/** JSON with a line for each row, so that a change of figures can be read in a diff. */
+/** JSON with one line per row, so that diffs are readable. */
 function json({ rows, ...rest }: Results): string {
   const head = JSON.stringify(rest, undefined, 2).slice(0, -2);
   return `${head},\n  "rows": [\n${rows.map(row => `    ${JSON.stringify(row)}`).join(",\n")}\n  ]\n}\n`;

@@ -1,7 +1,7 @@
 import type { Subject } from "../contract.js";
 import { versionOf } from "./version-of.js";
 
-/** What gw takes the place of. */
+/** What gw replaces. */
 export const etcdGateway: Subject = {
   name: "etcd-gateway",
   title: "etcd gateway",

@@ -6,7 +6,7 @@ import { nginx } from "./nginx.js";
 import { nodeTcpProxy } from "./node-tcp-proxy.js";
 import { pipe } from "./pipe.js";
 
-/** No proxy: what the load program and its backend can do on this machine by themselves. */
+/** No proxy: what the load program and its backend can do on this machine. */
 const direct: Subject = {
   name: "direct",
   title: "direct",

@@ -5,7 +5,7 @@ import { findProgram } from "@gw/testing";
 import type { Subject } from "../contract.js";
 import { versionOf } from "./version-of.js";
 
-/** Where Debian and others put the module; elsewhere it is part of the program. */
+/** Where Debian and others install the module; elsewhere it is part of the program. */
 const streamModule = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"]
   .map(folder => join(folder, "ngx_stream_module.so"))
   .find(existsSync);
@@ -19,7 +19,7 @@ export const nginx: Subject = {
   async command({ listen, backend, folder }) {
     const file = join(folder, "nginx.conf");
     await writeFile(file, configuration(listen, backend, folder));
-    // By its path: it takes that for its own when it starts its workers.
+    // By its absolute path: nginx uses the path to start its workers.
     return [findProgram("nginx") ?? "nginx", "-e", join(folder, "error.log"), "-p", folder, "-c", file];
   },
 };

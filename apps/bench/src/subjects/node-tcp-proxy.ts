@@ -5,7 +5,7 @@ import type { Subject } from "../contract.js";
 const require = createRequire(import.meta.url);
 const folder = (): string => dirname(require.resolve("node-tcp-proxy"));
 
-/** The package of npm that does what gw does, by the program that it brings. */
+/** The npm package for the same purpose, by its own program. */
 export const nodeTcpProxy: Subject = {
   name: "node-tcp-proxy",
   title: "node-tcp-proxy",

@@ -5,26 +5,26 @@ import type { Subject } from "./contract.js";
 import { type ProcessGroup, processGroup } from "./process-group.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
-/** A subject that passes connections on. `await using` ends its processes. */
-export interface Running extends AsyncDisposable {
-  /** `host:port` where it accepts. */
+/** A subject that forwards connections. `await using` ends its processes. */
+export interface RunningSubject extends AsyncDisposable {
+  /** `host:port` of its listener. */
   readonly address: string;
   /** Its processes; undefined for `direct`. */
   readonly group: ProcessGroup | undefined;
-  /** Rejects with what it printed if it has ended. */
+  /** Rejects with its last error if it has ended. */
   check(): Promise<void>;
 }
 
-/** What stands behind a subject. */
+/** What a subject forwards to. */
 export interface Target {
   /** `host:port` */
   readonly address: string;
-  /** Whether a connection to `address` reaches it. @default a byte comes back, as from the load program */
-  readonly answers?: (address: string) => Promise<boolean>;
+  /** Whether a connection to `address` reaches it. @default whether a byte comes back, as from the load program */
+  readonly isReached?: (address: string) => Promise<boolean>;
 }
 
-/** Starts a subject on a free port; resolves when a connection through it reaches the target. */
-export async function startSubject(subject: Subject, target: Target): Promise<Running> {
+/** Starts a subject on a free port. Resolves when a connection through it reaches the target. */
+export async function startSubject(subject: Subject, target: Target): Promise<RunningSubject> {
   const folder = temporaryFolder();
   const listen = `127.0.0.1:${await freePort()}`;
   const command = await subject.command({ listen, backend: target.address, folder: folder.path });
@@ -39,13 +39,13 @@ export async function startSubject(subject: Subject, target: Target): Promise<Ru
   }
   const [program = "", ...args] = command;
   const process = startProgram(program, args, { cwd: folder.path, detached: true });
-  const running: Running = {
+  const running: RunningSubject = {
     address: listen,
     group: processGroup(process.pid),
     async check() {
       if (process.running) return;
       const { code, signal } = await process.exit;
-      throw new Error(`it ended with ${signal ?? code}: ${lastWords(process.output)}`);
+      throw new Error(`it ended with ${signal ?? code}: ${lastError(process.output)}`);
     },
     async [Symbol.asyncDispose]() {
       await process[Symbol.asyncDispose]();
@@ -54,7 +54,7 @@ export async function startSubject(subject: Subject, target: Target): Promise<Ru
     },
   };
   try {
-    await ready(running, target.answers ?? echoes);
+    await ready(running, target.isReached ?? echoes);
     return running;
   } catch (error) {
     await running[Symbol.asyncDispose]();
@@ -62,7 +62,7 @@ export async function startSubject(subject: Subject, target: Target): Promise<Ru
   }
 }
 
-/** Ends what is left of a group whose leader has ended, as workers do not always follow it. */
+/** Kills what is left of a process group: workers may outlive their leader. */
 export function killGroup(id: number): void {
   try {
     process.kill(-id, "SIGKILL");
@@ -71,7 +71,7 @@ export function killGroup(id: number): void {
   }
 }
 
-async function ready(running: Running, answers: (address: string) => Promise<boolean>): Promise<void> {
+async function ready(running: RunningSubject, answers: (address: string) => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 20_000; Date.now() < deadline; await setTimeout(10)) {
     await running.check();
     if (await answers(running.address)) return;
@@ -79,7 +79,7 @@ async function ready(running: Running, answers: (address: string) => Promise<boo
   throw new Error("it did not get ready within 20 s");
 }
 
-/** Whether the load program's backend answers: the announcement of an echo comes back. */
+/** Whether the load program's backend echoes a byte. */
 function echoes(address: string): Promise<boolean> {
   const [host, port] = address.split(":");
   return new Promise(resolve => {
@@ -94,8 +94,8 @@ function echoes(address: string): Promise<boolean> {
   });
 }
 
-/** What a program has said last; of lines of JSON, as etcd logs, the last that tells of an error. */
-function lastWords(output: string): string {
+/** The last error in the output of a program that logs JSON, as etcd does; else the last line. */
+function lastError(output: string): string {
   const lines = output.trim().split("\n");
   return lines.map(errorOf).findLast(error => error !== undefined) ?? lines.at(-1) ?? "";
 }
