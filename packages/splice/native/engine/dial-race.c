@@ -77,7 +77,7 @@ static bool has_room(const struct thread *thread, const struct race *race) {
   return race->live < ATTEMPTS_AT_ONCE && atomic_load(&thread->engine->extra_attempts) < EXTRA_ATTEMPTS;
 }
 
-/* Dials the next address; and the one after it, as long as they fail at once. */
+/* Dials the next address. If that fails at once, the one after it, and so on. */
 static void start_next(struct thread *thread, struct connection *connection) {
   struct race *race = connection->race;
   while (race->next < race->count && has_room(thread, race)) {

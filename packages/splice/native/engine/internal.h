@@ -42,7 +42,7 @@ struct direction {
   bool all_acked;         /* nothing was pending or unacknowledged when last checked, nor was anything read since */
 };
 
-static inline bool has_pending(const struct direction *it) { return it->pending || (it->pipe && it->pipe->length > 0); }
+static inline bool has_pending(const struct direction *it) { return it->pending || (it->pipe && it->pipe->length); }
 
 /* A dial to several addresses: dial-race.c. */
 struct race;
@@ -60,7 +60,7 @@ struct connection {
   struct direction direction[2]; /* direction[CLIENT] is read from the client */
   const struct settings *settings;
 
-  /* Of its thread. */
+  /* Owned by its thread. */
   struct connection *previous, *next; /* among the connections of its thread */
   struct connection *next_ready;
   uint32_t active_at; /* when a byte was last read */
@@ -95,7 +95,7 @@ struct connection {
   uint8_t address_reported; /* and which of its addresses */
   int dial_error;
 
-  /* Of the controller. */
+  /* Owned by the controller. */
   struct thread *thread; /* set by the first dial, for good */
   uint32_t slot;
   int listener;
@@ -113,12 +113,12 @@ struct listener {
   atomic_bool closed;
   bool is_new; /* its thread has not yet registered it */
 
-  /* Of its thread, except `error`. */
-  bool paused; /* out of the epoll set for a while */
+  /* Owned by its thread, except `error`. */
+  bool paused;            /* out of the epoll set for a while */
   uint32_t paused_until;
-  int error; /* to be reported as ACCEPT_FAILED; under the engine's lock */
+  int error;              /* to be reported as ACCEPT_FAILED; under the engine's lock */
   unsigned empty_accepts; /* events in a row without a client */
-  int reported_error;     /* since a client was last accepted, or 0 */
+  int reported_error;     /* the last one since a client was accepted, or 0 */
   uint32_t reported_at;
 };
 
@@ -127,7 +127,7 @@ struct thread {
   struct engine *engine;
   pthread_t id;
   bool started;
-  int epoll, wake_fd; /* the latter an eventfd */
+  int epoll, wake_fd;   /* the latter an eventfd */
   atomic_bool has_work; /* orders, listeners, or the end of the engine */
   atomic_bool asleep;   /* in epoll_wait or about to be: it has to be woken */
   pthread_mutex_t lock;
@@ -142,10 +142,10 @@ struct thread {
   uint32_t now, check_at; /* `check_at`: when timeouts are checked next */
   atomic_uint tick;       /* counts runs of the loop */
   unsigned wait_failures; /* of epoll_wait, in a row */
-  unsigned last_tick, missed_checks; /* of the controller: `tick` at its last check; checks for which it was the same */
+  unsigned last_tick, missed_checks; /* the controller's: `tick` at its last check; checks for which it was the same */
   bool batched; /* there are events that need not wake the controller at once, since `batched_since` */
   uint32_t batched_since;
-  unsigned load; /* of the controller: connections that it gave to this thread */
+  unsigned load; /* the controller's: connections that it gave to this thread */
   uint8_t *buffer;
 };
 
@@ -154,17 +154,17 @@ struct engine {
   struct thread *threads;
   int wake_fd; /* wakes the controller */
   atomic_bool stopping, controller_woken;
-  atomic_bool wake_failed;      /* the controller has to be woken again */
-  atomic_uint untaken_clients;  /* accepted, and not yet taken by the controller */
-  atomic_int pipes_left;        /* of engine_pipe_limit */
-  int highest_pipe;             /* above this descriptor no pipe is kept */
-  atomic_uint extra_attempts;   /* of races, beside the first of each */
-  atomic_bool accept_paused;    /* a listener waits until the controller has taken clients */
+  atomic_bool wake_failed;     /* the controller has to be woken again */
+  atomic_uint untaken_clients; /* accepted, and not yet taken by the controller */
+  atomic_int pipes_left;       /* of engine_pipe_limit */
+  int highest_pipe;            /* above this descriptor no pipe is kept */
+  atomic_uint extra_attempts;  /* of races, beside the first of each */
+  atomic_bool accept_paused;   /* a listener waits until the controller has taken clients */
   pthread_mutex_t lock;
   struct connection *events, **events_end; /* under the lock */
   bool accept_failed;                      /* under the lock: a listener has an error to report */
   _Atomic(struct listener *) last_listener;
-  struct connection *to_free; /* of the controller: connections whose ENDED was taken last */
+  struct connection *to_free; /* the controller's: connections whose ENDED was taken last */
   struct connection **slots;
   uint32_t slot_count, *free_slots, free_count;
 };
@@ -187,7 +187,7 @@ enum { SIDE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET };
 /* Adds a descriptor to the thread's epoll set. */
 int watch(struct thread *, int fd, uint32_t events, uintptr_t what);
 void *run_thread(void *thread);
-/* Makes a thread see to its work, now or at the end of its tick. */
+/* Makes a thread do its work, now or after its tick. */
 void wake_thread(struct thread *);
 
 /* listener.c */

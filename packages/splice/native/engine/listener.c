@@ -66,8 +66,8 @@ static int accept_clients(struct thread *thread, struct listener *listener) {
   struct engine *engine = thread->engine;
   int accepted = 0, client_errors = 0;
   for (int tries = 0; tries < ACCEPTS_PER_TICK; tries++) {
-    /* The controller is behind. Clients then wait in the system's queue, where they take no descriptor; those that are
-     * left may be just enough for the clients that are served. */
+    /* The controller is behind. Clients then wait in the system's queue, where they take no descriptors: the clients
+     * that were accepted may need all that are left. */
     if (atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS) {
       atomic_store(&engine->accept_paused, true);
       /* Checked again: the controller may have taken all of them just before accept_paused was set. */

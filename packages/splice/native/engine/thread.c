@@ -31,7 +31,7 @@ void wake_thread(struct thread *thread) {
   /* EPOLL_CTL_MOD reports an event that is already pending, and an eventfd is always writable. */
   struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
   if (epoll_ctl(thread->epoll, EPOLL_CTL_MOD, thread->wake_fd, &event) == 0) return;
-  /* It still sleeps. The next call, or engine_check, tries again. */
+  /* It still sleeps. The next order, or engine_check, tries again. */
   atomic_store(&thread->asleep, true);
 }
 
@@ -62,8 +62,7 @@ static void run_ready(struct thread *thread) {
   }
 }
 
-/* Events of this tick may have pointed to connections that are over. Now none does, and the controller may free
- * them. */
+/* Reports connections that are over. No event of this tick points to them any longer: the controller may free them. */
 static void report_ended(struct thread *thread) {
   struct connection **link = &thread->over;
   while (*link) {

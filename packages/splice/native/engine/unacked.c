@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 
-/* The least time that a peer has to answer a window probe. */
+/* For how long an answer to a window probe is awaited, unless the user timeout is shorter. */
 enum { MIN_ANSWER_MS = 1000 };
 
 /* struct tcp_info of linux/tcp.h, up to the last field that is used. That of the C library may be older. */
