@@ -38,10 +38,11 @@ async function sources(folder: string): Promise<string[]> {
 async function nativeFiles(folder: string): Promise<string[]> {
   const inside = async (part: string): Promise<string[]> =>
     existsSync(join(root, folder, part))
-      ? (await readdir(join(root, folder, part))).map(file => `${part}/${file}`)
+      ? (await readdir(join(root, folder, part), { recursive: true })).map(file => `${part}/${file}`)
       : [];
   const binaries = (await inside("prebuilt")).filter(file => file.endsWith(".node"));
-  return [...(await inside("native")), ...binaries];
+  const sources = (await inside("native")).filter(file => /\.[ch]$/.test(file));
+  return [...sources, ...binaries];
 }
 
 describe.each(published)("the tarball of $name", ({ name, folder }) => {

@@ -173,7 +173,7 @@ function howToCheck(command: string): Check {
   if (/^npx @gw\/cli start .*--discovery-members$/.test(command))
     return { name: "works in front of etcd", needs: ["etcd"], check: asksMembers };
   if (/^npx @gw\/cli start /.test(command)) return starts(/"ready to proxy client requests"/);
-  if (/^npx @gw\/cli demo( |$)/.test(command)) return starts(/Talk to the gateway/);
+  if (/^npx @gw\/cli demo( |$)/.test(command)) return starts(/Send requests to the gateway/);
   if (/^npm start -- start /.test(command)) return starts(/"ready to proxy client requests"/, () => root);
   if (command === "npm test") return { name: "is a script", needs: [], check: isScript };
   if (/^npm install (--save-dev |--global )?@gw\/\w+$/.test(command))
