@@ -2,12 +2,12 @@ import { discoveryCompliance } from "@gw/compliance";
 import { type Discovery, type Endpoint, GatewayError } from "@gw/interface";
 import { queue } from "@gw/testing";
 import { expect, test } from "vitest";
-import { busy, leftBehind, quiet } from "../test/left-behind.js";
+import { bytesPerChange, changingSource, quietSource } from "../test/memory-leak.js";
 import { merge, parseEndpoint, staticEndpoints } from "./index.js";
 
 const [a, b, c] = ["a", "b", "c"].map(parseEndpoint) as [Endpoint, Endpoint, Endpoint];
 
-/** A discovery that yields what the test puts. */
+/** A source that yields what the test puts. */
 function fed(): Discovery & {
   put(set: readonly Endpoint[] | GatewayError): void;
   readonly ended: Promise<unknown>;
@@ -35,7 +35,7 @@ function fed(): Discovery & {
   };
 }
 
-test("the union is told as soon as one source is known, and whenever one changes", async () => {
+test("the union is yielded as soon as one source is known, and whenever one changes", async () => {
   const [one, other] = [fed(), fed()];
   const sets = merge([one, other]).watch({ signal: new AbortController().signal })[Symbol.asyncIterator]();
   one.put([a]);
@@ -47,7 +47,7 @@ test("the union is told as soon as one source is known, and whenever one changes
   await sets.return?.();
 });
 
-test("of an endpoint that two sources name, what the first says holds", async () => {
+test("of an endpoint in two sources, that of the first counts", async () => {
   const [one, other] = [fed(), fed()];
   const sets = merge([one, other]).watch({ signal: new AbortController().signal })[Symbol.asyncIterator]();
   other.put([{ ...a, weight: 2 }, b]);
@@ -57,7 +57,7 @@ test("of an endpoint that two sources name, what the first says holds", async ()
   await sets.return?.();
 });
 
-test("it ends when all sources have ended, and when it is told to", async () => {
+test("it ends when all sources have ended, and when it is aborted", async () => {
   const sets = [];
   for await (const set of merge([staticEndpoints([a]), staticEndpoints([b])]).watch({
     signal: new AbortController().signal,
@@ -72,12 +72,12 @@ test("it ends when all sources have ended, and when it is told to", async () => 
   await source.ended;
 });
 
-test("what a source throws is told, ends no other source, and is mended by a refresh", async () => {
+test("what a source throws is reported, ends no other source, and is retried on refresh", async () => {
   const [one, other] = [fed(), fed()];
-  const told = queue<string>();
+  const events = queue<string>();
   let refresh = (): void => {};
   const watched = merge([one, other], {
-    observer: { discoveryFailed: ({ error }) => told.put(error.detail) },
+    observer: { discoveryFailed: ({ error }) => events.put(error.detail) },
   });
   const onRefresh = (listener: () => void) => {
     refresh = listener;
@@ -87,7 +87,7 @@ test("what a source throws is told, ends no other source, and is mended by a ref
   const sets = watched.watch({ signal: stop.signal, onRefresh })[Symbol.asyncIterator]();
   const first = sets.next();
   one.put(new GatewayError("invalid-option", "nonsense"));
-  expect(await told.take()).toBe("nonsense");
+  expect(await events.take()).toBe("nonsense");
   other.put([b]);
   expect((await first).value).toEqual([b]);
   refresh();
@@ -103,7 +103,7 @@ for (const { name, run } of discoveryCompliance({
 }))
   test(name, run);
 
-test("changes of one source leave nothing behind while another is quiet", async () => {
+test("changes of one source leak no memory while another is quiet", async () => {
   // A reaction on a promise takes several hundred bytes.
-  expect(await leftBehind(merge([busy, quiet]))).toBeLessThan(50);
+  expect(await bytesPerChange(merge([changingSource, quietSource]))).toBeLessThan(50);
 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseEndpoint, parseEndpoints } from "./parse.js";
 
-/** The message with which `parse` refuses `text`, or what it made of it. */
+/** The result of `parse`, or the message of its error. */
 function refusal(text: string, parse: (text: string) => unknown = parseEndpoint): string {
   try {
     return `accepted: ${JSON.stringify(parse(text))}`;
@@ -45,7 +45,7 @@ describe("an endpoint", () => {
     ["https://infra0?to=user@elsewhere", endpoint("infra0", 2379, true)],
     ["https://infra0#user@elsewhere", endpoint("infra0", 2379, true)],
     ["  10.0.0.1:7001\t", endpoint("10.0.0.1", 7001)],
-  ])("is read from %j", (text, expected) => {
+  ])("is parsed from %j", (text, expected) => {
     expect(parseEndpoint(text)).toStrictEqual(expected);
   });
 
@@ -83,7 +83,7 @@ describe("an endpoint", () => {
     ["infra0/path", '"infra0/path" is not a host name or an IP address'],
     ["[::1", "is not of the form host:port or [IPv6]:port"],
     ["[infra0]:2379", '"infra0" in brackets is not an IPv6 address'],
-  ])("%j is refused, saying why", (text, why) => {
+  ])("%j is rejected with the reason", (text, why) => {
     expect(refusal(text)).toBe(`endpoint ${quote(text.trim())}: ${why}`);
   });
 
@@ -95,11 +95,11 @@ describe("an endpoint", () => {
       "http://user:p/w@infra0:1",
       '"http://…@infra0:1": in a user or password, write / as %2F, ? as %3F and # as %23',
     ],
-  ])("%j is refused without a word of what stands before the @", (text, why) => {
+  ])("%j is rejected without showing text before the @", (text, why) => {
     expect(refusal(text)).toBe(`endpoint ${why}`);
   });
 
-  test("is refused without any part of a password, alone and in a list", () => {
+  test("is rejected without showing a part of a password, alone and in a list", () => {
     const parts = fc.record({
       scheme: fc.constantFrom("http://", "https://", "unix://", ""),
       password: fc
@@ -143,7 +143,7 @@ describe("an endpoint", () => {
     "例え",
     "\u212aelvin",
     "*",
-  ])("%j is refused by its host", host => {
+  ])("%j is rejected for its host", host => {
     const why = `${quote(host)} is not a host name or an IP address`;
     expect(refusal(host)).toBe(`endpoint ${quote(host)}: ${why}`);
     expect(refusal(`https://${host}:7001`)).toBe(`endpoint ${quote(`https://${host}:7001`)}: ${why}`);
@@ -153,7 +153,7 @@ describe("an endpoint", () => {
     expect(Object.isFrozen(parseEndpoint("infra0"))).toBe(true);
   });
 
-  test("is refused with a cause", () => {
+  test("is rejected with a cause", () => {
     expect(() => parseEndpoint("infra0:0")).toThrow(
       expect.objectContaining({ code: "invalid-endpoint", cause: expect.any(GatewayError) }),
     );
@@ -184,7 +184,7 @@ describe("any text", () => {
     fc.array(fc.oneof(fc.constantFrom(...pieces), fc.string())).map(parts => parts.join("")),
   );
 
-  /** What was misread once here or in `etcd gateway`, and what is near to it. */
+  /** Texts that were parsed wrongly once here or in `etcd gateway`, and similar ones. */
   const corpus = [
     "",
     " ",
@@ -214,12 +214,12 @@ describe("any text", () => {
     "a".repeat(300),
   ];
 
-  test("is an endpoint that can be written and read again, or is refused in one line", () => {
+  test("is an endpoint that can be formatted and parsed again, or is rejected in one line", () => {
     fc.assert(
       fc.property(text, input => {
         try {
           const { host: absolute, port } = parseEndpoint(input);
-          // The dot of an absolute name is not written.
+          // The dot of an absolute name is dropped.
           const host = absolute.replace(/\.$/, "");
           expect(parseAddress(formatAddress({ host, port }))).toEqual({ host, port });
           expect(parseEndpoint(formatAddress({ host, port }))).toMatchObject({ host, port });
@@ -233,7 +233,7 @@ describe("any text", () => {
     );
   });
 
-  test("is a list whose endpoints can be written and read again, or is refused in one line", () => {
+  test("is a list whose endpoints can be formatted and parsed again, or is rejected in one line", () => {
     fc.assert(
       fc.property(fc.array(text, { maxLength: 3 }), items => {
         try {
@@ -250,7 +250,7 @@ describe("any text", () => {
   });
 });
 
-test("what is put together from valid parts is parsed to these parts", () => {
+test("an endpoint of valid parts is parsed to these parts", () => {
   const label = fc.stringMatching(/^[a-z]([a-z0-9-]{0,8}[a-z0-9])?$/);
   const name = fc.array(label, { minLength: 1, maxLength: 4 }).map(labels => labels.join("."));
   const v6 = fc.ipV6().map(text => parseAddress(`[${text}]:1`).host);
@@ -285,7 +285,7 @@ describe("a list of endpoints", () => {
     expect(duplicates).toEqual([]);
   });
 
-  test("holds each endpoint once, as it was mentioned first, and tells which it merged", () => {
+  test("has each endpoint once, as it was mentioned first, and returns the duplicates", () => {
     const { endpoints, duplicates } = parseEndpoints(
       "http://infra0,infra1,INFRA0:2379,[::1],https://infra0/,[0:0::1]:2379,infra0:2380",
     );
@@ -306,7 +306,7 @@ describe("a list of endpoints", () => {
     expect(refusal(list, parseEndpoints)).toBe(`the list of endpoints ${quote(list)} has an empty item`);
   });
 
-  test("is refused for the first item that is refused, which is named", () => {
+  test("is rejected for its first invalid item, which is named", () => {
     expect(refusal("infra0,infra1:x,infra2:y", parseEndpoints)).toBe(
       'endpoint "infra1:x": port "x" is not a number from 1 to 65535',
     );

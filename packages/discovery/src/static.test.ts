@@ -29,7 +29,7 @@ describe("static endpoints that are neither frozen nor distinct", () => {
   for (const { name, run } of discoveryCompliance({ make: () => staticEndpoints(given), endpoints }))
     test(name, run);
 
-  test("of the same endpoints, the first holds", async () => {
+  test("of duplicates, the first counts", async () => {
     expect(await setsOf(given)).toEqual([endpoints]);
   });
 });
@@ -39,7 +39,7 @@ test("static endpoints are yielded once, in their order, and then the watch ends
   expect(await setsOf(endpoints)).toEqual([endpoints]);
 });
 
-test("static endpoints are those of the time when they were given", async () => {
+test("later changes of the list have no effect", async () => {
   const endpoints = [{ host: "infra0", port: 2379, priority: 0, weight: 0 }];
   const discovery = staticEndpoints(endpoints);
   endpoints.length = 0;
@@ -53,6 +53,6 @@ test("static endpoints are not yielded to a watch that was aborted before it beg
     expect.fail(`yielded ${set.length}`);
 });
 
-test("an empty list is refused", () => {
+test("an empty list is rejected", () => {
   expect(() => staticEndpoints([])).toThrow("[invalid-endpoint] the list of endpoints is empty");
 });

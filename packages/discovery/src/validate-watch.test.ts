@@ -1,8 +1,8 @@
 import { discoveryCompliance } from "@gw/compliance";
 import { type Discovery, type Endpoint, GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { busy, leftBehind } from "../test/left-behind.js";
-import { down, secure, untrusted, vetted } from "../test/validated.js";
+import { bytesPerChange, changingSource } from "../test/memory-leak.js";
+import { down, secure, untrusted, watchValidated } from "../test/validated.js";
 import { staticEndpoints } from "./static.js";
 import { validated } from "./validate.js";
 
@@ -58,9 +58,9 @@ describe("a validated source that changes", () => {
     test(name, run);
 });
 
-test("checks again: what passed after the longest time, what did not with back-off", async () => {
-  await using it = await vetted({ minRefreshMs: 1_000, maxRefreshMs: 5_000 });
-  it.says.set("down", down("down refused"));
+test("checks again: after `maxRefreshMs` if the check passed, else with back-off", async () => {
+  await using it = await watchValidated({ minRefreshMs: 1_000, maxRefreshMs: 5_000 });
+  it.results.set("down", down("down refused"));
   await it.offer(secure("a", "down"));
   const log = [];
   for (let second = 0; second <= 12; second++) {
@@ -71,18 +71,18 @@ test("checks again: what passed after the longest time, what did not with back-o
   expect(checks).toEqual(["0: a,down", "1: down", "3: down", "5: a", "7: down", "10: a", "12: down"]);
 });
 
-test("refreshes that are asked for during a check lead to one more check", async () => {
-  await using it = await vetted();
+test("refresh requests during a check lead to one more check", async () => {
+  await using it = await watchValidated();
   let finish = (): void => {};
   const finished = new Promise<void>(resolve => {
     finish = resolve;
   });
-  it.says.set("a", finished);
+  it.results.set("a", finished);
   await it.offer(secure("a"));
   await it.refresh();
   await it.refresh();
   expect(it.checked()).toEqual(["a"]);
-  it.says.set("a", untrusted("a is bad"));
+  it.results.set("a", untrusted("a is bad"));
   finish();
   await it.clock.advance(0);
   expect(it.checked()).toEqual(["a"]);
@@ -107,8 +107,8 @@ test("runs no more checks at once than allowed", async () => {
 });
 
 test("ends its checks and timers when it is aborted", async () => {
-  const it = await vetted();
-  it.says.set("slow", "never").set("down", down("refused"));
+  const it = await watchValidated();
+  it.results.set("slow", "never").set("down", down("refused"));
   await it.offer(secure("a", "slow", "down"));
   await it.abort();
   expect(it.sets()).toEqual(["end"]);
@@ -138,14 +138,14 @@ test.each([
   [{ minRefreshMs: 0 }, /0 ms, must be more than 0/],
   [{ minRefreshMs: 2, maxRefreshMs: 1 }, /not more than the longest, 1 ms/],
   [{ concurrency: 0 }, /concurrency 0 is not 1 or more/],
-])("refuses %j", (options, detail) => {
+])("rejects %j", (options, detail) => {
   const make = () => validated(staticEndpoints(secure("a")), pass, options);
   expect(make).toThrow(
     expect.objectContaining({ code: "invalid-option", detail: expect.stringMatching(detail) }),
   );
 });
 
-test("changes of the source leave nothing behind", async () => {
-  const checked = validated(busy, async () => {}, { demands: () => false });
-  expect(await leftBehind(checked)).toBeLessThan(50);
+test("changes of the source leak no memory", async () => {
+  const checked = validated(changingSource, async () => {}, { demands: () => false });
+  expect(await bytesPerChange(checked)).toBeLessThan(50);
 });

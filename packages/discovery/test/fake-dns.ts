@@ -4,23 +4,23 @@ import { createServer, type Socket } from "node:net";
 import { freeDnsPort, type Queue, queue } from "@gw/testing";
 import { type Answer, type DecodedPacket, decode, encode } from "dns-packet";
 
-/** A query that arrived. */
+/** A query that was received. */
 export interface Received {
   readonly query: DecodedPacket;
   readonly name: string;
   readonly type: string;
-  /** Whether it came with EDNS. */
+  /** Whether it has EDNS. */
   readonly edns: boolean;
-  /** Where it came from; over TCP there is a socket too. */
+  /** Where it came from; over TCP there is a socket as well. */
   readonly port: number;
   readonly socket?: Socket;
-  /** Sends a packet back as it is; over TCP behind its length. */
+  /** Sends a packet back unchanged; over TCP after its length. */
   send(packet: Uint8Array): void;
   /** Sends a well-formed reply to this query back. */
   reply(content?: ReplyContent): void;
 }
 
-/** What a reply says; the rest is taken from the query. */
+/** The content of a reply; the rest is taken from the query. */
 export interface ReplyContent {
   readonly id?: number;
   readonly name?: string;
@@ -36,16 +36,16 @@ export interface ReplyContent {
 export const truncated = 0x200;
 export const recursion = 0x80;
 
-/** A name server in the hands of a test. `await using` closes it. */
+/** A name server that a test controls. `await using` closes it. */
 export interface FakeDns extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
-  /** How many queries came, over both transports. */
+  /** How many queries were received, over both transports. */
   readonly received: number;
   /** The next query, if the server was started without a behaviour. */
   readonly next: Queue<Received>["take"];
 }
 
-/** Starts a server, over UDP and TCP on one port; without a behaviour it leaves its answers to the test. */
+/** Starts a server, over UDP and TCP on one port; without a behaviour, the test answers each query. */
 export async function startFakeDns(
   behaviour?: (received: Received) => void,
   host = "127.0.0.1",

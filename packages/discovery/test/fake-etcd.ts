@@ -2,14 +2,14 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A request that a fake server got. */
+/** A request that a fake server received. */
 interface Asked {
   readonly path: string;
   readonly token: string | undefined;
   readonly body: unknown;
 }
 
-/** A server that answers whatever a test wants. `await using` stops it. */
+/** A server whose answers a test controls. `await using` stops it. */
 export interface FakeEtcd extends AsyncDisposable {
   /** `127.0.0.1:port` */
   readonly address: string;
@@ -19,7 +19,7 @@ export interface FakeEtcd extends AsyncDisposable {
   listenAgain(): Promise<void>;
 }
 
-/** What a server does with a request of which the body has been read. */
+/** Answers a request whose body has been read. */
 export type Respond = (asked: Asked, response: ServerResponse, request: IncomingMessage) => void;
 
 export async function startFakeEtcd(respond: Respond): Promise<FakeEtcd> {
@@ -64,14 +64,14 @@ export function json(response: ServerResponse, status: number, body: unknown): v
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 
-/** A member as etcd writes it: what is empty or false is left out. */
+/** A member as etcd encodes it: without empty and false fields. */
 interface FakeMember {
   readonly name?: string;
   readonly clientURLs?: readonly string[];
   readonly isLearner?: true;
 }
 
-/** Servers that all tell the same list, which a test may change. */
+/** Servers that all return the same list, which a test may change. */
 export interface FakeCluster extends AsyncDisposable {
   readonly servers: readonly FakeEtcd[];
   /** @default all servers */

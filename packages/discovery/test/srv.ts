@@ -2,21 +2,21 @@ import { type Endpoint, formatAddress, type Observer } from "@gw/interface";
 import { type DnsServer, queue } from "@gw/testing";
 import { createDnsClient, type DnsClient, type SrvOptions, srv } from "../src/index.js";
 
-/** Asks this server alone, and gives up soon. */
+/** A client of this server only, with a short timeout. */
 export function dnsOf(server: Pick<DnsServer, "address">): DnsClient {
   return createDnsClient({ servers: [server.address], timeoutMs: 500, attempts: 1 });
 }
 
-/** Watches a source, and hands out what it yields and reports. */
+/** Watches a source, and returns its sets and events. */
 export function watchSrv(server: Pick<DnsServer, "address">, options: Partial<SrvOptions> = {}) {
   const sets = queue<readonly Endpoint[]>();
-  const told = queue<string>();
+  const events = queue<string>();
   const observer: Observer = {
-    discoveryFailed: ({ error }) => told.put(`failed: ${error.detail}`),
-    discoveryRecovered: () => told.put("recovered"),
-    unsecured: ({ why }) => told.put(`unsecured: ${why}`),
+    discoveryFailed: ({ error }) => events.put(`failed: ${error.detail}`),
+    discoveryRecovered: () => events.put("recovered"),
+    unsecured: ({ why }) => events.put(`unsecured: ${why}`),
     endpointRejected: ({ endpoint, error }) =>
-      told.put(`refused ${formatAddress(endpoint)}: ${error.detail}`),
+      events.put(`refused ${formatAddress(endpoint)}: ${error.detail}`),
   };
   const stop = new AbortController();
   const discovery = srv({
@@ -32,7 +32,7 @@ export function watchSrv(server: Pick<DnsServer, "address">, options: Partial<Sr
   })();
   return {
     next: sets.take,
-    told: told.take,
+    nextEvent: events.take,
     ended,
     async [Symbol.asyncDispose]() {
       stop.abort();

@@ -22,22 +22,22 @@ function endpointOf({ endpoints }: EtcdCluster): Endpoint {
   return { host: "127.0.0.1", port, priority: 0, weight: 0, secure: true };
 }
 
-/** What a validated discovery tells, in the order in which it came. */
+/** The sets and events of a validated source, in their order. */
 interface Watched extends AsyncDisposable {
-  readonly told: Queue<string>;
+  readonly events: Queue<string>;
   refresh(): void;
 }
 
-/** Watches these endpoints, trusting `ca`. Sets are told by port. */
+/** Watches these endpoints, trusting `ca`. Sets are listed by port. */
 function watch(ca: CertificateAuthority, endpoints: readonly Endpoint[]): Watched {
-  const told = queue<string>();
+  const events = queue<string>();
   const controller = new AbortController();
   let refresh = (): void => {};
   const discovery = validated(staticEndpoints(endpoints), certificateCheck({ ca: ca.cert }), {
     observer: {
-      endpointRejected: ({ endpoint, error }) => told.put(`refused ${endpoint.port}: ${error.code}`),
-      discoveryFailed: ({ error }) => told.put(`failed: ${error.code}`),
-      discoveryRecovered: () => told.put("recovered"),
+      endpointRejected: ({ endpoint, error }) => events.put(`refused ${endpoint.port}: ${error.code}`),
+      discoveryFailed: ({ error }) => events.put(`failed: ${error.code}`),
+      discoveryRecovered: () => events.put("recovered"),
     },
   });
   const onRefresh = (listener: () => void) => {
@@ -46,10 +46,10 @@ function watch(ca: CertificateAuthority, endpoints: readonly Endpoint[]): Watche
   };
   const watching = (async () => {
     for await (const set of discovery.watch({ signal: controller.signal, onRefresh }))
-      told.put(`set ${set.map(({ port }) => port).join()}`);
+      events.put(`set ${set.map(({ port }) => port).join()}`);
   })();
   return {
-    told,
+    events,
     refresh: () => refresh(),
     async [Symbol.asyncDispose]() {
       controller.abort();
@@ -80,61 +80,61 @@ describe.skipIf(missing("openssl", "etcd"))("real etcds, validated", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test("a bad one beside a good one is left out, and joins when it is good", async () => {
+  test("an invalid one is rejected next to a valid one, and added when it is valid", async () => {
     await turn(bad);
     await using one = await startEtcd(1, { tls: good });
     await using two = await startEtcd(1, { tls });
     const [a, b] = [endpointOf(one), endpointOf(two)];
     await using watched = watch(ca, [a, b]);
-    expect([await watched.told.take(), await watched.told.take()]).toEqual([
+    expect([await watched.events.take(), await watched.events.take()]).toEqual([
       `refused ${b.port}: untrusted`,
       `set ${a.port}`,
     ]);
     await turn(good);
     watched.refresh();
-    expect(await watched.told.take()).toBe(`set ${a.port},${b.port}`);
+    expect(await watched.events.take()).toBe(`set ${a.port},${b.port}`);
   });
 
-  test("a good one that turns bad is dropped, one that is down is kept", async () => {
+  test("a valid one that becomes invalid is removed, one that is down is kept", async () => {
     await turn(good);
     await using one = await startEtcd(1, { tls: good });
     await using two = await startEtcd(1, { tls });
     const [a, b] = [endpointOf(one), endpointOf(two)];
     await using watched = watch(ca, [a, b]);
-    expect(await watched.told.take()).toBe(`set ${a.port},${b.port}`);
+    expect(await watched.events.take()).toBe(`set ${a.port},${b.port}`);
     await one.members[0]?.crash();
     await turn(bad);
     watched.refresh();
-    const told = [await watched.told.take(), await watched.told.take()];
-    expect(told).toEqual([`refused ${b.port}: untrusted`, `set ${a.port}`]);
+    const events = [await watched.events.take(), await watched.events.take()];
+    expect(events).toEqual([`refused ${b.port}: untrusted`, `set ${a.port}`]);
   });
 
-  test("one that was never reached joins once it is up", async () => {
+  test("one that was never reached is added once it is up", async () => {
     await using one = await startEtcd(1, { tls: good });
     await using two = await startEtcd(1, { tls: good });
     const [a, b] = [endpointOf(one), endpointOf(two)];
     await two.members[0]?.crash();
     await using watched = watch(ca, [a, b]);
-    expect(await watched.told.take()).toBe(`refused ${b.port}: refused`);
-    expect(await watched.told.take()).toBe(`set ${a.port}`);
+    expect(await watched.events.take()).toBe(`refused ${b.port}: refused`);
+    expect(await watched.events.take()).toBe(`set ${a.port}`);
     await two.members[0]?.restart();
     watched.refresh();
-    expect(await watched.told.take()).toBe(`set ${a.port},${b.port}`);
+    expect(await watched.events.take()).toBe(`set ${a.port},${b.port}`);
   });
 
-  test("while none is good nothing is used, and after that nothing is once none is", async () => {
+  test("while none is valid none is used, also after one was", async () => {
     await turn(bad);
     await using etcd = await startEtcd(1, { tls });
     const { port } = endpointOf(etcd);
     await using watched = watch(ca, [endpointOf(etcd)]);
     const refused = [`refused ${port}: untrusted`, "failed: untrusted"];
-    expect([await watched.told.take(), await watched.told.take()]).toEqual(refused);
+    expect([await watched.events.take(), await watched.events.take()]).toEqual(refused);
     await turn(good);
     watched.refresh();
-    expect([await watched.told.take(), await watched.told.take()]).toEqual(["recovered", `set ${port}`]);
+    expect([await watched.events.take(), await watched.events.take()]).toEqual(["recovered", `set ${port}`]);
     await turn(bad);
     watched.refresh();
-    expect([await watched.told.take(), await watched.told.take()]).toEqual(refused);
-    expect(await watched.told.take()).toBe("set ");
+    expect([await watched.events.take(), await watched.events.take()]).toEqual(refused);
+    expect(await watched.events.take()).toBe("set ");
   });
 });

@@ -10,22 +10,22 @@ export function secure(...hosts: readonly string[]): readonly Endpoint[] {
   return Object.freeze(endpoints);
 }
 
-/** What a check will say: undefined is a pass, "never" no answer until it is aborted, a promise a pass later. */
-type Saying = GatewayError | Promise<void> | "never" | undefined;
+/** The result of a check: undefined is a pass, "never" none until it is aborted, a promise a pass later. */
+type CheckResult = GatewayError | Promise<void> | "never" | undefined;
 
 export const untrusted = (why: string): GatewayError => new GatewayError("untrusted", why);
 export const down = (why: string): GatewayError => new GatewayError("refused", why);
 
-/** A validated discovery whose source, checks and time are in the hands of a test. */
-export interface Vetted extends AsyncDisposable {
+/** A validated source; the test controls its source, checks and time. */
+export interface WatchedValidation extends AsyncDisposable {
   readonly clock: ManualClock;
-  /** What the next check of a host says. @default a pass */
-  readonly says: Map<string, Saying>;
-  /** The hosts that were checked since it was read last, in order. */
+  /** The result of the next checks of a host. @default a pass */
+  readonly results: Map<string, CheckResult>;
+  /** The hosts that were checked since the last call, in order. */
   checked(): readonly string[];
-  /** The events since they were read last, in one line each. */
+  /** The events since the last call, one line each. */
   events(): readonly string[];
-  /** The hosts of each set that was yielded since they were read last, and "end" or what was thrown. */
+  /** The hosts of each set that was yielded since the last call, and "end" or what was thrown. */
   sets(): readonly string[];
   /** Makes the source yield. */
   offer(set: readonly Endpoint[]): Promise<void>;
@@ -33,14 +33,17 @@ export interface Vetted extends AsyncDisposable {
   abort(): Promise<void>;
 }
 
-export interface VettedOptions extends ValidatedOptions {
+export interface WatchedValidationOptions extends ValidatedOptions {
   readonly initial?: readonly Endpoint[];
 }
 
-/** Begins to watch. */
-export async function vetted({ initial, ...options }: VettedOptions = {}): Promise<Vetted> {
+/** Starts to watch. */
+export async function watchValidated({
+  initial,
+  ...options
+}: WatchedValidationOptions = {}): Promise<WatchedValidation> {
   const clock = manualClock();
-  const says = new Map<string, Saying>();
+  const results = new Map<string, CheckResult>();
   const [sets, checked, events]: string[][] = [[], [], []];
   const offers = queue<readonly Endpoint[]>();
   const listeners = new Set<() => void>();
@@ -65,10 +68,10 @@ export async function vetted({ initial, ...options }: VettedOptions = {}): Promi
   };
   const check = async ({ host }: Endpoint, signal: AbortSignal): Promise<void> => {
     checked?.push(host);
-    const saying = says.get(host);
-    if (saying instanceof GatewayError) throw saying;
-    if (saying instanceof Promise) await saying;
-    if (saying === "never")
+    const result = results.get(host);
+    if (result instanceof GatewayError) throw result;
+    if (result instanceof Promise) await result;
+    if (result === "never")
       await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   };
   const discovery = validated(source, check, { observer, clock, random: () => 0, ...options });
@@ -84,9 +87,9 @@ export async function vetted({ initial, ...options }: VettedOptions = {}): Promi
     error => sets?.push(`threw ${error.message}`),
   );
   const taken = (lines: string[] | undefined) => () => lines?.splice(0) ?? [];
-  const vetted: Vetted = {
+  const watch: WatchedValidation = {
     clock,
-    says,
+    results,
     checked: taken(checked),
     events: taken(events),
     sets: taken(sets),
@@ -103,9 +106,9 @@ export async function vetted({ initial, ...options }: VettedOptions = {}): Promi
       await watching;
     },
     async [Symbol.asyncDispose]() {
-      await vetted.abort();
+      await watch.abort();
     },
   };
-  if (initial) await vetted.offer(initial);
-  return vetted;
+  if (initial) await watch.offer(initial);
+  return watch;
 }

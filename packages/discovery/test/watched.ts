@@ -1,12 +1,12 @@
 import { type Discovery, type Endpoint, formatAddress, type Observer } from "@gw/interface";
 import { type Queue, queue } from "@gw/testing";
 
-/** What a source told its observer, in order: `discovered +a:1 -b:2`, `discoveryFailed [code] detail`. */
-export interface Told extends Observer {
+/** The events of a source, in their order: `discovered +a:1 -b:2`, `discoveryFailed [code] detail`. */
+export interface RecordedEvents extends Observer {
   readonly events: Queue<string>;
 }
 
-export function told(): Told {
+export function recordEvents(): RecordedEvents {
   const events = queue<string>();
   const names = (sign: string, endpoints: readonly Endpoint[]): readonly string[] =>
     endpoints.map(endpoint => sign + formatAddress(endpoint));
@@ -21,11 +21,11 @@ export function told(): Told {
   };
 }
 
-/** A watch that a test began. `await using` ends it with the test. */
+/** A running watch. `await using` ends it with the test. */
 export interface Watched extends AsyncDisposable {
   /** The next set: its addresses, sorted, joined with a space. */
   next(): Promise<string>;
-  /** What SIGHUP does. */
+  /** Requests a refresh, as SIGHUP does. */
   refresh(): void;
 }
 

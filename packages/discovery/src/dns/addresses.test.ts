@@ -17,7 +17,7 @@ const host = "infra0.example.com";
 const nxDomain = 3 | recursion;
 const servFail = 2 | recursion;
 
-/** A client of one server, its clock, and what it does. */
+/** A client of one server, its clock, and its queries. */
 function clientOf(server: FakeDns): {
   readonly client: DnsClient;
   readonly clock: ReturnType<typeof manualClock>;
@@ -40,7 +40,7 @@ const none = ({ reply }: Received): void => reply({ authorities: [soa("example.c
 const fails = ({ reply }: Received): void => reply({ flags: servFail });
 
 describe("addresses", () => {
-  test("are remembered until their TTL runs out, each family by itself, or until forgotten", async () => {
+  test("are remembered until their TTL expires, each family separately, or until `forget`", async () => {
     await using server = await startFakeDns(by({ A: v4, AAAA: v6 }));
     const { client, clock } = clientOf(server);
     const both = { name: `${host}.`, addresses: ["fd00::1", "10.0.0.1"], exists: true };
@@ -87,7 +87,7 @@ describe("addresses", () => {
     expect(server.received).toBeGreaterThan(2);
   });
 
-  test("that came along with SRV records are held within the bounds as well", async () => {
+  test("from SRV answers are remembered within the bounds as well", async () => {
     const target = "t.example.com";
     await using server = await startFakeDns(({ name, type, reply }) =>
       type === "SRV"
@@ -102,7 +102,7 @@ describe("addresses", () => {
     expect(await client.addresses(`${target}.`)).toMatchObject({ ttlMs: 300_000 });
   });
 
-  test("are asked for anew by who wants them fresh, but not twice in a second", async () => {
+  test("are looked up again for `fresh`, but not twice in a second", async () => {
     await using server = await startFakeDns(by({ A: v4, AAAA: v6 }));
     const { client, clock } = clientOf(server);
     const received: number[] = [];
@@ -114,7 +114,7 @@ describe("addresses", () => {
     expect(received).toEqual([2, 2, 4, 4]);
   });
 
-  test("that do not exist are asked for again after five seconds", async () => {
+  test("that do not exist are looked up again after five seconds", async () => {
     for (const nothing of [
       none,
       ({ reply }: Received) => reply({ flags: nxDomain, authorities: [soa("", 60)] }),
@@ -135,7 +135,7 @@ describe("addresses", () => {
     }
   });
 
-  test("of one family do, at once if the other fails, after a second if it is silent", async () => {
+  test("of one family are enough, at once if the other fails, after a second if it is silent", async () => {
     await using failing = await startFakeDns(by({ A: fails, AAAA: v6 }));
     expect((await clientOf(failing).client.addresses(host)).addresses).toEqual(["fd00::1"]);
 
@@ -171,7 +171,7 @@ describe("addresses", () => {
     expect(await clientOf(gone).client.addresses(host)).toMatchObject({ addresses: [], exists: false });
   });
 
-  test("are asked for once by all who want them at the same time", async () => {
+  test("are looked up once for all concurrent callers", async () => {
     await using server = await startFakeDns();
     const { client } = clientOf(server);
     const [gone, patient] = [new AbortController(), new AbortController()];
@@ -186,7 +186,7 @@ describe("addresses", () => {
     expect(server.received).toBe(2);
   });
 
-  test("that nobody waits for any longer are not asked for", async () => {
+  test("are not looked up any more when all callers have given up", async () => {
     await using server = await startFakeDns();
     const { client, clock } = clientOf(server);
     const abort = new AbortController();
@@ -205,7 +205,7 @@ describe("addresses", () => {
   });
 });
 
-describe("addresses that come with SRV records", () => {
+describe("addresses in SRV answers", () => {
   const service = "_etcd-client._tcp.example.com";
   const withSrv = (additionals: Parameters<Received["reply"]>[0]) => ({
     SRV: ({ reply }: Received) => reply({ answers: [srv(service, host)], ...additionals }),
@@ -213,7 +213,7 @@ describe("addresses that come with SRV records", () => {
     AAAA: v6,
   });
 
-  test("are used for its targets, and what they leave out is asked for", async () => {
+  test("are used for its targets, and missing ones are looked up", async () => {
     const additionals = [a(host, "10.9.9.9", 5), a("evil.example.com", "10.6.6.6")];
     await using server = await startFakeDns(by(withSrv({ additionals })));
     const { client } = clientOf(server);
@@ -223,7 +223,7 @@ describe("addresses that come with SRV records", () => {
     expect((await client.addresses("evil.example.com")).addresses).toEqual(["fd00::1", "10.0.0.1"]);
   });
 
-  test("do not take the place of what was asked for", async () => {
+  test("do not replace addresses that were looked up", async () => {
     const additionals = [a(host, "10.9.9.9"), aaaa(host, "fd00::9")];
     await using server = await startFakeDns(by(withSrv({ additionals })));
     const { client, clock } = clientOf(server);

@@ -33,7 +33,7 @@ _etcd-client-ssl._tcp SRV 0 0 0 .`,
     expect((await client.srv("_ETCD-client-ssl._tcp.example.com.")).records).toMatchObject([{ target: "." }]);
   });
 
-  test("sees what the zone was changed to", async () => {
+  test("gets the new records when the zone has changed", async () => {
     await using server = await startDnsServer({ zone: "_etcd-client._tcp 1 SRV 0 0 2379 infra0" });
     const client = clientOf(server.address);
     expect(await client.srv(service)).toMatchObject({ ttlMs: 1_000, records: [{ port: 2379 }] });
@@ -41,7 +41,7 @@ _etcd-client-ssl._tcp SRV 0 0 0 .`,
     expect(await client.srv(service)).toMatchObject({ ttlMs: 30_000, records: [{ port: 2380 }] });
   });
 
-  test("gets over TCP what does not fit into one packet", async () => {
+  test("gets records over TCP that do not fit into one packet", async () => {
     const numbers = Array.from({ length: 800 }, (_, index) => index + 1);
     const zone = numbers.map(port => `_etcd-client._tcp SRV 0 0 ${port} infra${port}`).join("\n");
     await using server = await startDnsServer({ zone });
@@ -49,7 +49,7 @@ _etcd-client-ssl._tcp SRV 0 0 0 .`,
     expect(records.map(({ port }) => port).sort((one, other) => one - other)).toEqual(numbers);
   });
 
-  test("follows aliases, and the least TTL on the way counts", async () => {
+  test("follows aliases, and uses the least TTL of the chain", async () => {
     await using server = await startDnsServer({
       zone: `
 _etcd-client._tcp 20 CNAME b
@@ -66,7 +66,7 @@ infra1 A 10.0.0.1`,
     expect((await client.addresses("infra0.example.com.")).addresses).toEqual(["10.0.0.1"]);
   });
 
-  test("gets addresses of both families, or of the one that there is", async () => {
+  test("gets addresses of both families, or of one if there is no other", async () => {
     await using server = await startDnsServer({
       zone: `
 both A 10.0.0.1
@@ -87,7 +87,7 @@ four A 10.0.0.4`,
     expect((await ipv4.addresses("both.example.com")).addresses[2]).toBe("fd00::1");
   });
 
-  test("tells a name that does not exist from one that has no such record, and for how long", async () => {
+  test("distinguishes a name that does not exist from one without such records, with the TTL", async () => {
     await using server = await startDnsServer({ zone: "infra0 A 10.0.0.1", negativeTtl: 9 });
     const client = clientOf(server.address);
     const nothing = { records: [], ttlMs: 9_000 };
@@ -96,7 +96,7 @@ four A 10.0.0.4`,
     expect(await client.addresses("infra9.example.com")).toMatchObject({ addresses: [], exists: false });
   });
 
-  test("asks the next server where one is down or refuses, and the first again when it is back", async () => {
+  test("queries the next server if one is down or refuses, and the first again when it is up", async () => {
     const zone = "infra0 SRV 0 0 2379 x";
     await using first = await startDnsServer({ zone: "infra0 SRV 0 0 2380 x" });
     await using other = await startDnsServer({ zone, origin: "example.org" });
@@ -111,7 +111,7 @@ four A 10.0.0.4`,
     expect(await port()).toBe(2380);
   });
 
-  test("names name, type, servers and reasons when no server answers", async () => {
+  test("fails with name, type, servers and reasons when no server answers", async () => {
     await using first = await startDnsServer({ zone: "" });
     await using second = await startDnsServer({ zone: "" });
     await second.stop();
@@ -168,6 +168,6 @@ test.each([
   [{ timeoutMs: 0 }, "the DNS timeout must be more than 0"],
   [{ timeoutMs: Number.NaN }, "the DNS timeout must be more than 0"],
   [{ attempts: 0 }, "the number of DNS attempts must be a whole number above 0"],
-])("a client refuses %j", (options, complaint) => {
+])("a client rejects %j", (options, complaint) => {
   expect(() => createDnsClient(options)).toThrow(`[invalid-option] ${complaint}`);
 });

@@ -29,7 +29,7 @@ const opt = (extendedRcode = 0): Answer => ({
   options: [],
 });
 
-/** A server that does this with queries with EDNS, answers those without, and notes which are which. */
+/** A server that handles queries with EDNS like this, answers others, and records both. */
 async function startOldDns(
   withEdns: (received: Received) => void,
 ): Promise<FakeDns & { readonly asked: ("edns" | "plain")[] }> {
@@ -55,18 +55,18 @@ const cut = ({ query, send }: Received): void => {
   send(packet.subarray(0, packet.length - 3));
 };
 
-describe("a server that does not take EDNS is asked without, at once, and without from then on, if it", () => {
+describe("a server without EDNS support is queried without, at once and from then on, if it", () => {
   test.each<[answer: string, withEdns: (received: Received) => void]>([
-    ["says FORMERR", ({ reply }) => reply({ flags: 1 })],
+    ["answers FORMERR", ({ reply }) => reply({ flags: 1 })],
     [
-      "says FORMERR in a header alone",
+      "answers FORMERR with only a header",
       ({ query, send }) => send(replyTo(query, { flags: 1, questions: [] })),
     ],
-    ["says SERVFAIL", ({ reply }) => reply({ flags: 2 | recursion })],
-    ["says SERVFAIL without the question", ({ reply }) => reply({ flags: 2 | recursion, questions: [] })],
-    ["says NOTIMP", ({ reply }) => reply({ flags: 4 })],
-    ["says REFUSED", ({ reply }) => reply({ flags: 5 })],
-    ["says BADVERS", ({ reply }) => reply({ additionals: [opt(1)] })],
+    ["answers SERVFAIL", ({ reply }) => reply({ flags: 2 | recursion })],
+    ["answers SERVFAIL without the question", ({ reply }) => reply({ flags: 2 | recursion, questions: [] })],
+    ["answers NOTIMP", ({ reply }) => reply({ flags: 4 })],
+    ["answers REFUSED", ({ reply }) => reply({ flags: 5 })],
+    ["answers BADVERS", ({ reply }) => reply({ additionals: [opt(1)] })],
     ["sends an answer that ends in the middle of its OPT record", cut],
     [
       "sends an answer that ends in the middle of a record",
@@ -91,7 +91,7 @@ describe("a server that does not take EDNS is asked without, at once, and withou
 });
 
 describe("a server that drops queries with EDNS", () => {
-  test("is asked without in the second attempt, and without from then on", async () => {
+  test("is queried without in the second attempt, and from then on", async () => {
     await using server = await startOldDns(() => {});
     const { client, clock } = clientOf(server);
     const answer = client.srv(name);
@@ -102,7 +102,7 @@ describe("a server that drops queries with EDNS", () => {
     expect(server.asked).toEqual(["edns", "plain", "plain"]);
   });
 
-  test("is asked without in the second half of the time if there is one attempt only", async () => {
+  test("is queried without after half the timeout if there is only one attempt", async () => {
     await using server = await startOldDns(() => {});
     const { client, clock } = clientOf(server, 1);
     const answer = client.srv(name);
@@ -113,7 +113,7 @@ describe("a server that drops queries with EDNS", () => {
     expect(server.asked).toEqual(["edns", "plain", "plain"]);
   });
 
-  test("and is the only one of several, is remembered by itself", async () => {
+  test("is remembered separately from other servers", async () => {
     await using other = await startFakeDns(({ reply }) => reply({ flags: 2 }));
     await using server = await startOldDns(() => {});
     const client = createDnsClient({ servers: [other.address, server.address], timeoutMs: 50 });
@@ -122,7 +122,7 @@ describe("a server that drops queries with EDNS", () => {
   });
 });
 
-test("what was remembered of a server is forgotten after ten minutes", async () => {
+test("EDNS support is forgotten after ten minutes", async () => {
   await using server = await startOldDns(({ reply }) => reply({ flags: 1 }));
   const { client, clock } = clientOf(server);
   await client.srv(name);
@@ -134,7 +134,7 @@ test("what was remembered of a server is forgotten after ten minutes", async () 
   expect(server.asked.slice(3)).toEqual(["edns", "plain"]);
 });
 
-test("one lost packet or passing error says nothing about a server that has taken EDNS before; two in a row do", async () => {
+test("one lost packet or error does not count against a server that has supported EDNS before; two in a row do", async () => {
   let fails = false;
   await using server = await startOldDns(({ reply }) => reply(fails ? { flags: 2 } : good));
   const { client } = clientOf(server);
@@ -151,7 +151,7 @@ test("one lost packet or passing error says nothing about a server that has take
   expect(server.asked).toEqual(["edns", "plain", "edns", "plain", "plain"]);
 });
 
-test("an error that comes without EDNS too says nothing about EDNS, and is told", async () => {
+test("an error that also occurs without EDNS does not count against EDNS, and is reported", async () => {
   const asked: boolean[] = [];
   await using server = await startFakeDns(({ edns, reply }) => {
     asked.push(edns);
@@ -162,7 +162,7 @@ test("an error that comes without EDNS too says nothing about EDNS, and is told"
   expect(asked).toEqual([true, false, true, false]);
 });
 
-test("a server that answers with EDNS with an error, and without not at all, has answered with that error", async () => {
+test("if only the query with EDNS is answered, with an error, that error is reported", async () => {
   await using server = await startFakeDns(({ edns, reply }) => edns && reply({ flags: 5 | recursion }));
   const { client, clock } = clientOf(server, 1);
   const failure = expect(client.srv(name)).rejects.toMatchObject({
@@ -174,7 +174,7 @@ test("a server that answers with EDNS with an error, and without not at all, has
   await failure;
 });
 
-test("a broken answer does not end the wait for the good one", async () => {
+test("a malformed answer does not end the wait for a valid one", async () => {
   await using server = await startFakeDns(received => {
     if (!received.edns) return;
     cut(received);
@@ -183,7 +183,7 @@ test("a broken answer does not end the wait for the good one", async () => {
   expect(await clientOf(server, 1).client.srv(name)).toMatchObject(fromGood);
 });
 
-test("what is asked without EDNS comes over TCP, without EDNS, when it does not fit", async () => {
+test("a truncated answer without EDNS is followed by a query over TCP without EDNS", async () => {
   const overTcp: boolean[] = [];
   await using server = await startFakeDns(({ edns, socket, reply }) => {
     if (socket) overTcp.push(edns);
@@ -194,7 +194,7 @@ test("what is asked without EDNS comes over TCP, without EDNS, when it does not 
   expect(overTcp).toEqual([false]);
 });
 
-test("the family that is asked for while the other finds out is asked without EDNS too", async () => {
+test("a family that is looked up while the other detects missing EDNS support is queried without as well", async () => {
   await using server = await startFakeDns(({ edns, name, type, reply }) => {
     if (!edns) reply({ answers: type === "A" ? [a(name, "10.0.0.1")] : [] });
   });

@@ -19,13 +19,13 @@ function serverOf(follow: ReturnType<typeof followResolvConf>): string | undefin
   return follow().servers[0]?.host;
 }
 
-/** Dates the file back: what was written a moment ago is read again in any case. */
+/** Sets the time back: a file that was just written is always read again. */
 async function age(seconds = 60): Promise<void> {
   const then = Date.now() / 1_000 - seconds;
   await utimes(path, then, then);
 }
 
-test("the file is read again when it was replaced, and holds on while it is gone", async () => {
+test("the file is read again when it was replaced, and stays in use while it is missing", async () => {
   const follow = followResolvConf(path);
   expect(follow().servers).toEqual([{ host: "127.0.0.1", port: 53 }]);
   await writeFile(path, "nameserver 10.0.0.1\n");
@@ -41,7 +41,7 @@ test("the file is read again when it was replaced, and holds on while it is gone
   expect(serverOf(follow)).toBe("10.0.0.2");
 });
 
-test("a change in place that leaves time and size as they were is seen", async () => {
+test("a change in place with the same time and size is detected", async () => {
   const follow = followResolvConf(path);
   for (const host of ["10.0.0.1", "10.0.0.2", "10.0.0.3"]) {
     await writeFile(path, `nameserver ${host}\n`);
@@ -55,7 +55,7 @@ test("a change in place that leaves time and size as they were is seen", async (
   expect(serverOf(follow)).toBe("10.0.0.5");
 });
 
-test("a link that is swapped to another file is seen", async () => {
+test("a link that is changed to another file is detected", async () => {
   for (const [name, host] of [
     ["a", "10.0.0.1"],
     ["b", "10.0.0.2"],
@@ -82,7 +82,7 @@ test("with no-reload, of the file or the environment, it is read once", async ()
   ]);
 });
 
-test("of a huge file the whole lines of the first 64 KiB count", async () => {
+test("only the whole lines in the first 64 KiB of a huge file are read", async () => {
   const filler = `${"# ".padEnd(1_023, "x")}\n`.repeat(63);
   await writeFile(path, `${filler}nameserver 10.0.0.1\nsearch ${"y".repeat(2_000_000)}`);
   const follow = followResolvConf(path);
@@ -90,7 +90,7 @@ test("of a huge file the whole lines of the first 64 KiB count", async () => {
   expect(follow().search.join()).not.toContain("yy");
 });
 
-test("a file that is none means the local server, and does not block", async () => {
+test("a path that is no regular file means the local server, and does not block", async () => {
   await mkdir(path);
   expect(serverOf(followResolvConf(path))).toBe("127.0.0.1");
   expect(serverOf(followResolvConf(join(path, "a", "b")))).toBe("127.0.0.1");

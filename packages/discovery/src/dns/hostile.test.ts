@@ -32,7 +32,7 @@ function clientOf(servers: readonly FakeDns[], clock = manualClock(), attempts =
   return createDnsClient({ servers: servers.map(({ address }) => address), clock, attempts });
 }
 
-/** A server that always does the same, and what a client of it gets. */
+/** A server with one behaviour, and the result of a client. */
 async function ask(behaviour: (received: Received) => void, asked = name): Promise<unknown> {
   await using server = await startFakeDns(behaviour);
   const clock = manualClock();
@@ -43,8 +43,8 @@ async function ask(behaviour: (received: Received) => void, asked = name): Promi
   }
 }
 
-describe("of the datagrams that arrive", () => {
-  test("those that are no answer to the query are passed over", async () => {
+describe("datagrams", () => {
+  test("that are no answer to the query are ignored", async () => {
     const answer = await ask(({ query, send, reply }) => {
       reply({ ...bad, id: (query.id ?? 0) ^ 1 });
       reply({ ...bad, name: "_etcd-client._tcp.example.org" });
@@ -58,12 +58,12 @@ describe("of the datagrams that arrive", () => {
     expect(answer).toMatchObject(fromGood);
   });
 
-  test("those of another source are dropped", async () => {
+  test("from another source are dropped", async () => {
     await using server = await startFakeDns();
     const answer = clientOf([server]).srv(name);
     const received = await server.next();
     const forger = createSocket("udp4");
-    // Over loopback, what was sent has arrived or was dropped when the call returns.
+    // Over loopback, a datagram has arrived or was dropped when the call returns.
     const forged = replyTo(received.query, bad);
     await new Promise(resolve => forger.send(forged, received.port, "127.0.0.1", resolve));
     received.reply(good);
@@ -71,7 +71,7 @@ describe("of the datagrams that arrive", () => {
     forger.close();
   });
 
-  test("those that come late change nothing: the next query has its own id and port", async () => {
+  test("that are late are ignored: the next query has its own id and port", async () => {
     const clock = manualClock();
     await using server = await startFakeDns();
     const answer = clientOf([server], clock).srv(name);
@@ -86,7 +86,7 @@ describe("of the datagrams that arrive", () => {
 });
 
 describe("a server that is silent", () => {
-  test("is given up after the timeout, and the next is asked; then all again", async () => {
+  test("is skipped after the timeout, and the next is queried; then all again", async () => {
     const clock = manualClock();
     await using silent = await startFakeDns();
     await using other = await startFakeDns();
@@ -102,7 +102,7 @@ describe("a server that is silent", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("means timed-out if all are", async () => {
+  test("leads to timed-out if all are", async () => {
     const clock = manualClock();
     await using server = await startFakeDns();
     const failure = expect(clientOf([server], clock, 1).srv(name)).rejects.toMatchObject({
@@ -115,16 +115,16 @@ describe("a server that is silent", () => {
   });
 });
 
-describe("a server that does not know EDNS", () => {
+describe("a server without EDNS support", () => {
   test.each([
     ["FORMERR", { flags: 1 }],
     ["FORMERR without the question", { flags: 1, questions: [] }],
     ["NOTIMP", { flags: 4 }],
-  ])("and says %s is asked without", async (_, refusal) => {
+  ])("that answers %s is queried without", async (_, refusal) => {
     expect(await ask(({ edns, reply }) => reply(edns ? refusal : good))).toMatchObject(fromGood);
   });
 
-  test("in our version is asked without", async () => {
+  test("that answers BADVERS is queried without", async () => {
     const answer = await ask(({ edns, reply }) =>
       reply(
         edns
@@ -150,11 +150,11 @@ describe("a server that does not know EDNS", () => {
 });
 
 describe("an answer over TCP", () => {
-  /** What a client gets from a server that truncates over UDP and does this over TCP. */
+  /** The result of a client of a server that truncates over UDP and does this over TCP. */
   const askOverTcp = (behaviour: (received: Received) => void): Promise<unknown> =>
     ask(received => (received.socket ? behaviour(received) : received.reply({ flags: truncated, ...bad })));
 
-  test("is taken in pieces, behind messages that are none", async () => {
+  test("is read in pieces, after messages that are malformed", async () => {
     const answer = await askOverTcp(({ query, socket }) => {
       const other = replyTo(query, { ...bad, id: (query.id ?? 0) ^ 1 });
       const messages = [Buffer.alloc(0), Buffer.from("x"), other, replyTo(query, good)];
@@ -168,11 +168,11 @@ describe("an answer over TCP", () => {
     ["does not come", (one: Received) => one.socket?.end()],
     ["is reset", (one: Received) => one.socket?.resetAndDestroy()],
     ["is truncated too", (one: Received) => one.reply({ ...bad, flags: truncated })],
-  ])("that %s is none", async (_, behaviour) => {
+  ])("that %s is ignored", async (_, behaviour) => {
     await expect(askOverTcp(behaviour)).rejects.toMatchObject({ code: "name-not-resolved" });
   });
 
-  test("that stops half-way is given up after the timeout", async () => {
+  test("that is incomplete fails after the timeout", async () => {
     const clock = manualClock();
     await using server = await startFakeDns();
     const failure = expect(clientOf([server], clock, 1).srv(name)).rejects.toMatchObject({
@@ -200,12 +200,12 @@ test.skipIf(!loopback6)("a server with an IPv6 address is asked over UDP and TCP
   });
 });
 
-describe("a server that knows nothing", () => {
+describe("a lame server", () => {
   test.each([
     ["SERVFAIL", { flags: 2 | recursion }],
     ["a referral", { flags: 0, authorities: [{ type: "NS", name: "com", data: "ns.com" } as const] }],
     ["an empty answer without authority", { flags: 0 }],
-  ])("and sends %s is passed over", async (_, nothing) => {
+  ])("that sends %s is skipped", async (_, nothing) => {
     await using lame = await startFakeDns(({ reply }) => reply(nothing));
     await using other = await startFakeDns(({ reply }) => reply(good));
     expect(await clientOf([lame, other]).srv(name)).toMatchObject(fromGood);
@@ -213,7 +213,7 @@ describe("a server that knows nothing", () => {
 });
 
 describe("aliases", () => {
-  test("that end outside the answer are asked for", async () => {
+  test("that end outside the answer are followed with a query", async () => {
     const answer = await ask(received => {
       if (received.name === name) received.reply({ answers: [cname(name, "B.example.org", 7)] });
       else received.reply({ answers: [srv(received.name, "infra0.example.com")] });
@@ -221,7 +221,7 @@ describe("aliases", () => {
     expect(answer).toMatchObject({ ...fromGood, ttlMs: 7_000, name: `${name}.` });
   });
 
-  test("that end in nothing are an answer, and nothing more is asked", async () => {
+  test("that end without records are an answer, without a further query", async () => {
     const answers = [cname(name, "b", 7)];
     let flags = recursion;
     await using server = await startFakeDns(({ reply }) =>
@@ -249,12 +249,12 @@ describe("aliases", () => {
     });
   });
 
-  test("that lead from answer to answer without end are an error", async () => {
+  test("that lead from answer to answer forever are an error", async () => {
     const failure = ask(({ name, reply }) => reply({ answers: [cname(name, `x.${name}`)] }));
     await expect(failure).rejects.toThrow("are more than 8");
   });
 
-  test("and records of names that were not asked for are not believed", async () => {
+  test("and records of other names are ignored", async () => {
     const answers = [srv("other.example.com", "evil"), cname("other.example.com", name), ...good.answers];
     expect(await ask(({ reply }) => reply({ answers }))).toEqual(
       await ask(({ reply }) => reply(good)).then(anyServer),
@@ -262,7 +262,7 @@ describe("aliases", () => {
   });
 });
 
-test("search domains are asked until one has what was asked for; else the answer is about the best name", async () => {
+test("search domains are tried until one has the records; else the answer is that of an existing name", async () => {
   await using server = await startFakeDns(({ name, reply }) => {
     if (name === "a.two") reply({ answers: [srv(name, "t")] });
     else reply({ flags: (name === "b.one" ? 0 : 3) | recursion });
@@ -279,11 +279,11 @@ test("search domains are asked until one has what was asked for; else the answer
   await rm(folder, { recursive: true });
 });
 
-test("a look-up leaves no socket open, and nothing on its signal", async () => {
+test("a look-up leaves no socket open, and no listener on its signal", async () => {
   await using server = await startFakeDns(({ name, reply }) =>
     reply({ answers: [srv(name, "t"), a(name, "10.0.0.1")] }),
   );
-  // What was closed counts until the event loop has been all around.
+  // Closed sockets are listed until the next turn of the event loop.
   const openSockets = async (): Promise<readonly string[]> => {
     await nextTurn();
     await nextTurn();
@@ -298,7 +298,7 @@ test("a look-up leaves no socket open, and nothing on its signal", async () => {
 });
 
 describe("a look-up that is aborted", () => {
-  test("rejects with the reason and closes what it had opened, over UDP and TCP", async () => {
+  test("rejects with the reason and closes its sockets, over UDP and TCP", async () => {
     const clock = manualClock();
     await using server = await startFakeDns();
     for (const transport of ["UDP", "TCP"]) {
@@ -321,12 +321,12 @@ describe("a look-up that is aborted", () => {
   });
 });
 
-test("whatever is sent, a look-up ends, and leaves no timer behind", async () => {
+test("a look-up ends and leaves no timer, whatever is sent", async () => {
   let packets: readonly ((received: Received) => Buffer)[] = [];
   await using server = await startFakeDns(received => {
     const { query, socket, send } = received;
     for (const packet of packets) send(packet(received));
-    // What ends the look-up if nothing before it did.
+    // Ends the look-up if nothing else did.
     send(replyTo(query, { flags: 2 }));
     socket?.end();
   });

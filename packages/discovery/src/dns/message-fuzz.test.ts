@@ -13,10 +13,10 @@ const queries: readonly Query[] = (["A", "AAAA", "SRV"] as const).map(type => ({
 }));
 const question = "0161016200";
 
-/** Behind the id: flags, counts, the question for A, then what is given. */
+/** After the id: flags, counts, the question for A, then `rest`. */
 const packet = (header: string, records: string): string => `1234${header}${question}00010001${records}`;
 
-/** Packets that some reader of DNS has stumbled over. */
+/** Packets that some DNS parser has failed on. */
 const corpus: readonly (readonly [what: string, hex: string])[] = [
   ["nothing", ""],
   ["a header alone", "123481800000000000000000"],
@@ -80,7 +80,7 @@ const corpus: readonly (readonly [what: string, hex: string])[] = [
   ],
 ];
 
-/** Whatever was made of a packet can be used without a further look. */
+/** A decoded packet can be used without further checks. */
 function check(reply: Reply): void {
   expect(reply.rcode).toBeGreaterThanOrEqual(0);
   expect(reply.rcode).toBeLessThanOrEqual(4_095);
@@ -205,7 +205,7 @@ const damaged = fc
     return bytes.subarray(0, bytes.length - (cut % 3 === 0 ? cut : 0));
   });
 
-test("whatever arrives is read or not, and what is read is within its limits", () => {
+test("any packet is decoded or rejected, and decoded values are within their limits", () => {
   fc.assert(fc.property(fc.oneof(built, damaged), read), {
     examples: corpus.map(([, hex]): [Uint8Array<ArrayBuffer>] => [new Uint8Array(Buffer.from(hex, "hex"))]),
     numRuns: 8_000,

@@ -8,7 +8,7 @@ const query: Query = { id: 0x1234, name: "infra0.example.com.", type: "A", edns:
 const sent: DecodedPacket = decode(encodeQuery(query));
 
 describe("a query", () => {
-  test("asks for recursion, and for answers that fit into one packet everywhere", () => {
+  test("requests recursion, and answers that fit into one packet everywhere", () => {
     expect(sent).toMatchObject({ id: 0x1234, type: "query", flag_rd: true });
     expect(sent.questions).toEqual([{ name: "infra0.example.com", type: "A", class: "IN" }]);
     expect(sent.additionals).toMatchObject([{ type: "OPT", udpPayloadSize: 1_232, flag_do: false }]);
@@ -17,7 +17,7 @@ describe("a query", () => {
 });
 
 describe("a reply", () => {
-  test("is read with absolute names in lower case and TTLs in milliseconds", () => {
+  test("is decoded with absolute names in lower case and TTLs in milliseconds", () => {
     const packet = replyTo(sent, {
       name: "INFRA0.example.COM",
       answers: [cname("Infra0.Example.com", "X.example.com", 5), a("x.EXAMPLE.com", "10.0.0.1")],
@@ -62,7 +62,7 @@ describe("a reply", () => {
     ["without a header", replyTo(sent).subarray(0, 11)],
     ["without an end", replyTo(sent, { answers: [a("infra0.example.com", "10.0.0.1")] }).subarray(0, -2)],
     ["that claims 65,535 records", Buffer.from(replyTo(sent)).fill(0xff, 6, 8)],
-  ])("%s is none", (_, packet) => {
+  ])("%s is rejected", (_, packet) => {
     expect(decodeReply(packet, query)).toBeUndefined();
   });
 
@@ -74,7 +74,7 @@ describe("a reply", () => {
     expect(decodeReply(packet.subarray(0, least - 1), query)).toBeUndefined();
   });
 
-  test("with compression pointers that lead to themselves, to each other or forwards is none", () => {
+  test("with compression pointers to themselves, to each other or forwards is rejected", () => {
     for (const pointer of [0, 2, 4]) {
       const packet = Buffer.concat([replyTo(sent), Buffer.alloc(16)]);
       const end = packet.length - 16;
@@ -85,7 +85,7 @@ describe("a reply", () => {
     }
   });
 
-  test("made to be expensive, by long chains of pointers in each record, is none", () => {
+  test("with long chains of pointers in each record, expensive to decode, is rejected", () => {
     const question = replyTo(sent);
     const packet = Buffer.alloc(65_535);
     question.copy(packet);
@@ -108,17 +108,17 @@ describe("a reply", () => {
     expect(decodeReply(packet, query)).toBeUndefined();
   });
 
-  test("to a query with EDNS may come without the question from a server that does not know EDNS", () => {
+  test("to a query with EDNS may come without the question from a server without EDNS support", () => {
     for (const flags of [1, 4])
       expect(decodeReply(replyTo(sent, { flags, questions: [] }), query)).toMatchObject({ rcode: flags });
     expect(decodeReply(replyTo(sent, { flags: 3, questions: [] }), query)).toBeUndefined();
   });
 });
 
-describe("whatever arrives", () => {
+describe("any packet", () => {
   const bytes = fc.uint8Array({ maxLength: 600 });
 
-  test("is read or not, and nothing is thrown", () => {
+  test("is decoded or rejected without an exception", () => {
     const header = fc.constant(replyTo(sent).subarray(0, 4));
     fc.assert(
       fc.property(
@@ -134,7 +134,7 @@ describe("whatever arrives", () => {
     );
   });
 
-  test("has nothing but addresses for addresses, whatever was done to a good reply", () => {
+  test("has only valid addresses, whatever was changed in a valid reply", () => {
     const good = replyTo(sent, {
       answers: [cname("infra0.example.com", "x.example.com"), a("x.example.com", "10.0.0.1"), srv("s", "t")],
       authorities: [soa("example.com", 7)],

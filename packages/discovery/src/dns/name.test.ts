@@ -8,7 +8,7 @@ describe("an absolute name", () => {
     ["_Etcd-Client._TCP.Example.COM.", "_etcd-client._tcp.example.com."],
     [`${"a".repeat(63)}.b`, `${"a".repeat(63)}.b.`],
     [`${"a.".repeat(126)}a`, `${"a.".repeat(126)}a.`],
-  ])("is made of %s", (text, name) => {
+  ])("is made from %s", (text, name) => {
     expect(absoluteName(text)).toBe(name);
   });
 
@@ -24,11 +24,11 @@ describe("an absolute name", () => {
     "a\\.b",
     "a".repeat(64),
     `${"a.".repeat(127)}a`,
-  ])("cannot be made of %j", text => {
+  ])("cannot be made from %j", text => {
     expect(() => absoluteName(text)).toThrow("is not a domain name");
   });
 
-  test("from the wire has its dot, and only ASCII letters change case", () => {
+  test("from a message has its dot, and only ASCII letters change case", () => {
     expect([".", "A.b", "\u212a.Z"].map(nameFromWire)).toEqual([".", "a.b.", "\u212a.z."]);
   });
 });
@@ -45,12 +45,12 @@ describe("the names that a name may stand for", () => {
     expect(candidateNames(name, { search, ndots })).toEqual(names);
   });
 
-  test("hold each once, without those that are too long", () => {
+  test("contain each once, without those that are too long", () => {
     const long = Array(4).fill("x".repeat(62)).join(".");
     expect(candidateNames("a.b", { search: [long, ".", "c"], ndots: 1 })).toEqual(["a.b.", "a.b.c."]);
   });
 
-  test("always hold the name itself", () => {
+  test("always contain the name itself", () => {
     const label = fc.stringMatching(/^[a-z_]{1,8}$/);
     const domain = fc.array(label, { minLength: 1, maxLength: 3 }).map(labels => labels.join("."));
     fc.assert(

@@ -51,7 +51,7 @@ const answer = ({ name, type, reply }: Received): void =>
   });
 
 describe("with use-vc", () => {
-  test("servers are asked over TCP alone", async () => {
+  test("servers are queried over TCP only", async () => {
     const overTcp: boolean[] = [];
     await using server = await startFakeDns(received => {
       overTcp.push(received.socket !== undefined);
@@ -67,7 +67,7 @@ describe("with use-vc", () => {
     ["refuses", ({ reply }) => reply({ flags: 1 })],
     ["ends the connection for", ({ socket }) => socket?.destroy()],
     ["resets the connection for", ({ socket }) => socket?.resetAndDestroy()],
-  ])("a server that %s EDNS is asked without, and without from then on", async (_, withEdns) => {
+  ])("a server that %s EDNS is queried without, also from then on", async (_, withEdns) => {
     const asked: boolean[] = [];
     await using server = await startFakeDns(received => {
       asked.push(received.edns);
@@ -79,7 +79,7 @@ describe("with use-vc", () => {
     expect(asked).toEqual([true, false, false]);
   });
 
-  test("a server that takes no connections is passed over", async () => {
+  test("a server that accepts no connections is skipped", async () => {
     const address = { host: "127.0.0.1", port: await freeDnsPort() };
     await using server = await startFakeDns(answer);
     const client = await clientOf("use-vc", [{ address }, server]);
@@ -96,7 +96,7 @@ describe("with use-vc", () => {
   });
 });
 
-test("a truncated answer that TCP does not complete is not used, and the next server is asked", async () => {
+test("a truncated answer that TCP does not complete is not used, and the next server is queried", async () => {
   const cut = ({ name, socket, reply }: Received): void =>
     socket ? void socket.destroy() : reply({ flags: truncated | recursion, answers: [srv(name, "part")] });
   await using first = await startFakeDns(cut);
@@ -136,7 +136,7 @@ test("with rotate each look-up begins with the next server, and goes on to all",
   expect(asked).toEqual([1, 4, 1]);
 });
 
-test("timeout and attempts hold for each server", async () => {
+test("timeout and attempts apply to each server", async () => {
   const clock = manualClock();
   await using server = await startFakeDns();
   const client = await clientOf("timeout:7 attempts:3", [server], { clock });
@@ -153,7 +153,7 @@ test("timeout and attempts hold for each server", async () => {
   expect(clock.pending).toBe(0);
 });
 
-test("with -edns0 servers are asked without EDNS", async () => {
+test("with -edns0 servers are queried without EDNS", async () => {
   const asked: boolean[] = [];
   await using server = await startFakeDns(received => {
     asked.push(received.edns);
@@ -165,7 +165,7 @@ test("with -edns0 servers are asked without EDNS", async () => {
   expect(asked).toEqual([false, true, true]);
 });
 
-test("with single-request the second family is asked for when the first is known", async () => {
+test("with single-request the second family is looked up when the first is known", async () => {
   await using server = await startFakeDns();
   const found = (await clientOf("single-request", [server])).addresses("infra0.example.com.");
   const first = await server.next();
@@ -183,7 +183,7 @@ test("with single-request the second family is asked for when the first is known
   expect((await client.addresses("infra0.example.com.")).addresses).toEqual(["fd00::1"]);
 });
 
-test("with no-aaaa IPv6 addresses are not asked for", async () => {
+test("with no-aaaa IPv6 addresses are not looked up", async () => {
   const types: string[] = [];
   await using server = await startFakeDns(received => {
     types.push(received.type);
@@ -196,7 +196,7 @@ test("with no-aaaa IPv6 addresses are not asked for", async () => {
   expect(types).toEqual(["A", "A"]);
 });
 
-test("options that change hold from the next look-up on", async () => {
+test("changed options apply from the next look-up on", async () => {
   const overTcp: boolean[] = [];
   await using server = await startFakeDns(received => {
     overTcp.push(received.socket !== undefined);
@@ -209,7 +209,7 @@ test("options that change hold from the next look-up on", async () => {
   expect(overTcp).toEqual([false, true]);
 });
 
-test("a server whose zone is no interface of this machine is told as such", async () => {
+test("the error shows that the zone of a server is no interface of this machine", async () => {
   const client = await clientOf("attempts:1", [{ address: { host: "fe80::1%gw-none", port: 53 } }], {
     timeoutMs: 200,
   });

@@ -30,7 +30,7 @@ options ndots:5 timeout:3 attempts:4 rotate edns0
     });
   });
 
-  test("counts three servers, among them link-local ones with their zone, and skips what is no address", () => {
+  test("uses three servers, also link-local ones with their zone, and skips invalid addresses", () => {
     const text = ["x", "1.2.3", "", "fe80::1%eth0", "10.0.0.1", "10.0.0.2", "10.0.0.3"]
       .map(host => `nameserver ${host}`)
       .join("\r\n");
@@ -41,12 +41,12 @@ options ndots:5 timeout:3 attempts:4 rotate edns0
     ]);
   });
 
-  test("of search and domain has the last", () => {
+  test("uses the last of search and domain", () => {
     expect(parseResolvConf("search a b\ndomain c", "host").search).toEqual(["c"]);
     expect(parseResolvConf("domain c\nsearch a b", "host").search).toEqual(["a", "b"]);
   });
 
-  test("searches the domain of the machine's name when it names none", () => {
+  test("searches the domain of the machine's name by default", () => {
     expect(parseResolvConf("", "host.example.com").search).toEqual(["example.com"]);
     expect(parseResolvConf("", "host").search).toEqual([]);
     expect(parseResolvConf("search .", "host.example.com").search).toEqual(["."]);
@@ -67,12 +67,12 @@ options ndots:5 timeout:3 attempts:4 rotate edns0
       "debug inet6 no-check-names ip6-dotint single-request-reopen trust-ad strict-error unheard-of",
       { ndots: 1 },
     ],
-  ])("has of %j what is within the limits and has a meaning", (words, expected) => {
+  ])("parses %j within the limits", (words, expected) => {
     const { servers, search, ...options } = parseResolvConf(`options ${words}`, "host");
     expect(options).toEqual(expected);
   });
 
-  test("has comments behind values, behind addresses without a blank, and at the beginning of lines", () => {
+  test("may have comments after values, after addresses without a blank, and at the beginning of lines", () => {
     const text =
       "nameserver 10.0.0.1#53\nnameserver 10.0.0.2;x\n#nameserver 10.0.0.3\n ; search x\nsearch a ; b\noptions ndots:2 # ndots:3";
     expect(parseResolvConf(text, "host")).toEqual({
@@ -85,7 +85,7 @@ options ndots:5 timeout:3 attempts:4 rotate edns0
     });
   });
 
-  test("without a value changes nothing", () => {
+  test("without values has no effect", () => {
     expect(parseResolvConf("search a\nsearch\ndomain  \nnameserver", "host").search).toEqual(["a"]);
   });
 
@@ -94,7 +94,7 @@ options ndots:5 timeout:3 attempts:4 rotate edns0
     expect(parseResolvConf(`search ${domains.join(" ")}`).search).toEqual(domains.slice(0, 32));
   });
 
-  test("without servers means the local one", () => {
+  test("without servers uses the local one", () => {
     expect(parseResolvConf("nameserver\nsearch a").servers).toEqual(loopback);
   });
 });
@@ -109,7 +109,7 @@ describe("the environment", () => {
     expect(parseResolvConf("search x", "host.z", { LOCALDOMAIN: "" }).search).toEqual([]);
   });
 
-  test("adds options behind those of the file", () => {
+  test("adds options after those of the file", () => {
     const text = "options ndots:5 timeout:3 rotate";
     expect(parseResolvConf(text, "host", { RES_OPTIONS: "ndots:2\tuse-vc -rotate" })).toMatchObject({
       ndots: 2,
@@ -120,8 +120,8 @@ describe("the environment", () => {
   });
 });
 
-describe("whatever a resolver configuration holds", () => {
-  /** Texts that some reader has stumbled over. */
+describe("any resolver configuration", () => {
+  /** Texts that some parser has failed on. */
   const corpus: readonly [text: string][] = [
     [""],
     ["\0\0\0"],
@@ -141,7 +141,7 @@ describe("whatever a resolver configuration holds", () => {
     ["nameserver 10.0.0.1\n".repeat(5_000)],
   ];
 
-  test("it is read within the limits, and what comes of it can be used", () => {
+  test("is parsed within the limits, and can be used", () => {
     const word = fc.oneof(
       fc.constantFrom("nameserver", "search", "domain", "options", "#", ";", ".", "10.0.0.1", "fe80::1%eth0"),
       fc.constantFrom("ndots:", "timeout:", "attempts:", "-", "rotate", "use-vc", "edns0", "no-aaaa"),

@@ -23,7 +23,7 @@ async function clientOf(resolvConf: string, options: DnsClientOptions): Promise<
 
 const nxDomain = { flags: 3 | recursion };
 
-/** A server that does this for names in `one.`, and has what is asked for in `two.` alone. */
+/** A server that does this for names in `one.`, and has records in `two.` only. */
 function brokenIn(one: (received: Received) => void): (received: Received) => void {
   return received => {
     const { name, type, reply } = received;
@@ -59,7 +59,7 @@ describe("a search domain whose names cannot be looked up does not end the searc
     });
   });
 
-  test("silence: the other names are asked for once each", async () => {
+  test("silence: the other names are looked up with one attempt each", async () => {
     const asked: string[] = [];
     await using server = await startFakeDns(received => {
       asked.push(received.name);
@@ -68,16 +68,16 @@ describe("a search domain whose names cannot be looked up does not end the searc
     const options = { servers: [server.address], timeoutMs: 100 };
     const client = await clientOf("search one a.one b.one two\noptions ndots:1 attempts:3", options);
     expect(await client.srv("infra0")).toMatchObject({ name: "infra0.two." });
-    // In its only attempt, a silent server is asked with EDNS and without.
+    // In its only attempt, a silent server is queried with EDNS and without.
     const once = ["a", "a", "b", "b"].map(domain => `infra0.${domain}.one`);
     expect(asked).toEqual([...Array(3).fill("infra0.one"), ...once, "infra0.two"]);
   });
 });
 
-describe("that a name does not exist", () => {
+describe("the answer that a name does not exist", () => {
   const options = { timeoutMs: 100, attempts: 1 };
 
-  test("is told when all that it may stand for do not exist", async () => {
+  test("is the answer when none of its absolute names exists", async () => {
     await using server = await startFakeDns(({ reply }) => reply(nxDomain));
     const client = await clientOf("search one two", { servers: [server.address], ...options });
     expect(await client.srv("infra0")).toMatchObject({ exists: false, name: "infra0.one." });
@@ -115,7 +115,7 @@ describe("that a name does not exist", () => {
     await expect(client.addresses("infra0")).rejects.toMatchObject({ code });
   });
 
-  test("nor that it has none, when one of them failed", async () => {
+  test("nor the answer that it has none, when one of them failed", async () => {
     await using server = await startFakeDns(({ name, reply }) =>
       reply({ flags: (name === "infra0.two" ? 2 : 0) | recursion }),
     );
@@ -126,7 +126,7 @@ describe("that a name does not exist", () => {
   });
 });
 
-test("of several failures the one is told that says most, and the others in short", async () => {
+test("of several failures the most informative is reported, with the others in short", async () => {
   await using server = await startFakeDns(({ name, reply }) => name.endsWith("z") && reply({ flags: 2 }));
   const domains = ["a", "b", "c", "z", "d", "e", "f"];
   const client = await clientOf(`search ${domains.join(" ")}`, {
@@ -142,7 +142,7 @@ test("of several failures the one is told that says most, and the others in shor
   });
 });
 
-test("a search that is aborted asks for nothing more", async () => {
+test("an aborted search sends no more queries", async () => {
   await using server = await startFakeDns();
   const client = await clientOf("search one two", { servers: [server.address], clock: manualClock() });
   const abort = new AbortController();
@@ -153,7 +153,7 @@ test("a search that is aborted asks for nothing more", async () => {
   expect(server.received).toBe(1);
 });
 
-test("with no-tld-query a name without dots is not asked for as it is, unless nothing is searched", async () => {
+test("with no-tld-query a name without dots is not looked up as it is, unless nothing is searched", async () => {
   const asked: string[] = [];
   await using server = await startFakeDns(({ name, reply }) => {
     asked.push(name);
@@ -166,7 +166,7 @@ test("with no-tld-query a name without dots is not asked for as it is, unless no
   expect(asked).toEqual(["infra0.one", "infra0.b", "infra0.b.one", "infra0"]);
 });
 
-test("LOCALDOMAIN and RES_OPTIONS of the environment are obeyed", async () => {
+test("LOCALDOMAIN and RES_OPTIONS of the environment are used", async () => {
   await using server = await startFakeDns(brokenIn(({ reply }) => reply({ flags: 2 })));
   const client = await clientOf("search three\noptions ndots:1", {
     servers: [server.address],
@@ -176,7 +176,7 @@ test("LOCALDOMAIN and RES_OPTIONS of the environment are obeyed", async () => {
 });
 
 describe.skipIf(missing("knotd", "knotc"))("among domains of knot", () => {
-  test("one that the server refuses to answer for is passed over", async () => {
+  test("one that the server refuses is skipped", async () => {
     await using server = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 infra0" });
     const client = await clientOf("search example.org example.com", { servers: [server.address] });
     expect(await client.srv("_etcd-client._tcp")).toMatchObject({

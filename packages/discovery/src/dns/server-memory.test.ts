@@ -6,7 +6,7 @@ import { createDnsClient } from "./create-client.js";
 const answer = ({ name, type, reply }: Received): void =>
   reply({ answers: type === "A" ? [a(name, "10.0.0.1")] : [] });
 
-test("a server that was silent for one name is not waited for with each other name", async () => {
+test("a server that was silent for one name does not delay other names", async () => {
   const clock = manualClock();
   const asked = queue<string>();
   await using dead = await startFakeDns(({ name, type }) => type === "A" && asked.put(name));
@@ -25,7 +25,7 @@ test("a server that was silent for one name is not waited for with each other na
   expect(await second).toMatchObject({ addresses: ["10.0.0.1"] });
 });
 
-test("a server that was silent answers again: it is asked first, as it was", async () => {
+test("a server that was silent and answers again is queried first, as before", async () => {
   const clock = manualClock();
   const asked = queue<string>();
   let silent = true;

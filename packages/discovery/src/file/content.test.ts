@@ -13,7 +13,7 @@ function read(text: string): string {
   return written.join(", ");
 }
 
-/** What parseContent has against `text`. */
+/** The error of parseContent for `text`. */
 function complaintAbout(text: string): string {
   try {
     return `accepted as ${read(text)}`;
@@ -29,7 +29,7 @@ test.each([
   ["endpoints:\n  - endpoint: a\n    priority: 1\n    weight: 2\n  - b\n", "a:2379 1 2, b:2379 0 0"],
   ['[\n\t"a",\n\t{"endpoint": "b",\n\t\t"weight": 3}\n]\n', "a:2379 0 0, b:2379 0 3"],
   ['{"$schema": "./endpoints.schema.json", "endpoints": ["http://a:1/x"]}', "a:1 0 0 false"],
-])("reads %j", (text, endpoints) => {
+])("parses %j", (text, endpoints) => {
   expect(read(text)).toBe(endpoints);
 });
 
@@ -43,7 +43,7 @@ const endpoint = fc.record(
 );
 const list = fc.uniqueArray(endpoint, { minLength: 1, maxLength: 8, selector: one => one.endpoint });
 
-test("reads any list alike, as JSON and as YAML, whatever its style", () => {
+test("parses any list equally, as JSON and as YAML, in all styles", () => {
   fc.assert(
     fc.property(list, fc.boolean(), fc.constantFrom(0, 2, "\t"), fc.boolean(), (list, bare, indent, flow) => {
       const items = list.map(one => (Object.keys(one).length === 1 && bare ? one.endpoint : one));
@@ -61,7 +61,7 @@ test("reads any list alike, as JSON and as YAML, whatever its style", () => {
   );
 });
 
-test("refuses whatever else there is in one line that tells where", () => {
+test("rejects everything else with one line that has the position", () => {
   const pieces =
     "[|]|{|}|- |a|:|: |\n|  |\t|,|'|\"|#|&x|*x|!t|?|---\n|%|endpoint: |endpoints:\n|weight: |1".split("|");
   const text = fc.oneof(
@@ -106,11 +106,11 @@ test.each([
   ["- !ours a\n", "1:3: Unresolved tag: !ours"],
   ["endpoints: [a]\nendpoints: [b]\n", "2:1: Map keys must be unique"],
   ['["a"', "1:5: Flow sequence must end with a ]"],
-])("says what is wrong with %j", (text, complaint) => {
+])("reports what is wrong with %j", (text, complaint) => {
   expect(complaintAbout(text)).toBe(`f:${complaint}`);
 });
 
-describe("is done soon, and with a word, with", () => {
+describe("is fast, and reports the mistake, for", () => {
   const nested = Array.from({ length: 300 }, (_, depth) => `${" ".repeat(depth)}-\n`).join("");
   const keys = Array.from({ length: 8_000 }, (_, index) => `k${index}: 1\n`).join("");
   test.each([
@@ -142,7 +142,7 @@ describe("is done soon, and with a word, with", () => {
   });
 });
 
-test("thousands of endpoints are no harm", () => {
+test("thousands of endpoints are parsed", () => {
   const names = Array.from({ length: 4_000 }, (_, index) => `- a${index}`);
   expect(parseContent(names.join("\n"), "f").length).toBe(4_000);
 });

@@ -5,12 +5,12 @@ import { discoveryCompliance } from "@gw/compliance";
 import { type Clock, systemClock } from "@gw/interface";
 import { missing, queue, runProgram } from "@gw/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { told, watched } from "../../test/watched.js";
+import { recordEvents, watched } from "../../test/watched.js";
 import { file, fileDefaults } from "./file.js";
 
-/** So long that only the file system's hints, or a refresh, can make it look again. */
+/** So long that the file is read again only after a hint of the file system, or a refresh. */
 const slow = { minRefreshMs: 3_600_000, maxRefreshMs: 3_600_000 };
-/** And what is removed is removed at once. */
+/** Removes endpoints at once. */
 const never = { ...slow, removalSettleMs: 0 };
 
 let folder: string;
@@ -65,7 +65,7 @@ test("a Kubernetes ConfigMap: the file is a link into a folder that is a link, w
   expect(await watch.next()).toBe("a:3");
 });
 
-test("a link to a file elsewhere: either may change", async () => {
+test("a link to a file in another folder: either may change", async () => {
   const [one, two] = [join(folder, "one"), join(folder, "two")];
   for (const place of [one, two]) {
     await mkdir(place);
@@ -83,8 +83,8 @@ test("a link to a file elsewhere: either may change", async () => {
   expect(await watch.next()).toBe("two:2");
 });
 
-test("the last good set holds while the file is bad or gone, and the observer is told what is wrong", async () => {
-  const observer = told();
+test("the last good set stays while the file is invalid or missing, and the observer is notified", async () => {
+  const observer = recordEvents();
   await writeFile(path, "- a:1\n");
   await using watch = watched(file(path, { ...never, observer }));
   expect(await watch.next()).toBe("a:1");
@@ -107,8 +107,8 @@ test("the last good set holds while the file is bad or gone, and the observer is
   expect(await next).toBe("b:1");
 });
 
-test("a folder that is removed and made again", async () => {
-  const observer = told();
+test("a folder that is removed and created again", async () => {
+  const observer = recordEvents();
   const inner = join(folder, "inner");
   await mkdir(inner);
   await writeFile(join(inner, "list"), "- a:1\n");
@@ -124,7 +124,7 @@ test("a folder that is removed and made again", async () => {
   expect(await next).toBe("a:2");
 });
 
-test("what is half written is neither used nor complained about", async () => {
+test("a half-written file is neither used nor reported", async () => {
   const settleMs = 12_345;
   const settling = queue<() => void>();
   const clock: Clock = {
@@ -135,14 +135,14 @@ test("what is half written is neither used nor complained about", async () => {
       return () => {};
     },
   };
-  const observer = told();
+  const observer = recordEvents();
   await writeFile(path, "- a:1\n");
   await using watch = watched(file(path, { ...never, settleMs, clock, observer }));
   expect(await watch.next()).toBe("a:1");
   expect(await observer.events.take()).toBe("discovered +a:1");
   const next = watch.next();
   await writeFile(path, "");
-  // It is written on only while the file is not being read, so that no two looks see the same.
+  // It is written only while the file is not being read, so that no two reads get the same content.
   for (const text of ["- b:", "- b:23", "- b:2379\n- ", "- b:2379\n- c\n"]) {
     const goOn = await settling.take();
     await writeFile(path, text);
@@ -178,8 +178,8 @@ describe("with the default settings", () => {
     return { clock, due, pass: (ms: number) => (nowMs += ms) };
   };
 
-  test("an endpoint that is added is there at once, and one that is removed leaves when it has been missing for a while", async () => {
-    const observer = told();
+  test("an endpoint that is added is used at once, and one that is removed when it has been missing for a while", async () => {
+    const observer = recordEvents();
     const { clock, due, pass } = manualRemovals();
     await writeFile(path, "- a:1\n- b:1\n");
     await using watch = watched(file(path, { ...slow, clock, observer }));
@@ -193,8 +193,8 @@ describe("with the default settings", () => {
     expect(await next).toBe("b:1 c:1");
   });
 
-  test("a list that is cut off for a moment removes nothing, and adds no name that is cut off", async () => {
-    const observer = told();
+  test("a list that is truncated for a moment removes nothing, and adds no truncated name", async () => {
+    const observer = recordEvents();
     const { clock, due, pass } = manualRemovals();
     const whole = "- a:1\n- b:1\n- 10.0.0.12:1\n";
     await writeFile(path, whole);
@@ -213,7 +213,7 @@ describe("with the default settings", () => {
     expect(await observer.events.take()).toBe("discovered +d:1");
   });
 
-  test("a refresh that is asked for removes at once", async () => {
+  test("a refresh on request removes at once", async () => {
     const { clock, due } = manualRemovals();
     await writeFile(path, "- a:1\n- b:1\n");
     await using watch = watched(file(path, { ...slow, clock }));
@@ -227,7 +227,7 @@ describe("with the default settings", () => {
 });
 
 test("a refresh reads the file at once", async () => {
-  const observer = told();
+  const observer = recordEvents();
   await writeFile(path, "- a:1\n");
   await using watch = watched(file(path, { ...never, observer }));
   expect(await watch.next()).toBe("a:1");
@@ -259,12 +259,12 @@ describe("at the start, it is an error when the file", () => {
     );
   });
 
-  test("is a circle of links", async () => {
+  test("is a loop of links", async () => {
     await symlink("endpoints.yaml", path);
     expect(await complaint(path)).toBe(`[invalid-option] ${path} is a loop of symbolic links`);
   });
 
-  test.skipIf(missing("mkfifo"))("is a named pipe that nobody writes to", async () => {
+  test.skipIf(missing("mkfifo"))("is a named pipe without a writer", async () => {
     await runProgram("mkfifo", [path]);
     expect(await complaint(path)).toBe(`[invalid-option] ${path} is not a regular file`);
   });
@@ -275,7 +275,7 @@ describe("at the start, it is an error when the file", () => {
 
   test("may not be read", async () => {
     await writeFile(path, "- a:1\n", { mode: 0 });
-    // Root may read everything, so it is somebody else for a moment.
+    // Root may read everything, so the test runs as another user for a moment.
     const isRoot = process.getuid?.() === 0;
     if (isRoot) process.seteuid?.(65_534);
     try {
@@ -290,22 +290,22 @@ describe("at the start, it is an error when the file", () => {
     expect(await complaint(path)).toBe(`[invalid-option] ${path} is larger than 64 KiB`);
   });
 
-  test("is no text", async () => {
+  test("is not text", async () => {
     await writeFile(path, Buffer.from([0x2d, 0x20, 0xff, 0xfe]));
     expect(await complaint(path)).toBe(`[invalid-option] ${path} is not text in UTF-8`);
   });
 
-  test("has a name that cannot be one", async () => {
+  test("has an invalid name", async () => {
     expect(await complaint("a\0b")).toBe('[invalid-option] "a\\u0000b" is not a file name');
   });
 
-  test("holds something wrong", async () => {
+  test("has invalid content", async () => {
     await writeFile(path, "- a\n- a\n");
     expect(await complaint(path)).toBe(`[invalid-endpoint] ${path}:2:3: a:2379 is already on line 1`);
   });
 });
 
-test("options that contradict each other are refused", () => {
+test("options that contradict each other are rejected", () => {
   expect(() => file(path, { minRefreshMs: 2, maxRefreshMs: 1 })).toThrow("[invalid-option] the least time");
   expect(() => file(path, { settleMs: -1 })).toThrow("[invalid-option] settleMs -1 is not 0 or more");
 });

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { parseContent } from "./content.js";
 import { createRemovals } from "./watch-file.js";
 
-/** Texts that were trouble once, or could be. */
+/** Texts that caused errors once, or could. */
 const corpus: readonly string[] = JSON.parse(
   readFileSync(new URL("../../test/endpoint-files.json", import.meta.url), "utf8"),
 );
@@ -27,7 +27,7 @@ test.each(corpus)("%j, and each part of it from its beginning, is a list or is r
   for (let length = 0; length <= text.length; length++) parse(text.slice(0, length));
 });
 
-test("a mangled file is a list or is refused in one line", () => {
+test("a mangled file is a list or is rejected in one line", () => {
   const mangled = fc
     .tuple(fc.constantFrom(...corpus), fc.constantFrom(...corpus), fc.nat(60), fc.nat(60))
     .map(([one, other, at, from]) => one.slice(0, at) + other.slice(from));
@@ -48,8 +48,8 @@ const formats = [
     `endpoints:\n${list.map(name => `- endpoint: ${name}\n  weight: 1\n`).join("")}`,
 ] as const;
 
-describe("while a file is written bit by bit", () => {
-  test("nothing is removed that was there before and is there after", () => {
+describe("while a file is written in pieces", () => {
+  test("no endpoint is removed that is in the file before and after", () => {
     const rewriting = fc.tuple(
       names,
       names,
@@ -76,7 +76,7 @@ describe("while a file is written bit by bit", () => {
     );
   });
 
-  test("what is missing for long enough is removed", async () => {
+  test("an endpoint that is missing for long enough is removed", async () => {
     const clock = manualClock();
     let due = 0;
     const removals = createRemovals(2_000, clock, () => {

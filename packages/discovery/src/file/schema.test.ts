@@ -7,14 +7,14 @@ import { endpointsSchema, jsonSchema } from "./schema.js";
 
 const path = fileURLToPath(new URL("../../schema/endpoints.schema.json", import.meta.url));
 
-/** As the formatter has it: a list of plain values on one line. */
+/** Formatted as by Biome: a list of plain values on one line. */
 function formatted(schema: object): string {
   const text = JSON.stringify(schema, null, 2);
   return `${text.replace(/\[\s+("[^[\]{}]+")\s+\]/g, (_, items) => `[${items.replace(/,\s+/g, ", ")}]`)}\n`;
 }
 
-// `npm test -- packages/discovery/src/file/schema.test.ts -u` writes the file anew.
-test("the published schema is the one that the code checks with", async () => {
+// `npm test -- packages/discovery/src/file/schema.test.ts -u` writes the file again.
+test("the published schema is the one in the code", async () => {
   await expect(formatted(jsonSchema())).toMatchFileSnapshot(path);
   expect(createRequire(import.meta.url).resolve("@gw/discovery/endpoints.schema.json")).toBe(path);
 });

@@ -1,6 +1,6 @@
 import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { told } from "../../test/watched.js";
+import { recordEvents } from "../../test/watched.js";
 import { parseEndpoint } from "../parse.js";
 import { createAdvertised } from "./advertised.js";
 import { isLoopback } from "./loopback.js";
@@ -17,7 +17,7 @@ function names(endpoints: readonly Endpoint[]): string {
 }
 
 test("localhost is not where another machine's member is, whoever listens there here", async () => {
-  const observer = told();
+  const observer = recordEvents();
   const tried: string[] = [];
   const advertised = createAdvertised("members", observer, async endpoint => {
     tried.push(formatAddress(endpoint));

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { type FakeEtcd, json, startFakeEtcd } from "../../test/fake-etcd.js";
-import { type Told, told, type Watched, watched } from "../../test/watched.js";
+import { type RecordedEvents, recordEvents, type Watched, watched } from "../../test/watched.js";
 import { parseEndpoints } from "../parse.js";
 import { staticEndpoints } from "../static.js";
 import { type MembersOptions, members } from "./members.js";
@@ -51,8 +51,8 @@ async function looked(
   server: FakeEtcd,
   auth: MembersOptions["auth"],
   options: Partial<MembersOptions> = {},
-): Promise<{ readonly watch: Watched; readonly observer: Told; readonly event: string }> {
-  const observer = told();
+): Promise<{ readonly watch: Watched; readonly observer: RecordedEvents; readonly event: string }> {
+  const observer = recordEvents();
   const seeds = staticEndpoints(parseEndpoints(server.url).endpoints);
   // Only a refresh makes it ask again.
   const never = { intervalMs: 3_600_000, minRefreshMs: 3_600_000, maxRefreshMs: 3_600_000 };

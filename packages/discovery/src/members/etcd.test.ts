@@ -1,6 +1,6 @@
 import { etcdctl, freePort, missing, startEtcd } from "@gw/testing";
 import { describe, expect, test } from "vitest";
-import { told, watched } from "../../test/watched.js";
+import { recordEvents, watched } from "../../test/watched.js";
 import { parseEndpoints } from "../parse.js";
 import { staticEndpoints } from "../static.js";
 import { type MembersOptions, members } from "./members.js";
@@ -19,7 +19,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("the members of a real etcd", () => 
   test("come and go: unstarted, learner, promoted, removed", async () => {
     await using cluster = await startEtcd(1);
     const [first] = cluster.members;
-    const observer = told();
+    const observer = recordEvents();
     await using watch = watched(membersOf(`http://${cluster.endpoints}`, { observer }));
     expect(await watch.next()).toBe(first?.endpoint);
     expect(await observer.events.take()).toBe(`discovered +${first?.endpoint}`);
@@ -54,7 +54,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("the members of a real etcd", () => 
   test("hold when all of them are down", async () => {
     await using cluster = await startEtcd(1);
     const [only] = cluster.members;
-    const observer = told();
+    const observer = recordEvents();
     await using watch = watched(membersOf(cluster.endpoints, { observer }));
     await watch.next();
     expect(await watch.next()).toBe(only?.endpoint);
@@ -82,7 +82,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("the members of a real etcd", () => 
     await using watch = watched(membersOf(endpoints, { auth }));
     await watch.next();
     expect(await watch.next()).toBe(endpoints);
-    const observer = told();
+    const observer = recordEvents();
     await using refused = watched(membersOf(endpoints, { auth: { ...auth, password: "wrong" }, observer }));
     await refused.next();
     const end = refused.next();

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { startBackend } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { json, type Respond, startFakeCluster, startFakeEtcd } from "../../test/fake-etcd.js";
-import { told, watched } from "../../test/watched.js";
+import { recordEvents, watched } from "../../test/watched.js";
 import { parseEndpoints } from "../parse.js";
 import { staticEndpoints } from "../static.js";
 import { members } from "./members.js";
@@ -14,7 +14,7 @@ const never = { intervalMs: 3_600_000, minRefreshMs: 3_600_000, maxRefreshMs: 3_
 /** What the observer is told of a server, with `SERVER` in place of its address. */
 async function complaintAbout(address: string, timeoutMs = 60_000): Promise<string> {
   const seeds = staticEndpoints(parseEndpoints(address).endpoints);
-  const observer = told();
+  const observer = recordEvents();
   await using watch = watched(members({ seeds, ...never, timeoutMs, observer }));
   await watch.next();
   const end = watch.next();
@@ -224,7 +224,7 @@ test.skipIf(process.platform !== "linux")(
     }));
     list[0]?.clientURLs.push("http://[fe80::1]:2379");
     await using server = await startFakeEtcd(telling({ members: list }));
-    const observer = told();
+    const observer = recordEvents();
     const warnings: string[] = [];
     const onWarning = ({ name }: Error): number => warnings.push(name);
     process.on("warning", onWarning);

@@ -3,7 +3,7 @@ import { type Discovery, GatewayError } from "@gw/interface";
 import { freePort, queue } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FakeCluster, startFakeCluster } from "../../test/fake-etcd.js";
-import { told, watched } from "../../test/watched.js";
+import { recordEvents, watched } from "../../test/watched.js";
 import { parseEndpoint, parseEndpoints } from "../parse.js";
 import { staticEndpoints } from "../static.js";
 import { members } from "./members.js";
@@ -45,7 +45,7 @@ describe("members of a cluster", () => {
 test("the seeds serve until the members are known", async () => {
   await using cluster = await startFakeCluster(3);
   const [first, second, third] = cluster.servers;
-  const observer = told();
+  const observer = recordEvents();
   await using watch = watched(members({ seeds: seeds(`${first?.address}`), ...never, observer }));
   expect(await watch.next()).toBe(first?.address);
   expect(await watch.next()).toBe(all(first?.address, second?.address, third?.address));
@@ -65,7 +65,7 @@ test("learners, members that have not started, and sockets in the file system ar
     { name: "m2", clientURLs: ["unix:///run/etcd.sock", `${third?.url}`] },
     { name: "m3", clientURLs: ["unixs://etcd:0"] },
   ];
-  const observer = told();
+  const observer = recordEvents();
   await using watch = watched(members({ seeds: seeds(`${second?.url}`), ...never, observer }));
   expect(await watch.next()).toBe(second?.address);
   expect(await watch.next()).toBe(all(first?.address, third?.address));
@@ -88,7 +88,7 @@ test("a member with several client URLs is one endpoint, at the first that can b
   const [first, second] = cluster.servers;
   const dead = `http://127.0.0.1:${await freePort()}`;
   cluster.list = [{ name: "m0", clientURLs: [dead, `${second?.url}`, `${first?.url}`] }];
-  const observer = told();
+  const observer = recordEvents();
   await using watch = watched(members({ seeds: seeds(`${first?.url}`), ...never, observer }));
   expect(await watch.next()).toBe(first?.address);
   expect(await watch.next()).toBe(second?.address);
@@ -100,7 +100,7 @@ test("a member that cannot be reached is used, and the observer told, once", asy
   const [first] = cluster.servers;
   const dead = `127.0.0.1:${await freePort()}`;
   cluster.list = [...cluster.list, { name: "m1", clientURLs: [`http://${dead}`] }];
-  const observer = told();
+  const observer = recordEvents();
   await using watch = watched(members({ seeds: seeds(`${first?.url}`), ...often, observer }));
   expect(await watch.next()).toBe(first?.address);
   expect(await watch.next()).toBe(all(first?.address, dead));
@@ -125,7 +125,7 @@ test("where no advertised URL can be reached, the seeds stay in use", async () =
     if (host === "127.0.0.1") return [host];
     throw new GatewayError("name-not-resolved", `${host} is not known`);
   };
-  const observer = told();
+  const observer = recordEvents();
   await using watch = watched(members({ seeds: seeds(`${first?.url}`), ...never, observer, lookup }));
   expect(await watch.next()).toBe(first?.address);
   const next = watch.next();
@@ -160,7 +160,7 @@ test("the seeds come back when the members are gone, and what a seed tells canno
 test("while nobody answers the last list holds, and the observer is told once", async () => {
   await using cluster = await startFakeCluster(2);
   const [first, second] = cluster.servers;
-  const observer = told();
+  const observer = recordEvents();
   await using watch = watched(members({ seeds: seeds(`${first?.url}`), ...often, observer }));
   expect(await watch.next()).toBe(first?.address);
   expect(await watch.next()).toBe(all(first?.address, second?.address));
@@ -195,7 +195,7 @@ describe("seeds", () => {
         }
       },
     };
-    const observer = told();
+    const observer = recordEvents();
     await using watch = watched(members({ seeds: changing, ...never, observer }));
     const dead = `http://127.0.0.1:${await freePort()}`;
     sets.put(dead);

@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { type Certificate, type CertificateAuthority, createAuthority, missing } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { json, startFakeCluster } from "../../test/fake-etcd.js";
-import { told, watched } from "../../test/watched.js";
+import { recordEvents, watched } from "../../test/watched.js";
 import { parseEndpoints } from "../parse.js";
 import { staticEndpoints } from "../static.js";
 import { type MembersOptions, members } from "./members.js";
@@ -36,7 +36,7 @@ async function startSecure(
 
 /** What the observer is told of the first look, with `SERVER` in place of the address. */
 async function looked(url: string, options: Partial<MembersOptions>): Promise<string> {
-  const observer = told();
+  const observer = recordEvents();
   const seeds = staticEndpoints(parseEndpoints(url).endpoints);
   await using watch = watched(members({ seeds, ...options, observer }));
   await watch.next();

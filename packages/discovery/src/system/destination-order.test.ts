@@ -27,6 +27,6 @@ test.each([
   expect(sortDestinations(addresses, own)).toEqual(ordered);
 });
 
-test("this machine's own addresses count where nothing else is said", () => {
+test("the default is this machine's own addresses", () => {
   expect(sortDestinations(["192.0.2.1", "127.0.0.1"])).toContain("127.0.0.1");
 });

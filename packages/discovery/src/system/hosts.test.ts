@@ -19,7 +19,7 @@ fe80::2 linked
 infra5.test 10.0.0.6
 10.0.0.7 last.test`;
 
-describe("a file of hosts", () => {
+describe("a hosts file", () => {
   test.each([
     ["localhost", ["127.0.0.1", "::1"]],
     ["LocalHost.", ["127.0.0.1", "::1"]],
@@ -51,12 +51,12 @@ describe("a file of hosts", () => {
     expect(hostAddresses(`${blocked}10.0.0.1 infra0.test\n`, "infra0.test")).toEqual(["10.0.0.1"]);
   });
 
-  test("with endless lines about one name gives some of its addresses", () => {
+  test("with endless lines for one name gives some of its addresses", () => {
     const lines = Array.from({ length: 1_000 }, (_, index) => `10.0.${index >> 8}.${index & 255} a\n`);
     expect(hostAddresses(lines.join(""), "a")).toHaveLength(64);
   });
 
-  test("is read again when it was changed or replaced, and holds on while it is away", async () => {
+  test("is read again when it was changed or replaced, and stays in use while it is missing", async () => {
     const folder = await mkdtemp(join(tmpdir(), "gw-hosts-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     const path = join(folder, "hosts");
@@ -74,7 +74,7 @@ describe("a file of hosts", () => {
   });
 });
 
-/** What hosts(5) says, word by word, without a thought about speed. */
+/** A literal implementation of hosts(5), regardless of speed. */
 function model(file: string, name: string): readonly string[] {
   const plain = (word: string): string =>
     word.replace(/[A-Z]/g, letter => letter.toLowerCase()).replace(/\.$/, "");
@@ -90,7 +90,7 @@ function model(file: string, name: string): readonly string[] {
 
 const corpus = new URL("../../test/corpus/hosts/", import.meta.url);
 
-describe("whatever a file of hosts holds, names have the addresses that its words say", () => {
+describe("the addresses of names in any hosts file are correct", () => {
   const check = (file: string, names: readonly string[]): void => {
     const lower = file.replace(/[A-Z]+/g, letters => letters.toLowerCase());
     for (const name of names) expect(hostAddresses(lower, name)).toEqual(model(file, name));

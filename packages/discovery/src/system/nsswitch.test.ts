@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { followNsswitch, parseNsswitch } from "./nsswitch.js";
 
-/** The sources in short: `files! dns` ends with files when it does not know the name; `?` where it fails. */
+/** The sources in short: `files! dns` ends after files if the name is unknown; `?` if it fails. */
 function short(line: string, name = "etcd.example.com"): string | undefined {
   return parseNsswitch(line)(name)
     ?.map(
@@ -42,22 +42,22 @@ describe("nsswitch.conf", () => {
     "hosts: files [!NOTFOUND=continue] dns",
     "hosts: files [whatever] dns",
     "hosts: constructor",
-  ])("%j is the system's business", line => {
+  ])("%j is left to the system", line => {
     expect(short(line)).toBeUndefined();
   });
 
-  test("leaves the names that a module knows to it", () => {
+  test("leaves the names of a module to the system", () => {
     expect(short("hosts: files mdns4_minimal [NOTFOUND=return] dns", "printer.local")).toBeUndefined();
     expect(short("hosts: files myhostname dns", "_gateway")).toBeUndefined();
     expect(short("hosts: files myhostname dns", hostname().toLowerCase())).toBeUndefined();
   });
 
-  test("that is not there means files, then DNS", async () => {
+  test("that is missing means files, then DNS", async () => {
     const sources = await followNsswitch("/no/such/file")("a");
     expect(sources?.map(({ source }) => source)).toEqual(["files", "dns"]);
   });
 
-  test("may hold anything", () => {
+  test("may contain anything", () => {
     const words = fc.constantFrom(
       "hosts:",
       "files",

@@ -5,15 +5,15 @@ import { parseEndpoint } from "../src/parse.js";
 
 const sets = ["a", "b"].map(text => Object.freeze([parseEndpoint(text)]));
 
-/** A source that has another set whenever it is asked for one. */
-export const busy: Discovery = {
+/** A source that yields another set each time. */
+export const changingSource: Discovery = {
   async *watch({ signal }) {
     for (let turn = 0; !signal.aborted; turn++) yield sets[turn % 2] ?? [];
   },
 };
 
-/** A source that has one set, and then is quiet until it is stopped. */
-export const quiet: Discovery = {
+/** A source that yields one set, and then none until it is stopped. */
+export const quietSource: Discovery = {
   async *watch({ signal }) {
     yield Object.freeze([parseEndpoint("c")]);
     await new Promise<void>(resolve => signal.addEventListener("abort", () => resolve()));
@@ -22,8 +22,8 @@ export const quiet: Discovery = {
 
 const count = 100_000;
 
-/** How many bytes of memory each of 100,000 changes of `discovery` leaves behind while it is watched. */
-export async function leftBehind(discovery: Discovery): Promise<number> {
+/** How many bytes of memory each of 100,000 changes of `discovery` leaks while it is watched. */
+export async function bytesPerChange(discovery: Discovery): Promise<number> {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const stop = new AbortController();
