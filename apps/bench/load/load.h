@@ -18,7 +18,7 @@ struct settings {
   char **command;        /* behind "--" */
 };
 
-/* The first byte of each connection tells the backend what to do with it. */
+/* The first byte of each connection: what the backend does with it. */
 enum mode {
   MODE_ECHO = 'e',    /* sends each byte back */
   MODE_REQUEST = 'r', /* four bytes of size follow; sends each message of that size back when it is complete */
@@ -47,7 +47,7 @@ void rewatch(int epoll, int fd, uint32_t events, void *pointer);
  * on, since one address has no more than 28,000 ports to give. -1 with errno when it fails at once.
  */
 int dial(const struct sockaddr_in *to, int nth);
-/* Connects, announces `mode`, with `size` where it is told, and waits until the first byte can be sent. */
+/* Connects, announces `mode`, with `size` if it is not 0, and waits until the first byte can be sent. */
 int dial_mode(const struct sockaddr_in *to, int nth, char mode, int size);
 /* How a connection attempt ended that epoll has reported: 0, or an errno. */
 int dial_error(int fd);

@@ -15,8 +15,8 @@ enum { PATIENCE_MS = 20000, PAUSE_US = 250 };
 
 static bool gets_through(const struct sockaddr_in *to) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct timeval patience = {.tv_sec = 1};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  struct timeval timeout = {.tv_sec = 1};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
   char byte = MODE_ECHO;
   bool through = connect(fd, (const struct sockaddr *)to, sizeof *to) == 0 &&
                  send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && recv(fd, &byte, 1, 0) == 1;

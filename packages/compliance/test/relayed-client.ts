@@ -1,20 +1,16 @@
 import { openSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import {
   type Address,
   type ClientEvents,
-  dialRace,
-  formatAddress,
   GatewayError,
   type RelayClient,
   type RelayEnd,
   type RelaySettings,
 } from "@gw/interface";
 import type { Fault, Faults } from "./faults.js";
+import { RelayDial } from "./relay-dial.js";
 import { Timeouts } from "./relay-timeouts.js";
-
-/** With a high-water mark of 1, Node reads only what is asked for, and so distinguishes a reset from an end of input. */
-export const socketOptions = { allowHalfOpen: true, noDelay: true, highWaterMark: 1 } as const;
 
 /** Bytes that are read from a client that has no backend yet. */
 const earlyLength = 64 * 1024;
@@ -40,7 +36,6 @@ const endings: { readonly [reason in RelayEnd["reason"]]?: Fault } = {
 /** A client of the reference relay. */
 export class RelayedClient implements RelayClient {
   readonly address: Address;
-  readonly #settings: RelaySettings;
   readonly #faults: Faults;
   readonly #sockets: { readonly client: Socket; backend?: Socket };
   readonly #read = { client: 0, backend: 0 };
@@ -50,18 +45,23 @@ export class RelayedClient implements RelayClient {
   #early: Buffer[] = [];
   #events: ClientEvents | undefined;
   #onEnd: (() => void) | undefined;
-  /** Attempts that are under way, each with its timer. */
-  readonly #dialled = new Map<Socket, NodeJS.Timeout | undefined>();
-  #nextTimer: NodeJS.Timeout | undefined;
+  readonly #dial: RelayDial;
   #failure: Failure | undefined;
   #over = false;
 
   constructor(client: Socket, settings: RelaySettings, faults: Faults) {
     this.#sockets = { client };
-    this.#settings = settings;
     this.#faults = faults;
     this.#timeouts = new Timeouts(settings, faults, () => {
       this.#fail({ reason: "timed-out", error: new GatewayError("timed-out", "no bytes in time") });
+    });
+    this.#dial = new RelayDial(settings, faults, {
+      connected: (socket, address) => this.#connected(socket, address),
+      failed: error => {
+        this.#events?.dialFailed(error);
+        if (faults.has("ends after a failed dial")) this.#fail({ reason: "backend-failed", error });
+      },
+      takeEarlyBytes: () => this.#early.splice(0),
     });
     const { remoteAddress: host = "", remotePort = 0, localPort = 0 } = client;
     this.address = { host, port: faults.has("reports its own address") ? localPort : remotePort };
@@ -83,71 +83,11 @@ export class RelayedClient implements RelayClient {
 
   dial(addresses: readonly Address[], timeoutMs: number): void {
     if (this.#failure && !this.#faults.has("dials for clients that are gone")) return;
-    const [first, second] = addresses;
-    const most = this.#faults.has("dials any number of addresses") ? Infinity : dialRace.addresses;
-    if (second && this.#faults.has("dials the second address as well")) connect(second).on("error", () => {});
-    const list = this.#faults.has("dials the first address only") ? addresses.slice(0, 1) : addresses;
-    this.#dialNext(list.slice(0, most), timeoutMs, first);
-  }
-
-  #dialNext(waiting: Address[], timeoutMs: number, first: Address | undefined): void {
-    clearTimeout(this.#nextTimer);
-    const address = this.#dialled.size < dialRace.attemptsAtOnce ? waiting.shift() : undefined;
-    if (!address) return;
-    const action = `dial ${formatAddress(address)}`;
-    if (this.#faults.has("fails within dial()") && address.host === "255.255.255.255") {
-      this.#events?.dialFailed(new GatewayError("unreachable", action));
-      return;
-    }
-    const socket = connect({ ...socketOptions, ...keepAliveOf(this.#settings, this.#faults), ...address });
-    const fail = (error: GatewayError): void => {
-      if (!this.#dialled.has(socket)) return;
-      clearTimeout(timer);
-      this.#dialled.delete(socket);
-      socket.destroy();
-      if (this.#faults.has("fails with the first address")) this.cancelDial();
-      else if (!this.#faults.has("waits after a refused address") || waiting.length === 0)
-        this.#dialNext(waiting, timeoutMs, first);
-      else return;
-      if (this.#dialled.size > 0) return;
-      this.#events?.dialFailed(error);
-      if (this.#faults.has("ends after a failed dial")) this.#fail({ reason: "backend-failed", error });
-    };
-    const timer = this.#faults.has("dials without a timeout")
-      ? undefined
-      : setTimeout(() => fail(new GatewayError("timed-out", action)), timeoutMs);
-    this.#dialled.set(socket, timer);
-    socket.on("error", error => fail(GatewayError.from(error, action)));
-    socket.once("connect", () => {
-      if (!this.#dialled.has(socket) && !this.#faults.has("continues cancelled dials")) return;
-      clearTimeout(this.#dialled.get(socket));
-      this.#dialled.delete(socket);
-      if (!this.#faults.has("keeps connections that lose the race")) this.cancelDial();
-      clearTimeout(this.#nextTimer);
-      this.#connected(socket, this.#faults.has("reports the first address") ? (first ?? address) : address);
-    });
-    const inParallel = !this.#faults.has("dials one address after the other");
-    const delayMs = this.#faults.has("dials all addresses at once") ? 0 : dialRace.attemptDelayMs;
-    if (inParallel && waiting.length > 0)
-      this.#nextTimer = setTimeout(() => this.#dialNext(waiting, timeoutMs, first), delayMs);
+    this.#dial.start(addresses, timeoutMs);
   }
 
   cancelDial(): void {
-    clearTimeout(this.#nextTimer);
-    for (const socket of [...this.#dialled.keys()]) this.#cancel(socket);
-  }
-
-  #cancel(socket: Socket): void {
-    const faults = this.#faults;
-    clearTimeout(this.#dialled.get(socket));
-    this.#dialled.delete(socket);
-    if (faults.has("continues cancelled dials")) return;
-    if (faults.has("loses bytes to cancelled dials")) {
-      for (const chunk of this.#early.splice(0)) socket.write(chunk);
-      socket.destroySoon();
-    } else socket.destroy();
-    if (faults.has("reports cancelled dials"))
-      setImmediate(() => this.#events?.dialFailed(new GatewayError("aborted", "dial")));
+    this.#dial.cancel();
   }
 
   close(): void {
@@ -281,10 +221,4 @@ export class RelayedClient implements RelayClient {
 function reset(socket: Socket): void {
   if (socket.writableEnded && !socket.writableFinished) socket.once("finish", () => socket.resetAndDestroy());
   else socket.resetAndDestroy();
-}
-
-export function keepAliveOf({ keepAliveDelayMs }: RelaySettings, faults: Faults): object {
-  const wanted = keepAliveDelayMs > 0 && !faults.has("sends no keepalive");
-  const keepAlive = wanted || faults.has("always sends keepalive");
-  return { keepAlive, keepAliveInitialDelay: keepAliveDelayMs };
 }

@@ -4,7 +4,8 @@ import { formatAddress, GatewayError, type Relay } from "@gw/interface";
 import { expect, test } from "vitest";
 import { type RelayComplianceOptions, relayCompliance } from "../src/index.js";
 import type { Fault } from "./faults.js";
-import { keepAliveOf, RelayedClient, socketOptions } from "./relayed-client.js";
+import { keepAliveOf, socketOptions } from "./relay-dial.js";
+import { RelayedClient } from "./relayed-client.js";
 
 /** A simple relay that keeps the contract, except for the given faults. */
 export function relay(...list: readonly Fault[]): Relay {

@@ -13,7 +13,7 @@ import {
 import { Mismatch } from "../test-support/waitable.js";
 
 /** Whether there is an IPv6 loopback. */
-export const hasIPv6: boolean = Object.values(networkInterfaces()).some(all =>
+const hasIPv6: boolean = Object.values(networkInterfaces()).some(all =>
   all?.some(({ address }) => address === "::1"),
 );
 const where = "A listener is bound to the address that it was given, and reports its port.";
