@@ -44,7 +44,7 @@ static void reset_now(struct end *end) {
 static void read_some(struct connection *this, int which) {
   struct end *end = &this->ends[which];
   uint64_t stream = this->ends[!which].stream;
-  ssize_t got = recv(end->fd, this->buffer, 1 + random_below(this->random, CHUNK), MSG_DONTWAIT);
+  ssize_t got = recv(end->fd, this->session->buffer, 1 + random_below(this->random, CHUNK), MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   this->progress_at = now_ms();
   if (got < 0) end->failed = errno;
@@ -52,7 +52,7 @@ static void read_some(struct connection *this, int which) {
   for (size_t at = 0, length; got > 0 && at < (size_t)got; at += length) {
     length = (size_t)got - at;
     const uint8_t *expected = bytes_at(stream, end->received + at, &length);
-    if (memcmp(expected, this->buffer + at, length) != 0) wrong_now(this, "other bytes came than were sent");
+    if (memcmp(expected, this->session->buffer + at, length) != 0) wrong_now(this, "other bytes came than were sent");
   }
   if (got > 0) end->received += (uint64_t)got;
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -108,7 +107,7 @@ static void connect_once(struct connection this, const struct sockaddr_in *liste
 void *session_run(void *argument) {
   struct session *session = argument;
   uint64_t random = session->seed;
-  struct connection next = {.session = session, .id = session->number, .random = &random, .buffer = malloc(CHUNK)};
+  struct connection next = {.session = session, .id = session->number, .random = &random};
   pthread_mutex_lock(&stress.lock);
   while (stress.phase != OVER) {
     if (stress.phase != RUNNING) {
@@ -126,6 +125,5 @@ void *session_run(void *argument) {
     pthread_cond_broadcast(&stress.changed);
   }
   pthread_mutex_unlock(&stress.lock);
-  free(next.buffer);
   return NULL;
 }

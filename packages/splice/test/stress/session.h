@@ -4,8 +4,6 @@
 
 #include "stress.h"
 
-enum { CHUNK = 256 * 1024 };
-
 /* One end of a connection. */
 struct end {
   int fd; /* -1: none, or it has reset itself */
@@ -19,7 +17,6 @@ struct connection {
   struct session *session;
   uint64_t id, progress_at;
   uint64_t *random;
-  uint8_t *buffer;    /* CHUNK bytes */
   struct end ends[2]; /* of the client and of its backend */
 };
 

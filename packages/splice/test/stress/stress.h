@@ -28,6 +28,8 @@ struct outcome {
   uint64_t bytes[2];
 };
 
+enum { CHUNK = 256 * 1024 };
+
 struct session {
   unsigned number;
   uint64_t seed;
@@ -35,6 +37,7 @@ struct session {
   struct sockaddr_in backend, refusing; /* accepts connections; refuses them */
   int listener, refusing_fd; /* the sockets of these */
   int notify_fd; /* readable when the outcome is known */
+  uint8_t *buffer; /* CHUNK bytes */
   pthread_t thread;
   pthread_mutex_t lock;
   struct outcome outcome;
