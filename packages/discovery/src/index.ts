@@ -1,5 +1,5 @@
 /**
- * Where a gateway's endpoints come from.
+ * Endpoint discovery for a gateway.
  *
  * @packageDocumentation
  */

@@ -44,7 +44,7 @@ export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): Repe
   let isRequested = false;
 
   const update = (error: GatewayError | undefined): void => {
-    // A lack of local resources tells nothing about the endpoint, and is likely to end soon.
+    // A lack of local resources is not the endpoint's fault, and is likely to end soon.
     failures = error ? failures + (error.isLocal ? 0 : 1) : 0;
     if (!error || error.code === "untrusted") state.usable = !error;
     state.checked = true;

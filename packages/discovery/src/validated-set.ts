@@ -26,7 +26,7 @@ export interface ValidatedSetOptions {
   readonly random: () => number;
 }
 
-/** The endpoints of a source that are valid, as the results of their checks say. */
+/** The endpoints of a source that are valid by the results of their checks. */
 export interface ValidatedSet {
   /** Sets the endpoints of the source. All of them are checked now. */
   offer(set: readonly Endpoint[]): void;

@@ -5,7 +5,7 @@ import { type Address, formatAddress, parseAddress } from "./address.js";
 import { GatewayError } from "./error.js";
 import { quote } from "./quote.js";
 
-/** What parseAddress has against `text`. */
+/** The error of parseAddress for `text`. */
 function complaintAbout(text: string, options?: Parameters<typeof parseAddress>[1]): string {
   try {
     return `accepted as ${formatAddress(parseAddress(text, options))}`;
@@ -30,13 +30,13 @@ function canonical(v6: string): string {
   return parseAddress(`[${v6}]:1`).host;
 }
 
-/** An address as it is written: the dot of an absolute name is left out. */
+/** A formatted address: without the dot of an absolute name. */
 function relative({ host, port }: Address): Address {
   return { host: host.replace(/\.$/, ""), port };
 }
 
 describe("parseAddress", () => {
-  test("reads what formatAddress writes", () => {
+  test("parses the output of formatAddress", () => {
     fc.assert(
       fc.property(fc.record({ host, port }, { noNullPrototype: true }), address => {
         expect(parseAddress(formatAddress(address))).toEqual(relative(address));
@@ -45,7 +45,7 @@ describe("parseAddress", () => {
     );
   });
 
-  test("reads any text to an address that formatAddress writes back, or refuses it in one line", () => {
+  test("parses any text to an address that formatAddress formats back, or rejects it in one line", () => {
     const pieces = fc.constantFrom(
       "[",
       "]",
@@ -134,7 +134,7 @@ describe("parseAddress", () => {
     expect(complaintAbout(text)).toBe("has no port");
   });
 
-  test("takes port 0 only where any free port will do", () => {
+  test("accepts port 0 only if any free port is allowed", () => {
     expect(parseAddress("localhost:0", { allowPortZero: true }).port).toBe(0);
     expect(complaintAbout("localhost:0")).toBe('port "0" is not a number from 1 to 65535');
     expect(complaintAbout("localhost:-1", { allowPortZero: true })).toBe(

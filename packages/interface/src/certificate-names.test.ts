@@ -7,7 +7,7 @@ const isFor = (names: string | undefined, host: string): boolean =>
   certificateNameFault(names, [host]) === undefined;
 
 describe("a certificate", () => {
-  // As Go's x509.Certificate.VerifyHostname decides.
+  // As in Go's x509.Certificate.VerifyHostname.
   test.each([
     ["DNS:example.com", "example.com"],
     ["DNS:Example.COM", "eXample.com."],
@@ -87,7 +87,7 @@ describe("a certificate", () => {
     );
   });
 
-  test("can have anything written in it", () => {
+  test("can have any text in it", () => {
     const piece = fc.oneof(
       fc.constantFrom("DNS:", "IP Address:", "URI:", ", ", '"', "\\", "example.com", "10.0.0.1", "*.", "::1"),
       fc.string({ unit: "binary", maxLength: 5 }),
@@ -102,7 +102,7 @@ describe("a certificate", () => {
   });
 });
 
-test("the name that is sent in a handshake is the first that is no IP address", () => {
+test("the server name of a handshake is the first that is no IP address", () => {
   expect(serverNameOf(["Etcd-0.Example.com."])).toBe("etcd-0.example.com");
   expect(serverNameOf(["10.0.0.1", "example.com"])).toBe("example.com");
   expect(serverNameOf(["::1", "fe80::1%eth0"])).toBe("");

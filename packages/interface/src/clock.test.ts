@@ -28,14 +28,14 @@ test("a wait that is cancelled never runs", async () => {
   expect(ran).toEqual([]);
 });
 
-test("waits keep no process alive", () => {
+test("waits do not keep a process alive", () => {
   const before = process.getActiveResourcesInfo();
   const cancel = systemClock.after(60_000, () => {});
   expect(process.getActiveResourcesInfo()).toEqual(before);
   cancel();
 });
 
-test("waits of any length warn of nothing and do not run at once", async () => {
+test("waits of any length cause no warning and do not end at once", async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error): void => void warnings.push(warning);
   process.on("warning", onWarning);
@@ -49,7 +49,7 @@ test("waits of any length warn of nothing and do not run at once", async () => {
   expect({ ran, warnings }).toEqual({ ran: [], warnings: [] });
 });
 
-test("a negative wait runs soon, and one of NaN is refused", async () => {
+test("a negative wait ends soon, and one of NaN is rejected", async () => {
   await new Promise<void>(resolve => systemClock.after(-1e12, resolve));
   await new Promise<void>(resolve => systemClock.after(-Infinity, resolve));
   expect(() => systemClock.after(Number.NaN, () => {})).toThrow(RangeError);
@@ -59,7 +59,7 @@ describe("a long wait", () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
   afterEach(() => void vi.useRealTimers());
 
-  test("lasts exactly as long as it was asked to", () => {
+  test("takes exactly as long as requested", () => {
     const ms = 100 * 24 * 3_600_000;
     const ran = vi.fn();
     systemClock.after(ms, ran);

@@ -38,7 +38,7 @@ describe("GatewayError.from", () => {
     expect(error.cause).toBe(cause);
   });
 
-  test("keeps the message of an errno that it does not know", () => {
+  test("keeps the message of an unknown errno", () => {
     const error = GatewayError.from(errno("EPROTO", "wrong protocol"), "dial a:1");
     expect(error).toMatchObject({ code: "unknown", detail: "dial a:1: wrong protocol (EPROTO)" });
   });
@@ -47,12 +47,12 @@ describe("GatewayError.from", () => {
     expect(GatewayError.from(errno(name), "dial a:1").code).toBe("unknown");
   });
 
-  test("maps the errors of several addresses as their errno says", () => {
+  test("maps the errors of several addresses by their errno", () => {
     const cause = Object.assign(new AggregateError([errno("ECONNREFUSED")]), { code: "ECONNREFUSED" });
     expect(GatewayError.from(cause, "dial a:1").detail).toBe("dial a:1: connection refused (ECONNREFUSED)");
   });
 
-  test("returns a GatewayError as it is", () => {
+  test("returns a GatewayError unchanged", () => {
     const error = new GatewayError("timed-out", "dial a:1: no answer");
     expect(GatewayError.from(error, "dial again")).toBe(error);
   });
@@ -80,7 +80,7 @@ describe("GatewayError.from", () => {
   });
 });
 
-test("only errors of this machine, and what was given up on request, say nothing about the endpoint", () => {
+test("only errors of this machine and aborted operations are local", () => {
   const all: { readonly [code in GatewayErrorCode]: boolean } = {
     "invalid-endpoint": false,
     "invalid-address": false,
@@ -108,7 +108,7 @@ test("only errors of this machine, and what was given up on request, say nothing
     expect([code, new GatewayError(code as GatewayErrorCode, "").isLocal]).toEqual([code, isLocal]);
 });
 
-test("a GatewayError is an Error with a name of its own", () => {
+test("a GatewayError is an Error with its own name", () => {
   const error = new GatewayError("refused", "dial a:1: connection refused");
   expect(error).toBeInstanceOf(Error);
   expect(String(error)).toBe("GatewayError: [refused] dial a:1: connection refused");

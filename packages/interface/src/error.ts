@@ -9,8 +9,8 @@ import { inspect } from "node:util";
  * - `untrusted`: the endpoint has no TLS, or no valid certificate for its name
  * - `unhealthy`: the endpoint answered that it cannot serve, or its answer is invalid
  * - `certificate-refused`: the endpoint rejected the client certificate of the gateway, or requires one
- * - `out-of-resources`, `address-not-available`: this machine lacks file descriptors, memory or ports; tells nothing
- *   about the endpoint
+ * - `out-of-resources`, `address-not-available`: this machine lacks file descriptors, memory or ports; not the
+ *   endpoint's fault
  * - `address-in-use`, `not-permitted`: the operating system refused an address
  * - `selector-failed`: a selector threw or returned something other than a candidate
  * - `unavailable`: an optional feature cannot be used on this machine
@@ -53,7 +53,7 @@ export class GatewayError extends Error {
     this.detail = detail;
   }
 
-  /** Whether this machine is the cause, so that the error tells nothing about the endpoint. */
+  /** Whether this machine is the cause, not the endpoint. */
   get isLocal(): boolean {
     return (
       this.code === "out-of-resources" || this.code === "address-not-available" || this.code === "aborted"

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Clock } from "./clock.js";
 import { createGetaddrinfo, getaddrinfo } from "./index.js";
 
-/** A clock that stands still, but for what the test runs. */
+/** A clock that advances only when the test runs a timer. */
 function stoppedClock(): Clock & { fire(): void } {
   let nowMs = 0;
   const timers = new Set<{ readonly dueMs: number; readonly callback: () => void }>();
@@ -37,7 +37,7 @@ function rig() {
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
-test("two run at a time, each for all who ask for its name", async () => {
+test("two look-ups run at a time, each for all callers with its name", async () => {
   const { asked, answers, ask } = rig();
   const all = ["a", "b", "c", "a"].map(host => ask(host));
   expect(asked).toEqual(["a", "b"]);
@@ -49,7 +49,7 @@ test("two run at a time, each for all who ask for its name", async () => {
   expect(await Promise.all(all)).toEqual([["10.0.0.1"], ["10.0.0.2"], ["10.0.0.3"], ["10.0.0.1"]]);
 });
 
-test("names that failed go last, and never take all turns", async () => {
+test("names that failed come last, and never occupy all threads", async () => {
   const { asked, answers, ask } = rig();
   for (const host of ["dead1", "dead2", "dead3"]) {
     const failed = expect(ask(host)).rejects.toMatchObject({ code: "name-not-resolved" });
@@ -67,7 +67,7 @@ test("names that failed go last, and never take all turns", async () => {
   expect(asked).toHaveLength(3);
 });
 
-test("who waits too long is told so, and what waited for a turn is not looked up", async () => {
+test("a caller that waits too long gets an error, and a queued look-up without callers is not started", async () => {
   const { asked, answers, clock, ask } = rig();
   const failures = ["a", "b", "c"].map(host =>
     expect(ask(host)).rejects.toMatchObject({
@@ -75,7 +75,7 @@ test("who waits too long is told so, and what waited for a turn is not looked up
       detail: `look up "${host}": no answer within 10000 ms`,
     }),
   );
-  // Timeouts let pass what has arrived before.
+  // Timeouts run after the input that has arrived.
   for (let round = 0; round < 60; round++) {
     clock.fire();
     await turn();
@@ -90,7 +90,7 @@ test("who waits too long is told so, and what waited for a turn is not looked up
   expect(await later).toEqual(["10.0.0.4"]);
 });
 
-test("the system's own knows this machine", async () => {
+test("the default resolves this machine", async () => {
   expect(await getaddrinfo("localhost")).toEqual(
     expect.arrayContaining([expect.stringMatching(/^(127\.|::1)/)]),
   );

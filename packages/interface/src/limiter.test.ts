@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createLimiter } from "./limiter.js";
 
-/** Work that runs until a test lets it end, and notes when it begins. */
+/** Work that runs until the test ends it, and records its start. */
 function rig(limit: number, reserved?: number) {
   const limited = createLimiter({ limit, reserved });
   const running: string[] = [];
@@ -28,7 +28,7 @@ function rig(limit: number, reserved?: number) {
   };
 }
 
-test("so many run at once, the others in the order in which they came", async () => {
+test("work up to the limit runs at once, the rest in the order of the calls", async () => {
   const { start, running, end } = rig(2);
   const all = ["a", "b", "c", "d"].map(name => start(name));
   await end("");
@@ -41,7 +41,7 @@ test("so many run at once, the others in the order in which they came", async ()
   expect(await Promise.all(all)).toEqual(["a", "b", "c", "d"]);
 });
 
-test("what fails gives its place to the next, and its error to the caller", async () => {
+test("work that fails frees its place, and its error is the caller's", async () => {
   const { start, running, end } = rig(1);
   const first = start("a").catch((error: Error) => `failed ${error.message}`);
   const second = start("b");
@@ -51,7 +51,7 @@ test("what fails gives its place to the next, and its error to the caller", asyn
   expect([await first, await second]).toEqual(["failed a", "b"]);
 });
 
-test("what is slow leaves places for what is not", async () => {
+test("slow work leaves the reserved places free", async () => {
   const { start, running, end } = rig(3, 1);
   for (const name of ["s1", "s2", "s3"]) void start(name, true);
   void start("f1");

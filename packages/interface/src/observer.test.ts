@@ -55,7 +55,7 @@ describe("an observer that throws", () => {
     expect(await warning).toBe("gw: the observer's limitReached threw: disk full");
   });
 
-  test("when asked for its method becomes a process warning too", async () => {
+  test("in a getter becomes a process warning, too", async () => {
     const warning = nextWarning();
     const observer: Observer = {
       get limitReached(): never {

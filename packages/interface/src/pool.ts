@@ -36,7 +36,7 @@ export interface Lease {
    *
    * @param failure why the endpoint's side of the connection was reset or lost, if it was
    * @param answered whether the endpoint sent a byte. False only if it ended the connection without one, and before the
-   *   client did, or reset it while the client waited; undefined if the connection tells nothing about the endpoint
+   *   client did, or reset it while the client waited; undefined if the connection does not show that
    */
   released(failure?: GatewayError, answered?: boolean): void;
 }

@@ -5,7 +5,7 @@ import { printable, quote, withoutCredentials } from "./quote.js";
 describe("quote", () => {
   const unsafe = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
 
-  test("lets no control character, line break or change of direction through", () => {
+  test("escapes control characters, line breaks and changes of direction", () => {
     const character = fc.oneof(
       fc.constantFrom(
         "\n",
@@ -32,7 +32,7 @@ describe("quote", () => {
       expect(unsafe.test(quote(String.fromCharCode(code)))).toBe(false);
   });
 
-  test("keeps every character of up to 100, so that the value can be told", () => {
+  test("keeps values of up to 100 characters unchanged", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 50 }), value => {
         expect(JSON.parse(quote(value))).toBe(value);
@@ -41,7 +41,7 @@ describe("quote", () => {
     );
   });
 
-  test("cuts what is longer than 100 characters", () => {
+  test("truncates to 100 characters", () => {
     expect(quote("x".repeat(100))).toBe(`"${"x".repeat(100)}"`);
     expect(quote("x".repeat(101))).toBe(`"${"x".repeat(100)}…"`);
   });
@@ -54,7 +54,7 @@ describe("quote", () => {
     expect(quote("user@example.com")).toBe('"user@example.com"');
   });
 
-  test("shows no part of a password, whatever characters it is of", () => {
+  test("shows no part of a password, whatever its characters", () => {
     const secret = fc
       .string({ unit: fc.constantFrom(...'aZ09:/?#@,. %"\\\n'), minLength: 1, maxLength: 30 })
       .map(text => `SECRET${text}SECRET`);
@@ -75,7 +75,7 @@ describe("printable", () => {
     }),
   );
 
-  test("leaves what shows as it is, in any script", () => {
+  test("keeps visible characters of any script", () => {
     for (const text of ["", "plain 'text' \"\\", "Škoda, 日本語, ¿qué?", "👍"])
       expect(printable(text)).toBe(text);
   });
@@ -92,7 +92,7 @@ describe("printable", () => {
     expect(printable(text)).toBe(shown);
   });
 
-  test("lets nothing through that a terminal obeys or hides, and keeps JSON the same", () => {
+  test("escapes characters that a terminal interprets or hides, and keeps JSON equal", () => {
     fc.assert(
       fc.property(hostile, text => {
         expect(printable(text)).toMatch(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u);

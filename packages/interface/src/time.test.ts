@@ -29,7 +29,7 @@ test("aborted resolves when the signal is, also before", async () => {
 });
 
 describe("withTimeout", () => {
-  test("settles as the operation does, and releases what it holds", async () => {
+  test("settles as the operation does, and releases its resources", async () => {
     let released = 0;
     const release = (): void => {
       released += 1;
@@ -51,7 +51,7 @@ describe("withTimeout", () => {
     expect(released).toBe(2);
   });
 
-  test("rejects when the time is up, and when it is aborted", async () => {
+  test("rejects after the timeout, and when it is aborted", async () => {
     let released = 0;
     const hang = (): (() => void) => () => {
       released += 1;
@@ -71,7 +71,7 @@ describe("withTimeout", () => {
 });
 
 describe("a deadline", () => {
-  test("rejects what it bounds, and passes on what comes too late", async () => {
+  test("rejects bounded promises, and passes on late results", async () => {
     const deadline = startDeadline("probe a:1", { timeoutMs: 5, clock: systemClock, signal: never });
     let settle = (_: string): void => {};
     const late = new Promise<string>(resolve => {
@@ -90,7 +90,7 @@ describe("a deadline", () => {
     deadline.cancel();
   });
 
-  test("is over when its signal is aborted", async () => {
+  test("ends when its signal is aborted", async () => {
     const stop = new AbortController();
     const deadline = startDeadline("probe a:1", {
       timeoutMs: 10_000,

@@ -4,18 +4,18 @@ import { expect, test } from "vitest";
 import { type Clock, systemClock } from "./clock.js";
 import { startTimeout, trackPauses } from "./timeout.js";
 
-/** Runs nothing for `ms`, as if the process had been stopped. */
+/** Blocks for `ms`, as if the process had been stopped. */
 function block(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-test("a timeout is over when its time is", async () => {
+test("a timeout ends after its time", async () => {
   const startedMs = systemClock.now();
   await new Promise<void>(resolve => startTimeout(systemClock, 20, resolve));
   expect(systemClock.now() - startedMs).toBeGreaterThanOrEqual(19);
 });
 
-test("a timeout that is cancelled never runs, not even when it is due already", async () => {
+test("a cancelled timeout never runs, even if it is already due", async () => {
   const ran: string[] = [];
   const clock = jumpingClock();
   const cancel = startTimeout(clock, 100, () => ran.push("first"));
@@ -28,7 +28,7 @@ test("a timeout that is cancelled never runs, not even when it is due already", 
   expect(clock.timers.size).toBe(0);
 });
 
-test("what has arrived while the event loop was blocked comes before the timeout", async () => {
+test("input that arrived while the event loop was blocked is handled before the timeout", async () => {
   const server = createServer((_, response) => response.end("answer"));
   await new Promise<void>(resolve => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -36,7 +36,7 @@ test("what has arrived while the event loop was blocked comes before the timeout
     const socket = connect(port, "127.0.0.1", () => {
       socket.write("GET / HTTP/1.0\r\n\r\n");
       startTimeout(systemClock, 100, () => resolve("timeout"));
-      // The server is in this process: it answers when the block is over, which is later than the timeout is due.
+      // The server is in this process: it answers after the block, later than the timeout.
       setImmediate(() => block(500));
     });
     socket.once("data", () => resolve("answer"));
@@ -46,7 +46,7 @@ test("what has arrived while the event loop was blocked comes before the timeout
   expect(first).toBe("answer");
 });
 
-test("a pause extends a timeout by its own length, at most by the timeout itself", async () => {
+test("a pause extends a timeout by its length, at most by the timeout itself", async () => {
   for (const [pausedMs, earliestMs] of [
     [3_000, 7_750],
     [3_600_000, 3_606_000],
@@ -67,7 +67,7 @@ test("a pause extends a timeout by its own length, at most by the timeout itself
   }
 });
 
-test("a process that is paused again and again times out in the end", async () => {
+test("a process that is paused repeatedly times out in the end", async () => {
   const clock = jumpingClock();
   let over = false;
   startTimeout(clock, 1_000, () => {
@@ -81,7 +81,7 @@ test("a process that is paused again and again times out in the end", async () =
   expect(over).toBe(true);
 });
 
-test("pauses are counted from when tracking started, and tracking leaves nothing behind", () => {
+test("pauses are counted from the start of tracking, and tracking leaves no timer", () => {
   const clock = jumpingClock();
   const first = trackPauses(clock);
   clock.run(10_000);
@@ -139,7 +139,7 @@ function jumpingClock() {
   };
 }
 
-test("hundreds of timeouts at once let other events come in between", async () => {
+test("hundreds of simultaneous timeouts let other events run in between", async () => {
   const counts: number[] = [];
   let run = 0;
   for (let i = 0; i < 100; i++) startTimeout(systemClock, 1, () => (run += 1));

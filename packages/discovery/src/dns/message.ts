@@ -1,7 +1,7 @@
 import { type Answer, decode, encode, RECURSION_DESIRED } from "dns-packet";
 import { nameFromWire } from "./name.js";
 
-/** What is asked: an absolute name and a type, in class IN. */
+/** An absolute name and a type, in class IN. */
 export interface Question {
   readonly name: string;
   readonly type: "A" | "AAAA" | "SRV";

@@ -67,7 +67,7 @@ export async function queryServer(
     }
   if (reply.truncated) throw new GatewayError("name-not-resolved", "sent a truncated answer over TCP");
   if (!isAnswer(reply)) throw new GatewayError("name-not-resolved", `answered ${rcodeName(reply.rcode)}`);
-  if (isLame(reply)) throw new GatewayError("name-not-resolved", "does not know and does not ask others");
+  if (isLame(reply)) throw new GatewayError("name-not-resolved", "has no answer and does not recurse");
   return reply;
 }
 

@@ -27,7 +27,7 @@ export interface ResolverConfiguration extends SearchRules {
   readonly noReload?: boolean;
 }
 
-/** The environment variables that resolv.conf(5) knows. */
+/** The environment variables of resolv.conf(5). */
 export interface ResolverEnvironment {
   /** The search list, in place of the one in the file; empty to search nothing. */
   readonly LOCALDOMAIN?: string | undefined;

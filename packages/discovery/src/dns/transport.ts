@@ -6,7 +6,7 @@ import { type Address, GatewayError, withLocalZone } from "@gw/interface";
 export interface Channel {
   /** Sends a query, as soon as the channel is open. */
   send(query: Buffer): void;
-  /** Releases what the channel holds. */
+  /** Closes its socket. */
   close(): void;
 }
 

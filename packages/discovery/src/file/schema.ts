@@ -1,13 +1,13 @@
 import * as z from "zod";
 
-/** An endpoint with the part of it that a DNS SRV record would say. */
+/** An endpoint with the fields of a DNS SRV record. */
 interface WrittenEndpoint {
   readonly endpoint: string;
   readonly priority?: number | undefined;
   readonly weight?: number | undefined;
 }
 
-/** What a file of endpoints holds: a list, or an object with a list, which leaves room for more. */
+/** The content of an endpoints file: a list, or an object with a list, which can be extended. */
 export type EndpointsContent =
   | (string | WrittenEndpoint)[]
   | {
@@ -34,7 +34,7 @@ const list: z.ZodType<(string | WrittenEndpoint)[]> = z
   .min(1)
   .describe("Each endpoint once.");
 
-/** Checks the shape of the content, and of it the published schema is made. */
+/** Validates the content; the published schema is generated from it. */
 export const endpointsSchema: z.ZodType<EndpointsContent> = z
   .union([list, z.strictObject({ $schema: z.string().optional(), endpoints: list })])
   .meta({
@@ -51,7 +51,7 @@ export const endpointsSchema: z.ZodType<EndpointsContent> = z
     ],
   });
 
-/** What is published as `@gw/discovery/endpoints.schema.json`. */
+/** The schema that is published as `@gw/discovery/endpoints.schema.json`. */
 export function jsonSchema(): object {
   return z.toJSONSchema(endpointsSchema, { target: "draft-2020-12" });
 }
