@@ -189,5 +189,5 @@ const timeoutTexts = {
   "half-closed": ({ halfCloseTimeoutMs }: RelaySettings) =>
     `half-closed, and no byte for ${halfCloseTimeoutMs} ms`,
   stalled: ({ writeTimeoutMs }: RelaySettings) =>
-    `one side took none of the bytes that waited for it for ${writeTimeoutMs} ms`,
+    `one side accepted no pending bytes for ${writeTimeoutMs} ms`,
 };
