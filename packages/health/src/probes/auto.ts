@@ -3,6 +3,7 @@ import { createExpiringMap, formatAddress } from "@gw/interface";
 import { etcdParts } from "./etcd.js";
 import type { HttpProbeOptions } from "./http.js";
 import { guarded, healthy, type KeptProbe, operationOf, probeSettings, unhealthy } from "./probe.js";
+import { probeAt } from "./target.js";
 
 /**
  * After so many checks, an endpoint that does not speak etcd is asked again whether it does; then after twice as many each
@@ -24,7 +25,7 @@ const [minChecks, maxChecks] = [12, 180];
  * @throws {GatewayError} `invalid-option`
  */
 export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
-  const { check, endAt, connect, hasAccepted, hasAnswered, close } = etcdParts(options);
+  const { targetOf, check, endAt, connect, hasAccepted, hasAnswered, close } = etcdParts(options);
   /** When to ask again what does not speak etcd. */
   const waits = createExpiringMap(probeSettings(options).clock, () => ({
     checksLeft: 0,
@@ -55,5 +56,5 @@ export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
     wait.checksPerQuestion = Math.min(maxChecks, wait.checksPerQuestion * 2);
     return isSilent ? healthy("tcp") : connect(endpoint, signal, end);
   });
-  return Object.assign(probe, { close });
+  return Object.assign(probeAt(targetOf, probe), { close });
 }

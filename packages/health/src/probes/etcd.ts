@@ -4,7 +4,7 @@ import { createExpiringMap, type Endpoint, formatAddress, type Verdict } from "@
 import { createEtcdCheck, type EtcdCheck } from "./etcd-check.js";
 import { type HttpProbeOptions, probeClient } from "./http.js";
 import { failed, guarded, healthy, type KeptProbe, operationOf, probeSettings, probeTls } from "./probe.js";
-import { probeTarget } from "./target.js";
+import { type ProbeTarget, probeAt, probeTarget } from "./target.js";
 
 /**
  * A probe for etcd, as deep as a member allows; the verdict names the check that was made:
@@ -26,7 +26,7 @@ import { probeTarget } from "./target.js";
  * @throws {GatewayError} `invalid-option`
  */
 export function etcdProbe(options: HttpProbeOptions = {}): KeptProbe {
-  const { check, endAt, connect, close } = etcdParts(options);
+  const { targetOf, check, endAt, connect, close } = etcdParts(options);
   const probe = guarded("etcd", async (endpoint, signal) => {
     const end = endAt();
     const result = await check(endpoint, signal);
@@ -34,11 +34,12 @@ export function etcdProbe(options: HttpProbeOptions = {}): KeptProbe {
     if (!result.isHttp) return failed("etcd", result.notEtcd);
     return { ...(await connect(endpoint, signal, end)), note: result.notEtcd.detail };
   });
-  return Object.assign(probe, { close });
+  return Object.assign(probeAt(targetOf, probe), { close });
 }
 
 /** What the probes for etcd consist of. */
 export interface EtcdParts {
+  readonly targetOf: (endpoint: Endpoint) => ProbeTarget;
   readonly check: EtcdCheck;
   /** When a check that begins now has to end, on the clock of the options. */
   readonly endAt: () => number;
@@ -77,6 +78,7 @@ export function etcdParts(options: HttpProbeOptions): EtcdParts {
   const client = probeClient({ ...settings, dial }, tls);
   const check = createEtcdCheck({ calls: createEtcdCalls(client), targetOf, timeoutMs, clock });
   return {
+    targetOf,
     check(endpoint, signal) {
       connectionsTo(endpoint).sockets = [];
       return check(endpoint, signal);

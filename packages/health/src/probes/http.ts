@@ -14,7 +14,7 @@ import {
   probeTls,
   unhealthy,
 } from "./probe.js";
-import { probeTarget, type TargetOptions } from "./target.js";
+import { probeAt, probeTarget, type TargetOptions } from "./target.js";
 
 /** Options of the probes that send HTTP requests. */
 export interface HttpProbeOptions extends ProbeOptions, ProbeTlsOptions, TargetOptions {}
@@ -50,5 +50,5 @@ export function httpProbe(options: HttpProbeOptions = {}): KeptProbe {
       return error.code === "certificate-refused" ? healthyByHandshake(error) : failed("http", error);
     }
   });
-  return Object.assign(probe, { close: client.close });
+  return Object.assign(probeAt(targetOf, probe), { close: client.close });
 }

@@ -94,9 +94,14 @@ export function operationOf(endpoint: Endpoint): string {
   return `probe ${formatAddress(endpoint)}`;
 }
 
-/** The check found no fault. */
+/** The check found no fault. A mere connection does not prove that the endpoint serves clients. */
 export function healthy(check: string, note?: string): Verdict {
-  return { check, scope: "endpoint", ...(note !== undefined && { note }) };
+  return {
+    check,
+    scope: "endpoint",
+    ...(check === "tcp" && { conclusive: false }),
+    ...(note !== undefined && { note }),
+  };
 }
 
 /** The check found a fault. */

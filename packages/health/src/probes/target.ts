@@ -1,4 +1,4 @@
-import { type Endpoint, GatewayError, parseAddress, quote } from "@gw/interface";
+import { type Endpoint, GatewayError, type Probe, parseAddress, quote } from "@gw/interface";
 
 /** Which address and path of an endpoint are checked, if not those that serve its clients. */
 export interface TargetOptions {
@@ -37,6 +37,14 @@ export function probeTarget({ path, port, url }: TargetOptions): (endpoint: Endp
     // Whether the other port speaks TLS is not known from this one: kubeadm's does not.
     const { secure: _, ...rest } = endpoint;
     return { endpoint: { ...rest, port }, path, isOwn: false };
+  };
+}
+
+/** Makes the verdicts of a probe inconclusive where it checks another address than clients use. */
+export function probeAt(targetOf: (endpoint: Endpoint) => ProbeTarget, probe: Probe): Probe {
+  return async (endpoint, signal) => {
+    const verdict = await probe(endpoint, signal);
+    return targetOf(endpoint).isOwn ? verdict : { ...verdict, conclusive: false };
   };
 }
 
