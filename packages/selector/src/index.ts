@@ -11,11 +11,5 @@ export { stickyRandom } from "./policies/sticky-random.js";
 export { type TwoChoicesOptions, twoChoices, twoChoicesDefaults } from "./policies/two-choices.js";
 export { weightedRandom } from "./policies/weighted-random.js";
 export { weightedRoundRobin } from "./policies/weighted-round-robin.js";
-export type { DrainPolicy } from "./pool/drain.js";
-export {
-  createPool,
-  type EndpointPool,
-  type PoolChange,
-  type PoolOptions,
-  poolDefaults,
-} from "./pool/options.js";
+export { type DrainPolicy, type PoolOptions, poolDefaults } from "./pool/options.js";
+export { createPool, type EndpointPool, type PoolChange } from "./pool/pool.js";

@@ -132,13 +132,13 @@ export class PoolModel {
     if (lease.state !== "ended") this.#end(lease);
   }
 
-  report(host: string, { error, scope, check }: Verdict, elsewhere: boolean): void {
+  report(host: string, { error, scope, connectable }: Verdict, elsewhere: boolean): void {
     const member = this.members.find(({ endpoint }) => endpoint.host === host);
     if (!member || member.aside?.unhealthy) return;
     const leaves = error !== undefined && (scope === "endpoint" || elsewhere);
     if (member.aside && !leaves) return;
     member.verdict = { why: error?.detail };
-    if (leaves) this.#endpointDown(member, error, true, check !== "tcp" && error.code !== "refused");
+    if (leaves) this.#endpointDown(member, error, true, connectable ?? error.code !== "refused");
     else this.#assess();
   }
 

@@ -21,14 +21,18 @@ export type Step =
 /** Any of the last leases, ended ones among them: what comes after the end must change nothing. */
 const lease = fc.nat(7);
 const subset = fc.subarray(hosts);
-const verdict: fc.Arbitrary<Verdict> = fc.record(
-  {
-    check: fc.constantFrom("tcp", "etcd /health"),
-    scope: fc.constantFrom("endpoint", "cluster"),
-    error: fc.constantFrom(refused, timedOut),
-  },
-  { requiredKeys: ["check", "scope"], noNullPrototype: true },
-);
+const verdict: fc.Arbitrary<Verdict> = fc
+  .record(
+    {
+      check: fc.constantFrom("tcp", "etcd /health"),
+      scope: fc.constantFrom("endpoint", "cluster"),
+      error: fc.constantFrom(refused, timedOut),
+      connectable: fc.boolean(),
+    },
+    { requiredKeys: ["check", "scope"], noNullPrototype: true },
+  )
+  // A connection that was refused was not accepted.
+  .map(one => (one.error === refused ? { ...one, connectable: false } : one));
 export const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 11,

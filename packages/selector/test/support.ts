@@ -1,6 +1,7 @@
 import { type Endpoint, GatewayError, type Lease, type Observer, type Selector } from "@gw/interface";
 import { type ManualClock, manualClock } from "@gw/testing";
-import { createPool, type EndpointPool, type PoolOptions } from "../src/pool/options.js";
+import type { PoolOptions } from "../src/pool/options.js";
+import { createPool, type EndpointPool } from "../src/pool/pool.js";
 
 export function endpoint(host: string, rest: Partial<Endpoint> = {}): Endpoint {
   return { host, port: 2379, priority: 0, weight: 0, ...rest };

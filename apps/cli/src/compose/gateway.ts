@@ -114,7 +114,6 @@ export async function startGateway(settings: GatewaySettings, signal: AbortSigna
       if (!check || !endpoint.secure) await connection?.(endpoint, signal);
       return verdict;
     },
-    isProof: ({ check }) => isAsked && check !== "tcp",
     onSuspicion: endpoint => health?.suspect(endpoint),
   });
   const proxy = createProxy({

@@ -21,7 +21,7 @@ describe("what fails again and again", () => {
     const backoff = new Backoff();
     backoff.failed(settings);
     backoff.recovered(1_000);
-    backoff.fell(1_999);
+    backoff.failedAfterServing(1_999);
     expect(backoff.failed(settings)).toBe(2_000);
   });
 
@@ -29,7 +29,7 @@ describe("what fails again and again", () => {
     const backoff = new Backoff();
     for (let i = 0; i < 2; i++) backoff.failed(settings);
     backoff.recovered(10_000);
-    backoff.fell(12_000);
+    backoff.failedAfterServing(12_000);
     expect(backoff.failed(settings)).toBe(1_000);
   });
 

@@ -1,7 +1,7 @@
 import { GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
 import { a, b, refused, rig, timedOut } from "../../test/support.js";
-import { createPool } from "./options.js";
+import { createPool } from "./pool.js";
 
 describe("an endpoint whose dial fails", () => {
   test("gets no connections until it is tried again", async () => {

@@ -1,90 +1,73 @@
-import { type Clock, type Endpoint, formatAddress } from "@gw/interface";
-import { memberAt, PoolEntry } from "./entry.js";
+import { type Endpoint, formatAddress } from "@gw/interface";
+import { entryAt, PoolEntry } from "./entry.js";
 
-/** Who belongs to a pool, and who did and still has connections. */
-export class Membership {
-  readonly #clock: Clock;
-  #members: readonly PoolEntry[] = [];
+/** The entries of a pool: those of the newest set, and those that left it and still have connections. */
+export class Entries {
+  #current: readonly PoolEntry[] = [];
   #byAddress: ReadonlyMap<string, PoolEntry> = new Map();
-  readonly #leaving = new Set<PoolEntry>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
+  readonly #draining = new Set<PoolEntry>();
 
   /** In the order of the newest set. */
-  get members(): readonly PoolEntry[] {
-    return this.#members;
+  get current(): readonly PoolEntry[] {
+    return this.#current;
   }
 
-  /** Those that are gone and still have connections. */
-  get leaving(): Iterable<PoolEntry> {
-    return this.#leaving;
+  /** Those that left the set and still have connections. */
+  get draining(): Iterable<PoolEntry> {
+    return this.#draining;
   }
 
-  /** The member of that host and port, unless it is gone. */
+  /** The entry of that host and port in the newest set. */
   find(endpoint: Endpoint): PoolEntry | undefined {
-    const member = memberAt(endpoint);
+    const entry = entryAt(endpoint);
     // It may be another pool's.
-    if (member && this.#members[member.position] === member) return member;
+    if (entry && this.#current[entry.position] === entry) return entry;
     return this.#byAddress.get(formatAddress(endpoint));
   }
 
-  /** Replaces the set. What stays is the same member as before, and so is what returns before it has left. */
-  replace(endpoints: readonly Endpoint[]): { readonly added: Endpoint[]; readonly removed: PoolEntry[] } {
+  /** Replaces the set. An endpoint that stays keeps its entry, and so does one that returns while it is draining. */
+  replace(
+    endpoints: readonly Endpoint[],
+    now: number,
+  ): { readonly added: Endpoint[]; readonly removed: PoolEntry[] } {
     const before = new Map(this.#byAddress);
-    const leaving = byAddress(this.#leaving);
+    const draining = byAddress(this.#draining);
     const added: Endpoint[] = [];
-    const members = new Map<string, PoolEntry>();
+    const current = new Map<string, PoolEntry>();
     endpoints.forEach((given, position) => {
       // A selector sees it, and must have nothing to change.
       const endpoint = Object.freeze({ ...given });
       const address = formatAddress(endpoint);
-      const known = before.get(address);
-      if (!known) added.push(endpoint);
-      before.delete(address);
-      const member = known ?? leaving.get(address) ?? new PoolEntry(endpoint, this.#clock.now());
-      member.endpoint = endpoint;
-      member.position = position;
-      if (member.removed) this.#welcome(member);
-      members.set(address, member);
+      const known = before.get(address) ?? draining.get(address);
+      if (!before.delete(address)) added.push(endpoint);
+      const entry = known ?? new PoolEntry(endpoint, position, now);
+      entry.move(endpoint, position);
+      entry.readmit(now);
+      this.#draining.delete(entry);
+      current.set(address, entry);
     });
-    this.#members = [...members.values()];
-    this.#byAddress = members;
+    this.#current = [...current.values()];
+    this.#byAddress = current;
     const removed = [...before.values()];
-    for (const member of removed) this.#dismiss(member);
+    for (const entry of removed) {
+      entry.startDraining(now);
+      if (entry.connections > 0) this.#draining.add(entry);
+    }
     return { added, removed };
   }
 
-  /** A lease on `member` has ended. */
-  ended(member: PoolEntry): void {
-    if (member.connections === 0) this.#leaving.delete(member);
+  /** A lease on `entry` has ended. */
+  leaseEnded(entry: PoolEntry): void {
+    if (entry.connections === 0) this.#draining.delete(entry);
   }
 
-  /** Ends all that waits for a time to come. */
+  /** Cancels all retries, and all closing of connections. */
   close(): void {
-    for (const member of this.#members) member.retry.cancel();
-    for (const member of [...this.#members, ...this.#leaving]) member.farewell.cancel();
-  }
-
-  /** It begins anew. */
-  #welcome(member: PoolEntry): void {
-    member.removed = false;
-    member.aside = undefined;
-    member.verdict = undefined;
-    member.since = this.#clock.now();
-    member.farewell.cancel();
-    this.#leaving.delete(member);
-  }
-
-  #dismiss(member: PoolEntry): void {
-    member.removed = true;
-    member.since = this.#clock.now();
-    member.retry.cancel();
-    if (member.connections > 0) this.#leaving.add(member);
+    for (const entry of this.#current) entry.retry.cancel();
+    for (const entry of [...this.#current, ...this.#draining]) entry.closing.cancel();
   }
 }
 
-function byAddress(members: Iterable<PoolEntry>): Map<string, PoolEntry> {
-  return new Map([...members].map(member => [formatAddress(member.endpoint), member]));
+function byAddress(entries: Iterable<PoolEntry>): Map<string, PoolEntry> {
+  return new Map([...entries].map(entry => [formatAddress(entry.endpoint), entry]));
 }

@@ -3,107 +3,130 @@ import { Backoff } from "./backoff.js";
 import { type Link, LinkedList } from "./linked-list.js";
 import { Unanswered } from "./unanswered.js";
 
-/** Why and since when an endpoint gets no connections. Times are in milliseconds on the pool's clock. */
-export interface Aside {
-  readonly since: number;
-  /** The newest failure. */
+/** What marked an endpoint down: a dial, a health check, or clients whose connections ended unanswered. */
+export type DownCause = "dial" | "check" | "clients";
+
+/** A failure of an endpoint. */
+export interface Failure {
+  readonly cause: DownCause;
   readonly error: GatewayError;
-  /** When it is tried again, or was if that is under way. */
-  readonly retryAt: number;
-  /** Health checks found it out: what is connected to it may hang. */
-  readonly unhealthy: boolean;
-  /** No dial can tell whether it is over, since the endpoint accepts connections all the same. */
-  readonly deep: boolean;
-  /** Connections of clients have shown it, so that it does not count as a mistake of health checks. */
-  readonly observed: boolean;
+  /** Whether it accepts connections in spite of it, so that a dial cannot show that it has recovered. */
+  readonly connectable: boolean;
 }
 
-/** A lease, to whose holder can be said that it must end. */
-export interface Revocable extends Link {
+/** The state of an entry. Times are in milliseconds on the pool's clock. */
+export type EntryState = Up | Down | Draining;
+
+export interface Up {
+  readonly name: "up";
+  readonly since: number;
+}
+
+export interface Down extends Failure {
+  readonly name: "down";
+  readonly since: number;
+  /** Unanswered connections of clients have confirmed it, so that it is no mistake of health checks. */
+  readonly confirmed: boolean;
+  /** When it is tried again, or was if that is under way. */
+  readonly retryAt: number;
+}
+
+/** It is no longer in the set. */
+export interface Draining {
+  readonly name: "draining";
+  readonly since: number;
+  /** A health check had marked it down: its connections may hang. */
+  readonly unhealthy: boolean;
+}
+
+/** A lease whose holder can be told to end it. */
+export interface RevocableLease extends Link {
   /** When it was connected, in tenths of a second on the pool's clock. */
   readonly connectedAt: number;
   /** Whether the endpoint has sent a byte on it; undefined where that is not known. */
   readonly answered: boolean | undefined;
   /** Whether it is neither connected nor over. */
   readonly isDialling: boolean;
-  /** Tells whether it was the first time. */
+  /** @returns whether it was the first time */
   revoke(error: GatewayError): boolean;
-}
-
-/** What selectors see of a member: always current, and nothing that they could change. */
-class MemberCandidate implements Candidate {
-  readonly #member: PoolEntry;
-
-  constructor(member: PoolEntry) {
-    this.#member = member;
-    Object.freeze(this);
-  }
-
-  /** The member whose candidate `choice` is; undefined if it is none of ours. */
-  static memberOf(choice: unknown): PoolEntry | undefined {
-    return typeof choice === "object" && choice !== null && #member in choice ? choice.#member : undefined;
-  }
-
-  get endpoint(): Endpoint {
-    return this.#member.endpoint;
-  }
-
-  get connections(): number {
-    return this.#member.connections;
-  }
-}
-
-/** The member whose candidate `choice` is; undefined if it is no candidate of a pool's. */
-export const memberOf: (choice: unknown) => PoolEntry | undefined = MemberCandidate.memberOf;
-
-const byEndpoint = new WeakMap<Endpoint, PoolEntry>();
-
-/** The member that has, or had, this very endpoint object; undefined if there is none. */
-export function memberAt(endpoint: Endpoint): PoolEntry | undefined {
-  return byEndpoint.get(endpoint);
 }
 
 /** How many dials are revoked without other events in between. */
 const revokedAtOnce = 32;
 
-/** One endpoint and all that a pool knows about it. */
+/**
+ * One endpoint and all that a pool knows about it. It is up, down or draining, and changes its state itself:
+ *
+ * ```text
+ *            markDown               startDraining
+ *      up ─────────────▶ down ─────────────────────▶ draining
+ *       ◀───────────────                                │ also from up
+ *       ▲    markUp                                     │
+ *       └───────────────────────────────────────────────┘ readmit
+ * ```
+ *
+ * A call that the state does not allow changes nothing.
+ */
 export class PoolEntry {
   #endpoint: Endpoint;
-  /** Where it is in the set of endpoints; orders members. */
-  position = 0;
-  aside: Aside | undefined;
-  removed = false;
-  /** Since when it is up, or removed, on the pool's clock. */
-  since: number;
-  /** The newest verdict of health checks, while it is up. */
-  verdict: Verdict | undefined;
-  /** The newest lease of the pool when a dial to this member last succeeded. */
-  provenAt = 0;
+  #position: number;
+  #state: EntryState;
+  #verdict: Verdict | undefined;
+  /** The newest lease of the pool when a dial last succeeded. */
+  #connectedAtLease = 0;
   /** Leases that are not connected yet. */
-  readonly dialling: LinkedList<Revocable> = new LinkedList();
+  readonly dialling: LinkedList<RevocableLease> = new LinkedList();
   /** Leases that are connected, the oldest first. */
-  readonly connected: LinkedList<Revocable> = new LinkedList();
+  readonly connected: LinkedList<RevocableLease> = new LinkedList();
   readonly backoff: Backoff = new Backoff();
   readonly unanswered: Unanswered = new Unanswered();
   /** Ends the wait for the next retry, or the retry that runs. */
   readonly retry: { cancel: () => void } = { cancel: () => {} };
-  /** Ends the waits after which connections are closed; `said` while there are such. */
-  readonly farewell: { cancel: () => void; said: boolean } = { cancel: () => {}, said: false };
-  readonly candidate: Candidate = new MemberCandidate(this);
+  /** Ends the waits after which connections are closed; `active` while there are such. */
+  readonly closing: { cancel: () => void; active: boolean } = { cancel: () => {}, active: false };
+  readonly candidate: Candidate = new EntryCandidate(this);
 
-  constructor(endpoint: Endpoint, since: number) {
+  constructor(endpoint: Endpoint, position: number, now: number) {
     this.#endpoint = endpoint;
+    this.#position = position;
     byEndpoint.set(endpoint, this);
-    this.since = since;
+    this.#state = { name: "up", since: now };
   }
 
   get endpoint(): Endpoint {
     return this.#endpoint;
   }
 
-  set endpoint(endpoint: Endpoint) {
-    this.#endpoint = endpoint;
-    byEndpoint.set(endpoint, this);
+  /** Its index in the set of endpoints; orders entries. */
+  get position(): number {
+    return this.#position;
+  }
+
+  get state(): EntryState {
+    return this.#state;
+  }
+
+  get isUp(): boolean {
+    return this.#state.name === "up";
+  }
+
+  get isDraining(): boolean {
+    return this.#state.name === "draining";
+  }
+
+  /** Why it is down; undefined if it is not. */
+  get down(): Down | undefined {
+    return this.#state.name === "down" ? this.#state : undefined;
+  }
+
+  /** Whether a health check has marked it down, also before it began to drain. */
+  get isUnhealthy(): boolean {
+    return this.#state.name === "draining" ? this.#state.unhealthy : this.down?.cause === "check";
+  }
+
+  /** The newest verdict since it was marked up. */
+  get verdict(): Verdict | undefined {
+    return this.#verdict;
   }
 
   /** Leases that have not ended. */
@@ -111,32 +134,160 @@ export class PoolEntry {
     return this.dialling.size + this.connected.size;
   }
 
+  /** The set has changed: the same endpoint, maybe of another priority or weight, at another position. */
+  move(endpoint: Endpoint, position: number): void {
+    this.#endpoint = endpoint;
+    this.#position = position;
+    byEndpoint.set(endpoint, this);
+  }
+
+  /** Up → down, to be tried again at once until {@link retryAt} says otherwise. @returns whether it was up */
+  markDown(failure: Failure, now: number): boolean {
+    if (this.#state.name !== "up") return false;
+    this.backoff.failedAfterServing(now);
+    this.unanswered.markedDown();
+    this.#state = {
+      name: "down",
+      since: now,
+      retryAt: now,
+      confirmed: failure.cause === "clients",
+      ...failure,
+    };
+    return true;
+  }
+
   /**
-   * Tells every dial in progress that it is in vain. Each is followed by another dial; where hundreds wait for an endpoint
-   * that hangs, other events come in between.
+   * Another failure of an entry that is down. A health check's replaces what was known; a dial's may show that it accepts
+   * no connections any more; clients' confirm a health check's.
+   *
+   * @returns whether that may change where connections go
+   */
+  failAgain({ cause, error, connectable }: Failure): boolean {
+    const { down } = this;
+    if (!down) return false;
+    if (cause === "check") this.#state = { ...down, cause, error, connectable };
+    else if (cause === "clients") {
+      if (!down.connectable || down.confirmed) return false;
+      this.#state = { ...down, confirmed: true };
+    } else {
+      this.#state = { ...down, error, connectable: down.connectable && connectable };
+      return down.connectable && !connectable;
+    }
+    return true;
+  }
+
+  /** Sets when an entry that is down is tried again, and why it still is if a retry has failed. */
+  retryAt(retryAt: number, error?: GatewayError): void {
+    const { down } = this;
+    if (down) this.#state = { ...down, retryAt, error: error ?? down.error };
+  }
+
+  /**
+   * Down → up.
+   *
+   * @param isProven whether a conclusive health check has shown it, not just an accepted connection
+   * @returns how long it was down, in milliseconds; undefined if it was not
+   */
+  markUp(isProven: boolean, now: number): number | undefined {
+    const { down } = this;
+    if (!down) return undefined;
+    this.#becomeUp(now);
+    this.backoff.recovered(now);
+    this.unanswered.markedUp(isProven);
+    return now - down.since;
+  }
+
+  /** Up or down → draining. */
+  startDraining(now: number): void {
+    if (this.isDraining) return;
+    this.#state = { name: "draining", since: now, unhealthy: this.isUnhealthy };
+    this.retry.cancel();
+  }
+
+  /** Draining → up: it is in the set again. */
+  readmit(now: number): void {
+    if (this.isDraining) this.#becomeUp(now);
+  }
+
+  /** Keeps the newest verdict of health checks. */
+  setVerdict(verdict: Verdict): void {
+    this.#verdict = verdict;
+  }
+
+  /** A dial has succeeded when `newestLease` was the pool's newest. */
+  dialSucceeded(newestLease: number): void {
+    this.#connectedAtLease = newestLease;
+  }
+
+  /** Whether the dial of `lease` began before another one succeeded, so that its failure is no news. */
+  isOutdated(lease: number): boolean {
+    return lease <= this.#connectedAtLease;
+  }
+
+  /**
+   * Revokes every dial in progress. Each is followed by another dial; where hundreds wait for an endpoint that hangs,
+   * other events come in between.
    */
   revokeDials(error: GatewayError): void {
     const dials = this.dialling.items();
     const revokeFrom = (first: number): void => {
       for (const dial of dials.slice(first, first + revokedAtOnce)) if (dial.isDialling) dial.revoke(error);
       const next = first + revokedAtOnce;
-      if (next < dials.length) setImmediate(() => (this.aside || this.removed) && revokeFrom(next));
+      if (next < dials.length) setImmediate(() => !this.isUp && revokeFrom(next));
     };
     revokeFrom(0);
   }
+
+  status(inUse: boolean): EndpointStatus {
+    const { endpoint, connections, state, verdict } = this;
+    return {
+      endpoint,
+      state: state.name,
+      unhealthy: this.isUnhealthy,
+      inUse: inUse && !this.isDraining,
+      connections,
+      since: state.since,
+      ...(state.name === "down" && { error: state.error, retryAt: state.retryAt }),
+      ...(verdict && { verdict }),
+    };
+  }
+
+  #becomeUp(now: number): void {
+    this.#state = { name: "up", since: now };
+    this.#verdict = undefined;
+    this.retry.cancel();
+    this.closing.cancel();
+  }
 }
 
-/** How `member` is doing. `current` is whom the newest connection went to. */
-export function statusOf(member: PoolEntry, current: PoolEntry | undefined): EndpointStatus {
-  const { endpoint, aside, connections, removed, verdict } = member;
-  return {
-    endpoint,
-    state: removed ? "draining" : aside ? "down" : "up",
-    unhealthy: aside?.unhealthy ?? false,
-    inUse: !removed && member === current,
-    connections,
-    since: removed ? member.since : (aside?.since ?? member.since),
-    ...(aside && !removed && { error: aside.error, retryAt: aside.retryAt }),
-    ...(verdict && { verdict }),
-  };
+/** What selectors see of an entry: always current, and nothing that they could change. */
+class EntryCandidate implements Candidate {
+  readonly #entry: PoolEntry;
+
+  constructor(entry: PoolEntry) {
+    this.#entry = entry;
+    Object.freeze(this);
+  }
+
+  static entryOf(choice: unknown): PoolEntry | undefined {
+    return typeof choice === "object" && choice !== null && #entry in choice ? choice.#entry : undefined;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#entry.endpoint;
+  }
+
+  get connections(): number {
+    return this.#entry.connections;
+  }
+}
+
+/** The entry whose candidate `choice` is; undefined if it is no candidate of a pool. */
+export const entryOf: (choice: unknown) => PoolEntry | undefined = EntryCandidate.entryOf;
+
+const byEndpoint = new WeakMap<Endpoint, PoolEntry>();
+
+/** The entry that has, or had, this very endpoint object; undefined if there is none. */
+export function entryAt(endpoint: Endpoint): PoolEntry | undefined {
+  return byEndpoint.get(endpoint);
 }

@@ -63,7 +63,7 @@ describe("an endpoint that health checks find fault with", () => {
 
   test.each([
     ["it refuses connections", { ...hanging, error: refused }],
-    ["only a dial was made to find out", { ...hanging, check: "tcp" }],
+    ["only a dial was made to find out", { ...hanging, check: "tcp", connectable: false }],
   ])("is brought back by a dial if %s", (_, verdict) => {
     const one = rig([a, b]);
     one.pool.report(a, verdict, false);

@@ -1,54 +1,59 @@
 import type { Endpoint, GatewayError, Lease, LeaseRequest } from "@gw/interface";
-import type { PoolEntry, Revocable } from "./entry.js";
+import type { PoolEntry, RevocableLease } from "./entry.js";
 import type { Link } from "./linked-list.js";
 import { soonMs } from "./unanswered.js";
 
-/** What a lease reports to its pool. */
-export interface Outcomes {
+/** What a lease reports to its pool, which has the clock for both. */
+export interface LeaseEvents {
   /** Milliseconds, of the pool's clock. */
   now(): number;
-  connected(member: PoolEntry): void;
-  /** `order` is the lease's own. */
-  failed(member: PoolEntry, error: GatewayError, order: number): void;
+  connected(entry: PoolEntry): void;
+  /** `order` is that of the lease. */
+  failed(entry: PoolEntry, error: GatewayError, order: number): void;
   /**
    * After `failed`, and after a release; with `failure` where the endpoint's side of a connection was lost. `answered`
    * is false where the endpoint ended the connection soon, before it sent a byte.
    */
-  ended(member: PoolEntry, failure: GatewayError | undefined, answered: boolean | undefined): void;
+  ended(entry: PoolEntry, failure: GatewayError | undefined, answered: boolean | undefined): void;
 }
 
-/** Counts a connection on `member` from now until the lease ends. `order` tells which leases are older. */
-export function lease(member: PoolEntry, order: number, outcomes: Outcomes, request: LeaseRequest): Lease {
-  return new MemberLease(member, order, outcomes, request);
+/** Counts a connection on `entry` from now until the lease ends. `order` is higher than that of older leases. */
+export function createLease(
+  entry: PoolEntry,
+  order: number,
+  events: LeaseEvents,
+  request: LeaseRequest,
+): Lease {
+  return new PoolLease(entry, order, events, request);
 }
 
-/** A small integer for longer than a machine runs, which takes no memory of its own as a fraction does. */
+/** A time as a small integer, which takes no memory of its own as a fraction does. */
 export function tenthsOfSeconds(ms: number): number {
   return Math.floor(ms / 100);
 }
 
-/** There are as many as connections, so each field counts. */
-class MemberLease implements Lease, Revocable {
+/** There are as many leases as connections, so each field counts. */
+class PoolLease implements Lease, RevocableLease {
   previous: Link = this;
   next: Link = this;
   connectedAt = 0;
-  readonly #member: PoolEntry;
+  readonly #entry: PoolEntry;
   readonly #order: number;
-  readonly #outcomes: Outcomes;
-  /** Undefined when it was told of a revocation, or will never be. */
+  readonly #events: LeaseEvents;
+  /** Undefined once it was revoked or has ended. */
   #request: LeaseRequest | undefined;
   #state: "dialling" | "connected" | "ended" = "dialling";
 
-  constructor(member: PoolEntry, order: number, outcomes: Outcomes, request: LeaseRequest) {
-    this.#member = member;
+  constructor(entry: PoolEntry, order: number, events: LeaseEvents, request: LeaseRequest) {
+    this.#entry = entry;
     this.#order = order;
-    this.#outcomes = outcomes;
+    this.#events = events;
     this.#request = request;
-    member.dialling.add(this);
+    entry.dialling.add(this);
   }
 
   get endpoint(): Endpoint {
-    return this.#member.endpoint;
+    return this.#entry.endpoint;
   }
 
   get isDialling(): boolean {
@@ -69,33 +74,33 @@ class MemberLease implements Lease, Revocable {
   connected(): void {
     if (this.#state !== "dialling") return;
     this.#state = "connected";
-    this.connectedAt = tenthsOfSeconds(this.#outcomes.now());
-    this.#member.dialling.remove(this);
-    this.#member.connected.add(this);
-    this.#outcomes.connected(this.#member);
+    this.connectedAt = tenthsOfSeconds(this.#events.now());
+    this.#entry.dialling.remove(this);
+    this.#entry.connected.add(this);
+    this.#events.connected(this.#entry);
   }
 
   failed(error: GatewayError): void {
     if (this.#state !== "dialling") return;
     this.#end();
-    this.#outcomes.failed(this.#member, error, this.#order);
-    this.#outcomes.ended(this.#member, undefined, undefined);
+    this.#events.failed(this.#entry, error, this.#order);
+    this.#events.ended(this.#entry, undefined, undefined);
   }
 
   released(failure?: GatewayError, answered?: boolean): void {
     if (this.#state === "ended") return;
     const wasConnected = this.#state === "connected";
     this.#end();
-    if (!wasConnected) this.#outcomes.ended(this.#member, undefined, undefined);
-    else this.#outcomes.ended(this.#member, failure, answered || this.#isYoung() ? answered : undefined);
+    if (!wasConnected) this.#events.ended(this.#entry, undefined, undefined);
+    else this.#events.ended(this.#entry, failure, answered || this.#isYoung() ? answered : undefined);
   }
 
   #isYoung(): boolean {
-    return this.#outcomes.now() - this.connectedAt * 100 <= soonMs;
+    return this.#events.now() - this.connectedAt * 100 <= soonMs;
   }
 
   #end(): void {
-    const { dialling, connected } = this.#member;
+    const { dialling, connected } = this.#entry;
     (this.#state === "dialling" ? dialling : connected).remove(this);
     this.#state = "ended";
     this.#request = undefined;

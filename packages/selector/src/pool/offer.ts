@@ -9,24 +9,30 @@ import {
   sameEndpoint,
 } from "@gw/interface";
 import { type CandidateView, viewPickOf } from "../policies/candidate-view.js";
-import { memberAt, memberOf, type PoolEntry } from "./entry.js";
-import type { Offer } from "./tiers.js";
+import { entryAt, entryOf, type PoolEntry } from "./entry.js";
+
+/** What a client is offered. */
+export interface Offer {
+  readonly choice: Choice;
+  /** Whether the candidate of `entry` is among those offered. */
+  readonly includes: (entry: PoolEntry) => boolean;
+}
 
 /** What a selector chooses from: as a view, which costs nothing, and as an array. */
-export interface Choice {
+interface Choice {
   readonly view: CandidateView;
   /** Frozen, since others may be offered the same. */
   candidates(): readonly Candidate[];
 }
 
 /**
- * Some members of one priority in the order of their set. A change takes time that grows with the logarithm of their
+ * Some entries of one priority in the order of their set. A change takes time that grows with the logarithm of their
  * number, and that of moving pointers.
  */
 export class Roster implements Choice, CandidateView {
-  readonly #members: PoolEntry[] = [];
+  readonly #entries: PoolEntry[] = [];
   #weight = 0;
-  /** Made when it is asked for; others are offered the same until something changes. */
+  /** Built on demand, and kept until something changes. */
   #candidates: readonly Candidate[] | undefined;
 
   get view(): CandidateView {
@@ -34,76 +40,76 @@ export class Roster implements Choice, CandidateView {
   }
 
   get length(): number {
-    return this.#members.length;
+    return this.#entries.length;
   }
 
   get weight(): number {
     return this.#weight;
   }
 
-  get members(): readonly PoolEntry[] {
-    return this.#members;
+  get entries(): readonly PoolEntry[] {
+    return this.#entries;
   }
 
   at(index: number): Candidate | undefined {
-    return this.#members[index]?.candidate;
+    return this.#entries[index]?.candidate;
   }
 
   indexOf(endpoint: Endpoint): number {
-    const member = memberAt(endpoint);
-    if (!member || member.removed)
-      return this.#members.findIndex(one => sameEndpoint(one.endpoint, endpoint));
-    const place = this.placeOf(member);
-    return this.#members[place] === member ? place : -1;
+    const entry = entryAt(endpoint);
+    if (!entry || entry.isDraining)
+      return this.#entries.findIndex(one => sameEndpoint(one.endpoint, endpoint));
+    const place = this.placeOf(entry);
+    return this.#entries[place] === entry ? place : -1;
   }
 
   candidates(): readonly Candidate[] {
-    this.#candidates ??= Object.freeze(this.#members.map(({ candidate }) => candidate));
+    this.#candidates ??= Object.freeze(this.#entries.map(({ candidate }) => candidate));
     return this.#candidates;
   }
 
-  /** All but `members`, which are in this roster. */
-  without(members: readonly PoolEntry[]): Choice {
-    return members.length === 0 ? this : new Remainder(this, members);
+  /** All but `entries`, which are in this roster. */
+  without(entries: readonly PoolEntry[]): Choice {
+    return entries.length === 0 ? this : new Remainder(this, entries);
   }
 
-  /** Adds a member that is not in this roster. */
-  add(member: PoolEntry): void {
-    this.#members.splice(this.placeOf(member), 0, member);
-    this.#weight += member.endpoint.weight;
+  /** Adds an entry that is not in this roster. */
+  add(entry: PoolEntry): void {
+    this.#entries.splice(this.placeOf(entry), 0, entry);
+    this.#weight += entry.endpoint.weight;
     this.#candidates = undefined;
   }
 
-  /** Takes out a member that is in this roster. */
-  remove(member: PoolEntry): void {
-    this.#members.splice(this.placeOf(member), 1);
-    this.#weight -= member.endpoint.weight;
+  /** Takes out an entry that is in this roster. */
+  remove(entry: PoolEntry): void {
+    this.#entries.splice(this.placeOf(entry), 1);
+    this.#weight -= entry.endpoint.weight;
     this.#candidates = undefined;
   }
 
-  /** Where `member` is, or would be. */
+  /** Where `entry` is, or would be. */
   placeOf({ position }: PoolEntry): number {
-    let [low, high] = [0, this.#members.length];
+    let [low, high] = [0, this.#entries.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#members[middle] as PoolEntry).position < position) low = middle + 1;
+      if ((this.#entries[middle] as PoolEntry).position < position) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 }
 
-/** A roster without the few members that a client has tried. Not to be used when the roster has changed. */
+/** A roster without the few entries that a client has tried. Not to be used when the roster has changed. */
 class Remainder implements Choice, CandidateView {
   readonly #roster: Roster;
   /** What is left out, in ascending order. */
   readonly #places: readonly number[];
   readonly weight: number;
 
-  constructor(roster: Roster, members: readonly PoolEntry[]) {
+  constructor(roster: Roster, entries: readonly PoolEntry[]) {
     this.#roster = roster;
-    this.#places = members.map(member => roster.placeOf(member)).sort((one, other) => one - other);
-    this.weight = members.reduce((rest, { endpoint }) => rest - endpoint.weight, roster.weight);
+    this.#places = entries.map(entry => roster.placeOf(entry)).sort((one, other) => one - other);
+    this.weight = entries.reduce((rest, { endpoint }) => rest - endpoint.weight, roster.weight);
   }
 
   get view(): CandidateView {
@@ -133,7 +139,7 @@ class Remainder implements Choice, CandidateView {
   }
 }
 
-/** Asks a selector, and takes one at random where it fails: a bad policy must not stop the service. */
+/** Picks by a selector, and at random where that fails: a bad policy must not stop the service. */
 export class Picker {
   readonly #selector: Selector;
   readonly #observer: Observer | undefined;
@@ -154,21 +160,21 @@ export class Picker {
       const choice: unknown = this.#pickFromView
         ? this.#pickFromView(view)
         : this.#selector.pick(offer.choice.candidates());
-      const member = memberOf(choice);
-      // A selector that is async in spite of its contract fails here; that it also rejects is nothing more.
+      const entry = entryOf(choice);
+      // A selector that is async in spite of its contract fails below; its rejection is no further error.
       if (choice instanceof Promise) choice.catch(() => {});
-      if (!member || !offer.includes(member))
+      if (!entry || !offer.includes(entry))
         throw new Error("it returned something other than one of the candidates");
       this.#failing = false;
-      return member;
+      return entry;
     } catch (error) {
-      this.#sayFailed(error);
-      return memberOf(view.at(Math.floor(Math.random() * view.length)));
+      this.#reportFailure(error);
+      return entryOf(view.at(Math.floor(Math.random() * view.length)));
     }
   }
 
-  /** Says it once, until the selector has worked again. */
-  #sayFailed(error: unknown): void {
+  /** Reports it once, until the selector works again. */
+  #reportFailure(error: unknown): void {
     if (this.#failing) return;
     this.#failing = true;
     const detail = `the selector failed: ${messageOf(error)}`;

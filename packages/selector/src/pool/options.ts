@@ -1,75 +1,74 @@
 import {
-  type CheckedPool,
   type Clock,
   type Endpoint,
   GatewayError,
   type Observer,
-  type Pool,
   type Selector,
   systemClock,
   type Verdict,
 } from "@gw/interface";
 import { stickyRandom } from "../policies/sticky-random.js";
-import type { DrainPolicy } from "./drain.js";
-import { SelectingPool } from "./pool.js";
 
-/** Options of {@link createPool}. Times are in milliseconds, and at most 2³¹ − 1, what a timer of Node can wait for. */
+/**
+ * What happens to the open connections of an endpoint that serves no more:
+ *
+ * - `drain`: they may end by themselves for a while; then they are closed, spread over the second half of it
+ * - `close`: they are closed now, spread over up to a second when there are many
+ * - `leave`: they stay open
+ */
+export type DrainPolicy = "drain" | "close" | "leave";
+
+/** Options of `createPool`. Times are in milliseconds, and at most 2³¹ − 1, what a timer of Node can wait for. */
 export interface PoolOptions {
   /** The policy. @default stickyRandom() */
   readonly selector?: Selector | undefined;
   /**
-   * How long a failed endpoint is set aside before it is tried again; more than 0. Each time that it fails again it is
-   * twice as long, less up to a fifth at random, until the endpoint has served for as long as it was last set aside.
+   * How long a failed endpoint is down before it is tried again; more than 0. The delay doubles with each further
+   * failure, less up to a fifth at random, until the endpoint has served for as long as the last delay.
    * @default 60000
    */
   readonly retryDelayMs?: number | undefined;
-  /** How long that becomes at most; not less than `retryDelayMs`. @default 300000, or `retryDelayMs` if that is more */
+  /** The longest delay; not less than `retryDelayMs`. @default 300000, or `retryDelayMs` if that is more */
   readonly maxRetryDelayMs?: number | undefined;
   /**
-   * Tries an endpoint that was set aside: resolves if it can serve again, rejects if not or when `signal` is
-   * aborted; with the verdict of a health check, if there was one. Without it an endpoint is simply offered again after
-   * `retryDelayMs`.
+   * Tries an endpoint that is down: resolves if it can serve again, with the verdict of a health check if there was one;
+   * rejects if not, or when `signal` is aborted. Without it an endpoint is up again after `retryDelayMs`.
    */
   readonly probe?: ((endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict | undefined>) | undefined;
   /**
-   * Whether a good verdict shows that the endpoint answers where it serves clients, so that they are to blame for
-   * connections that it ends unanswered. @default unless it is not conclusive, or of a check that only connects
-   */
-  readonly isProof?: ((verdict: Verdict) => boolean) | undefined;
-  /**
-   * If health checks have set aside more than this part of the endpoints of the priority that serves, what they say is
+   * If health checks have marked down more than this part of the endpoints of the priority in use, their verdicts are
    * ignored; 0 to 1. @default 0.5
    */
   readonly panicThreshold?: number | undefined;
   /**
-   * There is reason to doubt an endpoint: a connection to it was reset or lost, was ended before the endpoint sent a
-   * byte, or could not be made while others are open. Called from within whatever brought it to light.
+   * An endpoint is suspected: a connection to it was reset or lost, was ended before the endpoint sent a byte, or could
+   * not be made while others are open. Called synchronously from within the call that showed it.
    */
   readonly onSuspicion?: ((endpoint: Endpoint) => void) | undefined;
   /** What happens to the open connections of an endpoint that is no longer in the set. @default "drain" */
   readonly onRemoved?: DrainPolicy | undefined;
-  /** The same, of one that health checks have set aside, if there is another to go to. @default "close" */
+  /** The same, of one that health checks marked down, while another endpoint is up. @default "close" */
   readonly onUnhealthy?: DrainPolicy | undefined;
-  /** How long such connections may go on under `drain`; more than 0. @default 30000 */
+  /** How long such connections may stay open under `drain`; more than 0. @default 30000 */
   readonly drainTimeoutMs?: number | undefined;
-  /** Connections are closed at this age, a tenth more or less; 0 for never. @default 0 */
+  /** Connections are closed at this age (±10 %) so that clients reconnect; 0 for never. @default 0 */
   readonly maxConnectionAgeMs?: number | undefined;
   /**
-   * The part of all connections, 0 to 1, that may be closed in a minute so that endpoints that carry too few get their
-   * share again. Not for policies that keep to one endpoint. @default 0
+   * The part of all connections, 0 to 1, that may be closed in a minute so that clients reconnect to endpoints that have
+   * too few. Not for policies that prefer one endpoint. @default 0
    */
   readonly rebalance?: number | undefined;
-  /** Whether the share of an endpoint goes by its SRV weight, as with weighted policies. @default false */
+  /** Whether the share of an endpoint is proportional to its SRV weight, as with weighted policies. @default false */
   readonly weighted?: boolean | undefined;
   /** A number in [0, 1), for jitter. @default Math.random */
   readonly random?: (() => number) | undefined;
-  /** Sees what happens to endpoints. */
+  /** Gets the events of endpoints. */
   readonly observer?: Observer | undefined;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
 }
 
-/** What holds where {@link PoolOptions} are silent. */
+/** Defaults of {@link PoolOptions}. */
 export const poolDefaults = {
   retryDelayMs: 60_000,
   maxRetryDelayMs: 300_000,
@@ -84,84 +83,50 @@ export const poolDefaults = {
 /** What a timer of Node can wait for at most. */
 const longestMs = 2 ** 31 - 1;
 
-/** A pool of endpoints that can be fed, told of health checks, and closed. */
-export interface EndpointPool extends Pool, CheckedPool {
-  /**
-   * Replaces the set of endpoints. What stays keeps its state; what is gone gets no new connections, its
-   * dials are given up, and `onRemoved` says what happens to its open connections. One that returns while
-   * such connections are open keeps them.
-   */
-  update(endpoints: readonly Endpoint[]): void;
-  /**
-   * Calls `listener` after the set of endpoints changed, an endpoint was marked up or down, or a failover moved
-   * connections to another endpoint. A policy that alternates by itself, a new weight and another reason for being down
-   * are no changes.
-   *
-   * It is called synchronously, from within the call or the timer that made the change, at most once for each: it must
-   * be quick and may call `inspect`, but nothing that changes the pool. What it throws becomes a process warning.
-   *
-   * @returns a function that stops the calls; `close` does not
-   */
-  onChange(listener: (change: PoolChange) => void): () => void;
-  /** Stops trying endpoints again and closing connections. Leases stay valid; `acquire` goes on to work. */
-  close(): void;
-}
+/** Those that have no default. */
+type Optional = "probe" | "onSuspicion" | "observer";
 
-/** A change of a pool; see {@link EndpointPool.onChange}. */
-export interface PoolChange {
-  /** Whether every endpoint is down; false if there is none. */
-  readonly allDown: boolean;
-}
+/** {@link PoolOptions} with all defaults filled in. */
+export type PoolSettings = Pick<PoolOptions, Optional> & {
+  readonly [Name in Exclude<keyof PoolOptions, Optional>]-?: NonNullable<PoolOptions[Name]>;
+};
 
-/**
- * Owns the state of all endpoints: which are up, which are set aside and since when, how many connections
- * each has. Offers the members of the best SRV priority that are up to the selector. When all are set aside
- * it offers them all the same, since a wrong guess costs a client no more than a refusal.
- *
- * @throws {GatewayError} `invalid-option` if an option is out of its range
- */
-export function createPool(options: PoolOptions = {}): EndpointPool {
-  const { retryDelayMs = poolDefaults.retryDelayMs, drainTimeoutMs = poolDefaults.drainTimeoutMs } = options;
-  const { maxRetryDelayMs = Math.max(retryDelayMs, poolDefaults.maxRetryDelayMs) } = options;
-  const { maxConnectionAgeMs = poolDefaults.maxConnectionAgeMs } = options;
-  const { panicThreshold = poolDefaults.panicThreshold, rebalance = poolDefaults.rebalance } = options;
-  check("retryDelayMs", retryDelayMs, aWait);
-  check("maxRetryDelayMs", maxRetryDelayMs, aWait);
-  if (maxRetryDelayMs < retryDelayMs)
-    throw invalid(`maxRetryDelayMs ${maxRetryDelayMs} is less than retryDelayMs ${retryDelayMs}`);
-  check("drainTimeoutMs", drainTimeoutMs, aWait);
-  if (maxConnectionAgeMs !== 0) check("maxConnectionAgeMs", maxConnectionAgeMs, aWait);
-  check("panicThreshold", panicThreshold, aPart);
-  check("rebalance", rebalance, aPart);
-  return new SelectingPool({
+/** @throws {GatewayError} `invalid-option` if an option is out of its range */
+export function poolSettings(options: PoolOptions): PoolSettings {
+  const retryDelayMs = options.retryDelayMs ?? poolDefaults.retryDelayMs;
+  const settings: PoolSettings = {
     selector: options.selector ?? stickyRandom(),
     retryDelayMs,
-    maxRetryDelayMs,
+    maxRetryDelayMs: options.maxRetryDelayMs ?? Math.max(retryDelayMs, poolDefaults.maxRetryDelayMs),
     probe: options.probe,
-    panicThreshold,
+    panicThreshold: options.panicThreshold ?? poolDefaults.panicThreshold,
     onSuspicion: options.onSuspicion,
-    isProof: options.isProof ?? (({ check, conclusive = check !== "tcp" }) => conclusive),
     onRemoved: options.onRemoved ?? poolDefaults.onRemoved,
     onUnhealthy: options.onUnhealthy ?? poolDefaults.onUnhealthy,
-    drainTimeoutMs,
-    maxConnectionAgeMs,
-    rebalance,
+    drainTimeoutMs: options.drainTimeoutMs ?? poolDefaults.drainTimeoutMs,
+    maxConnectionAgeMs: options.maxConnectionAgeMs ?? poolDefaults.maxConnectionAgeMs,
+    rebalance: options.rebalance ?? poolDefaults.rebalance,
     weighted: options.weighted ?? false,
     random: options.random ?? Math.random,
     observer: options.observer,
     clock: options.clock ?? systemClock,
-  });
+  };
+  for (const name of ["retryDelayMs", "maxRetryDelayMs", "drainTimeoutMs"] as const)
+    checkDelay(name, settings[name]);
+  if (settings.maxRetryDelayMs < retryDelayMs)
+    throw invalid(`maxRetryDelayMs ${settings.maxRetryDelayMs} is less than retryDelayMs ${retryDelayMs}`);
+  if (settings.maxConnectionAgeMs !== 0) checkDelay("maxConnectionAgeMs", settings.maxConnectionAgeMs);
+  for (const name of ["panicThreshold", "rebalance"] as const) checkPart(name, settings[name]);
+  return settings;
 }
 
-interface Range {
-  readonly holds: (value: number) => boolean;
-  readonly says: string;
+function checkDelay(option: string, ms: number): void {
+  if (!(ms > 0 && ms <= longestMs))
+    throw invalid(`${option} ${ms} is not more than 0 and at most ${longestMs}`);
 }
-const aWait: Range = { holds: ms => ms > 0 && ms <= longestMs, says: `more than 0 and at most ${longestMs}` };
-const aPart: Range = { holds: part => part >= 0 && part <= 1, says: "between 0 and 1" };
 
-function check(option: string, value: number, { holds, says }: Range): void {
-  if (!holds(value)) throw invalid(`${option} ${value} is not ${says}`);
+function checkPart(option: string, part: number): void {
+  if (!(part >= 0 && part <= 1)) throw invalid(`${option} ${part} is not between 0 and 1`);
 }
 
 function invalid(detail: string): GatewayError {

@@ -1,52 +1,52 @@
-import { type Clock, GatewayError, notify, type Observer } from "@gw/interface";
+import { GatewayError, notify } from "@gw/interface";
 import type { PoolEntry } from "./entry.js";
+import type { PoolSettings } from "./options.js";
 import type { Tiers } from "./tiers.js";
 
-/** Tells when a pool begins and ceases to ignore what was found out about its members. */
-export class Panic {
-  readonly #observer: Observer | undefined;
-  readonly #clock: Clock;
-  #cause: NonNullable<ReturnType<typeof causeOf>> | undefined;
+type Cause = "all-down" | "most-unhealthy" | "cluster";
+
+/** Reports when a panic begins, ends, or changes its cause: when failures and verdicts are ignored. */
+export class PanicReports {
+  readonly #settings: Pick<PoolSettings, "observer" | "clock">;
+  #cause: Cause | undefined;
   #since = 0;
 
-  constructor(observer: Observer | undefined, clock: Clock) {
-    this.#observer = observer;
-    this.#clock = clock;
+  constructor(settings: Pick<PoolSettings, "observer" | "clock">) {
+    this.#settings = settings;
   }
 
-  /** To be called whenever something was found out, or the members have changed. */
-  assess(members: readonly PoolEntry[], tiers: Tiers): void {
+  /** To be called after every failure, recovery and verdict, and after a change of the set. */
+  assess(entries: readonly PoolEntry[], tiers: Tiers): void {
+    const { observer, clock } = this.#settings;
     const before = this.#cause;
     this.#cause = causeOf(tiers);
     if (this.#cause === before) return;
-    if (before === undefined) this.#since = this.#clock.now();
+    if (before === undefined) this.#since = clock.now();
     if (this.#cause === undefined) {
-      notify(this.#observer, "panicOver", { panicMs: this.#clock.now() - this.#since });
+      notify(observer, "panicOver", { panicMs: clock.now() - this.#since });
       return;
     }
-    const used = members.filter(member => tiers.isUsable(member) && faultOf(member));
+    const used = entries.filter(entry => tiers.isUsable(entry) && faultOf(entry));
     const error = faultOf(newest(used)) ?? new GatewayError("unknown", "nothing is known of it");
-    notify(this.#observer, "panic", {
-      cause: this.#cause,
-      endpoints: used.map(({ endpoint }) => endpoint),
-      error,
-    });
+    const endpoints = used.map(({ endpoint }) => endpoint);
+    notify(observer, "panic", { cause: this.#cause, endpoints, error });
   }
 }
 
-function causeOf(tiers: Tiers): "all-down" | "most-unhealthy" | "cluster" | undefined {
-  // A member is up in spite of a bad verdict only if none is healthier.
-  return tiers.panic ?? (tiers.allJudgedUnhealthy ? "cluster" : undefined);
+function causeOf(tiers: Tiers): Cause | undefined {
+  // An entry is up in spite of a failed check only if no other is healthier.
+  return tiers.panic ?? (tiers.allCheckedUnhealthy ? "cluster" : undefined);
 }
 
-function faultOf(member: PoolEntry | undefined): GatewayError | undefined {
-  return member?.aside?.error ?? member?.verdict?.error;
+function faultOf(entry: PoolEntry | undefined): GatewayError | undefined {
+  return entry?.down?.error ?? entry?.verdict?.error;
 }
 
-function newest(members: readonly PoolEntry[]): PoolEntry | undefined {
-  const since = (member: PoolEntry | undefined): number => member?.aside?.since ?? 0;
-  return members.reduce<PoolEntry | undefined>(
-    (last, member) => (last === undefined || since(member) >= since(last) ? member : last),
+/** The entry that went down last; the last of `entries` if none is down. */
+function newest(entries: readonly PoolEntry[]): PoolEntry | undefined {
+  const downSince = (entry: PoolEntry): number => entry.down?.since ?? 0;
+  return entries.reduce<PoolEntry | undefined>(
+    (last, entry) => (last === undefined || downSince(entry) >= downSince(last) ? entry : last),
     undefined,
   );
 }

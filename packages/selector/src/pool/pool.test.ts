@@ -1,7 +1,8 @@
 import { type Candidate, GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
 import { a, b, c, endpoint, inTurn, noDescriptors, refused, rig } from "../../test/support.js";
-import { createPool, poolDefaults } from "./options.js";
+import { poolDefaults } from "./options.js";
+import { createPool } from "./pool.js";
 
 const best = [endpoint("a1", { priority: 1 }), endpoint("b1", { priority: 1 })] as const;
 const worse = [endpoint("c2", { priority: 2 }), endpoint("d2", { priority: 2 })] as const;

@@ -1,259 +1,262 @@
 import {
+  type CheckedPool,
   type Endpoint,
   type EndpointStatus,
   formatAddress,
   GatewayError,
+  type GatewayErrorCode,
   type Lease,
   type LeaseRequest,
   messageOf,
   notify,
-  type Observer,
-  type Selector,
+  type Pool,
   type Verdict,
 } from "@gw/interface";
-import { type ClosingSettings, Closings } from "./drain.js";
-import { Membership } from "./entries.js";
-import { type Aside, type PoolEntry, statusOf } from "./entry.js";
-import { lease, type Outcomes } from "./lease.js";
-import { type Aging, type AgingSettings, retireOldConnections } from "./max-age.js";
+import { Drain } from "./drain.js";
+import { Entries } from "./entries.js";
+import type { Failure, PoolEntry } from "./entry.js";
+import { createLease, type LeaseEvents } from "./lease.js";
+import { closeOldConnections, type MaxAge } from "./max-age.js";
 import { Picker } from "./offer.js";
-import type { EndpointPool, PoolChange } from "./options.js";
-import { Panic } from "./panic.js";
-import { type Rebalancing, type RebalancingSettings, rebalancing } from "./rebalance.js";
-import { Retries, type RetrySettings } from "./retry.js";
+import { type PoolOptions, type PoolSettings, poolSettings } from "./options.js";
+import { PanicReports } from "./panic.js";
+import { type Rebalancing, rebalancing } from "./rebalance.js";
+import { Retries } from "./retry.js";
 import { Tiers } from "./tiers.js";
 
-/** What a pool works with; see the options of `createPool`. */
-export interface PoolSettings extends RetrySettings, ClosingSettings, AgingSettings, RebalancingSettings {
-  readonly selector: Selector;
-  readonly panicThreshold: number;
-  readonly onSuspicion: ((endpoint: Endpoint) => void) | undefined;
-  readonly isProof: (verdict: Verdict) => boolean;
+/** The pool of a gateway: it is given endpoints and verdicts, and hands out leases. */
+export interface EndpointPool extends Pool, CheckedPool {
+  /**
+   * Replaces the set of endpoints. An endpoint that stays keeps its state. One that is gone gets no new connections, its
+   * dials are revoked, and `onRemoved` says what happens to its open connections; it keeps them if it returns before
+   * they have ended.
+   */
+  update(endpoints: readonly Endpoint[]): void;
+  /**
+   * Calls `listener` after the set of endpoints changed, an endpoint was marked up or down, or a failover moved
+   * connections to another endpoint. A policy that alternates by itself, a new weight and another reason for being down
+   * are no changes.
+   *
+   * It is called synchronously, from within the call or the timer that made the change, at most once for each: it must
+   * be quick and may call `inspect`, but nothing that changes the pool. What it throws becomes a process warning.
+   *
+   * @returns a function that stops the calls; `close` does not
+   */
+  onChange(listener: (change: PoolChange) => void): () => void;
+  /** Stops trying endpoints again and closing connections. Leases stay valid; `acquire` goes on to work. */
+  close(): void;
 }
 
-/** The pool of `createPool`: knows who is up and who is set aside, and tells what follows when that changes. */
-export class SelectingPool implements EndpointPool {
+/** A change of a pool; see {@link EndpointPool.onChange}. */
+export interface PoolChange {
+  /** Whether every endpoint is down; false if there is none. */
+  readonly allDown: boolean;
+}
+
+/**
+ * A pool that owns the state of all endpoints: which are up or down and since when, and their connections. It offers
+ * those of the best SRV priority that are up to the selector. When all are down they are tried anyway, since that costs a
+ * client no more than a refusal.
+ *
+ * @throws {GatewayError} `invalid-option` if an option is out of its range
+ */
+export function createPool(options: PoolOptions = {}): EndpointPool {
+  return new SelectingPool(poolSettings(options));
+}
+
+/** Turns what happens to leases, and verdicts, into changes of entries, and works out what follows from each. */
+class SelectingPool implements EndpointPool {
   readonly #settings: PoolSettings;
-  readonly #observer: Observer | undefined;
-  readonly #membership: Membership;
-  readonly #picker: Picker;
-  readonly #switches: Switches;
-  readonly #retries: Retries;
-  readonly #panic: Panic;
-  readonly #closings: Closings;
-  readonly #rebalancing: Rebalancing;
-  readonly #aging: Aging;
+  readonly #entries = new Entries();
   readonly #tiers: Tiers;
-  readonly #listeners = new ChangeListeners<PoolChange>();
-  /** How members were used when connections were last closed, or left, for the reason that others are down. */
+  readonly #picker: Picker;
+  readonly #retries: Retries;
+  readonly #panic: PanicReports;
+  readonly #drain: Drain;
+  readonly #rebalancing: Rebalancing;
+  readonly #maxAge: MaxAge;
+  readonly #listeners = new Set<{ readonly call: (change: PoolChange) => void }>();
+  /** The entry that the newest connection went to. */
+  #inUse: PoolEntry | undefined;
+  /** Which entries were usable when drains were last assessed. */
   #mode = "";
   /** How many leases were handed out; orders them. */
   #leases = 0;
 
   constructor(settings: PoolSettings) {
+    const entries = this.#entries;
+    const tiers = new Tiers(settings.panicThreshold);
     this.#settings = settings;
-    this.#observer = settings.observer;
-    this.#membership = new Membership(settings.clock);
-    this.#tiers = new Tiers(settings.panicThreshold);
+    this.#tiers = tiers;
     this.#picker = new Picker(settings.selector, settings.observer);
-    this.#switches = new Switches(settings.observer);
-    this.#retries = new Retries(settings, (member, verdict) =>
-      this.#takeBack(member, verdict !== undefined && settings.isProof(verdict)),
+    this.#retries = new Retries(settings, (entry, verdict) =>
+      this.#markUp(entry, verdict !== undefined && isProof(verdict)),
     );
-    this.#panic = new Panic(settings.observer, settings.clock);
-    this.#closings = new Closings(settings);
+    this.#panic = new PanicReports(settings);
+    this.#drain = new Drain(settings);
     this.#rebalancing = rebalancing(settings, () => ({
-      members: this.#membership.members,
-      // In a panic nobody is known to be a better place.
-      serving: this.#tiers.panic ? [] : this.#tiers.offered,
+      entries: entries.current,
+      // In a panic no endpoint is known to be a better one.
+      serving: tiers.panic ? [] : tiers.offered,
     }));
-    this.#aging = retireOldConnections(settings, () => this.#membership.members);
+    this.#maxAge = closeOldConnections(settings, () => entries.current);
   }
 
   update(endpoints: readonly Endpoint[]): void {
-    const { added, removed } = this.#membership.replace(endpoints);
-    for (const member of removed) this.#closings.removed(member);
-    if (added.length + removed.length > 0)
-      notify(this.#observer, "poolChanged", { added, removed: removed.map(toEndpoint) });
-    this.#tiers.replace(this.#membership.members);
+    const { added, removed } = this.#entries.replace(endpoints, this.#settings.clock.now());
+    for (const entry of removed) this.#drain.removed(entry);
+    const isChanged = added.length + removed.length > 0;
+    if (isChanged)
+      notify(this.#settings.observer, "poolChanged", {
+        added,
+        removed: removed.map(({ endpoint }) => endpoint),
+      });
+    this.#tiers.replace(this.#entries.current);
     this.#assess(this.#tiers.unhealthy);
-    if (added.length + removed.length > 0) this.#announce();
+    if (isChanged) this.#callListeners();
   }
 
   acquire(request: LeaseRequest): Lease | undefined {
-    const tried = request.tried.flatMap(endpoint => this.#membership.find(endpoint) ?? []);
-    const member = this.#picker.pick(this.#tiers.offer(tried));
-    if (!member) return undefined;
+    const tried = request.tried.flatMap(endpoint => this.#entries.find(endpoint) ?? []);
+    const entry = this.#picker.pick(this.#tiers.offer(tried));
+    if (!entry) return undefined;
     this.#leases += 1;
-    return lease(member, this.#leases, this.#outcomes, request);
+    return createLease(entry, this.#leases, this.#leaseEvents, request);
   }
 
   inspect(): readonly EndpointStatus[] {
-    const { members, leaving } = this.#membership;
-    return [...members, ...leaving].map(member => statusOf(member, this.#switches.current));
+    const { current, draining } = this.#entries;
+    return [...current, ...draining].map(entry => entry.status(entry === this.#inUse));
   }
 
-  report(endpoint: Endpoint, verdict: Verdict, elsewhere: boolean): void {
-    const member = this.#membership.find(endpoint);
-    if (!member || member.aside?.unhealthy) return;
-    const conclusive = isConclusive(verdict, elsewhere);
-    // What a dial has set aside is tried again in its own time; but its connections may hang as well.
-    if (member.aside && !conclusive) return;
-    member.verdict = verdict;
-    if (!verdict.error && this.#settings.isProof(verdict)) member.unanswered.proven();
-    if (verdict.error && conclusive)
-      this.#foundUnhealthy(member, verdict.error, isDeep(verdict.error, verdict));
-    else {
-      this.#tiers.note(member);
-      this.#panic.assess(this.#membership.members, this.#tiers);
+  report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void {
+    const entry = this.#entries.find(endpoint);
+    if (!entry || entry.isUnhealthy) return;
+    const { error, scope } = verdict;
+    // A fault that other members are likely to have counts only while one of them is healthy.
+    const isFailure = error !== undefined && (scope === "endpoint" || anotherIsHealthy);
+    // Retries decide when an endpoint that a dial marked down is up; but its connections may hang as well.
+    if (!entry.isUp && !isFailure) return;
+    entry.setVerdict(verdict);
+    if (isProof(verdict)) entry.unanswered.healthChecked();
+    if (isFailure) {
+      const { connectable = isConnectable(error.code) } = verdict;
+      this.#fail(entry, { cause: "check", error, connectable });
+    } else {
+      this.#tiers.refresh(entry);
+      this.#panic.assess(this.#entries.current, this.#tiers);
     }
   }
 
   onChange(listener: (change: PoolChange) => void): () => void {
-    return this.#listeners.add(listener);
+    // The same function may listen twice.
+    const added = { call: listener };
+    this.#listeners.add(added);
+    return () => void this.#listeners.delete(added);
   }
 
   close(): void {
     this.#retries.close();
     this.#rebalancing.close();
-    this.#aging.stop();
-    this.#membership.close();
+    this.#maxAge.stop();
+    this.#entries.close();
   }
 
-  readonly #outcomes: Outcomes = {
-    now: () => this.#aging.now(),
-    connected: (member: PoolEntry): void => {
-      if (member.removed) return;
-      member.provenAt = this.#leases;
-      if (member.aside && !member.aside.deep) this.#takeBack(member, false);
-      // It was dialled before it was found to be unhealthy.
-      else if (member.aside) this.#closings.assess(member, this.#tiers.isUsable(member));
-      if (this.#switches.connected(member)) this.#announce();
+  readonly #leaseEvents: LeaseEvents = {
+    now: () => this.#maxAge.now(),
+    connected: (entry: PoolEntry): void => {
+      if (entry.isDraining) return;
+      entry.dialSucceeded(this.#leases);
+      if (entry.down && !entry.down.connectable) this.#markUp(entry, false);
+      // It was dialled before a check marked it down.
+      else if (entry.down) this.#drain.assess(entry, this.#tiers.isUsable(entry));
+      this.#setInUse(entry);
     },
-    failed: (member: PoolEntry, error: GatewayError, order: number): void => {
-      // A dial that began before another succeeded tells nothing new.
-      if (error.isLocal || member.removed || order <= member.provenAt) return;
-      if (member.aside) this.#failedAgain(member, member.aside, error);
-      else this.#dialFailed(member, error);
+    failed: (entry: PoolEntry, error: GatewayError, lease: number): void => {
+      if (error.isLocal || entry.isDraining || entry.isOutdated(lease)) return;
+      const { isUp } = entry;
+      this.#fail(entry, { cause: "dial", error, connectable: !isUp && isConnectable(error.code) });
+      if (isUp && entry.connected.size > 0) this.#settings.onSuspicion?.(entry.endpoint);
     },
-    ended: (member: PoolEntry, failure: GatewayError | undefined, answered: boolean | undefined): void => {
-      this.#membership.ended(member);
-      if (member.removed) return;
-      if (answered) member.unanswered.answered();
-      if (answered === false) this.#endedUnanswered(member);
-      else if (failure && !failure.isLocal) this.#settings.onSuspicion?.(member.endpoint);
+    ended: (entry: PoolEntry, failure: GatewayError | undefined, answered: boolean | undefined): void => {
+      this.#entries.leaseEnded(entry);
+      if (entry.isDraining) return;
+      if (answered) entry.unanswered.answered();
+      if (answered === false) this.#endedUnanswered(entry);
+      else if (failure && !failure.isLocal) this.#settings.onSuspicion?.(entry.endpoint);
     },
   };
 
-  #dialFailed(member: PoolEntry, error: GatewayError): void {
-    this.#endpointDown(member, { error, unhealthy: false, deep: false, observed: false });
-    if (member.connected.size > 0) this.#settings.onSuspicion?.(member.endpoint);
-  }
-
-  #foundUnhealthy(member: PoolEntry, error: GatewayError, deep: boolean): void {
-    const found = { error, unhealthy: true, deep };
-    if (member.aside) {
-      member.aside = { ...member.aside, ...found };
-      this.#changed(member);
-    } else this.#endpointDown(member, { ...found, observed: false });
-  }
-
   /** A client's connection was accepted and ended without a byte. */
-  #endedUnanswered(member: PoolEntry): void {
-    const { unanswered, endpoint } = member;
+  #endedUnanswered(entry: PoolEntry): void {
+    const { unanswered, endpoint } = entry;
     const consequence = unanswered.add(this.#settings.clock.now());
     if (consequence) this.#settings.onSuspicion?.(endpoint);
-    if (consequence !== "fail" || unanswered.isRefutedBy(member)) return;
-    if (member.aside?.deep && !member.aside.observed) {
-      member.aside = { ...member.aside, observed: true };
-      this.#changed(member);
-    } else if (!member.aside && this.#tiers.up > 1) {
-      const ended = unanswered.count === 1 ? "a connection" : `${unanswered.count} connections in a row`;
-      const detail = `${formatAddress(endpoint)} ended ${ended} before it sent a byte`;
-      const error = new GatewayError("unhealthy", detail);
-      this.#endpointDown(member, { error, unhealthy: false, deep: true, observed: true });
+    if (consequence !== "fail" || unanswered.isRefutedBy(entry.connected)) return;
+    if (entry.isUp && this.#tiers.up <= 1) return;
+    const ended = unanswered.count === 1 ? "a connection" : `${unanswered.count} connections in a row`;
+    const detail = `${formatAddress(endpoint)} ended ${ended} before it sent a byte`;
+    this.#fail(entry, { cause: "clients", error: new GatewayError("unhealthy", detail), connectable: true });
+  }
+
+  /** Marks an entry down, or notes that one which is down has failed for another reason. */
+  #fail(entry: PoolEntry, failure: Failure): void {
+    if (entry.down) {
+      if (entry.failAgain(failure)) this.#changed(entry);
+      return;
     }
-  }
-
-  #endpointDown(member: PoolEntry, found: Pick<Aside, "error" | "unhealthy" | "deep" | "observed">): void {
-    const { endpoint } = member;
-    const { error } = found;
-    const now = this.#settings.clock.now();
-    member.backoff.fell(now);
-    // Where clients may be to blame, a check can tell at once.
-    const isDoubtful = found.observed && !member.unanswered.isOnProbation;
-    const retryInMs = isDoubtful ? 0 : this.#retries.waitMs(member);
-    member.unanswered.down();
-    member.aside = { since: now, retryAt: now + retryInMs, ...found };
-    notify(this.#observer, "endpointDown", { endpoint, error, retryInMs });
-    this.#retries.begin(member);
-    this.#changed(member);
-    this.#announce();
+    const { endpoint, unanswered } = entry;
+    const { cause, error } = failure;
+    // The clients may be to blame for unanswered connections: a retry at once decides.
+    const isDoubtful = cause === "clients" && !unanswered.isOnProbation;
+    if (!entry.markDown(failure, this.#settings.clock.now())) return;
+    const retryInMs = isDoubtful ? 0 : this.#retries.delayMs(entry);
+    this.#retries.schedule(entry, retryInMs);
+    notify(this.#settings.observer, "endpointDown", { endpoint, error, retryInMs });
+    this.#changed(entry);
+    this.#callListeners();
     // Where there is no other endpoint to go to, what is being dialled may still succeed.
-    if (!this.#tiers.isUsable(member)) member.revokeDials(error);
+    if (!this.#tiers.isUsable(entry)) entry.revokeDials(error);
   }
 
-  #failedAgain(member: PoolEntry, aside: Aside, error: GatewayError): void {
-    const deep = aside.deep && isDeep(error);
-    member.aside = { ...aside, error, deep };
-    if (deep !== aside.deep) this.#changed(member);
+  #markUp(entry: PoolEntry, isProven: boolean): void {
+    const downMs = entry.markUp(isProven, this.#settings.clock.now());
+    if (downMs === undefined) return;
+    notify(this.#settings.observer, "endpointUp", { endpoint: entry.endpoint, downMs });
+    this.#changed(entry);
+    this.#callListeners();
   }
 
-  #takeBack(member: PoolEntry, isProven: boolean): void {
-    const now = this.#settings.clock.now();
-    const downMs = now - (member.aside?.since ?? 0);
-    member.aside = undefined;
-    member.verdict = undefined;
-    member.since = now;
-    member.backoff.recovered(now);
-    member.unanswered.up(isProven);
-    member.retry.cancel();
-    member.farewell.cancel();
-    notify(this.#observer, "endpointUp", { endpoint: member.endpoint, downMs });
-    this.#changed(member);
-    this.#announce();
+  /** The newest connection went to `entry`. Reports a failover if there was a reason besides the policy. */
+  #setInUse(entry: PoolEntry): void {
+    const previous = this.#inUse;
+    this.#inUse = entry;
+    const why = previous && previous !== entry && reasonToLeave(previous, entry);
+    if (!why) return;
+    notify(this.#settings.observer, "failover", { from: previous.endpoint, to: entry.endpoint, why });
+    this.#callListeners();
   }
 
-  #announce(): void {
-    this.#listeners.call({ allDown: this.#tiers.panic === "all-down" });
+  /** `entry` was marked up or down, or is down for another reason. */
+  #changed(entry: PoolEntry): void {
+    this.#tiers.refresh(entry);
+    this.#assess([entry]);
   }
 
-  /** `member` was marked up or down, or for another reason. */
-  #changed(member: PoolEntry): void {
-    this.#tiers.note(member);
-    this.#assess([member]);
-  }
-
-  /** Works out what follows from a change of `members`; of the others, only where they are used otherwise than before. */
-  #assess(members: readonly PoolEntry[]): void {
+  /** Works out what follows from a change of `entries`; of the others, only if they may be usable now or no longer. */
+  #assess(entries: readonly PoolEntry[]): void {
     const tiers = this.#tiers;
     const before = this.#mode;
     this.#mode = tiers.mode;
-    this.#panic.assess(this.#membership.members, tiers);
-    this.#retries.hurry(tiers.panic === "all-down", this.#membership.members);
-    for (const member of this.#mode === before ? members : tiers.unhealthy)
-      this.#closings.assess(member, tiers.isUsable(member));
-    this.#rebalancing.begin();
-  }
-}
-
-function toEndpoint({ endpoint }: PoolEntry): Endpoint {
-  return endpoint;
-}
-
-/** Functions that are called on each change. What one throws becomes a process warning. */
-class ChangeListeners<Change> {
-  readonly #listeners = new Set<{ readonly call: (change: Change) => void }>();
-
-  /** @returns a function that removes `listener` */
-  add(listener: (change: Change) => void): () => void {
-    // The same function may listen twice.
-    const entry = { call: listener };
-    this.#listeners.add(entry);
-    return () => void this.#listeners.delete(entry);
+    this.#panic.assess(this.#entries.current, tiers);
+    this.#retries.setUrgent(tiers.panic === "all-down", this.#entries.current);
+    for (const entry of this.#mode === before ? entries : tiers.unhealthy)
+      this.#drain.assess(entry, tiers.isUsable(entry));
+    this.#rebalancing.start();
   }
 
-  call(change: Change): void {
+  #callListeners(): void {
+    const change = { allDown: this.#tiers.panic === "all-down" };
     for (const { call } of [...this.#listeners])
       try {
         call(change);
@@ -263,50 +266,20 @@ class ChangeListeners<Change> {
   }
 }
 
-/** Tells when connections go to another member than before, where that is not just the policy's way. */
-class Switches {
-  readonly #observer: Observer | undefined;
-  /** The member that the newest connection went to. */
-  #current: PoolEntry | undefined;
-
-  constructor(observer: Observer | undefined) {
-    this.#observer = observer;
-  }
-
-  /** The member that the newest connection went to. */
-  get current(): PoolEntry | undefined {
-    return this.#current;
-  }
-
-  /** A connection was made to `member`; returns whether that was a failover. */
-  connected(member: PoolEntry): boolean {
-    const last = this.#current;
-    this.#current = member;
-    if (!last || last === member) return false;
-    const why = reasonToLeave(last, member);
-    if (why) notify(this.#observer, "failover", { from: last.endpoint, to: member.endpoint, why });
-    return why !== undefined;
-  }
-}
-
 function reasonToLeave(from: PoolEntry, to: PoolEntry): string | undefined {
-  if (from.removed) return `${formatAddress(from.endpoint)} is no longer an endpoint`;
-  if (from.aside) return from.aside.error.detail;
+  if (from.isDraining) return `${formatAddress(from.endpoint)} is no longer an endpoint`;
+  if (from.down) return from.down.error.detail;
   if (to.endpoint.priority < from.endpoint.priority)
     return `priority ${to.endpoint.priority} is preferred to ${from.endpoint.priority}`;
   return undefined;
 }
 
-/**
- * Whether a verdict is a reason to leave an endpoint. What other members are likely to have as well is one only if
- * another is known to be well.
- */
-function isConclusive({ error, scope }: Verdict, elsewhere: boolean): boolean {
-  return error !== undefined && (scope === "endpoint" || elsewhere);
+/** Whether a verdict proves that the endpoint answers clients. */
+function isProof({ error, conclusive = true }: Verdict): boolean {
+  return !error && conclusive;
 }
 
-/** Whether connections are accepted in spite of `error`, so that a dial cannot tell when it is over. */
-function isDeep({ code }: GatewayError, verdict?: Verdict): boolean {
-  if (code === "refused" || code === "unreachable") return false;
-  return !(code === "timed-out" && verdict?.check === "tcp");
+/** Whether an endpoint that failed with `code` may accept connections. */
+function isConnectable(code: GatewayErrorCode): boolean {
+  return code !== "refused" && code !== "unreachable";
 }

@@ -1,48 +1,44 @@
-import { type Clock, GatewayError, notify, type Observer } from "@gw/interface";
+import { GatewayError, notify } from "@gw/interface";
 import type { PoolEntry } from "./entry.js";
+import type { PoolSettings } from "./options.js";
 
-/** How many connections may be moved, and to where. */
-export interface RebalancingSettings {
-  /** The part of all connections that may be moved in a minute, from 0 (none) to 1. */
-  readonly rebalance: number;
-  /** Whether a member's share goes by its weight, as the policy's does, or is the same for all. */
-  readonly weighted: boolean;
-  readonly observer: Observer | undefined;
-  readonly clock: Clock;
-}
-
-/** Members, and who of them takes new connections. */
+/** All entries, and those of them that take new connections. */
 export interface Balance {
-  readonly members: readonly PoolEntry[];
-  /** Of one priority, and up; none if connections are better left where they are. */
+  readonly entries: readonly PoolEntry[];
+  /** Of one priority, and up; none if connections are to stay where they are. */
   readonly serving: readonly PoolEntry[];
 }
 
 /** Between two moves, in milliseconds. */
 const tickMs = 6_000;
 const minuteMs = 60_000;
-/** Carrying less than this part of its share is too few, */
-const fewPart = 0.8;
-/** and enough is this part. */
+/** Moving starts when an entry has less than this part of its share, */
+const lowPart = 0.8;
+/** and stops when each has at least this part. */
 const enoughPart = 0.95;
-/** So many moves without the members becoming any more equal, and the policy does not want them to be. */
-const vainMoves = 10;
+/** Moving stops after this many moves that made the entries no more equal: then the policy prefers some of them. */
+const maxUselessMoves = 10;
 
-/** Moves connections back to members that carry too few, after something has changed. */
+/** Moves connections to entries that have too few, after a change. */
 export interface Rebalancing {
-  /** Who is up, or their priorities or weights, have changed. */
-  begin(): void;
+  /** To be called when states, priorities or weights have changed. */
+  start(): void;
   close(): void;
 }
 
 /**
- * Closes connections of members that carry more than their share, the oldest first, so that they are made anew where
- * the policy sends them: to members that carry too few, as after an outage. Of all connections at most the part
- * `rebalance` is closed in a minute, a tenth of that at a time. It ends when nobody carries too few, and when moving
- * changes nothing, since the policy may have a mind of its own; and begins again when something has changed.
+ * Closes connections of entries that have more than their share, the oldest first, so that clients reconnect and the
+ * policy sends them to entries that have too few, as after an outage. Of all connections at most the part `rebalance` is
+ * closed in a minute, a tenth of that at a time. It stops when no entry has too few, or when moving changes nothing,
+ * since the policy may not spread connections evenly.
  */
 export function rebalancing(
-  { rebalance, weighted, observer, clock }: RebalancingSettings,
+  {
+    rebalance,
+    weighted,
+    observer,
+    clock,
+  }: Pick<PoolSettings, "rebalance" | "weighted" | "observer" | "clock">,
   balance: () => Balance,
 ): Rebalancing {
   const error = new GatewayError("aborted", "the connection is moved to an endpoint that carries too few");
@@ -50,50 +46,50 @@ export function rebalancing(
   let closed = rebalance === 0;
   let cancel = (): void => {};
   let credit = 0;
-  let least = Infinity;
-  let inVain = 0;
+  let fewestMissing = Infinity;
+  let uselessMoves = 0;
   let moving = false;
 
   const move = (): void => {
     running = false;
-    const { members, serving } = balance();
-    const total = sum(members.map(({ connected }) => connected.size));
+    const { entries, serving } = balance();
+    const total = sum(entries.map(({ connected }) => connected.size));
     const shares = sharesOf(serving, weighted, total);
-    const part = moving ? enoughPart : fewPart;
+    const part = moving ? enoughPart : lowPart;
     const missing = sum(
-      serving.map(member => {
-        const share = shares.get(member) ?? 0;
-        return member.connected.size < share * part ? Math.floor(share - member.connected.size) : 0;
+      serving.map(entry => {
+        const share = shares.get(entry) ?? 0;
+        return entry.connected.size < share * part ? Math.floor(share - entry.connected.size) : 0;
       }),
     );
-    moving = missing >= 1 && inVain < vainMoves;
+    moving = missing >= 1 && uselessMoves < maxUselessMoves;
     if (!moving) return;
-    // Less than one connection at a time is saved up.
+    // Fractions of a connection add up from tick to tick.
     credit = Math.min(credit + (total * rebalance * tickMs) / minuteMs, Math.max(1, total * rebalance));
     const allowed = Math.min(Math.floor(credit), missing);
-    const moved = allowed > 0 ? closeMost(members, shares, allowed) : 0;
+    const moved = allowed > 0 ? closeMost(entries, shares, allowed) : 0;
     credit -= moved;
-    if (moved > 0) inVain = missing < least ? 0 : inVain + 1;
-    least = Math.min(least, missing);
+    if (moved > 0) uselessMoves = missing < fewestMissing ? 0 : uselessMoves + 1;
+    fewestMissing = Math.min(fewestMissing, missing);
     schedule();
   };
 
-  /** Closes up to `allowed` connections of those who carry too many, from whoever carries most first. */
-  const closeMost = (members: readonly PoolEntry[], shares: Shares, allowed: number): number => {
+  /** Closes up to `allowed` connections of entries that have too many, those with the most first. Returns how many. */
+  const closeMost = (entries: readonly PoolEntry[], shares: Shares, allowed: number): number => {
     let left = allowed;
-    // What is set aside may be down: its clients shall find out by themselves.
-    const over = members
-      .filter(({ aside }) => !aside)
-      .map(member => ({ member, excess: Math.floor(member.connected.size - (shares.get(member) ?? 0)) }))
+    // Connections of an entry that is down are closed by the drain policy.
+    const over = entries
+      .filter(({ isUp }) => isUp)
+      .map(entry => ({ entry, excess: Math.floor(entry.connected.size - (shares.get(entry) ?? 0)) }))
       .toSorted((one, other) => other.excess - one.excess);
-    for (const { member, excess } of over) {
+    for (const { entry, excess } of over) {
       const count = Math.min(left, excess);
       if (count < 1) break;
       left -= count;
       let taken = 0;
-      const oldest = member.connected.itemsWhile(() => taken++ < count);
+      const oldest = entry.connected.itemsWhile(() => taken++ < count);
       const connections = oldest.filter(lease => lease.revoke(error)).length;
-      notify(observer, "recyclingConnections", { endpoint: member.endpoint, connections, cause: "balance" });
+      notify(observer, "recyclingConnections", { endpoint: entry.endpoint, connections, cause: "balance" });
     }
     return allowed - left;
   };
@@ -105,9 +101,9 @@ export function rebalancing(
   };
 
   return {
-    begin() {
-      least = Infinity;
-      inVain = 0;
+    start() {
+      fewestMissing = Infinity;
+      uselessMoves = 0;
       schedule();
     },
     close() {
@@ -119,13 +115,13 @@ export function rebalancing(
 
 type Shares = ReadonlyMap<PoolEntry, number>;
 
-/** What each should carry; whoever does not serve should carry nothing. */
+/** How many connections each should have; one that does not serve should have none. */
 function sharesOf(serving: readonly PoolEntry[], weighted: boolean, total: number): Shares {
   const weights = serving.map(({ endpoint }) => (weighted ? endpoint.weight : 1));
   const all = sum(weights);
   return new Map(
-    serving.map((member, index) => [
-      member,
+    serving.map((entry, index) => [
+      entry,
       all > 0 ? (total * (weights[index] ?? 0)) / all : total / serving.length,
     ]),
   );

@@ -1,103 +1,85 @@
-import {
-  type Clock,
-  createLimiter,
-  type Endpoint,
-  formatAddress,
-  GatewayError,
-  notify,
-  type Observer,
-  type Verdict,
-} from "@gw/interface";
-import type { BackoffSettings } from "./backoff.js";
+import { createLimiter, formatAddress, GatewayError, notify, type Verdict } from "@gw/interface";
 import type { PoolEntry } from "./entry.js";
+import type { PoolSettings } from "./options.js";
 
-/** How members that are set aside are tried again. */
-export interface RetrySettings extends BackoffSettings {
-  /** Without it a member is back when the delay is over. */
-  readonly probe: ((endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict | undefined>) | undefined;
-  readonly observer: Observer | undefined;
-  readonly clock: Clock;
-}
-
-/** While nobody is up, members are tried at least this often, in milliseconds. */
+/** While all endpoints are down, they are tried at least this often, in milliseconds. */
 const urgentMs = 5_000;
 
-/** How many members are tried at the same time; each takes a descriptor or two. */
+/** How many entries are tried at the same time; each takes a descriptor or two. */
 const atOnce = 16;
-/** How many of these are kept for members that did not hang when they were last tried. */
+/** How many of these are kept for entries that did not hang when they were last tried. */
 const reserved = 4;
 
-/** Tries members again and again, until they can serve. `member.retry` gives up. */
+type RetrySettings = Pick<
+  PoolSettings,
+  "probe" | "retryDelayMs" | "maxRetryDelayMs" | "random" | "observer" | "clock"
+>;
+
+/** Tries entries that are down again and again, until they can serve. `entry.retry.cancel()` stops it. */
 export class Retries {
   readonly #settings: RetrySettings;
-  readonly #onSuccess: (member: PoolEntry, verdict: Verdict | undefined) => void;
+  readonly #onSuccess: (entry: PoolEntry, verdict: Verdict | undefined) => void;
   readonly #limited = createLimiter({ limit: atOnce, reserved });
   #urgent = false;
   #closed = false;
 
-  constructor(settings: RetrySettings, onSuccess: (member: PoolEntry, verdict: Verdict | undefined) => void) {
+  constructor(settings: RetrySettings, onSuccess: (entry: PoolEntry, verdict: Verdict | undefined) => void) {
     this.#settings = settings;
     this.#onSuccess = onSuccess;
   }
 
-  /** How long `member`, which has failed now, will be left alone, in milliseconds. */
-  waitMs(member: PoolEntry): number {
-    const ms = member.backoff.failed(this.#settings);
+  /** How long to wait before `entry`, which has failed now, is tried again, in milliseconds. */
+  delayMs(entry: PoolEntry): number {
+    const ms = entry.backoff.failed(this.#settings);
     return this.#urgent ? Math.min(ms, urgentMs) : ms;
   }
 
-  /** Tries a member when it is due. */
-  begin(member: PoolEntry): void {
-    if (this.#closed || !member.aside) return;
+  /** Tries an entry that is down after `delayMs`; `error` is the failure of the retry before, if there was one. */
+  schedule(entry: PoolEntry, delayMs: number, error?: GatewayError): void {
     const { clock } = this.#settings;
-    member.retry.cancel = clock.after(member.aside.retryAt - clock.now(), () => this.#try(member));
+    entry.retryAt(clock.now() + delayMs, error);
+    if (!this.#closed && entry.down) entry.retry.cancel = clock.after(delayMs, () => this.#try(entry));
   }
 
-  /** Whether nobody is up, so that there is no time to lose: `members` wait less from now on. */
-  hurry(urgent: boolean, members: readonly PoolEntry[]): void {
+  /** Sets whether all endpoints are down: then `entries` are tried sooner from now on. */
+  setUrgent(urgent: boolean, entries: readonly PoolEntry[]): void {
     if (this.#urgent === urgent) return;
     this.#urgent = urgent;
     const soonest = this.#settings.clock.now() + urgentMs;
-    for (const member of urgent ? members : []) {
-      if (!member.aside || member.aside.retryAt <= soonest) continue;
-      member.retry.cancel();
-      member.aside = { ...member.aside, retryAt: soonest };
-      this.begin(member);
+    for (const entry of urgent ? entries : []) {
+      if (!entry.down || entry.down.retryAt <= soonest) continue;
+      entry.retry.cancel();
+      this.schedule(entry, urgentMs);
     }
   }
 
-  /** Begins no more retries; those that are under way are given up by who knows the members. */
+  /** Begins no more retries; the owner of the entries cancels those that are under way. */
   close(): void {
     this.#closed = true;
   }
 
-  async #try(member: PoolEntry): Promise<void> {
-    const { probe, observer, clock } = this.#settings;
+  async #try(entry: PoolEntry): Promise<void> {
+    const { probe, observer } = this.#settings;
+    const { endpoint } = entry;
     const cancelled = new AbortController();
     const { signal } = cancelled;
-    member.retry.cancel = () => cancelled.abort();
+    entry.retry.cancel = () => cancelled.abort();
     try {
       const verdict =
         probe &&
         (await this.#limited(
-          async () => (signal.aborted ? undefined : probe(member.endpoint, signal)),
-          member.aside?.error.code === "timed-out",
+          async () => (signal.aborted ? undefined : probe(entry.endpoint, signal)),
+          entry.down?.error.code === "timed-out",
         ));
-      if (!signal.aborted) this.#onSuccess(member, verdict);
+      if (!signal.aborted) this.#onSuccess(entry, verdict);
     } catch (cause) {
-      if (signal.aborted || !member.aside) return;
-      const { endpoint } = member;
+      if (signal.aborted || !entry.down) return;
       const error = GatewayError.from(cause, `probe ${formatAddress(endpoint)}`);
-      if (error.isLocal) {
-        // It was not tried at all.
-        member.aside = { ...member.aside, retryAt: clock.now() + urgentMs };
-        this.begin(member);
-        return;
-      }
-      const retryInMs = this.waitMs(member);
-      member.aside = { ...member.aside, error, retryAt: clock.now() + retryInMs };
+      // An error of this machine: the endpoint was not tried at all.
+      if (error.isLocal) return this.schedule(entry, urgentMs);
+      const retryInMs = this.delayMs(entry);
+      this.schedule(entry, retryInMs, error);
       notify(observer, "endpointStillDown", { endpoint, error, retryInMs });
-      this.begin(member);
     }
   }
 }

@@ -2,7 +2,7 @@ import type { Endpoint, Selector } from "@gw/interface";
 import { expect, test } from "vitest";
 import { endpoint, refused } from "../../test/support.js";
 import { roundRobin, stickyRandom, twoChoices } from "../index.js";
-import { createPool } from "./options.js";
+import { createPool } from "./pool.js";
 
 const attempts = 400;
 /** As a proxy does by default. */

@@ -1,42 +1,35 @@
 import type { PoolEntry } from "./entry.js";
-import { type Choice, Roster } from "./offer.js";
+import { type Offer, Roster } from "./offer.js";
 
-/** What a selector chooses from. */
-export interface Offer {
-  readonly choice: Choice;
-  /** Whether the member is one of those whose candidates are offered. */
-  readonly includes: (member: PoolEntry) => boolean;
-}
-
-/** What was counted of a member when {@link Tiers.note} was last called for it. */
+/** What was counted of an entry at the last {@link Tiers.refresh}. */
 interface Counted {
   readonly up: boolean;
-  /** Down for a reason that neither a dial nor clients have found. */
-  readonly deep: boolean;
+  /** It is down, accepts connections, and neither a dial nor clients have confirmed that it fails. */
+  readonly doubtful: boolean;
   readonly unhealthy: boolean;
-  /** Whether the newest verdict of health checks on a member that is up was good. */
+  /** Whether the newest verdict on an entry that is up was healthy. */
   readonly healthy: boolean | undefined;
 }
 
-/** The members of one priority. */
+/** The entries of one priority. */
 interface Tier {
   readonly priority: number;
   readonly index: number;
   readonly all: Roster;
   readonly up: Roster;
-  /** Those that are up, and those that health checks alone have found to be down. */
-  readonly connectable: Roster;
+  /** Those that are up, and those that health checks alone have marked down. */
+  readonly upOrDoubtful: Roster;
 }
 
 const none: readonly PoolEntry[] = Object.freeze([]);
 
 /**
- * Keeps count of the members by priority and condition, so that neither a change of one of them nor the question which
- * of them a client may be sent to takes time that grows with their number.
+ * The entries by priority and condition, counted so that a change of one, or the question which of them a client may be
+ * sent to, takes no time that grows with their number.
  *
- * Members that are up may be used. If health checks have found more than the part `panicThreshold` of the best priority
- * that is up to be down, where neither a dial nor clients have, they are mistaken more likely than not: then what they
- * say is ignored there. Where no member is up, all may be used.
+ * Entries that are up are usable. Where health checks alone have marked down more than the part `panicThreshold` of the
+ * best priority that has an entry up, the checks are more likely to be wrong: then their verdicts are ignored there.
+ * Where no entry is up, all are usable.
  */
 export class Tiers {
   readonly #panicThreshold: number;
@@ -45,70 +38,70 @@ export class Tiers {
   /** The best priority, which is the lowest number, first. */
   #tiers: readonly Tier[] = [];
   #byPriority: ReadonlyMap<number, Tier> = new Map();
-  /** The index of the best priority that has a member up; the number of priorities if none has. */
+  /** The index of the best priority that has an entry up; the number of priorities if none has. */
   #best = 0;
   #up = 0;
-  #judged = 0;
-  #judgedHealthy = 0;
-  #shared: Offer | undefined;
+  #checked = 0;
+  #checkedHealthy = 0;
+  #offerToAll: Offer | undefined;
 
   constructor(panicThreshold: number) {
     this.#panicThreshold = panicThreshold;
   }
 
-  /** Counts anew: these are all members, in this order. */
-  replace(members: readonly PoolEntry[]): void {
-    const priorities = [...new Set(members.map(({ endpoint }) => endpoint.priority))].sort((a, b) => a - b);
+  /** Counts from scratch: these are all entries, in this order. */
+  replace(entries: readonly PoolEntry[]): void {
+    const priorities = [...new Set(entries.map(({ endpoint }) => endpoint.priority))].sort((a, b) => a - b);
     this.#tiers = priorities.map((priority, index) => ({
       priority,
       index,
       all: new Roster(),
       up: new Roster(),
-      connectable: new Roster(),
+      upOrDoubtful: new Roster(),
     }));
     this.#byPriority = new Map(this.#tiers.map(tier => [tier.priority, tier]));
     this.#counted.clear();
     this.#unhealthy.clear();
     this.#best = this.#tiers.length;
     this.#up = 0;
-    this.#judged = 0;
-    this.#judgedHealthy = 0;
-    this.#shared = undefined;
-    for (const member of members) {
-      this.#tierOf(member).all.add(member);
-      this.#counted.set(member, nothing);
-      this.note(member);
+    this.#checked = 0;
+    this.#checkedHealthy = 0;
+    this.#offerToAll = undefined;
+    for (const entry of entries) {
+      this.#tierOf(entry).all.add(entry);
+      this.#counted.set(entry, nothing);
+      this.refresh(entry);
     }
   }
 
-  /** To be called whenever a member is marked up or down, or was judged by health checks. */
-  note(member: PoolEntry): void {
-    const before = this.#counted.get(member);
+  /** To be called after each change of the state, or of the verdict, of an entry. */
+  refresh(entry: PoolEntry): void {
+    const before = this.#counted.get(entry);
     if (!before) return;
-    const now = count(member);
-    const { index, up, connectable } = this.#tierOf(member);
-    this.#counted.set(member, now);
-    this.#judged += Number(now.healthy !== undefined) - Number(before.healthy !== undefined);
-    this.#judgedHealthy += Number(now.healthy === true) - Number(before.healthy === true);
-    if (now.unhealthy) this.#unhealthy.add(member);
-    else this.#unhealthy.delete(member);
-    change(connectable, member, before.up || before.deep, now.up || now.deep);
+    const now = count(entry);
+    const { index, up, upOrDoubtful } = this.#tierOf(entry);
+    this.#counted.set(entry, now);
+    this.#checked += Number(now.healthy !== undefined) - Number(before.healthy !== undefined);
+    this.#checkedHealthy += Number(now.healthy === true) - Number(before.healthy === true);
+    if (now.unhealthy) this.#unhealthy.add(entry);
+    else this.#unhealthy.delete(entry);
+    change(upOrDoubtful, entry, before.up || before.doubtful, now.up || now.doubtful);
     if (now.up !== before.up) {
-      change(up, member, before.up, now.up);
+      change(up, entry, before.up, now.up);
       this.#up += now.up ? 1 : -1;
       if (now.up) this.#best = Math.min(this.#best, index);
       while (this.#best < this.#tiers.length && this.#tiers[this.#best]?.up.length === 0) this.#best += 1;
     }
-    this.#shared = undefined;
+    this.#offerToAll = undefined;
   }
 
-  /** Why what was found out about some members is ignored; undefined if it is not. */
+  /** Why failures or verdicts are ignored; undefined if they are not. */
   get panic(): "all-down" | "most-unhealthy" | undefined {
     if (this.#counted.size === 0) return undefined;
     const best = this.#tiers[this.#best];
     if (!best) return "all-down";
-    const deep = best.connectable.length - best.up.length;
-    return deep > best.all.length * this.#panicThreshold ? "most-unhealthy" : undefined;
+    const doubtful = best.upOrDoubtful.length - best.up.length;
+    return doubtful > best.all.length * this.#panicThreshold ? "most-unhealthy" : undefined;
   }
 
   /** How many are up. */
@@ -116,33 +109,33 @@ export class Tiers {
     return this.#up;
   }
 
-  /** Whether health checks have judged some of the members that are up, and each of those to be unhealthy. */
-  get allJudgedUnhealthy(): boolean {
-    return this.#judged > 0 && this.#judgedHealthy === 0;
+  /** Whether there are verdicts on entries that are up, and none of them is healthy. */
+  get allCheckedUnhealthy(): boolean {
+    return this.#checked > 0 && this.#checkedHealthy === 0;
   }
 
-  /** Those that health checks have found to be down. */
+  /** Those that a health check has marked down. */
   get unhealthy(): readonly PoolEntry[] {
     return [...this.#unhealthy];
   }
 
-  /** Changes whenever {@link isUsable} may have changed for members that did not change themselves. */
+  /** Differs whenever {@link isUsable} may have changed for entries that did not change themselves. */
   get mode(): string {
     const { panic } = this;
     return panic === "most-unhealthy" ? `${panic} ${this.#tiers[this.#best]?.priority}` : `${panic}`;
   }
 
-  /** Whether clients may be sent to a member now. */
-  isUsable(member: PoolEntry): boolean {
-    const counted = this.#counted.get(member);
+  /** Whether clients may be sent to `entry` now. */
+  isUsable(entry: PoolEntry): boolean {
+    const counted = this.#counted.get(entry);
     if (!counted) return false;
-    return counted.up || this.#usableOf(this.#tierOf(member), this.panic).includes(counted);
+    return counted.up || this.#usableOf(this.#tierOf(entry), this.panic).includes(counted);
   }
 
-  /** The members that a client is offered that has tried none. */
+  /** The entries that are offered to a client that has tried none. */
   get offered(): readonly PoolEntry[] {
     const tier = this.#tiers[this.#up === 0 ? 0 : this.#best];
-    return tier ? this.#usableOf(tier, this.panic).roster.members : none;
+    return tier ? this.#usableOf(tier, this.panic).roster.entries : none;
   }
 
   /**
@@ -151,19 +144,19 @@ export class Tiers {
    */
   offer(tried: readonly PoolEntry[]): Offer {
     if (tried.length > 0) return this.#offerBut(new Set(tried));
-    this.#shared ??= this.#offerBut(new Set());
-    return this.#shared;
+    this.#offerToAll ??= this.#offerBut(new Set());
+    return this.#offerToAll;
   }
 
   #offerBut(tried: ReadonlySet<PoolEntry>): Offer {
     const { panic } = this;
     const triedByTier = new Map<Tier, PoolEntry[]>();
-    for (const member of tried) {
-      if (!this.#counted.has(member)) continue;
-      const tier = this.#tierOf(member);
+    for (const entry of tried) {
+      if (!this.#counted.has(entry)) continue;
+      const tier = this.#tierOf(entry);
       const others = triedByTier.get(tier);
-      if (others) others.push(member);
-      else triedByTier.set(tier, [member]);
+      if (others) others.push(entry);
+      else triedByTier.set(tier, [entry]);
     }
     const begin = this.#up === 0 ? 0 : this.#best;
     const usable = (tier: Tier): Usable => this.#usableOf(tier, panic);
@@ -175,17 +168,17 @@ export class Tiers {
         const tier = this.#tiers[index] as Tier;
         const { roster, includes } = rosterOf(tier);
         if (roster.length === 0) continue;
-        const without = (triedByTier.get(tier) ?? none).filter(member => includes(this.#countedOf(member)));
+        const without = (triedByTier.get(tier) ?? none).filter(entry => includes(this.#countedOf(entry)));
         if (roster.length === without.length) continue;
         return {
           choice: roster.without(without),
-          includes: member => {
-            const counted = this.#counted.get(member);
+          includes: entry => {
+            const counted = this.#counted.get(entry);
             return (
               counted !== undefined &&
               includes(counted) &&
-              member.endpoint.priority === tier.priority &&
-              !tried.has(member)
+              entry.endpoint.priority === tier.priority &&
+              !tried.has(entry)
             );
           },
         };
@@ -196,7 +189,7 @@ export class Tiers {
   #usableOf(tier: Tier, panic: Tiers["panic"]): Usable {
     if (panic === "all-down") return everyone(tier);
     if (panic === "most-unhealthy" && tier.index === this.#best)
-      return { roster: tier.connectable, includes: ({ up, deep }) => up || deep };
+      return { roster: tier.upOrDoubtful, includes: ({ up, doubtful }) => up || doubtful };
     return { roster: tier.up, includes: ({ up }) => up };
   }
 
@@ -204,12 +197,12 @@ export class Tiers {
     return this.#byPriority.get(endpoint.priority) as Tier;
   }
 
-  #countedOf(member: PoolEntry): Counted {
-    return this.#counted.get(member) ?? nothing;
+  #countedOf(entry: PoolEntry): Counted {
+    return this.#counted.get(entry) ?? nothing;
   }
 }
 
-/** Members of a tier that clients may be sent to, and how to tell that a member of the tier is one of them. */
+/** The entries of a tier that clients may be sent to. */
 interface Usable {
   readonly roster: Roster;
   readonly includes: (counted: Counted) => boolean;
@@ -219,19 +212,19 @@ function everyone({ all }: Tier): Usable {
   return { roster: all, includes: () => true };
 }
 
-const nothing: Counted = { up: false, deep: false, unhealthy: false, healthy: undefined };
+const nothing: Counted = { up: false, doubtful: false, unhealthy: false, healthy: undefined };
 
-function count({ aside, verdict }: PoolEntry): Counted {
+function count({ isUp, down, verdict }: PoolEntry): Counted {
   return {
-    up: aside === undefined,
-    deep: aside?.deep === true && !aside.observed,
-    unhealthy: aside?.unhealthy ?? false,
-    healthy: aside || !verdict ? undefined : verdict.error === undefined,
+    up: isUp,
+    doubtful: down?.connectable === true && !down.confirmed,
+    unhealthy: down?.cause === "check",
+    healthy: isUp && verdict ? verdict.error === undefined : undefined,
   };
 }
 
-function change(roster: Roster, member: PoolEntry, before: boolean, now: boolean): void {
+function change(roster: Roster, entry: PoolEntry, before: boolean, now: boolean): void {
   if (before === now) return;
-  if (now) roster.add(member);
-  else roster.remove(member);
+  if (now) roster.add(entry);
+  else roster.remove(entry);
 }

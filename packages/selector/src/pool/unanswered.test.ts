@@ -121,7 +121,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     expect(pool.log).toEqual([]);
   });
 
-  test.each([undefined, { check: "tcp", scope: "endpoint" } as const])(
+  test.each([undefined, { check: "tcp", scope: "endpoint", conclusive: false } as const])(
     "that is back without an answer is down again with the first one, for longer each time: %j",
     async verdict => {
       const pool = checked(verdict, { retryDelayMs: 1_000, maxRetryDelayMs: 8_000, random: () => 0 });

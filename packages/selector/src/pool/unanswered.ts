@@ -1,22 +1,25 @@
-import type { PoolEntry } from "./entry.js";
-
-/** This many connections in a row that an endpoint ended unanswered mark it down. */
-const mostInARow = 3;
-/** They are no longer in a row after this time without another, in milliseconds. */
+/** An endpoint that ended this many consecutive connections unanswered is marked down. */
+const maxConsecutive = 3;
+/** After this time without another the count starts again, in milliseconds. */
 const runMs = 60_000;
-/** An endpoint that checks find healthy all the same is suspected again after this time, in milliseconds. */
+/** An endpoint that is healthy by its checks is suspected again after this time, in milliseconds. */
 const suspicionMs = 10_000;
-/** A connection that lasted longer than this says nothing when it ends without a byte, in milliseconds. */
+/** A connection that lasted longer than this proves nothing when it ends without a byte, in milliseconds. */
 export const soonMs = 15_000;
-/** How many of the newest open connections are asked whether one was answered. */
+/** How many of the newest open connections are searched for one that was answered. */
 const newest = 16;
 
+/** The open connections of an endpoint; `connectedAt` is in tenths of a second. */
+interface OpenConnections {
+  newest(most: number): readonly { readonly answered: boolean | undefined; readonly connectedAt: number }[];
+}
+
 /**
- * Counts the connections of clients that one endpoint ended before it sent a byte, as what accepts on behalf of a dead
- * server does: a port forwarder, a sidecar, a load balancer without backends. An answer in between ends the run.
+ * Counts the consecutive connections of clients that one endpoint ended before it sent a byte, as a port forwarder, a
+ * sidecar or a load balancer in front of a dead server does. An answer in between resets the count.
  *
- * Where a health check had an answer meanwhile, the clients are to blame (one that speaks plain text to a TLS port, for
- * one), and the run does not count.
+ * If a conclusive health check succeeded meanwhile, the clients are at fault (one that speaks plain text to a TLS port,
+ * say), and the connections do not count.
  */
 export class Unanswered {
   #count = 0;
@@ -26,17 +29,17 @@ export class Unanswered {
   #isExcused = false;
   #isOnProbation = false;
 
-  /** How many there were in a row. */
+  /** How many consecutive ones there were. */
   get count(): number {
     return this.#count;
   }
 
-  /** Whether it came back on the evidence of an accepted connection alone, and has not answered anybody since. */
+  /** Whether it was marked up because it accepted a connection, and has not answered a client since. */
   get isOnProbation(): boolean {
     return this.#isOnProbation;
   }
 
-  /** One more, at `now`. Tells whether it is reason to check the endpoint, or to mark it down. */
+  /** One more, at `now`. Returns whether that is a reason to check the endpoint, or to mark it down. */
   add(now: number): "check" | "fail" | undefined {
     if (now - this.#lastAt > runMs) this.#begin(now);
     this.#lastAt = now;
@@ -44,12 +47,12 @@ export class Unanswered {
     const isReason = !this.#isExcused || now - this.#suspectedAt > suspicionMs;
     if (!isReason) return undefined;
     this.#suspectedAt = now;
-    return !this.#isExcused && (this.#isOnProbation || this.#count >= mostInARow) ? "fail" : "check";
+    return !this.#isExcused && (this.#isOnProbation || this.#count >= maxConsecutive) ? "fail" : "check";
   }
 
-  /** Whether a connection that was made in the time of the run was answered, and is open. */
-  isRefutedBy({ connected }: PoolEntry): boolean {
-    return connected
+  /** Whether one of the open connections was made since the first of them, and was answered. */
+  isRefutedBy(open: OpenConnections): boolean {
+    return open
       .newest(newest)
       .some(({ answered, connectedAt }) => answered && connectedAt * 100 >= this.#beganAt);
   }
@@ -61,20 +64,20 @@ export class Unanswered {
     this.#isOnProbation = false;
   }
 
-  /** A health check had an answer. */
-  proven(): void {
+  /** A conclusive health check succeeded. */
+  healthChecked(): void {
     this.#isExcused = this.#count > 0;
     this.#isOnProbation = false;
   }
 
-  /** It was marked down, for whatever reason. */
-  down(): void {
+  /** It was marked down, for any reason. */
+  markedDown(): void {
     this.#isExcused = false;
   }
 
-  /** It is up again. `isProven`: by a health check that had an answer. */
-  up(isProven: boolean): void {
-    if (isProven) this.proven();
+  /** It was marked up. `isProven`: because of a conclusive health check. */
+  markedUp(isProven: boolean): void {
+    if (isProven) this.healthChecked();
     else this.#isOnProbation = true;
   }
 
