@@ -176,7 +176,7 @@ function howToCheck(command: string): Check {
   if (/^npx @gw\/cli demo( |$)/.test(command)) return starts(/Send requests to the gateway/);
   if (/^npm start -- start /.test(command)) return starts(/"ready to proxy client requests"/, () => root);
   if (command === "npm test") return { name: "is a script", needs: [], check: isScript };
-  if (/^npm install (--save-dev |--global )?@gw\/\w+$/.test(command))
+  if (/^npm install (--save-dev |--global )?@gw\/[\w-]+$/.test(command))
     return { name: "installs a package that is published", needs: [], check: isPublished };
   if (/^etcdctl --endpoints=127\.0\.0\.1:23790 /.test(command))
     return { name: "works through a gateway to etcd", needs: ["etcd", "etcdctl"], check: worksWithEtcd };
