@@ -15,7 +15,12 @@ export type Step =
   | { readonly do: "connect" | "release"; readonly lease: number }
   | { readonly do: "fail"; readonly lease: number; readonly error: GatewayError }
   | { readonly do: "update"; readonly endpoints: readonly Endpoint[] }
-  | { readonly do: "report"; readonly host: string; readonly verdict: Verdict; readonly elsewhere: boolean }
+  | {
+      readonly do: "report";
+      readonly host: string;
+      readonly verdict: Verdict;
+      readonly anotherIsHealthy: boolean;
+    }
   | { readonly do: "advance"; readonly ms: number; readonly up: readonly string[] };
 
 /** Any of the last leases, ended ones among them: what comes after the end must change nothing. */
@@ -69,7 +74,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant("report" as const),
       host: fc.constantFrom(...hosts),
       verdict,
-      elsewhere: fc.boolean(),
+      anotherIsHealthy: fc.boolean(),
     }),
   },
   {

@@ -30,9 +30,9 @@ export function inTurn(): Selector {
 export interface Rig {
   readonly pool: EndpointPool;
   readonly clock: ManualClock;
-  /** What the pool's observer was told, a line each. */
+  /** The events of the pool, a line each. */
   readonly log: string[];
-  /** A lease for a client that has tried `tried`; what it is told of its dial is in `revoked`. */
+  /** A lease for a client that has tried `tried`; `revoked` has the errors with which it was revoked. */
   take(...tried: readonly Endpoint[]): TakenLease;
   /** The hosts of the leases that new clients get, one by one, of which each is released at once. */
   hosts(clients: number): readonly string[];
@@ -44,7 +44,7 @@ export interface TakenLease extends Lease {
   onRevoked: () => void;
 }
 
-/** A pool of `endpoints` that picks the first, retries each 1000 ms of its manual clock, and is listened to. */
+/** A pool of `endpoints` that picks the first, retries each 1000 ms of its manual clock, and logs its events. */
 export function rig(endpoints: readonly Endpoint[], options: PoolOptions = {}): Rig {
   const clock = manualClock();
   const log: string[] = [];

@@ -1,13 +1,13 @@
 import { type Candidate, type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
 
 /**
- * What a policy of this package chooses from. Third parties' policies get an array; to make one whenever an endpoint
- * fails takes time that grows with the number of endpoints, which few policies need.
+ * What a policy of this package chooses from. Other policies get an array; building one whenever an endpoint fails takes
+ * time that grows with the number of endpoints, and few policies need it.
  */
 export interface CandidateView {
   readonly length: number;
   at(index: number): Candidate | undefined;
-  /** Where the candidate for `endpoint` is; -1 if there is none. */
+  /** The index of the candidate for `endpoint`; -1 if there is none. */
   indexOf(endpoint: Endpoint): number;
   /** The sum of the weights. */
   readonly weight: number;
@@ -24,7 +24,7 @@ export function viewing(pick: ViewPick): Selector {
   return selector;
 }
 
-/** What `selector` does without an array; undefined if it needs one. */
+/** How `selector` picks from a view; undefined if it needs an array. */
 export function viewPickOf(selector: Selector): ViewPick | undefined {
   return picks.get(selector);
 }

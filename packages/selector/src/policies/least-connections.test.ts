@@ -43,12 +43,12 @@ describe("least connections", () => {
     expect(chiSquare([...counts.values()])).toBeLessThan(18.5);
   });
 
-  test("fills one that was away before all others", () => {
+  test("fills one that was down before all others", () => {
     const from = candidates(3).map((one, index) => ({ ...one, connections: index === 0 ? 0 : 50 }));
     expect(fill(leastConnections(), from, 50)).toEqual({ a: 50, b: 50, c: 50 });
   });
 
-  test("gives those of weight 0 nothing beside others, and all alike where there is nobody else", () => {
+  test("gives those of weight 0 nothing beside others, and all the same where there are no others", () => {
     expect(fill(leastConnections(), weighing(0, 1, 0, 1), 10)).toEqual({ a: 0, b: 5, c: 0, d: 5 });
     expect(fill(leastConnections(), weighing(0, 0), 10)).toEqual({ a: 5, b: 5 });
   });

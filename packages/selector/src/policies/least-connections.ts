@@ -3,11 +3,11 @@ import type { RandomOptions } from "./random.js";
 
 /**
  * Each connection goes to the endpoint that has the fewest connections of this gateway for its SRV weight; among
- * several of them, to one at random, so that many gateways do not all go to the same. Where all weights are 0 all are
- * alike; beside others that have weights, an endpoint of weight 0 takes nothing.
+ * several of them, to one at random, so that many gateways do not all choose the same. If all weights are 0, all are
+ * equal; otherwise an endpoint of weight 0 gets nothing.
  *
  * Use it when connections are long, as those of etcd's clients are, and should be spread evenly also after an endpoint
- * was away. One that is back takes all new connections until it has caught up.
+ * was down. A recovered endpoint gets all new connections until it has as many as the others.
  */
 export function leastConnections({ random = Math.random }: RandomOptions = {}): Selector {
   return {
@@ -17,7 +17,7 @@ export function leastConnections({ random = Math.random }: RandomOptions = {}): 
       for (const candidate of candidates) {
         const difference = best ? compareLoad(candidate, best) : -1;
         alike = difference < 0 ? 1 : alike + (difference === 0 ? 1 : 0);
-        // Of those that are alike the second replaces the first one time in two, the third one time in three.
+        // Of equals the second replaces the first one time in two, the third one time in three.
         if (difference < 0 || (difference === 0 && random() * alike < 1)) best = candidate;
       }
       return best;
@@ -26,8 +26,8 @@ export function leastConnections({ random = Math.random }: RandomOptions = {}): 
 }
 
 /**
- * Which of two candidates carries less for its SRV weight, the connection that is to be made included: negative for the
- * first one, 0 if they are alike. A weight of 0 carries nothing beside one that is more; two of them are alike.
+ * Compares the connections of two candidates for their SRV weights, the new connection included: negative if the first
+ * has less, 0 if they are equal. A weight of 0 comes after any other; two of them count as equal weights.
  */
 export function compareLoad(one: Candidate, other: Candidate): number {
   const [weight, otherWeight] = [one.endpoint.weight, other.endpoint.weight];

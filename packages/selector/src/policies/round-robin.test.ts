@@ -41,7 +41,7 @@ describe("round robin", () => {
     expect(picks(selector, candidates(4).toReversed(), 2)).toEqual(["b", "a"]);
   });
 
-  test("leaves nobody out when the one that it picked last is gone", () => {
+  test("skips none when the one that it picked last is gone", () => {
     const selector = roundRobin(fromStart);
     expect(picks(selector, candidates(4), 2)).toEqual(["a", "b"]);
     expect(picks(selector, candidates(4, "b"), 3)).toEqual(["c", "d", "a"]);
@@ -60,7 +60,7 @@ describe("round robin", () => {
     for (const count of counts.values()) expect(Math.abs(count - 10_000)).toBeLessThan(500);
   });
 
-  test("gives a pool's clients who failed the next one, and everybody their turn", () => {
+  test("gives a pool's clients who failed the next one, and each its turn", () => {
     const { take, hosts } = rig(
       ["a", "b", "c"].map(host => endpoint(host)),
       { selector: roundRobin(fromStart) },

@@ -3,15 +3,15 @@ import { viewing } from "./candidate-view.js";
 import type { RandomOptions } from "./random.js";
 
 /**
- * Endpoints take connections in turn, in the order given. Where it begins is left to chance, so that many gateways do
- * not begin with the same one.
+ * Endpoints take connections in turn, in the order given. The first one is random, so that many gateways do not
+ * start with the same.
  *
- * Use it when connections are alike and the endpoints equals. Long and short connections, or endpoints that were away,
- * leave it uneven; `leastConnections` evens that out. It takes no heed of weights; `weightedRoundRobin` does.
+ * Use it when connections are similar and the endpoints equal. Long and short connections, or endpoints that were down,
+ * make it uneven; `leastConnections` corrects that. It ignores weights; `weightedRoundRobin` does.
  */
 export function roundRobin({ random = Math.random }: RandomOptions = {}): Selector {
   let last: Endpoint | undefined;
-  /** Where the last one stood: most likely it is there still, and else its successor is. */
+  /** The index of the last pick: most likely it is still there, or its successor is. */
   let position = -1;
   return viewing(candidates => {
     const { length } = candidates;

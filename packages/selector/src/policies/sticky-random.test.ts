@@ -28,7 +28,7 @@ function searchingRandom(random: () => number): Selector {
 }
 
 describe("sticky random", () => {
-  test("keeps to the endpoint that it picked, whatever becomes of the others", () => {
+  test("keeps to the endpoint that it picked, whatever happens to the others", () => {
     for (let seed = 1; seed <= 50; seed++) {
       const selector = stickyRandom({ random: seededRandom(seed) });
       const host = pick(selector, candidates(5));
@@ -70,14 +70,14 @@ describe("sticky random", () => {
     }
   });
 
-  test("tells endpoints of one host apart by their ports", () => {
+  test("distinguishes endpoints of one host by their ports", () => {
     const ports = [1, 2, 3].map(port => ({ endpoint: endpoint("a", { port }), connections: 0 }));
     const selector = stickyRandom({ random: seededRandom(1) });
     const picked = selector.pick(ports);
     for (const order of [ports, ports.toReversed()]) expect(selector.pick(order)).toBe(picked);
   });
 
-  test("finds its endpoint wherever it stands, as one does who searches from the start", () => {
+  test("finds its endpoint at any index, as a search from the start does", () => {
     const offers = fc.array(fc.shuffledSubarray([..."abcdefgh"]), { maxLength: 30 });
     fc.assert(
       fc.property(offers, fc.integer({ min: 1 }), (offers, seed) => {

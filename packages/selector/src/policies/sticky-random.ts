@@ -5,15 +5,15 @@ import { pickByWeight } from "./weighted-random.js";
 
 /**
  * The policy of etcd's documentation: one endpoint, picked at random, takes all connections until it fails;
- * then another, at random, takes them. Where endpoints have SRV weights, they are the chances (RFC 2782). An endpoint that
- * comes back pulls nothing to itself.
+ * then another, at random, takes them. Where endpoints have SRV weights, they are the chances (RFC 2782). A recovered
+ * endpoint becomes a standby.
  *
- * Use it when the members of a cluster are equals and one of them can carry all that this machine asks for: with a gateway
- * on each machine the load of all machines is spread all the same.
+ * Use it when endpoints are equal and one of them can carry all connections of this machine: with a gateway on each
+ * machine, the load of all machines is spread anyway.
  */
 export function stickyRandom({ random = Math.random }: RandomOptions = {}): Selector {
   let current: Endpoint | undefined;
-  /** Where it was when it was last picked: most likely it is there still, however many there are. */
+  /** Its index at the last pick: most likely it is still there, however many there are. */
   let position = 0;
   return viewing(candidates => {
     const remembered = current;

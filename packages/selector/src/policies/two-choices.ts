@@ -9,13 +9,13 @@ export interface TwoChoicesOptions extends RandomOptions {
   readonly choices?: number | undefined;
 }
 
-/** What holds where {@link TwoChoicesOptions} are silent. */
+/** Defaults of {@link TwoChoicesOptions}. */
 export const twoChoicesDefaults = { choices: 2 } as const;
 
 /**
  * Draws two endpoints at random, and takes the one that has fewer connections of this gateway for its SRV weight. That
  * is nearly as even as `leastConnections` (Mitzenmacher, "The Power of Two Choices", 2001), takes as long for a thousand
- * endpoints as for two, and does not send everybody to the same one when it is back.
+ * endpoints as for two, and does not send all connections to an endpoint that has recovered.
  *
  * Use it when there are many endpoints, or many gateways.
  *
@@ -35,7 +35,7 @@ export function twoChoices(options: TwoChoicesOptions = {}): Selector {
   });
 }
 
-/** `count` different whole numbers below `limit`: the beginning of a shuffle (Fisher and Yates), of which no more is done. */
+/** `count` different whole numbers below `limit`: the first steps of a Fisher–Yates shuffle. */
 function draw(count: number, limit: number, random: () => number): readonly number[] {
   const moved = new Map<number, number>();
   return Array.from({ length: count }, (_, place) => {

@@ -39,8 +39,8 @@ describe("picks by SRV weight are distributed as RFC 2782 says", () => {
 
 for (const { name, run } of selectorCompliance(() => weightedRandom())) test(name, run);
 
-test("as a policy picks by the same rule, each time anew", () => {
-  // Of the eleven numbers that may be drawn, 0 stands for whoever comes first in a random order.
+test("as a policy picks by the same rule, each time independently", () => {
+  // Of the eleven numbers that may be drawn, 0 stands for the one that comes first in a random order.
   const counts = counted(picks(weightedRandom({ random: seededRandom(5) }), weighing(1, 2, 7), 10_000));
   expect(
     chiSquare(

@@ -30,8 +30,8 @@ export function pickByWeight(candidates: CandidateView, random: () => number): C
 }
 
 /**
- * Each connection goes to an endpoint at random, with its SRV weight as its chance (RFC 2782). Where all weights are 0
- * all are alike; beside others that have weights, one of weight 0 is picked rarely.
+ * Each connection goes to an endpoint at random, with its SRV weight as its chance (RFC 2782). If all weights are
+ * 0, all are equal; otherwise one of weight 0 is picked rarely.
  *
  * Use it when endpoints differ in strength and there are many gateways: it needs no memory, and none of them is in step
  * with another. A single gateway spreads more evenly by `weightedRoundRobin`.

@@ -44,7 +44,7 @@ describe("weighted round robin", () => {
     );
   });
 
-  test("takes all alike where all weights are 0, and leaves those of weight 0 out beside others", () => {
+  test("treats all as equal where all weights are 0, and leaves those of weight 0 out beside others", () => {
     expect(counted(picks(weightedRoundRobin(), candidates(3), 9))).toEqual(
       new Map([
         ["a", 3],
@@ -63,7 +63,7 @@ describe("weighted round robin", () => {
     expect(hosts.join("")).not.toMatch(/cc/);
   });
 
-  test("makes no burst of what returns after having been away for long", () => {
+  test("makes no burst of what returns after a long absence", () => {
     const selector = weightedRoundRobin();
     const all = weighing(1, 1, 1);
     picks(selector, all, 2);

@@ -1,26 +1,26 @@
 import { type Candidate, type Endpoint, formatAddress, type Selector } from "@gw/interface";
 
-/** What is remembered of one endpoint. */
+/** The state of one endpoint. */
 interface Turn {
-  /** How much is due to it: grows by its weight with each pick, and shrinks by all weights when it is picked. */
+  /** Its claim on the next pick: grows by its weight with each pick, and shrinks by all weights when it is picked. */
   credit: number;
   /** The number of the pick that it was last offered for. */
   seenAt: number;
 }
 
-/** An endpoint that was not offered for this many picks begins anew. */
+/** An endpoint that was not offered for this many picks starts from scratch. */
 const memory = 1_000;
 
 /**
  * Endpoints take connections in turn, each as often as its SRV weight says, and as evenly spread as that can be: of
- * weights 5, 1 and 1 the turns are a a b a c a a ("smooth", as nginx and HAProxy do it). Where all weights are 0 all
- * are alike; beside others that have weights, an endpoint of weight 0 takes nothing.
+ * weights 5, 1 and 1 the turns are a a b a c a a ("smooth", as nginx and HAProxy do it). If all weights are 0, all
+ * are equal; otherwise an endpoint of weight 0 gets nothing.
  *
- * Use it when endpoints differ in strength, or are to be phased in or out by their weights, and connections are alike.
+ * Use it when endpoints differ in strength, or are to be phased in or out by their weights, and connections are similar.
  */
 export function weightedRoundRobin(): Selector {
   const turns = new Map<string, Turn>();
-  /** The same by object, since to tell the name of each endpoint for each pick takes long. */
+  /** The same by object, since formatting the address of each endpoint for each pick is slow. */
   const known = new WeakMap<Endpoint, Turn>();
   let picks = 0;
 

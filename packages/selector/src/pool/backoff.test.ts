@@ -4,20 +4,20 @@ import { Backoff } from "./backoff.js";
 
 const settings = { retryDelayMs: 1_000, maxRetryDelayMs: 6_000, random: () => 0 };
 
-describe("what fails again and again", () => {
-  test("is left alone for twice as long each time, up to a limit", () => {
+describe("the delay after consecutive failures", () => {
+  test("doubles each time, up to a limit", () => {
     const backoff = new Backoff();
     const waits = [1, 2, 3, 4, 5].map(() => backoff.failed(settings));
     expect(waits).toEqual([1_000, 2_000, 4_000, 6_000, 6_000]);
   });
 
-  test("is left alone for up to a fifth less, at random, but never for less than at first", () => {
+  test("is up to a fifth less, at random, but never less than the first", () => {
     const backoff = new Backoff();
     const waits = [0.5, 0.5, 0.999].map(random => backoff.failed({ ...settings, random: () => random }));
     expect(waits).toEqual([1_000, 1_800, 3_201]);
   });
 
-  test("stays out longer though it was back in between", () => {
+  test("keeps growing though the endpoint was up for a short time", () => {
     const backoff = new Backoff();
     backoff.failed(settings);
     backoff.recovered(1_000);
@@ -25,7 +25,7 @@ describe("what fails again and again", () => {
     expect(backoff.failed(settings)).toBe(2_000);
   });
 
-  test("begins anew when it has served for as long as it was last left alone", () => {
+  test("starts again when the endpoint has served for as long as the last delay", () => {
     const backoff = new Backoff();
     for (let i = 0; i < 2; i++) backoff.failed(settings);
     backoff.recovered(10_000);
@@ -33,14 +33,14 @@ describe("what fails again and again", () => {
     expect(backoff.failed(settings)).toBe(1_000);
   });
 
-  test("never makes a wait that is no number, however often it fails", () => {
+  test("is always a number, however often it fails", () => {
     const backoff = new Backoff();
     for (let i = 0; i < 2_000; i++) backoff.failed(settings);
     expect(backoff.failed(settings)).toBe(6_000);
   });
 });
 
-test("a pool leaves an endpoint that flaps alone for longer and longer", async () => {
+test("an endpoint that flaps is down for longer and longer", async () => {
   const { take, clock, log } = rig([a, b], { maxRetryDelayMs: 8_000, random: () => 0 });
   for (let flap = 0; flap < 30; flap++) {
     const lease = take();
@@ -52,7 +52,7 @@ test("a pool leaves an endpoint that flaps alone for longer and longer", async (
   expect(waits).toEqual(["1000", "2000", "4000", "8000", "8000", "8000"]);
 });
 
-test("a pool without anybody who is up tries them all at least every five seconds", async () => {
+test("a pool whose endpoints are all down tries each at least every five seconds", async () => {
   const tried: string[] = [];
   const { take, clock, log } = rig([a, b], {
     retryDelayMs: 60_000,
@@ -71,7 +71,7 @@ test("a pool without anybody who is up tries them all at least every five second
   expect(tried).toEqual(["25000 a", "25000 b", "30000 a", "30000 b"]);
   take(a).connected();
   await clock.advance(60_000);
-  // The wait that had begun by then is no longer than it was; the next one is as long as ever.
+  // The delay that had begun by then stays shortened; the next one is a full one.
   expect(tried.slice(4)).toEqual(["35000 a"]);
 });
 

@@ -22,16 +22,16 @@ describe("an endpoint whose dial fails", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("is set aside for a minute unless told otherwise", () => {
-    const told: number[] = [];
-    const pool = createPool({ observer: { endpointDown: ({ retryInMs }) => told.push(retryInMs) } });
+  test("is down for a minute by default", () => {
+    const delays: number[] = [];
+    const pool = createPool({ observer: { endpointDown: ({ retryInMs }) => delays.push(retryInMs) } });
     pool.update([a]);
     pool.acquire({ tried: [], onRevoked() {} })?.failed(refused);
     pool.close();
-    expect(told).toEqual([60_000]);
+    expect(delays).toEqual([60_000]);
   });
 
-  test("for a reason of this machine's own is not set aside", () => {
+  test("by an error of this machine is not marked down", () => {
     const { take, hosts, log, clock } = rig([a, b]);
     for (const code of ["out-of-resources", "address-not-available", "aborted"] as const)
       take().failed(new GatewayError(code, "not the endpoint's fault"));
@@ -40,7 +40,7 @@ describe("an endpoint whose dial fails", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("is set aside once, however many dials fail", () => {
+  test("is marked down once, however many dials fail", () => {
     const { take, log, clock } = rig([a, b]);
     const leases = [take(), take(), take()];
     for (const lease of leases) lease.failed(refused);
@@ -48,17 +48,17 @@ describe("an endpoint whose dial fails", () => {
     expect(clock.pending).toBe(1);
   });
 
-  test("revokes all other dials to it, and neither connections nor dials elsewhere", () => {
+  test("revokes all other dials to it, and neither connections nor dials to others", () => {
     const { take } = rig([a, b]);
     const connected = take();
     connected.connected();
-    const [failing, dialling, elsewhere] = [take(), take(), take(a)];
+    const [failing, dialling, other] = [take(), take(), take(a)];
     failing.failed(timedOut);
     expect(dialling.revoked).toEqual([timedOut]);
-    for (const lease of [failing, connected, elsewhere]) expect(lease.revoked).toEqual([]);
+    for (const lease of [failing, connected, other]) expect(lease.revoked).toEqual([]);
   });
 
-  test("is not set aside by a dial that began before another succeeded", () => {
+  test("is not marked down by a dial that began before another succeeded", () => {
     const { take, log } = rig([a, b]);
     const [older, younger] = [take(), take()];
     younger.connected();
@@ -68,7 +68,7 @@ describe("an endpoint whose dial fails", () => {
     expect(log).toHaveLength(1);
   });
 
-  test("leaves other dials alone where there is nowhere else to go", () => {
+  test("keeps other dials where no other endpoint is up", () => {
     const { take } = rig([a, b]);
     const [dialling, failing] = [take(), take()];
     take(a).failed(refused);
@@ -85,8 +85,8 @@ describe("an endpoint whose dial fails", () => {
   });
 });
 
-describe("when all are set aside", () => {
-  test("all are tried all the same, which is said once until one is back", async () => {
+describe("when all are down", () => {
+  test("all are tried anyway, which is reported once until one is up", async () => {
     const { take, hosts, log, clock } = rig([a, b]);
     take().failed(refused);
     take().failed(refused);
@@ -104,7 +104,7 @@ describe("when all are set aside", () => {
     expect(log.filter(line => line.startsWith("panic all-down")).length).toBe(1);
   });
 
-  test("a connection that is made brings its endpoint back at once", () => {
+  test("a connection that is made marks its endpoint up at once", () => {
     const { take, hosts, log, clock } = rig([a, b]);
     take().failed(refused);
     take().failed(refused);
@@ -114,14 +114,14 @@ describe("when all are set aside", () => {
     expect(clock.pending).toBe(1);
   });
 
-  test("it is not said for a client that has tried what is up", () => {
+  test("it is not reported for a client that has tried what is up", () => {
     const { take, log } = rig([a, b]);
     take().failed(refused);
     expect(take(b).endpoint.host).toBe("a");
     expect(log.length).toBe(1);
   });
 
-  test("it is said again if in between a new endpoint was up", () => {
+  test("it is reported again if in between a new endpoint was up", () => {
     const { take, pool, log } = rig([a]);
     take().failed(refused);
     take().released();

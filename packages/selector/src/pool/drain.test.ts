@@ -35,7 +35,7 @@ describe("the open connections of an endpoint that is gone", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("under `leave` live on", () => {
+  test("under `leave` stay open", () => {
     const { pool, clock, take } = rig([a, b], { onRemoved: "leave" });
     const lease = take();
     lease.connected();
@@ -44,7 +44,7 @@ describe("the open connections of an endpoint that is gone", () => {
     expect(lease.revoked).toEqual([]);
   });
 
-  test("live on when the endpoint returns, and count again", async () => {
+  test("stay open when the endpoint returns, and count again", async () => {
     const connections: number[] = [];
     const { pool, clock, take } = rig([a, b], {
       selector: {
@@ -65,7 +65,7 @@ describe("the open connections of an endpoint that is gone", () => {
     expect(connections).toEqual([1, 0]);
   });
 
-  test("that ended by themselves are not closed, and what is left of the endpoint begins anew", async () => {
+  test("that ended by themselves are not closed, and the endpoint starts from scratch if it returns", async () => {
     const { pool, clock, take, hosts } = rig([a, b]);
     const [ended, failed] = [take(), take()];
     ended.connected();

@@ -39,7 +39,7 @@ export interface Draining {
   readonly unhealthy: boolean;
 }
 
-/** A lease whose holder can be told to end it. */
+/** A lease that the pool can revoke. */
 export interface RevocableLease extends Link {
   /** When it was connected, in tenths of a second on the pool's clock. */
   readonly connectedAt: number;

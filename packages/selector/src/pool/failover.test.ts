@@ -8,7 +8,7 @@ function switches(log: readonly string[]): readonly string[] {
   return log.filter(line => line.startsWith("failover"));
 }
 
-describe("a switch to another endpoint is told", () => {
+describe("a failover is reported", () => {
   test("when the one before failed, once the other is connected", () => {
     const { take, log } = rig([a, b]);
     take().connected();
@@ -53,7 +53,7 @@ describe("a switch to another endpoint is told", () => {
   });
 });
 
-describe("nothing is told", () => {
+describe("no failover is reported", () => {
   test("of the first endpoint, though others failed before", () => {
     const { take, log } = rig([a, b]);
     take().failed(refused);
@@ -67,7 +67,7 @@ describe("nothing is told", () => {
     expect(log).toEqual([]);
   });
 
-  test("of a client that was led elsewhere by an error of this machine's own", () => {
+  test("of a client that went to another endpoint because of an error of this machine", () => {
     const { take, log } = rig([better, worse]);
     take().connected();
     take().failed(noDescriptors);

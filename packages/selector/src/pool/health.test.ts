@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { a, b, c, endpoint, refused, rig, timedOut } from "../../test/support.js";
 
 const hangs = new GatewayError("timed-out", "it hangs");
-const well: Verdict = { check: "etcd /health", scope: "endpoint" };
+const healthy: Verdict = { check: "etcd /health", scope: "endpoint" };
 const hanging: Verdict = { check: "etcd /health", scope: "endpoint", error: hangs };
 const leaderless: Verdict = {
   check: "etcd /health",
@@ -13,8 +13,8 @@ const leaderless: Verdict = {
 const states = ({ pool }: ReturnType<typeof rig>): string[] =>
   pool.inspect().map(({ endpoint, state, unhealthy }) => `${endpoint.host} ${state}${unhealthy ? "!" : ""}`);
 
-describe("an endpoint that health checks find fault with", () => {
-  test("is set aside, and its connections are closed, for they may hang", async () => {
+describe("an endpoint that fails its health checks", () => {
+  test("is marked down, and its connections are closed, for they may hang", async () => {
     const { pool, take, hosts, log, clock } = rig([a, b, c]);
     const leases = [take(), take()];
     for (const lease of leases) lease.connected();
@@ -43,7 +43,7 @@ describe("an endpoint that health checks find fault with", () => {
     },
   );
 
-  test("keeps what is drained when it is back in time", async () => {
+  test("keeps connections that are draining when it is up in time", async () => {
     const { pool, take, clock, log } = rig([a, b, c], { onUnhealthy: "drain" });
     const lease = take();
     lease.connected();
@@ -54,7 +54,7 @@ describe("an endpoint that health checks find fault with", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("is not brought back by a dial, which cannot see what was found", () => {
+  test("is not marked up by a dial, which cannot detect that fault", () => {
     const one = rig([a, b], { panicThreshold: 1 });
     one.pool.report(a, hanging, false);
     one.take(b).connected();
@@ -64,23 +64,23 @@ describe("an endpoint that health checks find fault with", () => {
   test.each([
     ["it refuses connections", { ...hanging, error: refused }],
     ["only a dial was made to find out", { ...hanging, check: "tcp", connectable: false }],
-  ])("is brought back by a dial if %s", (_, verdict) => {
+  ])("is marked up by a dial if %s", (_, verdict) => {
     const one = rig([a, b]);
     one.pool.report(a, verdict, false);
     one.take(b).connected();
     expect(states(one)).toEqual(["a up", "b up"]);
   });
 
-  test("is not set aside twice, and a good verdict that comes late changes nothing", () => {
+  test("is not marked down twice, and a healthy verdict that comes late changes nothing", () => {
     const { pool, log } = rig([a, b, c]);
     pool.report(a, hanging, false);
     log.length = 0;
     pool.report(a, hanging, false);
-    pool.report(a, well, true);
+    pool.report(a, healthy, true);
     expect(log).toEqual([]);
   });
 
-  test("that is unknown, or gone, is nobody", () => {
+  test("that is unknown, or gone, is ignored", () => {
     const { pool, log } = rig([a]);
     pool.report(b, hanging, false);
     pool.update([c]);
@@ -89,7 +89,7 @@ describe("an endpoint that health checks find fault with", () => {
     expect(log).toEqual([]);
   });
 
-  test("and that a dial had set aside before loses its connections as well", async () => {
+  test("and that a dial had marked down before loses its connections as healthy", async () => {
     const { pool, take, log, clock } = rig([a, b, c], { probe: async () => Promise.reject(refused) });
     const lease = take();
     lease.connected();
@@ -108,7 +108,7 @@ describe("an endpoint that health checks find fault with", () => {
   test("and that is removed does not keep hanging connections through a drain", async () => {
     const { pool, take, log, clock } = rig([a, b], { onUnhealthy: "close", onRemoved: "drain" });
     take().connected();
-    // Nobody else is up, so that nothing is closed.
+    // No other is up, so nothing is closed.
     take(a).failed(refused);
     pool.report(a, hanging, false);
     log.length = 0;
@@ -118,22 +118,22 @@ describe("an endpoint that health checks find fault with", () => {
   });
 });
 
-describe("a fault that all may have", () => {
-  test("is no reason to leave for where nobody is known to be well, and is said once", () => {
+describe("a fault of the cluster", () => {
+  test("is no reason for a failover while no other is known to be healthy, and is reported once", () => {
     const one = rig([a, b]);
     const lease = one.take();
     lease.connected();
     for (let i = 0; i < 3; i++) for (const each of [a, b]) one.pool.report(each, leaderless, false);
     expect(states(one)).toEqual(["a up", "b up"]);
     expect(one.log).toEqual(["panic cluster a: no leader"]);
-    one.pool.report(b, well, true);
+    one.pool.report(b, healthy, true);
     expect(one.log.at(-1)).toBe("panic over after 0");
     one.pool.report(a, leaderless, true);
     expect(states(one)).toEqual(["a down!", "b up"]);
   });
 });
 
-describe("when health checks find fault with more than the threshold", () => {
+describe("when health checks mark down more than the threshold", () => {
   test("of those that serve, they are ignored, and connections are kept", async () => {
     const one = rig([a, b, c], { probe: async () => Promise.reject(hangs) });
     const { pool, take, hosts, log, clock } = one;
@@ -176,7 +176,7 @@ describe("when health checks find fault with more than the threshold", () => {
     expect(hosts(2)).toEqual(["c", "c"]);
   });
 
-  test("a priority of which nobody is up leaves it to the next one", () => {
+  test("a priority of which no endpoint is up is left for the next one", () => {
     const { pool, hosts, log } = rig([a, b, endpoint("c", { priority: 1 })]);
     pool.report(a, hanging, false);
     pool.report(b, hanging, false);
@@ -184,7 +184,7 @@ describe("when health checks find fault with more than the threshold", () => {
     expect(log.some(line => line.startsWith("panic"))).toBe(false);
   });
 
-  test("of 1 they are believed to the last", () => {
+  test("of 1 they are never ignored", () => {
     const { pool, hosts } = rig([a, b, c], { panicThreshold: 1 });
     pool.report(a, hanging, false);
     pool.report(b, hanging, false);
@@ -203,7 +203,7 @@ describe("suspicion", () => {
     return { suspects, onSuspicion: ({ host }) => suspects.push(host) };
   };
 
-  test("falls on an endpoint whose side of a connection was lost, and on nobody for anything else", () => {
+  test("falls on an endpoint whose side of a connection was lost, and on none for any other reason", () => {
     const { suspects, onSuspicion } = listened();
     const { take, pool } = rig([a, b], { onSuspicion });
     const leases = [take(), take(), take()];
@@ -234,12 +234,12 @@ describe("suspicion", () => {
 });
 
 describe("inspect", () => {
-  test("tells how each endpoint is doing, and since when", async () => {
+  test("returns the state of each endpoint, and since when", async () => {
     const { pool, take, clock } = rig([a, b], { onRemoved: "leave" });
     take().connected();
     take().released();
     await clock.advance(100);
-    pool.report(a, well, true);
+    pool.report(a, healthy, true);
     take(a).failed(refused);
     await clock.advance(100);
     pool.update([b, c]);
@@ -262,7 +262,7 @@ describe("inspect", () => {
         inUse: false,
         connections: 1,
         since: 200,
-        verdict: well,
+        verdict: healthy,
       },
     ]);
   });

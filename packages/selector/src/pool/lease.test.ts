@@ -5,19 +5,19 @@ import { PoolEntry } from "./entry.js";
 import { createLease } from "./lease.js";
 
 let entry: PoolEntry;
-let told: string[];
+let events: string[];
 
 beforeEach(() => {
   entry = new PoolEntry(a, 0, 0);
-  told = [];
+  events = [];
 });
 
-function take(onRevoked: (error: GatewayError) => void = ({ code }) => told.push(`revoked: ${code}`)) {
+function take(onRevoked: (error: GatewayError) => void = ({ code }) => events.push(`revoked: ${code}`)) {
   const outcomes = {
     now: () => 0,
-    connected: (by: PoolEntry) => told.push(`connected ${by.endpoint.host} of ${by.connections}`),
+    connected: (by: PoolEntry) => events.push(`connected ${by.endpoint.host} of ${by.connections}`),
     failed: (by: PoolEntry, { code }: GatewayError) =>
-      told.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),
+      events.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),
     ended: () => {},
   };
   return createLease(entry, 1, outcomes, { tried: [], onRevoked });
@@ -34,9 +34,9 @@ test("a lease counts as a connection from the dial on, until its end", () => {
   expect(entry.candidate.connections).toBe(0);
 });
 
-test("a lease that failed no longer counts when the pool hears of it", () => {
+test("a lease that failed no longer counts when the pool is notified", () => {
   take().failed(refused);
-  expect(told).toEqual(["failed a of 0: refused"]);
+  expect(events).toEqual(["failed a of 0: refused"]);
 });
 
 test("a lease whose client went away before it was connected ends without a verdict", () => {
@@ -45,10 +45,10 @@ test("a lease whose client went away before it was connected ends without a verd
   one.connected();
   one.failed(refused);
   expect(entry.connections).toBe(0);
-  expect(told).toEqual([]);
+  expect(events).toEqual([]);
 });
 
-test("a lease ends once, however often it is told to", () => {
+test("a lease ends once, however often its end is called for", () => {
   const [failing, releasing] = [take(), take()];
   for (let i = 0; i < 3; i++) {
     failing.failed(refused);
@@ -63,7 +63,7 @@ test("a lease ends once, however often it is told to", () => {
     releasing.connected();
   }
   expect(entry.connections).toBe(0);
-  expect(told).toEqual(["failed a of 1: refused", "connected a of 1"]);
+  expect(events).toEqual(["failed a of 1: refused", "connected a of 1"]);
 });
 
 test("a lease that is connected cannot fail, nor connect again", () => {
@@ -71,7 +71,7 @@ test("a lease that is connected cannot fail, nor connect again", () => {
   one.connected();
   one.connected();
   one.failed(refused);
-  expect(told).toEqual(["connected a of 1"]);
+  expect(events).toEqual(["connected a of 1"]);
   expect(entry.connections).toBe(1);
 });
 
@@ -80,25 +80,25 @@ test("a dial is revoked once, and only while it lasts", () => {
   connected.connected();
   failed.failed(refused);
   released.released();
-  told.length = 0;
+  events.length = 0;
   entry.revokeDials(timedOut);
   entry.revokeDials(timedOut);
-  expect(told).toEqual(["revoked: timed-out"]);
+  expect(events).toEqual(["revoked: timed-out"]);
   dialling.failed(timedOut);
-  expect(told).toEqual(["revoked: timed-out", "failed a of 1: timed-out"]);
+  expect(events).toEqual(["revoked: timed-out", "failed a of 1: timed-out"]);
 });
 
 test("a dial that is revoked may fail at once, from within the call", () => {
   const one = take(error => one.failed(error));
   const two = take(error => two.failed(error));
   entry.revokeDials(timedOut);
-  expect(told).toEqual(["failed a of 1: timed-out", "failed a of 0: timed-out"]);
+  expect(events).toEqual(["failed a of 1: timed-out", "failed a of 0: timed-out"]);
 });
 
 test("a dial that begins while others are revoked is not revoked with them", () => {
   take(() => take());
   entry.revokeDials(timedOut);
-  expect(told).toEqual([]);
+  expect(events).toEqual([]);
   expect(entry.connections).toBe(2);
 });
 
@@ -106,22 +106,22 @@ test("a dial that succeeds although it was revoked is a connection", () => {
   const one = take();
   entry.revokeDials(timedOut);
   one.connected();
-  expect(told).toEqual(["revoked: timed-out", "connected a of 1"]);
+  expect(events).toEqual(["revoked: timed-out", "connected a of 1"]);
 });
 
 test("many dials are revoked a few at a time, unless they succeed or the endpoint is up meanwhile", async () => {
   entry.startDraining(0);
   const dials = Array.from({ length: 100 }, () => take());
   entry.revokeDials(timedOut);
-  expect(told).toHaveLength(32);
+  expect(events).toHaveLength(32);
   dials[40]?.connected();
   await new Promise(resolve => setImmediate(resolve));
-  expect(told).toHaveLength(32 + 1 + 31);
+  expect(events).toHaveLength(32 + 1 + 31);
   entry.readmit(0);
   await new Promise(resolve => setImmediate(resolve));
   await new Promise(resolve => setImmediate(resolve));
-  expect(told).toHaveLength(64);
-  expect(told.filter(what => what.startsWith("connected"))).toHaveLength(1);
+  expect(events).toHaveLength(64);
+  expect(events.filter(what => what.startsWith("connected"))).toHaveLength(1);
 });
 
 test("a candidate shows what is current, and cannot be changed", () => {

@@ -21,7 +21,7 @@ test("connections are closed around their age, a tenth more or less, spread even
   expect(leases[0]?.revoked[0]?.detail).toBe("the connection is older than connections may become");
 });
 
-test("those that are younger are left alone, and those that have ended are forgotten", async () => {
+test("those that are younger stay open, and those that have ended are forgotten", async () => {
   const { pool, take, clock, log } = rig([a], { maxConnectionAgeMs: 10_000, random: () => 0 });
   const [old, ended] = [take(), take()];
   old.connected();
@@ -52,6 +52,6 @@ test("a pause of this process is no reason to close all that would have grown ol
   expect(closed()).toBeLessThan(700);
 });
 
-test("without a limit nothing looks at ages", () => {
+test("without a limit no age is checked", () => {
   expect(rig([a]).clock.pending).toBe(0);
 });

@@ -9,7 +9,7 @@ import { createPool, type EndpointPool } from "./pool.js";
 
 const retryDelayMs = 1_000;
 
-/** A pool and its model, led through the same steps. */
+/** A pool and its model that take the same steps. */
 class Pair {
   readonly model = new PoolModel(retryDelayMs);
   readonly clock: ManualClock = manualClock();
@@ -66,11 +66,11 @@ class Pair {
     else if (step.do === "update") this.#update(step.endpoints);
     else if (step.do === "advance") await this.#advance(step.ms, step.up);
     else if (step.do === "report") this.#report(step);
-    else this.#tell(step);
+    else this.#drive(step);
     this.#compare();
   }
 
-  /** Ends everything, and looks at what is left. */
+  /** Ends everything, and checks what is left. */
   finish(): void {
     for (const { real, model } of this.leases) {
       real.released();
@@ -106,7 +106,7 @@ class Pair {
     expect(this.#offered.map(({ connections }) => connections)).toEqual(now);
   }
 
-  #tell(step: Step & { readonly lease: number }): void {
+  #drive(step: Step & { readonly lease: number }): void {
     const lease = this.leases.at(-1 - step.lease);
     if (!lease) return;
     if (step.do === "connect") {
@@ -126,9 +126,9 @@ class Pair {
     this.model.update(endpoints);
   }
 
-  #report({ host, verdict, elsewhere }: Step & { readonly do: "report" }): void {
-    this.pool.report(endpoint(host), verdict, elsewhere);
-    this.model.report(host, verdict, elsewhere);
+  #report({ host, verdict, anotherIsHealthy }: Step & { readonly do: "report" }): void {
+    this.pool.report(endpoint(host), verdict, anotherIsHealthy);
+    this.model.report(host, verdict, anotherIsHealthy);
   }
 
   async #advance(ms: number, up: readonly string[]): Promise<void> {
@@ -147,7 +147,7 @@ class Pair {
     expect(this.events.toSorted()).toEqual(this.model.events.toSorted());
     for (const event of this.events.splice(0)) this.kinds.add(event.replace(/ [a-e]( .*)?$/, ""));
     this.model.events.length = 0;
-    expect(this.clock.pending).toBe(this.model.aside.length);
+    expect(this.clock.pending).toBe(this.model.down.length);
     expect(this.leases.filter(({ revoked, model }) => revoked !== model.revoked)).toEqual([]);
     const current = this.pool.inspect().filter(({ state }) => state !== "draining");
     expect(
@@ -158,11 +158,11 @@ class Pair {
         error?.detail,
       ]),
     ).toEqual(
-      this.model.members.map(({ endpoint, aside }) => [
+      this.model.entries.map(({ endpoint, down }) => [
         endpoint.host,
-        aside ? "down" : "up",
-        aside?.unhealthy ?? false,
-        aside?.why,
+        down ? "down" : "up",
+        down?.unhealthy ?? false,
+        down?.why,
       ]),
     );
   }

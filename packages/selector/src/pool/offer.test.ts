@@ -22,7 +22,7 @@ class Hoarder implements Selector {
   }
 }
 
-/** The same, for policies that need no array. What it is told of candidates is what it would see in one. */
+/** The same, for policies that need no array. The view must match the array. */
 function viewingHoarder(hoarder: Hoarder): Selector {
   return viewing(view => {
     const candidates = Array.from({ length: view.length }, (_, index) => view.at(index) as Candidate);

@@ -71,7 +71,7 @@ describe("a pool", () => {
     expect(seen).toEqual([1, 1]);
   });
 
-  test("has a selector that likes fewest connections spread them evenly", () => {
+  test("lets a selector that prefers the fewest connections spread them evenly", () => {
     const fewest = (candidates: readonly Candidate[]): Candidate | undefined =>
       candidates.toSorted((x, y) => x.connections - y.connections)[0];
     const { take } = rig([a, b, c], { selector: { pick: fewest } });
@@ -100,7 +100,7 @@ describe("a client", () => {
     expect(take().endpoint.host).toBe("a");
   });
 
-  test("has tried an endpoint whatever else is said of it", () => {
+  test("has tried an endpoint also if its priority or weight differs", () => {
     const { take } = rig([a, b]);
     expect(take({ ...a, weight: 7, secure: true }).endpoint.host).toBe("b");
     expect(take({ ...a, port: 1 }).endpoint.host).toBe("a");
@@ -126,7 +126,7 @@ describe("priorities", () => {
     expect(hosts(2)).toEqual(["a1", "a1"]);
   });
 
-  test("lead a client that failed on all of the best tier to the next, and set-aside ones come last", () => {
+  test("lead a client that failed on all of the best tier to the next, and those that are down come last", () => {
     const { take } = rig([...best, ...worse]);
     take().failed(refused);
     expect(take(best[0]).endpoint.host).toBe("b1");
@@ -134,7 +134,7 @@ describe("priorities", () => {
     expect(take(best[1], ...worse).endpoint.host).toBe("a1");
   });
 
-  test("hold among what is set aside, too", () => {
+  test("hold among those that are down, too", () => {
     const { take } = rig([...worse, ...best]);
     for (let i = 0; i < 4; i++) take().failed(refused);
     expect(take().endpoint.host).toBe("a1");

@@ -133,7 +133,7 @@ class SelectingPool implements EndpointPool {
     const entry = this.#entries.find(endpoint);
     if (!entry || entry.isUnhealthy) return;
     const { error, scope } = verdict;
-    // A fault that other members are likely to have counts only while one of them is healthy.
+    // A fault that other endpoints are likely to have counts only while one of them is healthy.
     const isFailure = error !== undefined && (scope === "endpoint" || anotherIsHealthy);
     // Retries decide when an endpoint that a dial marked down is up; but its connections may hang as well.
     if (!entry.isUp && !isFailure) return;
@@ -194,7 +194,7 @@ class SelectingPool implements EndpointPool {
     if (consequence) this.#settings.onSuspicion?.(endpoint);
     if (consequence !== "fail" || unanswered.isRefutedBy(entry.connected)) return;
     if (entry.isUp && this.#tiers.up <= 1) return;
-    const ended = unanswered.count === 1 ? "a connection" : `${unanswered.count} connections in a row`;
+    const ended = unanswered.count === 1 ? "a connection" : `${unanswered.count} consecutive connections`;
     const detail = `${formatAddress(endpoint)} ended ${ended} before it sent a byte`;
     this.#fail(entry, { cause: "clients", error: new GatewayError("unhealthy", detail), connectable: true });
   }

@@ -2,7 +2,7 @@ import { type Endpoint, GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
 import { a, b, c, endpoint, inTurn, type Rig, refused, rig, type TakenLease } from "../../test/support.js";
 
-/** Opens connections, which their clients make anew whenever they are closed. */
+/** Opens connections; their clients reconnect whenever they are closed. */
 function crowd({ take }: Rig, count: number): Set<TakenLease> {
   const open = new Set<TakenLease>();
   const connect = (): void => {
@@ -23,7 +23,7 @@ function counts({ pool }: Rig): readonly string[] {
   return pool.inspect().map(({ endpoint, connections }) => `${endpoint.host} ${connections}`);
 }
 
-/** Everybody's connections are on `b` and `c`, and `a` is back. */
+/** All connections are on `b` and `c`, and `a` is up again. */
 async function afterOutage(
   options: Parameters<typeof rig>[1] & object,
   endpoints: readonly Endpoint[] = [a, b, c],
@@ -37,7 +37,7 @@ async function afterOutage(
   return one;
 }
 
-describe("connections of members that carry more than their share", () => {
+describe("connections of endpoints that have more than their share", () => {
   test("are moved back to one that was away, no more than allowed in a minute", async () => {
     const one = await afterOutage({ rebalance: 0.1 });
     expect(counts(one)).toEqual(["a 0", "b 150", "c 150"]);
@@ -47,12 +47,12 @@ describe("connections of members that carry more than their share", () => {
       .map(line => Number(line.split(" ")[1]));
     expect(moved.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(33);
     expect(Math.max(...moved)).toBeLessThanOrEqual(3);
-    // A third of those that are made anew go to it.
+    // A third of the clients that reconnect go to it.
     const [carried = ""] = counts(one);
     expect(Number(carried.split(" ")[1])).toBeGreaterThan(5);
   });
 
-  test("are moved until nobody carries too few, and no longer", async () => {
+  test("are moved until no endpoint has too few, and no longer", async () => {
     const one = await afterOutage({ rebalance: 1 });
     await one.clock.advance(600_000);
     for (const line of counts(one)) expect(Number(line.split(" ")[1])).toBeGreaterThanOrEqual(95);
@@ -94,14 +94,14 @@ describe("connections of members that carry more than their share", () => {
     expect(carries(evenly)).toBeGreaterThan(120);
   });
 
-  test("are left alone when nothing is to be moved", async () => {
+  test("stay when nothing is to be moved", async () => {
     const one = await afterOutage({});
     await one.clock.advance(600_000);
     expect(one.log.filter(line => line.startsWith("recycling"))).toEqual([]);
     expect(one.clock.pending).toBe(0);
   });
 
-  test("are left alone in a panic, in which no place is known to be better", async () => {
+  test("stay in a panic, in which no endpoint is known to be better", async () => {
     const one = await afterOutage({ rebalance: 1, probe: async () => Promise.reject(refused) });
     for (const host of ["b", "c"])
       one.pool.report(
@@ -115,7 +115,7 @@ describe("connections of members that carry more than their share", () => {
     one.pool.close();
   });
 
-  test("of an endpoint that is set aside are not closed", async () => {
+  test("of an endpoint that is down are not closed", async () => {
     const one = rig([a, b], { selector: inTurn(), rebalance: 1, retryDelayMs: 1e6, maxRetryDelayMs: 1e6 });
     crowd(one, 100);
     one.take(b).failed(refused);

@@ -41,7 +41,7 @@ export function rebalancing(
   }: Pick<PoolSettings, "rebalance" | "weighted" | "observer" | "clock">,
   balance: () => Balance,
 ): Rebalancing {
-  const error = new GatewayError("aborted", "the connection is moved to an endpoint that carries too few");
+  const error = new GatewayError("aborted", "the connection is moved to an endpoint that has too few");
   let running = false;
   let closed = rebalance === 0;
   let cancel = (): void => {};

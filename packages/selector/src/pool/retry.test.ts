@@ -16,7 +16,7 @@ function manualProbe() {
 }
 
 describe("a probe", () => {
-  test("that succeeds brings the endpoint back", async () => {
+  test("that succeeds marks the endpoint up", async () => {
     const { running, probe } = manualProbe();
     const { take, hosts, log, clock } = rig([a, b], { probe });
     take().failed(refused);
@@ -31,7 +31,7 @@ describe("a probe", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("that fails leaves it aside, and is run again after another delay", async () => {
+  test("that fails leaves it down, and is run again after another delay", async () => {
     const { running, probe } = manualProbe();
     const { take, hosts, log, clock } = rig([a, b], { probe });
     take().failed(refused);
@@ -105,7 +105,7 @@ describe("a pool that is closed", () => {
     expect(log.some(line => line.startsWith("up"))).toBe(false);
   });
 
-  test("goes on to give leases, to set aside and to take back", () => {
+  test("goes on to give leases, and to mark down and up", () => {
     const { take, pool, log, clock } = rig([a, b]);
     pool.close();
     take().failed(refused);
@@ -159,7 +159,7 @@ describe("probes of many endpoints", () => {
   });
 });
 
-test("a probe that fails for want of this machine's resources is no failure of the endpoint, and made again", async () => {
+test("a probe that fails because this machine lacks resources is no failure of the endpoint, and is repeated", async () => {
   let lacking = true;
   const { take, log, clock } = rig([a, b], {
     probe: () => (lacking ? Promise.reject(noDescriptors) : Promise.resolve(undefined)),

@@ -36,7 +36,7 @@ test.each(Object.entries({ roundRobin, stickyRandom, twoChoices }))(
   "%s: an attempt costs about as much among 10,000 endpoints as among 500, while they all fail",
   (_, make) => {
     attemptCost(500, make());
-    // Anything that looked at each endpoint would cost 20 times as much.
+    // Anything that visited each endpoint would cost 20 times as much.
     expect(leastCost(10_000, make) / leastCost(500, make)).toBeLessThan(10);
   },
 );

@@ -36,7 +36,7 @@ describe.each(Object.entries(broken))("a selector that %s", (_, pick) => {
 });
 
 describe("a selector that fails", () => {
-  test("by keeping to a candidate that is set aside is told and replaced", () => {
+  test("by keeping to a candidate that is down is reported and replaced", () => {
     const kept: Candidate[] = [];
     const sticking = selector(([one]) => {
       if (one && kept.length === 0) kept.push(one);
@@ -51,7 +51,7 @@ describe("a selector that fails", () => {
     );
   });
 
-  test("is told once in a row, and again after it has worked", () => {
+  test("is reported once, and again after it has worked", () => {
     let works = false;
     const { hosts, log } = rig([a], { selector: selector(([one]) => (works ? one : undefined)) });
     hosts(3);

@@ -5,7 +5,7 @@ import type { PoolOptions } from "./options.js";
 
 const healthy: Verdict = { check: "etcd /health", scope: "endpoint" };
 const refusedByCheck = new GatewayError("reset", "it ended the connection before it sent a byte");
-const why = "a:2379 ended 3 connections in a row before it sent a byte";
+const why = "a:2379 ended 3 consecutive connections before it sent a byte";
 
 /** A connection that ends at once; `answered` is what its proxy says of it. */
 function connect({ take }: Rig, answered: boolean | undefined): TakenLease {
@@ -26,7 +26,7 @@ function checked(verdict: Verdict | undefined, options: PoolOptions = {}): Rig {
 }
 
 describe("an endpoint that ends connections before it sends a byte", () => {
-  test("is suspected at once, and marked down by the third in a row", () => {
+  test("is suspected at once, and marked down by the third consecutive one", () => {
     const suspects: string[] = [];
     const pool = rig([a, b], { onSuspicion: ({ host }) => void suspects.push(host) });
     unanswered(pool, 2);
@@ -87,7 +87,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     expect(open.revoked).toEqual([]);
   });
 
-  test("is not brought back by a connection that is accepted", async () => {
+  test("is not marked up by a connection that is accepted", async () => {
     const pool = rig([a, b], { probe: async () => Promise.reject(refused) });
     unanswered(pool, 3);
     const tried = pool.take(b);
@@ -97,7 +97,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     expect(pool.log.filter(line => line.startsWith("up"))).toEqual([]);
   });
 
-  test("that a check finds healthy is up at once, and its clients are to blame for more of them", async () => {
+  test("that a check finds healthy is up at once, and its clients are at fault for more of them", async () => {
     const suspects: string[] = [];
     const pool = checked(healthy, { onSuspicion: ({ host }) => void suspects.push(host) });
     unanswered(pool, 3);
@@ -122,7 +122,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
   });
 
   test.each([undefined, { check: "tcp", scope: "endpoint", conclusive: false } as const])(
-    "that is back without an answer is down again with the first one, for longer each time: %j",
+    "that is up again without an answer is down again with the first one, for longer each time: %j",
     async verdict => {
       const pool = checked(verdict, { retryDelayMs: 1_000, maxRetryDelayMs: 8_000, random: () => 0 });
       unanswered(pool, 3);
@@ -150,7 +150,7 @@ describe("an endpoint that ends connections before it sends a byte", () => {
     expect(pool.hosts(2)).toEqual(["c", "c"]);
   });
 
-  test("that was replaced by another set is of no interest", () => {
+  test("that was removed by another set is ignored", () => {
     const pool = rig([a, b]);
     const leases = Array.from({ length: 3 }, () => pool.take());
     for (const lease of leases) lease.connected();

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { a, b, c, endpoint, inTurn, refused, rig } from "../../test/support.js";
 
 describe("an update", () => {
-  test("tells which endpoints are new and which are gone, and nothing where none is", () => {
+  test("reports which endpoints are new and which are gone, and nothing if there is none", () => {
     const { pool, log } = rig([a, b]);
     pool.update([b, c]);
     pool.update([c, b]);
@@ -16,7 +16,7 @@ describe("an update", () => {
     expect(hosts(4)).toEqual(["b", "c", "b", "c"]);
   });
 
-  test("keeps what stays set aside", async () => {
+  test("keeps an endpoint down that stays", async () => {
     const { pool, take, hosts, log, clock } = rig([a, b]);
     take().failed(refused);
     await clock.advance(600);
@@ -84,7 +84,7 @@ describe("an update", () => {
     expect(log.some(line => line.startsWith("up"))).toBe(false);
   });
 
-  test("lets what is gone and comes again begin anew", async () => {
+  test("lets an endpoint that returns start from scratch", async () => {
     const { pool, take, hosts, clock } = rig([a, b]);
     take().failed(refused);
     pool.update([b]);
@@ -93,7 +93,7 @@ describe("an update", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("makes outcomes of dials to what is gone meaningless", () => {
+  test("ignores outcomes of dials to what is gone", () => {
     const { pool, take, log, clock } = rig([a, b]);
     const [failing, connecting] = [take(), take()];
     pool.update([b]);
@@ -105,7 +105,7 @@ describe("an update", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("brings nothing back that was gone while it was set aside", () => {
+  test("marks nothing up that was removed while it was down", () => {
     const { pool, take, log } = rig([a, b]);
     take().failed(refused);
     const lastChance = take(b);
@@ -114,7 +114,7 @@ describe("an update", () => {
     expect(log.some(line => line.startsWith("up"))).toBe(false);
   });
 
-  test("keeps the endpoints as they were given, whatever becomes of the caller's objects", () => {
+  test("keeps the endpoints as they were given, whatever happens to the caller's objects", () => {
     const mine = { host: "a", port: 2379, priority: 0, weight: 0 };
     const array = [mine];
     const { hosts, take } = rig(array);
@@ -125,7 +125,7 @@ describe("an update", () => {
     expect(Object.isFrozen(mine)).toBe(false);
   });
 
-  test("tells endpoints of one host apart by their ports", () => {
+  test("distinguishes endpoints of one host by their ports", () => {
     const { pool, take, log } = rig([endpoint("a", { port: 1 }), endpoint("a", { port: 2 })]);
     take().failed(refused);
     expect(take().endpoint.port).toBe(2);
