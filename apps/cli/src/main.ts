@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs";
 import { GatewayError, messageOf, withoutCredentials } from "@gw/interface";
 import { Command, CommanderError } from "commander";
+import { addCheck } from "./commands/check.js";
+import { addResolve } from "./commands/resolve.js";
+import { addStart, start } from "./commands/start.js";
 import { addDemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
-import { checkFlags, type StartFlags, startFlags } from "./flags/commands.js";
+import { startFlags } from "./flags/commands.js";
 import { listenFlags } from "./flags/connections.js";
-import { discoveryFlags } from "./flags/discovery.js";
+import { environmentHelp } from "./flags/environment.js";
 import { nearest } from "./flags/nearest.js";
 import { addFlags, addFlagsInShort, valuesOf } from "./flags/table.js";
-import { finishPrinting, flushErrors, printError, printLines, printNotice } from "./output/stdio.js";
-import { onFatal, onWarning } from "./process/events.js";
+import { finishPrinting, flushErrors, printError, printLines } from "./output/stdio.js";
+import { onFatal } from "./process/events.js";
 import { stopRequested } from "./process/stop-signals.js";
 
 export { endProcess } from "./process/end.js";
@@ -16,9 +19,9 @@ export { endProcess } from "./process/end.js";
 /** The process's exit codes; see also the README. */
 const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
 
-/** Runs one command of `gw`, and tells the exit code. What went wrong is one line on stderr. */
+/** Runs one command of `gw`, and returns the exit code. An error is one line on stderr. */
 export async function main(args: readonly string[]): Promise<number> {
-  // The waits of the packages do not keep a process alive; a command that waits (for DNS, say) has to.
+  // The timers of the packages do not keep a process alive; a command that waits, for DNS say, must.
   const alive = setInterval(() => {}, 2 ** 30);
   onFatal(error => {
     printError(`unexpected: ${messageOf(error)}`);
@@ -38,7 +41,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function run(args: readonly string[]): Promise<number> {
   try {
-    // So that `etcd` may be an alias of gw, and the examples of etcd's documents run as they are written.
+    // `etcd gateway start`, as in etcd's documentation, works with `etcd` as an alias of gw.
     const own = args[0] === "gateway" ? args.slice(1) : args;
     await program().parseAsync(own, { from: "user" });
     return exitCode.requestedStop;
@@ -50,9 +53,6 @@ async function run(args: readonly string[]): Promise<number> {
     return isConfiguration(error) ? exitCode.badUsage : exitCode.failure;
   }
 }
-
-const environmentHelp = `Each flag is also an environment variable: --retry-delay is GW_RETRY_DELAY. The flag wins.
-Durations are written as in Go: 500ms, 5s, 1m30s.`;
 
 /** The flags that `gw --help` shows; `gw start --help` has all. */
 const frequent = [
@@ -87,7 +87,7 @@ function program(): Command {
   addFlagsInShort(gw, startFlags, frequent);
   gw.argument("[command]").action((name: string | undefined) => {
     if (name !== undefined) gw.error(`unknown command '${name}'${suggestion(name, gw)}`);
-    return runGateway(valuesOf(gw, gw, startFlags));
+    return start(valuesOf(gw, gw, startFlags));
   });
   addStart(gw);
   addResolve(gw);
@@ -97,52 +97,6 @@ function program(): Command {
     .description("print the version")
     .action(() => printLines([version()]));
   return gw;
-}
-
-function addStart(gw: Command): void {
-  const command = gw
-    .command("start")
-    .description("run the gateway; the default command")
-    .usage("[flags]")
-    .addHelpText("after", `\n${environmentHelp}`)
-    .helpOption("-h, --help", "print this help");
-  addFlags(command, startFlags);
-  // Flags may stand before `start` as well, as with `etcd gateway`.
-  command.action(() => runGateway(valuesOf(gw, command, startFlags)));
-}
-
-function addResolve(gw: Command): void {
-  const command = gw
-    .command("resolve")
-    .description("print what discovery sees: records, addresses, certificates")
-    .usage("[flags]")
-    .option("--json", "print JSON, a line for each report")
-    .option("--watch", "go on, and print again whenever something changed")
-    .helpOption("-h, --help", "print this help");
-  addFlags(command, discoveryFlags);
-  command.action(async (own: { readonly json?: boolean; readonly watch?: boolean }) => {
-    const { json = false, watch = false } = own;
-    const flags = { ...valuesOf(gw, command, discoveryFlags), json, watch };
-    onWarning(printWarning);
-    const { resolve } = await import("./commands/resolve.js");
-    return resolve(flags);
-  });
-}
-
-function addCheck(gw: Command): void {
-  const command = gw
-    .command("check")
-    .description("check the real endpoints: can they serve, do they belong together")
-    .usage("[flags]")
-    .option("--json", "print JSON")
-    .helpOption("-h, --help", "print this help");
-  addFlags(command, checkFlags);
-  command.action(async (own: { readonly json?: boolean }) => {
-    const flags = { ...valuesOf(gw, command, checkFlags), json: own.json ?? false };
-    onWarning(printWarning);
-    const { check } = await import("./commands/check.js");
-    return check(flags);
-  });
 }
 
 function addDemo(gw: Command): void {
@@ -162,7 +116,7 @@ function addDemo(gw: Command): void {
   });
 }
 
-/** The known command that was most likely meant, as commander words it for flags. */
+/** The nearest known command, in commander's words for flags. */
 function suggestion(name: string, gw: Command): string {
   const known = nearest(
     name,
@@ -171,26 +125,16 @@ function suggestion(name: string, gw: Command): string {
   return known === undefined ? "" : ` (Did you mean ${known}?)`;
 }
 
-async function runGateway(flags: StartFlags): Promise<void> {
-  const { start } = await import("./commands/start.js");
-  return start(flags);
-}
-
-/** Commander's message, which names what was given, even where there is a password in it. */
+/** Commander's message, without the passwords that it may have. */
 function oneLine(message: string): string {
   const text = message
     .replace(/^error: /, "")
     .trim()
     .replace(/\n\s*/g, " ")
-    // A slip in `--etcd-user=name:password` must not show it either.
+    // A misspelt `--etcd-user=name:password` must not show it either.
     .replace(/(?<=^unknown option '-[^'=]*=).*(?=')/s, "…");
   const [before, value, after] = text.split(/(?<= argument ')(.*?)(?=' is invalid\. )/s);
   return value === undefined ? withoutCredentials(text) : `${before}${withoutCredentials(value)}${after}`;
-}
-
-/** A warning of Node, where there is no log. */
-function printWarning(warning: Error): void {
-  printNotice(`warning: ${messageOf(warning)}`);
 }
 
 function isConfiguration(error: unknown): boolean {

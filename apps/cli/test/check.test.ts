@@ -14,7 +14,7 @@ import {
   startProgram,
 } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { CheckReport } from "../src/commands/check.js";
+import type { CheckReport } from "../src/commands/check-report.js";
 
 interface Checked extends Outcome {
   readonly report: CheckReport;
@@ -50,7 +50,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("gw check, in front of real etcds", 
       const { cluster_id, member_id } = Status.header;
       const { member, ...rest } =
         checked.report.endpoints.find(({ endpoint }) => endpoint === Endpoint) ?? {};
-      expect(rest).toMatchObject({ usable: true, secure: false, health: { level: "etcd /health" } });
+      expect(rest).toMatchObject({ usable: true, secure: false, health: { check: "etcd /health" } });
       expect(member).toMatchObject({
         version: expect.stringMatching(/^3\.\d+\.\d+$/),
         clusterId: BigInt(cluster_id).toString(16),
@@ -180,13 +180,13 @@ describe.skipIf(missing("etcd", "openssl"))("gw check, over TLS", () => {
     // Clients have certificates of their own: that gw has none says nothing about the endpoint.
     expect(without).toMatchObject({
       code: 0,
-      report: { endpoints: [{ usable: true, health: { level: "tls" } }] },
+      report: { endpoints: [{ usable: true, health: { check: "tls" } }] },
     });
     expect(saying(without, "warning")).toEqual([expect.stringMatching(/wants a client certificate/)]);
     const files = [`--cert-file=${certFile}`, `--key-file=${keyFile}`];
     expect(await check(endpoints, ...files)).toMatchObject({
       code: 0,
-      report: { endpoints: [{ health: { level: "etcd /health" }, member: { alarms: [] } }] },
+      report: { endpoints: [{ health: { check: "etcd /health" }, member: { alarms: [] } }] },
     });
   });
 
@@ -216,7 +216,7 @@ describe("gw check, in front of what is no etcd", () => {
       report: {
         good: false,
         endpoints: [
-          { usable: true, health: { level: "tcp" }, memberError: expect.any(String) },
+          { usable: true, health: { check: "tcp" }, memberError: expect.any(String) },
           { usable: false, addresses: [{ address: "127.0.0.1", error: expect.stringContaining("refused") }] },
           { usable: false, addresses: [{ address: "nowhere.invalid" }] },
         ],

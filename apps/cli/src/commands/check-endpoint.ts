@@ -4,13 +4,13 @@ import type { MemberStatus } from "@gw/health";
 import { type Endpoint, formatAddress, GatewayError, type Probe } from "@gw/interface";
 import type { Dialer, Lookup } from "@gw/tcpproxy";
 
-/** What one endpoint turned out to be. */
+/** The result of checking one endpoint. */
 export interface EndpointCheck {
   readonly endpoint: string;
   /** SRV priority: lower numbers serve first. */
   readonly tier: number;
   readonly weight: number;
-  /** Whether a client could be served by it now. */
+  /** Whether it can serve a client now. */
   readonly usable: boolean;
   /** Its addresses in the order in which they are dialled, up to the first that accepted. */
   readonly addresses: readonly {
@@ -18,9 +18,9 @@ export interface EndpointCheck {
     readonly connectMs?: number;
     readonly error?: string;
   }[];
-  /** What health checks make of it; absent with `--health-check off`. */
-  readonly health?: { readonly level: string; readonly error?: string; readonly note?: string };
-  /** Whether it speaks TLS, where that could be told. */
+  /** The result of a health check, by the name of the check; absent with `--health-check off`. */
+  readonly health?: { readonly check: string; readonly error?: string; readonly note?: string };
+  /** Whether it speaks TLS; absent if that is unknown. */
   readonly secure?: boolean;
   readonly certificate?: {
     /** In UTC, as `2027-01-31T12:00:00.000Z`. */
@@ -29,51 +29,51 @@ export interface EndpointCheck {
     readonly subject?: string;
     readonly error?: string;
   };
-  /** What it says of itself, if it is etcd. */
+  /** Its status, if it is etcd. */
   readonly member?: Omit<MemberStatus, "secure">;
-  /** Why it does not tell. */
+  /** Why it has no status. */
   readonly memberError?: string;
 }
 
-/** What one looks with. */
-export interface Instruments {
+/** What checks are made with. */
+export interface CheckContext {
   readonly dialer: Dialer;
   readonly lookup: Lookup;
   readonly status: (endpoint: Endpoint, signal: AbortSignal) => Promise<MemberStatus>;
   readonly certificate: (endpoint: Endpoint, signal: AbortSignal) => Promise<ServerCertificate>;
-  /** Whether an endpoint serves only with a good certificate. */
+  /** Whether an endpoint may serve only with a valid certificate. */
   readonly certificateDemanded: boolean;
   readonly probe: Probe | undefined;
 }
 
-/** Looks at one endpoint. Takes no longer than the timeouts of what it looks with, one after the other. */
+/** Checks one endpoint. Takes no longer than the timeouts of its checks together. */
 export async function checkEndpoint(
   endpoint: Endpoint,
-  instruments: Instruments,
+  context: CheckContext,
   signal: AbortSignal,
 ): Promise<EndpointCheck> {
   const { host, priority, weight, secure } = endpoint;
   const known = { endpoint: formatAddress(endpoint), tier: priority, weight };
   const declared = secure === undefined ? {} : { secure };
-  const addresses = await connect(host, endpoint.port, instruments, signal);
+  const addresses = await connect(host, endpoint.port, context, signal);
   if (!addresses.some(({ connectMs }) => connectMs !== undefined))
     return { ...known, ...declared, addresses, usable: false };
-  const [health, told] = await Promise.all([
-    instruments.probe && look(instruments.probe, endpoint, signal),
-    outcome(instruments.status(endpoint, signal), "status"),
+  const [health, status] = await Promise.all([
+    context.probe && checkHealth(context.probe, endpoint, signal),
+    outcome(context.status(endpoint, signal), "status"),
   ]);
-  const speaksTls = "value" in told ? told.value.secure : (secure ?? health?.level === "tls");
-  const certificate = speaksTls ? await certificateOf(endpoint, instruments, signal) : undefined;
-  const trusted = certificate?.error === undefined || !instruments.certificateDemanded;
+  const speaksTls = "value" in status ? status.value.secure : (secure ?? health?.check === "tls");
+  const certificate = speaksTls ? await certificateOf(endpoint, context, signal) : undefined;
+  const trusted = certificate?.error === undefined || !context.certificateDemanded;
   const usable = health?.error === undefined && trusted;
   return {
     ...known,
     addresses,
     usable,
     ...(health && { health }),
-    ...("value" in told || secure !== undefined || speaksTls ? { secure: speaksTls } : {}),
+    ...("value" in status || secure !== undefined || speaksTls ? { secure: speaksTls } : {}),
     ...(certificate && { certificate }),
-    ...memberOf(told),
+    ...memberOf(status),
   };
 }
 
@@ -81,7 +81,7 @@ export async function checkEndpoint(
 async function connect(
   host: string,
   port: number,
-  { dialer, lookup }: Instruments,
+  { dialer, lookup }: CheckContext,
   signal: AbortSignal,
 ): Promise<EndpointCheck["addresses"]> {
   const found = isIP(host)
@@ -108,20 +108,20 @@ async function connect(
   return tried.length > 0 ? tried : [{ address: host, error: `${host} has no address` }];
 }
 
-async function look(
+async function checkHealth(
   probe: Probe,
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<NonNullable<EndpointCheck["health"]>> {
-  const looked = await outcome(probe(endpoint, signal), "probe");
-  if ("error" in looked) return { level: "tcp", error: looked.error.detail };
-  const { check, error, note } = looked.value;
-  return { level: check, ...(error && { error: error.detail }), ...(note !== undefined && { note }) };
+  const found = await outcome(probe(endpoint, signal), "probe");
+  if ("error" in found) return { check: "tcp", error: found.error.detail };
+  const { check, error, note } = found.value;
+  return { check, ...(error && { error: error.detail }), ...(note !== undefined && { note }) };
 }
 
 async function certificateOf(
   endpoint: Endpoint,
-  { certificate }: Instruments,
+  { certificate }: CheckContext,
   signal: AbortSignal,
 ): Promise<NonNullable<EndpointCheck["certificate"]>> {
   const shown = await outcome(certificate(endpoint, signal), "TLS");
@@ -130,18 +130,18 @@ async function certificateOf(
   return { expires: validTo.toISOString(), protocol, subject };
 }
 
-function memberOf(told: Outcome<MemberStatus>): Pick<EndpointCheck, "member" | "memberError"> {
-  if ("error" in told) return { memberError: told.error.detail };
-  const { secure: _, ...member } = told.value;
+function memberOf(status: Outcome<MemberStatus>): Pick<EndpointCheck, "member" | "memberError"> {
+  if ("error" in status) return { memberError: status.error.detail };
+  const { secure: _, ...member } = status.value;
   return { member };
 }
 
 type Outcome<T> = { readonly value: T } | { readonly error: GatewayError };
 
-/** @param doing what an error that is not ours yet begins with */
-function outcome<T>(promise: Promise<T>, doing: string): Promise<Outcome<T>> {
+/** @param operation what the message of an error begins with */
+function outcome<T>(promise: Promise<T>, operation: string): Promise<Outcome<T>> {
   return promise.then(
     value => ({ value }),
-    (error: unknown) => ({ error: GatewayError.from(error, doing) }),
+    (error: unknown) => ({ error: GatewayError.from(error, operation) }),
   );
 }

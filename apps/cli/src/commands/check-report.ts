@@ -1,15 +1,22 @@
 import { table } from "../output/table.js";
-import type { CheckReport } from "./check.js";
 import type { EndpointCheck } from "./check-endpoint.js";
 
-/** Something that a person should know. */
+/** What `gw check --json` prints. */
+export interface CheckReport {
+  readonly endpoints: readonly EndpointCheck[];
+  readonly findings: readonly Finding[];
+  /** Whether all endpoints can serve, and belong together. */
+  readonly good: boolean;
+}
+
+/** A fact that operators should know. */
 export interface Finding {
   /** `error`: `gw check` fails for it. */
   readonly severity: "error" | "warning" | "info";
   readonly message: string;
 }
 
-/** What follows from what was seen at all endpoints, the worst first. */
+/** What the checks of all endpoints show, the worst first. */
 export function findings(
   checks: readonly EndpointCheck[],
   problems: readonly string[],
@@ -17,10 +24,10 @@ export function findings(
 ): readonly Finding[] {
   const found: readonly (readonly Finding[])[] = [
     problems.map(message => ({ severity: "error", message })),
-    strangersAmong(checks),
-    checks.flatMap(faultsOf),
+    otherClusters(checks),
+    checks.flatMap(failureOf),
     warnings.map(message => ({ severity: "warning", message })),
-    twinsAmong(checks),
+    sameMember(checks),
     checks.flatMap(expiring),
     checks.flatMap(notesOn),
     alarmsOf(checks),
@@ -31,15 +38,15 @@ export function findings(
 }
 
 /** An endpoint that cannot serve, and why. */
-function faultsOf({ endpoint, usable, addresses, health, certificate }: EndpointCheck): readonly Finding[] {
+function failureOf({ endpoint, usable, addresses, health, certificate }: EndpointCheck): readonly Finding[] {
   if (usable) return [];
   const failed = addresses.flatMap(({ error }) => error ?? []);
   const why = health?.error ?? certificate?.error ?? failed.join("; ");
   return [{ severity: "error", message: `${endpoint} cannot serve: ${why}` }];
 }
 
-/** A proxy that looks at no request would hide that its endpoints are not one cluster. */
-function strangersAmong(checks: readonly EndpointCheck[]): readonly Finding[] {
+/** A TCP proxy hides that its endpoints are not of one cluster. */
+function otherClusters(checks: readonly EndpointCheck[]): readonly Finding[] {
   const clusters = groups(checks, ({ member }) => member?.clusterId);
   if (clusters.size < 2) return [];
   const each = [...clusters].map(([id, names]) => `${id}: ${names.join(", ")}`).join("; ");
@@ -51,7 +58,7 @@ function strangersAmong(checks: readonly EndpointCheck[]): readonly Finding[] {
   ];
 }
 
-function twinsAmong(checks: readonly EndpointCheck[]): readonly Finding[] {
+function sameMember(checks: readonly EndpointCheck[]): readonly Finding[] {
   const members = groups(checks, ({ member }) => member?.memberId);
   return [...members].flatMap(([id, names]) =>
     names.length < 2
@@ -60,7 +67,7 @@ function twinsAmong(checks: readonly EndpointCheck[]): readonly Finding[] {
   );
 }
 
-/** A certificate that expires within this time is worth a word, in days. */
+/** A certificate that expires within this time is reported, in days. */
 const soonDays = 30;
 
 function expiring({ endpoint, certificate }: EndpointCheck): readonly Finding[] {
@@ -76,12 +83,12 @@ export function daysLeft(expires: string | undefined): number | undefined {
 }
 
 function notesOn({ endpoint, usable, health, certificate, addresses }: EndpointCheck): readonly Finding[] {
-  // Where nobody demanded a certificate, why one could not be looked at is no more than that.
+  // Without --trusted-ca-file, a certificate that cannot be checked is a warning only.
   const note = health?.note ?? (usable ? certificate?.error : undefined);
-  const lame = addresses.slice(0, -1).map(({ address, error }) => `${address}: ${error}`);
+  const failed = addresses.slice(0, -1).map(({ address, error }) => `${address}: ${error}`);
   return [
     ...(note === undefined ? [] : [{ severity: "warning" as const, message: `${endpoint}: ${note}` }]),
-    ...(addresses.at(-1)?.connectMs === undefined ? [] : lame).map(message => ({
+    ...(addresses.at(-1)?.connectMs === undefined ? [] : failed).map(message => ({
       severity: "warning" as const,
       message: `${endpoint}: one of its addresses does not accept connections (${message})`,
     })),
@@ -138,7 +145,7 @@ function row(check: EndpointCheck): readonly string[] {
   return [
     endpoint,
     connectMs === undefined ? "fails" : `${connectMs.toFixed(connectMs < 10 ? 1 : 0)} ms`,
-    health === undefined ? "-" : health.error === undefined ? health.level : "fails",
+    health === undefined ? "-" : health.error === undefined ? health.check : "fails",
     certificateOf(check),
     member?.version ?? "-",
     member?.memberId ?? "-",

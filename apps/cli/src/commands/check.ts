@@ -1,48 +1,53 @@
 import { isIP } from "node:net";
-import { createLimiter, type Endpoint, GatewayError } from "@gw/interface";
+import { aborted, createLimiter, type Endpoint, GatewayError } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
+import type { Command } from "commander";
+import type { Dial } from "../compose/certificates.js";
 import { loadProbe } from "../compose/health.js";
-import type { Sources } from "../compose/sources.js";
-import type { CheckFlags } from "../flags/commands.js";
-import { healthChoices, refuseHealthContradictions } from "../flags/health.js";
-import { printJson, printLines } from "../output/stdio.js";
+import { type CheckFlags, checkFlags } from "../flags/commands.js";
+import { rejectCheckContradictions } from "../flags/contradictions.js";
+import { addFlags, valuesOf } from "../flags/table.js";
+import { printJson, printLines, printWarning } from "../output/stdio.js";
+import { onWarning } from "../process/events.js";
 import { stopSignals } from "../process/stop-signals.js";
-import { checkEndpoint, type EndpointCheck, type Instruments } from "./check-endpoint.js";
-import { type Finding, findings, formatCheck } from "./check-report.js";
-import { aborted, discover, turn } from "./discover.js";
+import { type CheckContext, checkEndpoint, type EndpointCheck } from "./check-endpoint.js";
+import { type CheckReport, findings, formatCheck } from "./check-report.js";
+import { type Discovered, discover, turn } from "./discover.js";
 
-/** What `gw check --json` prints. */
-export interface CheckReport {
-  readonly endpoints: readonly EndpointCheck[];
-  readonly findings: readonly Finding[];
-  /** Whether all endpoints may serve, and belong together. */
-  readonly good: boolean;
+/** Adds `gw check`. */
+export function addCheck(gw: Command): void {
+  const command = gw
+    .command("check")
+    .description("check the real endpoints: can they serve, do they belong together")
+    .usage("[flags]")
+    .option("--json", "print JSON")
+    .helpOption("-h, --help", "print this help");
+  addFlags(command, checkFlags);
+  command.action(({ json = false }: { readonly json?: boolean }) => {
+    onWarning(printWarning);
+    return check({ ...valuesOf(gw, command, checkFlags), json });
+  });
 }
 
-/** How many endpoints are looked at at the same time; each takes a few descriptors. */
-const atOnce = 16;
+/** How many endpoints are checked at the same time; each takes a few file descriptors. */
+const concurrency = 16;
 
 /**
- * `gw check`: looks at the real endpoints as the gateway would, and further, and prints what it found.
+ * `gw check`: checks the real endpoints as the gateway would, and more thoroughly, and prints a report.
  *
- * @throws {GatewayError} when some endpoint cannot serve or they do not belong together, or the flags are wrong
+ * @throws {GatewayError} if an endpoint cannot serve, the endpoints do not belong together, or the flags are wrong
  */
-export async function check(flags: CheckFlags): Promise<void> {
-  refuseHealthContradictions(flags);
+async function check(flags: CheckFlags): Promise<void> {
+  rejectCheckContradictions(flags);
   const stop = stopSignals({ hangup: true });
   const ended = new AbortController();
   const signal = AbortSignal.any([stop.drain, ended.signal]);
-  const { healthCheck: how = healthChoices[0] } = flags;
-  const discovered = await discover(flags, {
-    signal,
-    connectTimeoutMs: flags.connectTimeoutMs,
-    healthChecked: how !== "off" && how !== "tcp",
-  });
+  const discovered = await discover(flags, { signal, connectTimeoutMs: flags.connectTimeoutMs });
   await Promise.race([discovered.settled, aborted(signal)]);
-  const wrong = await Promise.race([discovered.ended, turn()]);
-  const instruments = await prepare(flags, discovered.sources, discovered.dialer);
+  const fault = await Promise.race([discovered.ended, turn()]);
+  const context = await prepare(flags, discovered);
   try {
-    const checked = checkAll(discovered.endpoints, instruments, signal);
+    const checked = checkAll(discovered.endpoints, context, signal);
     checked.catch(() => {});
     const endpoints = await Promise.race([checked, aborted(stop.drain)]);
     if (!endpoints || stop.drain.aborted) return;
@@ -51,16 +56,16 @@ export async function check(flags: CheckFlags): Promise<void> {
     const report: CheckReport = { endpoints, findings: found, good };
     if (flags.json) printJson(report);
     else printLines(formatCheck(report));
-    if (wrong) throw wrong;
+    if (fault) throw fault;
     if (endpoints.length === 0) throw new GatewayError("unreachable", "no endpoint was found");
-    if (!good) throw new GatewayError("unhealthy", verdictOn(endpoints));
+    if (!good) throw new GatewayError("unhealthy", summaryOf(endpoints));
   } finally {
     ended.abort();
-    instruments.close();
+    context.close();
   }
 }
 
-function verdictOn(endpoints: readonly EndpointCheck[]): string {
+function summaryOf(endpoints: readonly EndpointCheck[]): string {
   const bad = endpoints.filter(({ usable }) => !usable).length;
   if (bad === 0) return "the endpoints do not belong together";
   return `${bad} of ${endpoints.length} ${endpoints.length === 1 ? "endpoint" : "endpoints"} cannot serve`;
@@ -68,39 +73,48 @@ function verdictOn(endpoints: readonly EndpointCheck[]): string {
 
 async function checkAll(
   endpoints: readonly Endpoint[],
-  instruments: Instruments,
+  context: CheckContext,
   signal: AbortSignal,
 ): Promise<readonly EndpointCheck[]> {
-  // All at once: names that are slow are so side by side, and not for one batch after the other.
-  for (const { host } of endpoints) if (!isIP(host)) instruments.lookup(host).catch(() => {});
-  const limited = createLimiter({ limit: atOnce });
+  // All look-ups begin now, so that slow ones run in parallel and do not delay one batch of checks after the other.
+  for (const { host } of endpoints) if (!isIP(host)) context.lookup(host).catch(() => {});
+  const limited = createLimiter({ limit: concurrency });
   const checks = endpoints.map(endpoint =>
-    limited(async () => (signal.aborted ? [] : [await checkEndpoint(endpoint, instruments, signal)])),
+    limited(async () => (signal.aborted ? [] : [await checkEndpoint(endpoint, context, signal)])),
   );
   return (await Promise.all(checks)).flat();
 }
 
-/** All that looks, put together as the flags say. */
+/** The probes that the flags ask for. */
 async function prepare(
   flags: CheckFlags,
-  { lookup, tls, serverNames, check }: Sources,
-  dialer: Instruments["dialer"],
-): Promise<Instruments & { close(): void }> {
-  const { certificateCheck } = await import("@gw/etcd-client");
-  const { etcdStatus } = await import("@gw/health");
-  const dial = (endpoint: Endpoint, signal: AbortSignal) => dialer.dial(endpoint, { signal });
-  const health = await loadProbe(flags, { tls, serverNames, dial });
+  { resolver, dialer, sources }: Discovered,
+): Promise<CheckContext & { close(): void }> {
+  const [{ certificateCheck }, { etcdStatus }] = await Promise.all([
+    import("@gw/etcd-client"),
+    import("@gw/health"),
+  ]);
+  const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal });
+  const { serverNames, certificates } = sources;
+  const { files: tls, check: validation } = certificates;
+  const health = flags.healthCheck === "off" ? undefined : await loadProbe(flags, { tls, serverNames, dial });
   const timeoutMs = flags.healthTimeoutMs;
-  // Who a server is, is what the certificate says; here it is asked how it is, whoever it may be.
+  // The status is requested from any server: its certificate is checked separately.
   const { ca: _, ...client } = tls;
   const status = etcdStatus({ ...client, serverNames, dial, timeoutMs });
-  const certificate = certificateCheck({ ...tls, serverNames, dial, timeoutMs, verify: check !== undefined });
+  const certificate = certificateCheck({
+    ...tls,
+    serverNames,
+    dial,
+    timeoutMs,
+    verify: validation !== undefined,
+  });
   return {
     dialer,
-    lookup: once(lookup),
+    lookup: once(resolver.lookup),
     status,
     certificate,
-    certificateDemanded: check !== undefined,
+    certificateDemanded: validation !== undefined,
     probe: health?.probe,
     close() {
       status.close();
@@ -109,7 +123,7 @@ async function prepare(
   };
 }
 
-/** Looks each name up once. */
+/** Looks up each name once. */
 function once(lookup: Lookup): Lookup {
   const known = new Map<string, ReturnType<Lookup>>();
   return host => {

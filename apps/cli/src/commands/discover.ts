@@ -1,75 +1,85 @@
-import { type Endpoint, formatAddress, GatewayError, type Observer } from "@gw/interface";
-import { createDialer, type Dialer, type DialerOptions } from "@gw/tcpproxy";
-import { createSources, type Sources, type SourcesContext } from "../compose/sources.js";
+import { aborted, type Endpoint, formatAddress, GatewayError, type Observer } from "@gw/interface";
+import { createDialer, type Dialer } from "@gw/tcpproxy";
+import type { Dial } from "../compose/certificates.js";
+import { createResolver, type Resolver } from "../compose/resolver.js";
+import { createSources, type Sources, watchSources } from "../compose/sources.js";
 import type { DiscoveryFlags } from "../flags/discovery.js";
 
-/** What a command that only looks knows of the endpoints. */
+/** The endpoints as discovery finds them. */
 export interface Discovered {
-  readonly sources: Sources;
+  readonly resolver: Resolver;
   readonly dialer: Dialer;
-  /** The newest set; nobody's certificate has been checked. */
+  readonly sources: Sources;
+  /** The newest set; certificates are not validated. */
   readonly endpoints: readonly Endpoint[];
-  /** What went wrong, a sentence each; it is for the caller to take them out. */
+  /** Failures, a sentence each. The caller removes those that it has reported. */
   readonly problems: Set<string>;
-  /** What is used and should not be relied on, a sentence each. */
+  /** What works and is insecure or will fail later, a sentence each. */
   readonly warnings: ReadonlySet<string>;
-  /** Resolves when each source has told something, or cannot. */
+  /** Resolves when each source has a set or has failed. */
   readonly settled: Promise<void>;
   /** Resolves when nothing can change any more: with the fault of the configuration, if there is one. */
   readonly ended: Promise<GatewayError | undefined>;
 }
 
+/** Options of {@link discover}. */
+export interface DiscoverOptions {
+  readonly connectTimeoutMs?: number | undefined;
+  /** Ends the discovery. */
+  readonly signal: AbortSignal;
+  /** Called whenever there is a new set or a new problem. */
+  readonly onChange?: () => void;
+}
+
 /**
- * Looks up the endpoints that the flags name, and goes on until `signal` is aborted.
+ * Watches the endpoints that the flags name, until the signal is aborted.
  *
- * @param options.onChange called whenever there is a new set, or a new problem
  * @throws {GatewayError} of the configuration's codes
  */
 export async function discover(
   flags: DiscoveryFlags,
-  options: DialerOptions &
-    Pick<SourcesContext, "healthChecked"> & { readonly signal: AbortSignal; readonly onChange?: () => void },
+  { connectTimeoutMs, signal, onChange = () => {} }: DiscoverOptions,
 ): Promise<Discovered> {
-  const { signal, onChange, healthChecked, ...dialing } = options;
   const problems = new Set<string>();
   const warnings = new Set<string>();
+  const warn = (_: string, why: string): void => void warnings.add(why);
   const observer: Observer = {
     unsecured: ({ source, why }) => warnings.add(`${source}: ${why}`),
     discoveryFailed({ source, error }) {
       problems.add(`${source}: ${error.detail}`);
-      onChange?.();
+      onChange();
     },
     endpointRejected: ({ endpoint, error }) => problems.add(`${formatAddress(endpoint)}: ${error.detail}`),
   };
-  const sources = await createSources(flags, {
-    observer,
-    warn: (_, why) => warnings.add(why),
-    dial: (endpoint, signal) => dialer.dial(endpoint, { signal }),
-    ...(healthChecked !== undefined && { healthChecked }),
-  });
-  const dialer = createDialer({ ...dialing, lookup: sources.lookup });
+  const resolver = await createResolver(flags, warn);
+  const dialer = createDialer({ connectTimeoutMs, lookup: resolver.lookup });
+  const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal });
+  const sources = await createSources(flags, { resolver, dial, observer, warn });
+
+  const watch = watchSources(sources.unvalidated, signal);
   let endpoints: readonly Endpoint[] = [];
-  const followed = (async () => {
-    for await (const set of sources.unchecked.watch({ signal })) {
+  const follow = async (): Promise<void> => {
+    for (let set = await watch.next(); set; set = await watch.next()) {
       endpoints = set;
-      onChange?.();
+      onChange();
     }
-  })();
-  const ended = Promise.all([followed, sources.settled]).then(
+  };
+  const ended = Promise.all([follow(), Promise.race([watch.settled, aborted(signal)])]).then(
     () => undefined,
     (error: unknown) => GatewayError.from(error, "discovery"),
   );
-  // The union of the sources is told a moment after they have told theirs.
-  const settled = Promise.race([sources.settled.catch(() => {}), ended]).then(turn);
+  // The set comes a moment after the source has settled.
+  const settled = Promise.race([watch.settled.catch(() => {}), ended]).then(turn);
   return {
-    sources,
+    resolver,
     dialer,
+    sources,
     get endpoints() {
       return endpoints;
     },
     problems,
     warnings,
-    settled: settled.then(() => {}),
+    settled,
     ended,
   };
 }
@@ -77,12 +87,4 @@ export async function discover(
 /** One turn of the event loop. */
 export function turn(): Promise<undefined> {
   return new Promise(resolve => setImmediate(() => resolve(undefined)));
-}
-
-/** Resolves when `signal` is aborted. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

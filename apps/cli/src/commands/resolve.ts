@@ -1,16 +1,29 @@
 import { isIP } from "node:net";
 import { lookUpSrv } from "@gw/discovery";
-import { createLimiter, type Endpoint, formatAddress, GatewayError, type Limiter } from "@gw/interface";
+import {
+  aborted,
+  createLimiter,
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  type Limiter,
+} from "@gw/interface";
+import type { Command } from "commander";
+import type { Resolver } from "../compose/resolver.js";
 import type { Sources } from "../compose/sources.js";
 import type { ResolveFlags } from "../flags/commands.js";
-import { printed, printJson, printLines, stdoutClosed } from "../output/stdio.js";
+import { rejectDiscoveryContradictions } from "../flags/contradictions.js";
+import { discoveryFlags } from "../flags/discovery.js";
+import { addFlags, valuesOf } from "../flags/table.js";
+import { printed, printJson, printLines, printWarning, stdoutClosed } from "../output/stdio.js";
 import { table } from "../output/table.js";
+import { onWarning } from "../process/events.js";
 import { stopSignals } from "../process/stop-signals.js";
-import { aborted, type Discovered, discover, turn } from "./discover.js";
+import { type Discovered, discover, turn } from "./discover.js";
 
-/** What `gw resolve --json` prints, a line for each look. */
+/** What `gw resolve --json` prints, one line for each report. */
 export interface ResolveReport {
-  /** SRV records by service name, as DNS told them; absent without `--discovery-srv`. */
+  /** SRV records by service name, as DNS has them; absent without `--discovery-srv`. */
   readonly srv?: readonly {
     readonly name: string;
     readonly server?: string;
@@ -24,9 +37,9 @@ export interface ResolveReport {
     }[];
   }[];
   readonly endpoints: readonly EndpointReport[];
-  /** What is used and should not be relied on, a sentence each. */
+  /** What works and is insecure or will fail later, a sentence each. */
   readonly warnings: readonly string[];
-  /** What went wrong, a sentence each. */
+  /** Failures, a sentence each. */
   readonly problems: readonly string[];
 }
 
@@ -36,20 +49,38 @@ export interface EndpointReport {
   /** SRV priority: lower numbers serve first. */
   readonly tier: number;
   readonly weight: number;
-  /** Whether its source says TLS; absent where it does not say. */
+  /** Whether it has TLS according to its source; absent if that is unknown. */
   readonly secure?: boolean;
   readonly addresses: readonly string[];
-  /** `ok`, `not checked`, or what is wrong. */
+  /** `ok`, `not checked`, or the error. */
   readonly certificate: string;
   readonly usable: boolean;
 }
 
+/** Adds `gw resolve`. */
+export function addResolve(gw: Command): void {
+  const command = gw
+    .command("resolve")
+    .description("print what discovery sees: records, addresses, certificates")
+    .usage("[flags]")
+    .option("--json", "print JSON, a line for each report")
+    .option("--watch", "go on, and print again whenever something changed")
+    .helpOption("-h, --help", "print this help");
+  addFlags(command, discoveryFlags);
+  command.action((own: { readonly json?: boolean; readonly watch?: boolean }) => {
+    onWarning(printWarning);
+    const { json = false, watch = false } = own;
+    return resolve({ ...valuesOf(gw, command, discoveryFlags), json, watch });
+  });
+}
+
 /**
- * `gw resolve`: prints what discovery sees.
+ * `gw resolve`: prints the endpoints as discovery finds them.
  *
  * @throws {GatewayError} when nothing usable was found, or the flags are wrong
  */
 export async function resolve(flags: ResolveFlags): Promise<void> {
+  rejectDiscoveryContradictions(flags, false);
   const stop = stopSignals({ hangup: true });
   const ended = new AbortController();
   const over = AbortSignal.any([stop.drain, stdoutClosed]);
@@ -62,20 +93,20 @@ export async function resolve(flags: ResolveFlags): Promise<void> {
   /** Prints what is known, one report after the other. */
   const print = (): void => {
     printing = Promise.resolve(printing).then(async () => {
-      const report = await look(discovered, flags, signal);
+      const report = await reportOn(discovered, flags, signal);
       if (signal.aborted) return;
       problems.clear();
       usable = report.endpoints.some(one => one.usable);
       if (flags.json) printJson(report);
       else printLines(formatReport(report));
-      // Whoever watches slowly gets fewer reports, not more and more old ones.
+      // A slow reader gets fewer reports, not a growing number of old ones.
       if (flags.watch) await printed(signal);
     });
   };
   await Promise.race([discovered.settled, aborted(over)]);
   print();
   await Promise.race([printing, aborted(stop.drain)]);
-  // A fault of the configuration is told when what there is has been printed.
+  // A fault of the configuration ends the command, after the first report.
   const wrong = await Promise.race([discovered.ended, turn()]);
   if (flags.watch && !wrong) {
     onChange = print;
@@ -91,27 +122,30 @@ export async function resolve(flags: ResolveFlags): Promise<void> {
 /** How many certificates are checked at the same time; each takes a descriptor. */
 const atOnce = 16;
 
-async function look(
-  { endpoints, sources, problems, warnings }: Discovered,
+async function reportOn(
+  { endpoints, resolver, sources, problems, warnings }: Discovered,
   flags: ResolveFlags,
   signal: AbortSignal,
 ): Promise<ResolveReport> {
   const limited = createLimiter({ limit: atOnce });
   const noted = { warnings: [...warnings], problems: [...problems] };
   const [srv, reports] = await Promise.all([
-    flags.discoverySrv === undefined ? undefined : lookAtSrv(flags.discoverySrv, flags, sources, signal),
-    Promise.all(endpoints.map(endpoint => lookAt(endpoint, sources, limited, signal))),
+    flags.discoverySrv === undefined ? undefined : srvReports(flags.discoverySrv, flags, resolver, signal),
+    Promise.all(endpoints.map(endpoint => endpointReport(endpoint, resolver, sources, limited, signal))),
   ]);
   return { ...(srv && { srv }), endpoints: reports, ...noted };
 }
 
-async function lookAtSrv(
+async function srvReports(
   domain: string,
   flags: ResolveFlags,
-  { dns }: Sources,
+  resolver: Resolver,
   signal: AbortSignal,
 ): Promise<NonNullable<ResolveReport["srv"]>> {
-  const services = await lookUpSrv({ domain, serviceName: flags.discoverySrvName, dns }, signal);
+  const services = await lookUpSrv(
+    { domain, serviceName: flags.discoverySrvName, dns: resolver.dns() },
+    signal,
+  );
   return services.map(({ name, answer }) => {
     if (answer instanceof GatewayError) return { name, error: answer.detail, records: [] };
     const records = answer.records.map(({ priority, weight, port, target, ttlMs }) => ({
@@ -125,9 +159,10 @@ async function lookAtSrv(
   });
 }
 
-async function lookAt(
+async function endpointReport(
   endpoint: Endpoint,
-  { lookup, check }: Sources,
+  { lookup }: Resolver,
+  { certificates: { check } }: Sources,
   limited: Limiter,
   signal: AbortSignal,
 ): Promise<EndpointReport> {
@@ -140,12 +175,11 @@ async function lookAt(
       );
   const certificate = secure && check ? await verdict(limited(() => check(endpoint, signal))) : "not checked";
   const usable = addresses.length > 0 && (certificate === "ok" || certificate === "not checked");
-  const told = secure === undefined ? {} : { secure };
   return {
     endpoint: formatAddress(endpoint),
     tier: priority,
     weight,
-    ...told,
+    ...(secure !== undefined && { secure }),
     addresses,
     certificate,
     usable,

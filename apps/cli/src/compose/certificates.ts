@@ -5,37 +5,36 @@ import { watchForChanges } from "@gw/discovery";
 import { type Clock, type Endpoint, GatewayError, quote, systemClock } from "@gw/interface";
 import type { DiscoveryFlags } from "../flags/discovery.js";
 
-/** What TLS towards endpoints is done with. */
+/** Connects to an endpoint. */
+export type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
+
+/** TLS towards endpoints. */
 export interface Certificates {
-  /** What the files hold now. */
+  /** Contents of the files in use. */
   readonly files: TlsFiles;
-  /** Whether an endpoint may serve by its certificate; undefined where none was demanded. */
+  /** Rejects if the certificate of an endpoint is not valid; undefined without `--trusted-ca-file`. */
   readonly check: ((endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>) | undefined;
   /**
    * Reads the files again.
    *
-   * @throws {GatewayError} `invalid-option` if one cannot be used; then what was read before holds
+   * @throws {GatewayError} `invalid-option` if one cannot be used; then what was read before stays in use
    */
   reload(): void;
-  /** Follows the files until `signal` is aborted, and uses them when they have changed and can be used. */
+  /** Watches the files until `signal` is aborted, and uses them when they have changed. */
   follow(events: FollowEvents, signal: AbortSignal): void;
 }
 
-/** What becomes of certificate files that have changed. */
+/** What happens with certificate files that have changed. */
 type FollowEvents = Pick<Following, "onUsed" | "onProblem">;
 
 /**
  * Reads the files that the flags name.
  *
- * @param dial connects to an endpoint that is to be checked
  * @throws {GatewayError} `invalid-option` if one of them cannot be used
  */
-export async function loadCertificates(
-  flags: DiscoveryFlags,
-  dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>,
-): Promise<Certificates> {
+export async function loadCertificates(flags: DiscoveryFlags, dial: Dial): Promise<Certificates> {
   const { trustedCaFile, certFile, keyFile, discoverySrv } = flags;
-  // OpenSSL takes time and memory, which a gateway that never speaks TLS itself can do without.
+  // Loading OpenSSL takes time and memory, which a gateway that never uses TLS itself saves.
   if ((trustedCaFile ?? certFile ?? keyFile) === undefined)
     return { files: {}, check: undefined, reload() {}, follow() {} };
   const { certificateCheck } = await import("@gw/etcd-client");
@@ -69,7 +68,7 @@ export async function loadCertificates(
   };
 }
 
-/** PEM texts for TLS towards endpoints; what the user did not give is absent. */
+/** PEM texts for TLS towards endpoints; absent for flags that are not given. */
 export interface TlsFiles {
   readonly ca?: string;
   readonly cert?: string;
@@ -77,8 +76,7 @@ export interface TlsFiles {
 }
 
 /**
- * Reads the files that `--trusted-ca-file`, `--cert-file` and `--key-file` name. What is in them is checked by
- * who uses it.
+ * Reads the files that `--trusted-ca-file`, `--cert-file` and `--key-file` name. Only their form is checked.
  *
  * @throws {GatewayError} `invalid-option` if one cannot be read or holds no PEM, or a certificate has no key
  */
@@ -107,29 +105,29 @@ function readPem(flag: string, path: string, kind: string): string {
   throw new GatewayError("invalid-option", `${flag} ${quote(path)} holds no ${kind} in PEM`);
 }
 
-/** For how long files must stay as they are until they are used, in milliseconds: one of them may be half written. */
+/** How long files must not change before they are used, in milliseconds: one of them may be half written. */
 const settleMs = 2_000;
-/** How often files are looked at where the file system tells of no changes, in milliseconds. */
+/** How often files are read where the file system reports no changes, in milliseconds. */
 const pollMs = 5_000;
 
-/** What is done with files that have changed. */
+/** See {@link followFiles}. */
 interface Following {
   readonly paths: readonly string[];
-  /** What the files hold that are in use, in the order of the paths. */
+  /** The contents in use, in the order of the paths. */
   readonly current: () => readonly (string | undefined)[];
-  /** Uses what the files hold now. @throws {GatewayError} if it cannot be used; then what is in use stays */
+  /** Reads and uses the files. @throws {GatewayError} if they cannot be used; then nothing changes */
   readonly use: () => void;
   /** The files have changed and are used. */
   readonly onUsed: () => void;
-  /** They have changed and cannot be used; told once for each reason. */
+  /** They have changed and cannot be used; called once for each reason. */
   readonly onProblem: (error: GatewayError) => void;
   readonly clock?: Clock;
 }
 
 /**
- * Uses files anew when they have changed, until `signal` is aborted: written in place, replaced, or reached by a link
- * that was changed, as those of Kubernetes' Secrets. They are taken together when all have been the same for two
- * seconds. Those that cannot be used leave the old ones in use, and are tried again when they change.
+ * Uses files again when they have changed, until `signal` is aborted: written in place, replaced, or reached through a
+ * link that has changed, as in Kubernetes' Secrets. They are used together, when none has changed for two seconds. If they
+ * cannot be used, the old contents stay in use, and the files are tried again when they change.
  */
 async function followFiles(following: Following, signal: AbortSignal): Promise<void> {
   const { paths, current, use, onUsed, onProblem, clock = systemClock } = following;
@@ -148,24 +146,24 @@ async function followFiles(following: Following, signal: AbortSignal): Promise<v
   let inUse = JSON.stringify(current());
   let seen = inUse;
   let sinceMs = clock.now();
-  let told = "";
+  let reported = "";
   while (!signal.aborted) {
     await Promise.all(changes.map(change => change.watch()));
     const found = JSON.stringify(await Promise.all(paths.map(contentOf)));
     if (found !== seen) sinceMs = clock.now();
     seen = found;
     const leftMs = sinceMs + settleMs - clock.now();
-    if (found === inUse) told = "";
+    if (found === inUse) reported = "";
     else if (leftMs <= 0) {
       try {
         use();
         inUse = JSON.stringify(current());
-        told = "";
+        reported = "";
         onUsed();
       } catch (cause) {
         const error = GatewayError.from(cause, "reload");
-        if (error.detail !== told) onProblem(error);
-        told = error.detail;
+        if (error.detail !== reported) onProblem(error);
+        reported = error.detail;
       }
     }
     await wait(found !== inUse && leftMs > 0 ? leftMs : pollMs);
@@ -173,7 +171,7 @@ async function followFiles(following: Following, signal: AbortSignal): Promise<v
   for (const change of changes) change.close();
 }
 
-/** The text of a file; why there is none, as what cannot be in a file. */
+/** The text of a file, or the code of the error: an object, so that no text can equal it. */
 function contentOf(path: string): Promise<string | { readonly error: string }> {
   return readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => ({ error: error.code ?? "" }));
 }

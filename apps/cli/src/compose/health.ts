@@ -1,198 +1,203 @@
-import type { Socket } from "node:net";
 import type { HealthChecks, HealthObserver } from "@gw/health";
-import {
-  type CheckedPool,
-  type Endpoint,
-  GatewayError,
-  type Observer,
-  type Probe,
-  type Verdict,
-} from "@gw/interface";
-import { type HealthFlags, healthChoices, refuseHealthContradictions } from "../flags/health.js";
-import type { TlsFiles } from "./certificates.js";
+import { type Endpoint, GatewayError, type Probe, systemClock, type Verdict } from "@gw/interface";
+import type { EndpointPool } from "@gw/selector";
+import { type HealthFlags, healthChoices } from "../flags/health.js";
+import type { Certificates, Dial, TlsFiles } from "./certificates.js";
 
-/** The health checks of a gateway, put together as the flags say. */
+/** The health checks of a gateway. */
 export interface Health {
-  /** Resolves with the last verdict when an endpoint that is down is healthy, as often in a row as it must; else rejects. */
-  rise(endpoint: Endpoint, signal: AbortSignal): Promise<Verdict>;
-  /** Whether endpoints are asked where they serve their clients. */
-  readonly asksWhereClientsGo: boolean;
-  /** Begins to look at the endpoints of `pool`. */
-  start(pool: CheckedPool): void;
-  /** There is reason to doubt an endpoint. */
-  suspect(endpoint: Endpoint): void;
-  /** Sees what happens to the pool, so that the checks know of it at once. */
-  watching(observer: Observer): Observer;
-  /** Goes on with what the certificate files hold now. */
+  /**
+   * Checks an endpoint that is down: its certificate if one is demanded, its health `--health-rise` times in a row, and that
+   * it keeps a connection if health checks do not show it. Rejects with the first error; resolves with the last verdict.
+   */
+  readonly retry: (endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict | undefined>;
+  /** Checks an endpoint soon, because there is reason to doubt its health. */
+  readonly suspect: (endpoint: Endpoint) => void;
+  /** Begins to check the endpoints of `pool`. */
+  start(pool: EndpointPool): void;
+  /** Uses the certificate files that are in use now. */
   reload(): void;
   close(): void;
 }
 
 /** What health checks need of the rest of the gateway. */
-export interface HealthContext extends Omit<ProbeContext, "tls"> {
-  readonly tls: () => ProbeContext["tls"];
+export interface HealthContext {
+  readonly dial: Dial;
+  /** See `Dialer.connectTimeoutMs`. */
+  readonly connectTimeoutMs: number;
+  /** Names that a certificate may have instead of the endpoint's host. */
+  readonly serverNames: readonly string[];
+  readonly certificates: Certificates;
   readonly observer: HealthObserver;
-  /** What should be used and cannot be is told here. */
+  /** Reports that checks cannot be started, or not with new certificate files. */
   readonly onFailure: (error: GatewayError) => void;
 }
 
+/** The code of the checks is loaded this long after the start, in milliseconds: clients that wait for gw come first. */
+const loadDelayMs = 100;
+
 /**
- * Health checks; undefined with `--health-check off`. What looks is loaded when it is needed first: here, if the flags
- * have something in them that can be wrong, and otherwise when the gateway serves already.
+ * The health checks that the flags ask for. With `--health-check off` only {@link Health.retry} checks anything.
+ *
+ * The probe is made here if something that the flags give can be wrong; otherwise soon after the start, or with its first
+ * use.
  *
  * @throws {GatewayError} `invalid-option`
  */
-export async function createHealth(flags: HealthFlags, context: HealthContext): Promise<Health | undefined> {
-  refuseHealthContradictions(flags);
-  if (flags.healthCheck === "off") return undefined;
-  const health = new LazyHealth(flags, context);
-  const given = [flags.healthPath, flags.healthPort, flags.healthUrl, ...Object.values(context.tls())];
-  if (given.some(one => one !== undefined)) await health.load();
+export async function createHealth(flags: HealthFlags, context: HealthContext): Promise<Health> {
+  const health = new GatewayHealth(flags, context);
+  const given = [
+    flags.healthPath,
+    flags.healthPort,
+    flags.healthUrl,
+    ...Object.values(context.certificates.files),
+  ];
+  if (flags.healthCheck !== "off" && given.some(one => one !== undefined)) await health.loadProbe();
   return health;
 }
 
-/** How long the gateway serves before it loads what looks at endpoints, in milliseconds. */
-const patienceMs = 100;
-
-/** All that is loaded. */
-interface Loaded {
-  readonly health: typeof import("@gw/health");
-  readonly look: HealthProbe;
-}
-
-class LazyHealth implements Health {
+class GatewayHealth implements Health {
   readonly #flags: HealthFlags;
   readonly #context: HealthContext;
-  #loading: Promise<Loaded> | undefined;
+  /** The probe in use, once it is needed. */
+  #probe: Promise<LoadedProbe> | undefined;
   #checks: HealthChecks | undefined;
-  #closed = false;
+  #isClosed = false;
 
   constructor(flags: HealthFlags, context: HealthContext) {
     this.#flags = flags;
     this.#context = context;
   }
 
-  load(): Promise<Loaded> {
-    this.#loading ??= this.#load();
-    return this.#loading;
-  }
+  readonly retry: Health["retry"] = async (endpoint, signal) => {
+    const { check } = this.#context.certificates;
+    const isValidated = check !== undefined && endpoint.secure === true;
+    if (isValidated) await check(endpoint, signal);
+    const verdict = this.#isOff ? undefined : await this.#rise(endpoint, signal);
+    // A health check of the endpoint's own port and a TLS handshake are connections, too.
+    if (!this.#asksEndpoint && !isValidated) await this.#connect(endpoint, signal);
+    return verdict;
+  };
 
-  get asksWhereClientsGo(): boolean {
-    return (this.#flags.healthPort ?? this.#flags.healthUrl) === undefined;
-  }
+  readonly suspect: Health["suspect"] = endpoint => this.#checks?.suspect(endpoint);
 
-  async rise(endpoint: Endpoint, signal: AbortSignal): Promise<Verdict> {
-    const { health, look } = await this.load();
-    return health.rising(look.probe, { rise: this.#flags.healthRise })(endpoint, signal);
-  }
-
-  start(pool: CheckedPool): void {
-    // The first clients come first.
-    setTimeout(() => this.#begin(pool), patienceMs).unref();
-  }
-
-  #begin(pool: CheckedPool): void {
-    if (this.#closed) return;
-    this.load().then(
-      ({ health }) => {
-        if (this.#closed) return;
-        this.#checks = health.checkHealth({
-          // After a reload it is another one.
-          probe: (endpoint, signal) => this.load().then(({ look }) => look.probe(endpoint, signal)),
-          pool,
-          intervalMs: this.#flags.healthIntervalMs,
-          fall: this.#flags.healthFall,
-          observer: this.#context.observer,
-        });
-      },
-      (error: unknown) => this.#context.onFailure(GatewayError.from(error, "health checks")),
-    );
-  }
-
-  suspect(endpoint: Endpoint): void {
-    this.#checks?.suspect(endpoint);
-  }
-
-  watching(observer: Observer): Observer {
-    const telling =
-      <Event>(tell: ((event: Event) => void) | undefined) =>
-      (event: Event): void => {
-        tell?.call(observer, event);
-        this.#checks?.update();
-      };
-    return {
-      ...observer,
-      poolChanged: telling(observer.poolChanged),
-      endpointDown: telling(observer.endpointDown),
-      endpointUp: telling(observer.endpointUp),
-      failover: telling(observer.failover),
-    };
+  start(pool: EndpointPool): void {
+    systemClock.after(loadDelayMs, () => {
+      if (!this.#isClosed) void this.#begin(pool);
+    });
   }
 
   reload(): void {
-    const before = this.#loading;
+    const before = this.#probe;
     if (!before) return;
-    this.#loading = this.#load();
-    this.#loading.then(
+    this.#probe = this.#loadProbe();
+    this.#probe.then(
       () => {
         this.#checks?.renew();
-        return before.then(({ look }) => look.close());
+        return before.then(({ close }) => close());
       },
       (error: unknown) => {
-        this.#loading = before;
+        this.#probe = before;
         this.#context.onFailure(GatewayError.from(error, "health checks"));
       },
     );
   }
 
   close(): void {
-    this.#closed = true;
+    this.#isClosed = true;
     this.#checks?.close();
-    this.#loading?.then(
-      ({ look }) => look.close(),
+    this.#probe?.then(
+      ({ close }) => close(),
       () => {},
     );
   }
 
-  async #load(): Promise<Loaded> {
-    const { dial, serverNames, tls } = this.#context;
-    const [health, look] = await Promise.all([
-      import("@gw/health"),
-      loadProbe(this.#flags, { dial, serverNames, tls: tls() }),
-    ]);
-    if (!look) throw new GatewayError("invalid-option", "health checks are off");
-    return { health, look };
+  /** The probe in use; it is loaded by the first call. */
+  loadProbe(): Promise<LoadedProbe> {
+    this.#probe ??= this.#loadProbe();
+    return this.#probe;
+  }
+
+  #loadProbe(): Promise<LoadedProbe> {
+    const { dial, serverNames, certificates } = this.#context;
+    return loadProbe(this.#flags, { dial, serverNames, tls: certificates.files });
+  }
+
+  get #isOff(): boolean {
+    return this.#flags.healthCheck === "off";
+  }
+
+  /** Whether checks ask the endpoint where it serves its clients. */
+  get #asksEndpoint(): boolean {
+    return !this.#isOff && (this.#flags.healthPort ?? this.#flags.healthUrl) === undefined;
+  }
+
+  async #begin(pool: EndpointPool): Promise<void> {
+    try {
+      // Loaded also for retries alone: later there may be no file descriptor left.
+      const { checkHealth } = await import("@gw/health");
+      if (this.#isOff) return;
+      await this.loadProbe();
+      if (this.#isClosed) return;
+      const checks = checkHealth({
+        // A reload replaces the probe.
+        probe: async (endpoint, signal) => (await this.loadProbe()).probe(endpoint, signal),
+        pool,
+        intervalMs: this.#flags.healthIntervalMs,
+        fall: this.#flags.healthFall,
+        observer: this.#context.observer,
+      });
+      pool.onChange(() => checks.update());
+      this.#checks = checks;
+    } catch (error) {
+      if (!this.#isOff) this.#context.onFailure(GatewayError.from(error, "health checks"));
+    }
+  }
+
+  async #rise(endpoint: Endpoint, signal: AbortSignal): Promise<Verdict> {
+    const [{ rising }, { probe }] = await Promise.all([import("@gw/health"), this.loadProbe()]);
+    return rising(probe, { rise: this.#flags.healthRise })(endpoint, signal);
+  }
+
+  /** Rejects if the endpoint does not accept a connection, or ends it at once. */
+  async #connect(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+    const { dial, connectTimeoutMs } = this.#context;
+    const { tcpProbe } = await import("@gw/health");
+    const { error } = await tcpProbe({ dial, timeoutMs: connectTimeoutMs + keptMs })(endpoint, signal);
+    if (error) throw error;
   }
 }
 
-/** How to look at endpoints, put together as the flags say. */
-interface HealthProbe {
+/** Longer than `tcpProbe` watches whether the endpoint keeps the connection, in milliseconds. */
+const keptMs = 1_000;
+
+/** A probe with connections and certificates. */
+export interface LoadedProbe {
   readonly probe: Probe;
-  /** Closes the connections that are kept between two looks. */
+  /** Closes the connections that it keeps between two checks. */
   close(): void;
 }
 
-/** What looks are made with. */
-interface ProbeContext {
+/** What probes need. */
+export interface ProbeContext {
   readonly tls: TlsFiles;
-  /** Names that a certificate may carry in place of the endpoint's host. */
+  /** Names that a certificate may have instead of the endpoint's host. */
   readonly serverNames: readonly string[];
-  /** Connects to an endpoint. */
-  readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
+  readonly dial: Dial;
 }
 
 /**
- * The probe that the flags ask for; undefined with `--health-check off`.
+ * The probe that the flags ask for; they must not say `off`.
  *
  * @throws {GatewayError} `invalid-option`
  */
-export async function loadProbe(flags: HealthFlags, context: ProbeContext): Promise<HealthProbe | undefined> {
-  const { healthCheck: how = healthChoices[0], healthTimeoutMs: timeoutMs } = flags;
-  if (how === "off") return undefined;
+export async function loadProbe(flags: HealthFlags, context: ProbeContext): Promise<LoadedProbe> {
+  const { healthCheck: type = healthChoices[0], healthTimeoutMs: timeoutMs } = flags;
+  if (type === "off") throw new GatewayError("invalid-option", "--health-check off has no probe");
   const { autoProbe, etcdProbe, httpProbe, tcpProbe, tlsProbe } = await import("@gw/health");
   const { dial, serverNames, tls } = context;
   const common = { timeoutMs, dial };
-  const asked = {
+  const request = {
     ...common,
     ...tls,
     serverNames,
@@ -200,15 +205,15 @@ export async function loadProbe(flags: HealthFlags, context: ProbeContext): Prom
     port: flags.healthPort,
     url: flags.healthUrl,
   };
-  const make = {
-    auto: () => autoProbe(asked),
-    etcd: () => etcdProbe(asked),
-    http: () => httpProbe(asked),
-    tls: () => kept(tlsProbe({ ...common, ...tls, serverNames })),
-    tcp: () => kept(tcpProbe(common)),
-  }[how];
+  const create = {
+    auto: () => autoProbe(request),
+    etcd: () => etcdProbe(request),
+    http: () => httpProbe(request),
+    tls: () => withoutClose(tlsProbe({ ...common, ...tls, serverNames })),
+    tcp: () => withoutClose(tcpProbe(common)),
+  }[type];
   try {
-    const probe = make();
+    const probe = create();
     return { probe, close: () => probe.close() };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
@@ -216,7 +221,7 @@ export async function loadProbe(flags: HealthFlags, context: ProbeContext): Prom
   }
 }
 
-/** A probe that keeps nothing. */
-function kept(probe: Probe): Probe & { close(): void } {
+/** A probe that keeps no connections. */
+function withoutClose(probe: Probe): Probe & { close(): void } {
   return Object.assign(probe, { close() {} });
 }

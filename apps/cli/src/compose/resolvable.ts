@@ -8,7 +8,7 @@ import {
 } from "@gw/interface";
 import type { Dialer } from "@gw/tcpproxy";
 
-/** What {@link resolvable} needs. */
+/** What {@link createResolvable} needs. */
 export interface ResolvableOptions {
   readonly dialer: Dialer;
   /** Takes the endpoints to choose from whenever they have changed, after {@link Resolvable.start}. */
@@ -60,7 +60,7 @@ interface Known {
  * names. They are asked for again and again, and join the others when they have an address. Where no name has one, all
  * endpoints are used: then clients wait for DNS with good reason.
  */
-export function resolvable({
+export function createResolvable({
   dialer,
   use,
   onUnresolved,

@@ -2,34 +2,31 @@ import { isIP } from "node:net";
 import { createDnsClient, createSystemLookup, type DnsClient, refreshDefaults } from "@gw/discovery";
 import { type Address, GatewayError, quote } from "@gw/interface";
 import type { Lookup } from "@gw/tcpproxy";
-import type { DiscoveryFlags } from "../flags/discovery.js";
+import { type DiscoveryFlags, hasWatchedSource, listedEndpoints } from "../flags/discovery.js";
 
-/** How names are looked up, put together as the flags say. */
-export interface Names {
-  /**
-   * Resolves hosts as the system does; with `--dns-server` those with a trailing dot, as SRV targets are, are asked
-   * there.
-   */
+/** How hosts and SRV records are looked up. */
+export interface Resolver {
+  /** Looks up a host as the system does; hosts with a trailing dot, as SRV targets are, at `--dns-server`. */
   readonly lookup: Lookup;
-  /** Asks for SRV records. It is loaded when it is called first. */
+  /** The client for SRV records. It is created by the first call. */
   readonly dns: () => DnsClient;
-  /** Forgets what DNS said. */
+  /** Forgets the answers of DNS. */
   forget(): void;
 }
 
 /**
- * @param atOnce what asks DNS is loaded now, and not when there may be no descriptor left
+ * The resolver that the flags ask for.
+ *
  * @param warn called for addresses that are rejected
- * @throws {GatewayError} for the name of a DNS server that cannot be resolved
+ * @throws {GatewayError} if the name of a DNS server cannot be resolved
  */
-export async function createNames(
+export async function createResolver(
   flags: DiscoveryFlags,
-  atOnce: boolean,
   warn: (event: "address rejected", why: string) => void,
-): Promise<Names> {
+): Promise<Resolver> {
   const clients: DnsClient[] = [];
   const { LOCALDOMAIN, RES_OPTIONS } = process.env;
-  /** @param servers those of the system where they are undefined */
+  /** @param servers @default the system's */
   const lazily = (servers: readonly Address[] | undefined): (() => DnsClient) => {
     let client: DnsClient | undefined;
     return () => {
@@ -47,7 +44,8 @@ export async function createNames(
   const system = lazily(undefined);
   const servers = await addressesOf(flags.dnsServers, createSystemLookup({ dns: system }));
   const dns = servers ? lazily(servers) : system;
-  if (atOnce) for (const load of [system, dns]) load();
+  // Later there may be no file descriptor left.
+  if (mayHaveHosts(flags)) for (const load of [system, dns]) load();
   return {
     lookup: createSystemLookup({
       dns: system,
@@ -63,6 +61,14 @@ export async function createNames(
       for (const client of clients) client.forget();
     },
   };
+}
+
+/** Whether there may be endpoints whose hosts have to be looked up. */
+function mayHaveHosts(flags: DiscoveryFlags): boolean {
+  const listed = listedEndpoints(flags)?.endpoints ?? [];
+  return (
+    hasWatchedSource(flags) || listed.some(({ host }) => isIP(host) === 0 && !/localhost\.?$/.test(host))
+  );
 }
 
 /** DNS servers by IP address; one that is given by its name is whatever the system takes it for now. */

@@ -1,6 +1,13 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { GatewayError, quote, type Selector, type SelectorFactory } from "@gw/interface";
+import {
+  GatewayError,
+  quote,
+  type Selector,
+  type SelectorFactory,
+  systemClock,
+  withTimeout,
+} from "@gw/interface";
 import {
   first,
   leastConnections,
@@ -24,11 +31,11 @@ export interface LoadedSelector extends Omit<BuiltInSelector, "make"> {
  * options that follow the name.
  *
  * @param text `NAME[:key=value,…]`: a built-in name; a package installed in `folder` or above; or a path that starts
- *   with `.` or `/`
+ *   with `.` or `/`; @default the first built-in one
  * @param folder where packages and relative paths are looked up; by default the working folder
  * @throws {GatewayError} `invalid-selector` if there is no such thing or it is not of the right shape
  */
-export async function loadSelector(text: string, folder?: string): Promise<LoadedSelector> {
+export async function loadSelector(text: string = defaultSelector, folder?: string): Promise<LoadedSelector> {
   const asked = parseSelector(text);
   const { name } = asked;
   const builtIn = Object.hasOwn(builtInSelectors, name) ? builtInSelectors[name] : undefined;
@@ -67,7 +74,7 @@ function workingFolder(name: string): string {
 async function importFactory(name: string, folder: string): Promise<unknown> {
   const url = await locate(name, folder);
   try {
-    const module: { readonly default?: unknown } = await withinReason(import(url));
+    const module: { readonly default?: unknown } = await withinTimeout(import(url));
     return module.default;
   } catch (cause) {
     throw invalid(name, `it cannot be loaded: ${message(cause)}`, cause);
@@ -78,12 +85,11 @@ async function importFactory(name: string, folder: string): Promise<unknown> {
 const loadTimeoutMs = 10_000;
 
 /** `loading`, or an error if it takes too long: a module can wait for something that never comes. */
-async function withinReason<T>(loading: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLong = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not loaded after ${loadTimeoutMs} ms`)), loadTimeoutMs);
+function withinTimeout<T>(loading: Promise<T>): Promise<T> {
+  return withTimeout({ clock: systemClock, timeoutMs: loadTimeoutMs }, (resolve, reject) => {
+    loading.then(resolve, reject);
+    return () => {};
   });
-  return Promise.race([loading, tooLong]).finally(() => clearTimeout(timer));
 }
 
 async function locate(name: string, folder: string): Promise<string> {

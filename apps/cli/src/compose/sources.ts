@@ -1,88 +1,51 @@
-import { isIP, type Socket } from "node:net";
+import { file, members, merge, srv, staticEndpoints, validated } from "@gw/discovery";
 import {
-  type DnsClient,
-  file,
-  members,
-  merge,
-  parseEndpoints,
-  srv,
-  staticEndpoints,
-  validated,
-} from "@gw/discovery";
-import type { Discovery, Endpoint, Observer } from "@gw/interface";
-import type { Lookup } from "@gw/tcpproxy";
-import { firstOutcomes } from "../first-outcomes.js";
-import { refuseContradictions, refuseNothingToCheck } from "../flags/contradictions.js";
-import { type DiscoveryFlags, defaultEndpoints } from "../flags/discovery.js";
-import { type Certificates, loadCertificates, type TlsFiles } from "./certificates.js";
+  type Discovery,
+  type Endpoint,
+  GatewayError,
+  type Observer,
+  sleep,
+  systemClock,
+} from "@gw/interface";
+import { rejectNothingToValidate } from "../flags/contradictions.js";
+import { type DiscoveryFlags, listedEndpoints } from "../flags/discovery.js";
+import { type Certificates, type Dial, loadCertificates } from "./certificates.js";
 import { loadCredentials } from "./credentials.js";
-import { createNames } from "./resolver.js";
+import type { Resolver } from "./resolver.js";
 
-/** Where endpoints come from, put together as the flags say. */
+/** Where endpoints come from. */
 export interface Sources {
   readonly discovery: Discovery;
-  /** The same before certificates are checked. */
-  readonly unchecked: Discovery;
-  /**
-   * Resolves when each source that is watched has told a set or a failure. Rejects when one has a fault that waiting
-   * cannot mend.
-   */
-  readonly settled: Promise<void>;
-  /** Resolves hosts; see {@link Names.lookup}. */
-  readonly lookup: Lookup;
-  /** Asks for SRV records; undefined where nothing is watched. */
-  readonly dns: DnsClient | undefined;
-  /** Whether an endpoint may serve by its certificate; undefined where none was demanded. */
-  readonly check: ((endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>) | undefined;
-  /** What the certificate files hold now. */
-  readonly tls: TlsFiles;
-  /** Names that a certificate may carry in place of the endpoint's host: the discovery domain. */
+  /** The same before certificates are validated. */
+  readonly unvalidated: Discovery;
+  /** TLS towards endpoints. */
+  readonly certificates: Certificates;
+  /** Names that a certificate may have instead of the endpoint's host: the discovery domain. */
   readonly serverNames: readonly string[];
   /** Endpoints that were listed more than once, `host:port`. */
   readonly duplicates: readonly string[];
-  /** Forgets what DNS said. */
-  forget(): void;
-  /**
-   * Reads certificate files again, and forgets what DNS said.
-   *
-   * @throws {GatewayError} `invalid-option` if a file cannot be used; then what was read before holds
-   */
-  reload(): void;
-  /** See {@link Certificates.follow}. */
-  readonly followCertificates: Certificates["follow"];
 }
-
-/** What sources warn of: an event of the log. */
-export type SourceWarning = "address rejected" | "credentials exposed" | "credentials invalid";
 
 /** What the sources need of the rest of the gateway. */
 export interface SourcesContext {
+  readonly resolver: Resolver;
+  readonly dial: Dial;
   readonly observer: Observer;
-  /** Connects to an endpoint. */
-  readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
-  /** What should be seen to, and keeps nothing from working, in a sentence. */
-  readonly warn: (event: SourceWarning, why: string) => void;
-  /** Endpoints are asked how they are, which they may want a client certificate for. @default false */
-  readonly healthChecked?: boolean;
+  /** Reports a fault that stops nothing: the name of the event, and why. */
+  readonly warn: (event: "credentials exposed" | "credentials invalid", why: string) => void;
 }
 
 /**
- * Puts the sources together: their union, with `--discovery-members` only the way to the cluster, which then
- * tells its members itself; and with `--trusted-ca-file` only what proves to be of that CA.
+ * The sources that the flags name, as one: their union; with `--discovery-members` the members of the cluster that the
+ * union leads to; with `--trusted-ca-file` only endpoints whose certificate is of that CA.
  *
- * @throws {GatewayError} of the configuration's codes; `name-not-resolved` for the name of a DNS server
+ * @throws {GatewayError} of the configuration's codes
  */
-export async function createSources(flags: DiscoveryFlags, context: SourcesContext): Promise<Sources> {
-  refuseContradictions(flags, context.healthChecked);
-  const asked = [flags.endpointsFile, flags.discoverySrv].filter(given => given !== undefined).length;
-  const watched = asked + (flags.discoveryMembers ? 1 : 0);
-  const { observer, settled } = firstOutcomes(context.observer, watched);
+export async function createSources(
+  flags: DiscoveryFlags,
+  { resolver, dial, observer, warn }: SourcesContext,
+): Promise<Sources> {
   const listed = listedEndpoints(flags);
-  // What is watched may name hosts at any time.
-  const named =
-    watched > 0 || listed?.endpoints.some(({ host }) => isIP(host) === 0 && !/localhost\.?$/.test(host));
-  const names = await createNames(flags, named ?? false, context.warn);
-  const { lookup } = names;
   const refresh = {
     minRefreshMs: flags.discoveryMinRefreshMs,
     maxRefreshMs: flags.discoveryMaxRefreshMs,
@@ -97,17 +60,17 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
       srv({
         domain: flags.discoverySrv,
         serviceName: flags.discoverySrvName,
-        // Who names a CA wants TLS.
+        // With a CA, endpoints must have TLS.
         insecure: flags.insecureDiscovery ?? (flags.trustedCaFile === undefined ? undefined : false),
-        dns: names.dns(),
+        dns: resolver.dns(),
         ...refresh,
       }),
     );
   const seeds = sources.length === 1 && sources[0] ? sources[0] : merge(sources, { observer });
 
-  const certificates = await loadCertificates(flags, context.dial);
+  const certificates = await loadCertificates(flags, dial);
   const { check } = certificates;
-  if (check) refuseNothingToCheck(flags, listed?.endpoints ?? []);
+  if (check) rejectNothingToValidate(flags, listed?.endpoints ?? []);
 
   const serverNames = flags.discoverySrv === undefined ? [] : [flags.discoverySrv];
   const known = flags.discoveryMembers
@@ -115,36 +78,71 @@ export async function createSources(flags: DiscoveryFlags, context: SourcesConte
         seeds,
         intervalMs: flags.membersIntervalMs,
         tls: () => certificates.files,
-        auth: loadCredentials(flags, context.warn),
+        auth: loadCredentials(flags, warn),
         serverNames,
-        lookup: async host => (await lookup(host)).addresses,
+        lookup: async host => (await resolver.lookup(host)).addresses,
         ...refresh,
       })
     : seeds;
   return {
     discovery: check ? validated(known, check, refresh) : known,
-    unchecked: known,
-    settled,
-    lookup,
-    dns: watched > 0 ? names.dns() : undefined,
-    check,
-    get tls() {
-      return certificates.files;
-    },
+    unvalidated: known,
+    certificates,
     serverNames,
     duplicates: listed?.duplicates ?? [],
-    forget: names.forget,
-    reload() {
-      names.forget();
-      certificates.reload();
-    },
-    followCertificates: certificates.follow,
   };
 }
 
-/** What `--endpoints` says, or the default where there is no other source. */
-function listedEndpoints(flags: DiscoveryFlags): ReturnType<typeof parseEndpoints> | undefined {
-  const otherSource = flags.endpointsFile !== undefined || flags.discoverySrv !== undefined;
-  const list = flags.endpoints?.join(",") ?? (otherSource ? undefined : defaultEndpoints);
-  return list === undefined ? undefined : parseEndpoints(list);
+/** The sets of a source, one after the other. */
+export interface SourceWatch {
+  /** The next set; undefined once there will be none. */
+  next(): Promise<readonly Endpoint[] | undefined>;
+  /** Resolves when each source has a set or has failed; rejects with a fault of the configuration. */
+  readonly settled: Promise<void>;
+  /** Asks all sources to look up their endpoints at once. */
+  refresh(): void;
+}
+
+/** Watches `discovery` until `signal` is aborted. */
+export function watchSources(discovery: Discovery, signal: AbortSignal): SourceWatch {
+  const listeners = new Set<() => void>();
+  const onRefresh = (listener: () => void): (() => void) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  };
+  let onSettled = (_?: GatewayError): void => {};
+  const settled = new Promise<void>((resolve, reject) => {
+    onSettled = error => (error?.code.startsWith("invalid-") ? reject(error) : resolve());
+  });
+  // A caller that does not wait for it is not interested in the rejection.
+  settled.catch(() => {});
+  const sets = discovery.watch({ signal, onRefresh, onSettled })[Symbol.asyncIterator]();
+  return {
+    settled,
+    async next() {
+      const { done, value } = await sets.next();
+      return done ? undefined : value;
+    },
+    refresh() {
+      for (const listener of [...listeners]) listener();
+    },
+  };
+}
+
+/** How long the start waits for slow sources once there is a first set, in milliseconds. */
+const settleMs = 3_000;
+
+/**
+ * The first set, as soon as there is one and all sources have answered, or after three seconds.
+ *
+ * @throws {GatewayError} a fault of the configuration; `aborted` if the watch ends before
+ */
+export async function firstSet(watch: SourceWatch): Promise<readonly Endpoint[]> {
+  const failed = new Promise<never>((_, reject) => watch.settled.catch(reject));
+  const first = await Promise.race([watch.next(), failed]);
+  if (!first) throw new GatewayError("aborted", "stopped before any endpoint was known");
+  const timer = new AbortController();
+  const timeout = sleep(settleMs, systemClock, timer.signal);
+  await Promise.race([watch.settled, timeout]).finally(() => timer.abort());
+  return first;
 }

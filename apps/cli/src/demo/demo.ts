@@ -1,7 +1,6 @@
-import { staticEndpoints } from "@gw/discovery";
 import { type Address, formatAddress } from "@gw/interface";
 import { type Gateway, startGateway } from "../compose/gateway.js";
-import { defaultListen, startDefaults } from "../flags/connections.js";
+import { startDefaults } from "../flags/connections.js";
 import { formatDuration } from "../flags/duration.js";
 import { openEventLog } from "../log/event-log.js";
 import { logObserver } from "../log/observer.js";
@@ -41,15 +40,14 @@ export async function demo(flags: DemoFlags): Promise<void> {
     const retryMs = Math.min(retryDelayMs, everyMs / 4);
     gateway = await startGateway(
       {
-        listen: flags.listen ?? defaultListen,
-        sources: () => ({
-          discovery: staticEndpoints(members.map(({ address }) => ({ ...address, priority: 0, weight: 0 }))),
-        }),
-        pool: { retryDelayMs: retryMs, maxRetryDelayMs: retryMs },
-        observer: inUse.observer,
-        onUnresolved: () => {},
-        onResolved: () => {},
+        ...(flags.listen && { listen: flags.listen }),
+        endpoints: members.map(({ address }) => formatAddress(address)),
+        healthCheck: "off",
+        relay: "js",
+        retryDelayMs: retryMs,
+        maxRetryDelayMs: retryMs,
       },
+      { log: opened.log, observer: inUse.observer },
       signal,
     );
     const address = reachable(gateway.proxy.addresses[0] as Address);

@@ -1,20 +1,53 @@
 import { refreshDefaults } from "@gw/discovery";
 import { type Endpoint, GatewayError, quote } from "@gw/interface";
 import { poolDefaults } from "@gw/selector";
-import type { StartFlags } from "./commands.js";
+import type { CheckFlags, StartFlags } from "./commands.js";
 import type { DiscoveryFlags } from "./discovery.js";
 import { formatDuration } from "./duration.js";
+import { type HealthFlags, healthChoices } from "./health.js";
+
+// A flag that has no effect without another, or with another, is a mistake: what it should do would be missed.
 
 /**
- * A flag that has no effect without another is a mistake, and what it was meant to do would be missed.
+ * Throws if flags of `gw start` contradict each other.
  *
- * @param healthChecked whether endpoints are asked how they are, with the client certificate
  * @throws {GatewayError} `invalid-option`
  */
-export function refuseContradictions(flags: DiscoveryFlags, healthChecked = false): void {
+export function rejectStartContradictions(flags: StartFlags): void {
+  const { retryDelayMs: least = poolDefaults.retryDelayMs, maxRetryDelayMs: most = Infinity } = flags;
+  if (most < least)
+    throw invalid(
+      `--max-retry-delay ${formatDuration(most)} is less than --retry-delay ${formatDuration(least)}`,
+    );
+  rejectCheckContradictions(flags);
+  if (flags.healthCheck !== "off") return;
+  for (const [given, name] of [
+    [flags.onUnhealthy, "--on-unhealthy"],
+    [flags.panicThreshold, "--panic-threshold"],
+  ])
+    if (given !== undefined) throw invalid(`${name} does nothing with --health-check off`);
+}
+
+/**
+ * Throws if flags of `gw check` contradict each other.
+ *
+ * @throws {GatewayError} `invalid-option`
+ */
+export function rejectCheckContradictions(flags: CheckFlags & HealthFlags): void {
+  rejectHealthContradictions(flags);
+  rejectDiscoveryContradictions(flags, flags.healthCheck !== "off" && flags.healthCheck !== "tcp");
+}
+
+/**
+ * Throws if flags of discovery contradict each other.
+ *
+ * @param hasHealthChecks whether there are health checks that use the client certificate
+ * @throws {GatewayError} `invalid-option`
+ */
+export function rejectDiscoveryContradictions(flags: DiscoveryFlags, hasHealthChecks: boolean): void {
   const needs = (given: unknown, name: string, other: unknown, otherName: string): void => {
     if (given !== undefined && given !== false && (other === undefined || other === false))
-      throw new GatewayError("invalid-option", `${name} does nothing without ${otherName}`);
+      throw invalid(`${name} does nothing without ${otherName}`);
   };
   needs(flags.discoverySrvName, "--discovery-srv-name", flags.discoverySrv, "--discovery-srv");
   needs(flags.insecureDiscovery, "--insecure-discovery", flags.discoverySrv, "--discovery-srv");
@@ -27,7 +60,7 @@ export function refuseContradictions(flags: DiscoveryFlags, healthChecked = fals
   needs(
     flags.certFile,
     "--cert-file",
-    healthChecked || (flags.trustedCaFile ?? flags.discoveryMembers),
+    hasHealthChecks || (flags.trustedCaFile ?? flags.discoveryMembers),
     "--trusted-ca-file, --discovery-members or a --health-check that uses it",
   );
   const {
@@ -35,8 +68,7 @@ export function refuseContradictions(flags: DiscoveryFlags, healthChecked = fals
     discoveryMaxRefreshMs: most = refreshDefaults.maxRefreshMs,
   } = flags;
   if (least > most)
-    throw new GatewayError(
-      "invalid-option",
+    throw invalid(
       `--discovery-min-refresh ${formatDuration(least)} is more than --discovery-max-refresh ${formatDuration(most)}`,
     );
   const [one, other] = Object.entries({
@@ -45,57 +77,59 @@ export function refuseContradictions(flags: DiscoveryFlags, healthChecked = fals
     "--etcd-token": flags.etcdToken,
     "--etcd-token-file": flags.etcdTokenFile,
   }).flatMap(([name, given]) => (given === undefined ? [] : name));
-  if (other !== undefined) throw new GatewayError("invalid-option", `${one} and ${other} exclude each other`);
+  if (other !== undefined) throw invalid(`${one} and ${other} exclude each other`);
 }
 
 /**
- * A CA demands that endpoints are checked; where none can ever be, it protects nothing.
+ * Throws if there is a CA and no endpoint can have a certificate: the CA would protect nothing.
  *
  * @throws {GatewayError} `invalid-option`
  */
-export function refuseNothingToCheck(flags: DiscoveryFlags, listed: readonly Endpoint[]): void {
+export function rejectNothingToValidate(flags: DiscoveryFlags, listed: readonly Endpoint[]): void {
   const mayBeSecure =
     flags.discoverySrv !== undefined ||
     flags.endpointsFile !== undefined ||
     flags.discoveryMembers ||
     listed.some(({ secure }) => secure);
   if (mayBeSecure) return;
-  throw new GatewayError(
-    "invalid-option",
+  throw invalid(
     `--trusted-ca-file ${quote(flags.trustedCaFile ?? "")} has nothing to check: no endpoint is written as https://`,
   );
 }
 
 /**
- * The same for what `gw start` alone has.
+ * Throws if connections should be moved to other endpoints, and the selector keeps them at one.
  *
  * @throws {GatewayError} `invalid-option`
  */
-export function refusePoolContradictions(flags: StartFlags): void {
-  const { retryDelayMs: least = poolDefaults.retryDelayMs, maxRetryDelayMs: most = Infinity } = flags;
-  if (most < least)
-    throw new GatewayError(
-      "invalid-option",
-      `--max-retry-delay ${formatDuration(most)} is less than --retry-delay ${formatDuration(least)}`,
-    );
-  if (flags.healthCheck !== "off") return;
-  for (const [given, name] of [
-    [flags.onUnhealthy, "--on-unhealthy"],
-    [flags.panicThreshold, "--panic-threshold"],
-  ])
-    if (given !== undefined)
-      throw new GatewayError("invalid-option", `${name} does nothing with --health-check off`);
+export function rejectRebalance(
+  { rebalance = 0 }: StartFlags,
+  { name, sticky }: { readonly name: string; readonly sticky?: true },
+): void {
+  if (rebalance > 0 && sticky)
+    throw invalid(`--rebalance does nothing with --selector ${name}, which keeps to one endpoint`);
 }
 
-/**
- * To move connections away from where the policy keeps them is in vain.
- *
- * @throws {GatewayError} `invalid-option`
- */
-export function refuseInVain({ name, sticky }: { readonly name: string; readonly sticky?: true }): void {
-  if (!sticky) return;
-  throw new GatewayError(
-    "invalid-option",
-    `--rebalance does nothing with --selector ${name}, which keeps to one endpoint`,
-  );
+function rejectHealthContradictions(flags: HealthFlags): void {
+  const { healthCheck: type = healthChoices[0] } = flags;
+  const rejectIfGiven = (given: unknown, name: string): void => {
+    if (given !== undefined) throw invalid(`${name} does nothing with --health-check ${type}`);
+  };
+  if (type === "off") {
+    rejectIfGiven(flags.healthIntervalMs, "--health-interval");
+    rejectIfGiven(flags.healthTimeoutMs, "--health-timeout");
+    rejectIfGiven(flags.healthRise, "--health-rise");
+    rejectIfGiven(flags.healthFall, "--health-fall");
+  }
+  if (type === "off" || type === "tcp" || type === "tls") {
+    rejectIfGiven(flags.healthPath, "--health-path");
+    rejectIfGiven(flags.healthPort, "--health-port");
+    rejectIfGiven(flags.healthUrl, "--health-url");
+  }
+  if (flags.healthPort !== undefined && flags.healthUrl !== undefined)
+    throw invalid("--health-port and --health-url exclude each other");
+}
+
+function invalid(detail: string): GatewayError {
+  return new GatewayError("invalid-option", detail);
 }

@@ -3,8 +3,8 @@ import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
 import { boolean, duration, flag, list, text } from "./flag.js";
 import type { Values } from "./table.js";
 
-/** Where etcd is if nothing says so; that of `etcd gateway`. */
-export const defaultEndpoints = "127.0.0.1:2379";
+/** The default of `etcd gateway`. */
+const defaultEndpoints = "127.0.0.1:2379";
 
 /** The flags that say where endpoints come from. */
 export const discoveryFlags = {
@@ -119,8 +119,22 @@ export const discoveryFlags = {
   }),
 };
 
-/** What the user said about where endpoints come from; undefined where nothing was said. */
+/** Values of the flags of discovery; undefined where one is not given. */
 export type DiscoveryFlags = Values<typeof discoveryFlags>;
+
+/** The endpoints of `--endpoints`, or the default if there is no other source; undefined if there is one. */
+export function listedEndpoints(flags: DiscoveryFlags): ReturnType<typeof parseEndpoints> | undefined {
+  const hasOtherSource = flags.endpointsFile !== undefined || flags.discoverySrv !== undefined;
+  const list = flags.endpoints?.join(",") ?? (hasOtherSource ? undefined : defaultEndpoints);
+  return list === undefined ? undefined : parseEndpoints(list);
+}
+
+/** Whether there are endpoints besides those of `--endpoints`, which may change at any time. */
+export function hasWatchedSource(flags: DiscoveryFlags): boolean {
+  return (
+    flags.endpointsFile !== undefined || flags.discoverySrv !== undefined || flags.discoveryMembers === true
+  );
+}
 
 function parseDnsServer(address: string): Address {
   try {

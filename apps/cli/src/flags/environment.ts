@@ -3,6 +3,10 @@ import { maxName, nearest } from "./nearest.js";
 /** What the environment says, by the name of the variable. */
 export type Environment = { readonly [name: string]: string | undefined };
 
+/** What help says about variables. */
+export const environmentHelp = `Each flag is also an environment variable: --retry-delay is GW_RETRY_DELAY. The flag wins.
+Durations are written as in Go: 500ms, 5s, 1m30s.`;
+
 /** What every variable of gw begins with. */
 const prefix = "GW_";
 

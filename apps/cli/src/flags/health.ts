@@ -1,5 +1,4 @@
 import { checkDefaults, probeDefaults, risingDefaults } from "@gw/health/defaults";
-import { GatewayError } from "@gw/interface";
 import { choice, duration, number, text } from "./flag.js";
 import type { Values } from "./table.js";
 
@@ -65,34 +64,5 @@ export const healthFlags = {
   healthUrl: probeFlags.healthUrl,
 };
 
-/** What the user said about health checks; undefined where nothing was said. */
+/** Values of the flags of health checks; undefined where one is not given. */
 export type HealthFlags = Values<typeof healthFlags>;
-
-/**
- * A flag that has no effect with the others is a mistake.
- *
- * @throws {GatewayError} `invalid-option`
- */
-export function refuseHealthContradictions(flags: HealthFlags): void {
-  const { healthCheck: how = healthChoices[0] } = flags;
-  const needless = (given: unknown, name: string): void => {
-    if (given !== undefined) throw invalid(`${name} does nothing with --health-check ${how}`);
-  };
-  if (how === "off") {
-    needless(flags.healthIntervalMs, "--health-interval");
-    needless(flags.healthTimeoutMs, "--health-timeout");
-    needless(flags.healthRise, "--health-rise");
-    needless(flags.healthFall, "--health-fall");
-  }
-  if (how === "off" || how === "tcp" || how === "tls") {
-    needless(flags.healthPath, "--health-path");
-    needless(flags.healthPort, "--health-port");
-    needless(flags.healthUrl, "--health-url");
-  }
-  if (flags.healthPort !== undefined && flags.healthUrl !== undefined)
-    throw invalid("--health-port and --health-url exclude each other");
-}
-
-function invalid(detail: string): GatewayError {
-  return new GatewayError("invalid-option", detail);
-}

@@ -1,4 +1,4 @@
-import { GatewayError, printable } from "@gw/interface";
+import { aborted, GatewayError, messageOf, printable } from "@gw/interface";
 import { cut } from "./bounded.js";
 import { nonBlocking } from "./descriptor.js";
 import { type Output, openOutput } from "./output.js";
@@ -55,6 +55,11 @@ export function printError(message: string): void {
   printNotice(`error: ${message}`);
 }
 
+/** Prints a warning of Node, for commands without a log. */
+export function printWarning(warning: Error): void {
+  printNotice(`warning: ${messageOf(warning)}`);
+}
+
 /** Prints one line about the command itself on standard error. */
 export function printNotice(message: string): void {
   stderr().write(`gw: ${printable(cut(message, maxLine))}\n`);
@@ -62,8 +67,7 @@ export function printNotice(message: string): void {
 
 /** Resolves when all that was printed on standard output is out, or `signal` is aborted, or nobody reads it. */
 export async function printed(signal: AbortSignal): Promise<void> {
-  if (opened.stdout)
-    await Promise.race([opened.stdout.written(), abortedBy(closed.signal), abortedBy(signal)]);
+  if (opened.stdout) await Promise.race([opened.stdout.written(), aborted(closed.signal), aborted(signal)]);
 }
 
 /**
@@ -79,9 +83,9 @@ export async function finishPrinting(stopped: AbortSignal): Promise<void> {
     failed = reject;
     if (output.error && !closed.signal.aborted) reject(output.error);
   });
-  const stop = abortedBy(stopped).then(lastWords);
+  const stop = aborted(stopped).then(lastWords);
   try {
-    await Promise.race([output.written(), failure, abortedBy(closed.signal), stop]);
+    await Promise.race([output.written(), failure, aborted(closed.signal), stop]);
   } catch (error) {
     throw GatewayError.from(error, "write to standard output");
   }
@@ -94,11 +98,4 @@ export async function flushErrors(): Promise<void> {
 
 function lastWords(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, lastWordsMs).unref());
-}
-
-function abortedBy(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
