@@ -1,9 +1,8 @@
 // docs/configuration.md is written from the tables of flags. `npm run docs` writes it again.
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { startFlags } from "../src/flags/commands.js";
-import { type Flag, groups } from "../src/flags/flag.js";
-import { variable } from "../src/flags/table.js";
+import { type Flag, groups, variable } from "../src/flags/flag.js";
+import { startFlags } from "../src/flags/table.js";
 
 const page: string = fileURLToPath(new URL("../../../docs/configuration.md", import.meta.url));
 

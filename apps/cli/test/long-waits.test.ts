@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connectTo, outcome, startGw } from "@gw/testing";
 import { expect, test } from "vitest";
-import { startFlags } from "../src/flags/commands.js";
+import { startFlags } from "../src/flags/table.js";
 
 test("with every duration at its longest nothing is due at once, and Node warns of nothing", async () => {
   let lists = 0;

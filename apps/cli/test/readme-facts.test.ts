@@ -5,9 +5,9 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runGw } from "@gw/testing";
 import { beforeAll, describe, expect, test } from "vitest";
-import { startFlags } from "../src/flags/commands.js";
-import type { Flag } from "../src/flags/flag.js";
-import { variable } from "../src/flags/table.js";
+import { type Flag, variable } from "../src/flags/flag.js";
+import { startFlags } from "../src/flags/table.js";
+
 import { codeIn, pages, plain, read, rowsOf, tablesOf } from "./markdown.js";
 import { published, root, startCommand } from "./packed.js";
 

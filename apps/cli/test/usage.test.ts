@@ -62,7 +62,7 @@ describe("bad usage is one line on stderr and exit code 2", () => {
     ],
     [["--discovery-min-refresh=0"], /'--discovery-min-refresh/],
     [["--trusted-ca-file=/no/such/ca.pem"], /--trusted-ca-file "\/no\/such\/ca.pem" cannot be read/],
-    [["--trusted-ca-file=/dev/null"], /--trusted-ca-file "\/dev\/null" holds no CERTIFICATE in PEM/],
+    [["--trusted-ca-file=/dev/null"], /--trusted-ca-file "\/dev\/null" has no CERTIFICATE in PEM/],
     [
       ["--cert-file=/dev/null", "--health-check=off"],
       /--cert-file does nothing without --trusted-ca-file, --discovery-members or a --health-check that uses it/,

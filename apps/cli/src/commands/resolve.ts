@@ -11,9 +11,9 @@ import {
 import type { Command } from "commander";
 import type { Resolver } from "../compose/resolver.js";
 import type { Sources } from "../compose/sources.js";
-import type { ResolveFlags } from "../flags/commands.js";
 import { rejectDiscoveryContradictions } from "../flags/contradictions.js";
 import { discoveryFlags } from "../flags/discovery.js";
+import type { ResolveFlags } from "../flags/table.js";
 import { addFlags, valuesOf } from "../flags/table.js";
 import { printed, printJson, printLines, printWarning, stdoutClosed } from "../output/stdio.js";
 import { table } from "../output/table.js";

@@ -78,7 +78,7 @@ export interface TlsFiles {
 /**
  * Reads the files that `--trusted-ca-file`, `--cert-file` and `--key-file` name. Only their form is checked.
  *
- * @throws {GatewayError} `invalid-option` if one cannot be read or holds no PEM, or a certificate has no key
+ * @throws {GatewayError} `invalid-option` if one cannot be read or has no PEM, or a certificate has no key
  */
 function readTlsFiles({ trustedCaFile, certFile, keyFile }: DiscoveryFlags): TlsFiles {
   if ((certFile === undefined) !== (keyFile === undefined))
@@ -102,7 +102,7 @@ function readPem(flag: string, path: string, kind: string): string {
     throw new GatewayError("invalid-option", detail, { cause });
   }
   if (text.includes("-----BEGIN ") && text.includes(`${kind}-----`)) return text;
-  throw new GatewayError("invalid-option", `${flag} ${quote(path)} holds no ${kind} in PEM`);
+  throw new GatewayError("invalid-option", `${flag} ${quote(path)} has no ${kind} in PEM`);
 }
 
 /** How long files must not change before they are used, in milliseconds: one of them may be half written. */

@@ -62,7 +62,7 @@ test.each<[string, string | Uint8Array, RegExp]>([
 test("a token with blanks or letters that no header takes is refused", async () => {
   for (const content of ["a b", "Bearer SECRET", "SECRÉT"]) {
     const refusal = load({ etcdTokenFile: await fileWith(content) });
-    expect(refusal).toMatch(/holds no token/);
+    expect(refusal).toMatch(/has no token/);
     expect(refusal).not.toContain("SECR");
   }
 });

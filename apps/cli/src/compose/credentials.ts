@@ -6,12 +6,12 @@ import type { DiscoveryFlags } from "../flags/discovery.js";
 /** A warning about credentials: the name of the event, and why. */
 type Warn = (event: "credentials exposed" | "credentials invalid", why: string) => void;
 
-/** A secret of more than this many bytes is none, and no server would take it as a header. */
+/** Longer secrets are rejected, in bytes: servers do not accept longer headers. */
 const maxSecret = 8 * 1024;
 
 /**
- * How to log in to etcd, as the flags say; undefined where they say nothing. Files are read here and then before each
- * look at the cluster, so that a password that was changed is used at once.
+ * The credentials for etcd that the flags give; undefined without such flags. Files are read here and before each request
+ * for the member list, so that a new password is used at once.
  *
  * @param warn called when every user can read a file, and when it cannot be used any more; then what was read before is
  *   used
@@ -66,7 +66,7 @@ function userIn(secret: string, about: string): MembersAuth {
 
 function tokenIn(secret: string, about: string): MembersAuth {
   if (/^[!-~]+$/.test(secret)) return { token: secret };
-  throw invalid(`${about} holds no token, which is visible ASCII without blanks`);
+  throw invalid(`${about} has no token; a token is visible ASCII without blanks`);
 }
 
 /** The one line of a file, without the line end. */
@@ -89,7 +89,7 @@ function readSecret(path: string, about: string): string {
 /** The file, or as much of it as shows that it is too long. */
 function readBytes(path: string, about: string): Uint8Array {
   try {
-    // A pipe without a writer would keep us waiting.
+    // Opening a pipe without a writer would block.
     const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const stats = fstatSync(fd, { bigint: true });

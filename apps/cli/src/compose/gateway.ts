@@ -10,9 +10,9 @@ import {
 } from "@gw/interface";
 import { createPool } from "@gw/selector";
 import { createDialer, createProxy, type Dialer, isSelfDial, type TcpProxy } from "@gw/tcpproxy";
-import type { StartFlags } from "../flags/commands.js";
 import { defaultListen } from "../flags/connections.js";
 import { rejectRebalance, rejectStartContradictions } from "../flags/contradictions.js";
+import type { StartFlags } from "../flags/table.js";
 import type { EventLog } from "../log/event-log.js";
 import type { Dial } from "./certificates.js";
 import { createHealth } from "./health.js";

@@ -10,7 +10,7 @@ import {
 } from "@gw/interface";
 import { jsRelay } from "@gw/tcpproxy";
 
-/** What `--relay` takes; the first is the default. */
+/** The values of `--relay`; the first is the default. */
 export const relayChoices = ["auto", "native", "js"] as const;
 export type RelayChoice = (typeof relayChoices)[number];
 
@@ -18,12 +18,12 @@ export type RelayChoice = (typeof relayChoices)[number];
 export interface RelayOptions {
   /** Of the native relay. @default its own default */
   readonly threads?: number | undefined;
-  /** Called, with `auto`, when the native relay cannot run here, before another is used in its place. */
+  /** Called, with `auto`, when the native relay cannot run here, before the TypeScript one is used. */
   readonly onFallback: (why: string) => void;
 }
 
 /**
- * The native relay where it can run, else the TypeScript one.
+ * The native relay if it can run here, else the TypeScript one.
  *
  * @throws {GatewayError} `unavailable` if `native` is asked for by name and cannot run; `invalid-option`
  */
@@ -33,7 +33,7 @@ export async function chooseRelay(
 ): Promise<Relay> {
   if (choice === "js") return jsRelay();
   try {
-    // libuv ends the process if its own threads cannot be started: they come first where threads are limited.
+    // libuv aborts the process if it cannot start its own threads: they start first, in case threads are limited.
     await stat("/").catch(() => {});
     const { splice } = await import("@gw/splice");
     const native = splice({ threads });
@@ -49,7 +49,7 @@ export async function chooseRelay(
   }
 }
 
-/** The native relay as long as it can start, and the TypeScript one from then on. */
+/** The native relay until it cannot start, and the TypeScript one from then on. */
 class FallbackRelay implements Relay {
   #relay: Relay;
   readonly #onFallback: (why: string) => void;

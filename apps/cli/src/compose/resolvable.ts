@@ -13,42 +13,42 @@ export interface ResolvableOptions {
   readonly dialer: Dialer;
   /** Takes the endpoints to choose from whenever they have changed, after {@link Resolvable.start}. */
   readonly use: (endpoints: readonly Endpoint[]) => void;
-  /** A name has no address, or nobody could tell; it is asked for again. Called once until it has one. */
+  /** A host has no address, or its look-up failed; it is looked up again. Called once until it has one. */
   readonly onUnresolved: (endpoint: Endpoint, error: GatewayError) => void;
-  /** A name that had no address has one now. */
+  /** A host that had no address has one now. */
   readonly onResolved: (endpoint: Endpoint) => void;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
 }
 
-/** Endpoints of which those can be chosen whose names have addresses. */
+/** Passes on the endpoints whose hosts have addresses. */
 export interface Resolvable {
-  /** Puts another set in the place of the one before. */
+  /** Replaces the set of endpoints. */
   update(endpoints: readonly Endpoint[]): void;
   /**
-   * Waits until there is an endpoint to begin with: all names are known to have addresses or none, or some have while
-   * the others are slow (250 ms), or three seconds have passed. Resolves with the addresses of the endpoints so far.
+   * Waits until the gateway can start: all look-ups have ended, or one has found an address and the others are slow
+   * (250 ms), or three seconds have passed. Resolves with the addresses known so far.
    */
   ready(): Promise<ReadonlyMap<Endpoint, readonly Address[]>>;
-  /** From now on the endpoints are used. */
+  /** Passes on the endpoints from now on. */
   start(): void;
-  /** Asks at once for names without addresses. */
+  /** Looks up hosts without addresses at once. */
   refresh(): void;
   close(): void;
 }
 
-/** How long the start waits for slow names once there is something to serve from, in milliseconds. */
+/** How long the start waits for slow look-ups once an address is known, in milliseconds. */
 const settleMs = 250;
-/** How long the start waits for the first name, in milliseconds. */
+/** How long the start waits for the first address, in milliseconds. */
 const longestMs = 3_000;
-/** Between two look-ups of a name without addresses, in milliseconds: doubled up to the longest. */
+/** Between two look-ups of a host without addresses, in milliseconds; doubled up to the second one. */
 const retryMs = 5_000;
 const longestRetryMs = 60_000;
 
-/** What is known of one endpoint. */
+/** One endpoint and its addresses. */
 interface Known {
   endpoint: Endpoint;
-  /** Undefined until its name was resolved; then it can be chosen, whatever becomes of the name. */
+  /** Undefined until its host was resolved once; later failures do not remove the endpoint. */
   addresses: readonly Address[] | undefined;
   asking: boolean;
   failures: number;
@@ -56,9 +56,9 @@ interface Known {
 }
 
 /**
- * Keeps endpoints whose names have no address apart from those that can be dialled, so that no client waits for dead
- * names. They are asked for again and again, and join the others when they have an address. Where no name has one, all
- * endpoints are used: then clients wait for DNS with good reason.
+ * Withholds endpoints whose hosts have no address, so that no client waits for names that do not exist. Their hosts are
+ * looked up again, and they join the others when they have an address. If no host has one, all endpoints are passed on:
+ * then clients must wait for DNS anyway.
  */
 export function createResolvable({
   dialer,
@@ -80,7 +80,7 @@ export function createResolvable({
     const usable = all.filter(({ addresses }) => addresses);
     use((usable.length > 0 ? usable : all).map(({ endpoint }) => endpoint));
   };
-  /** Many names may become known at the same time. */
+  /** Once for all look-ups that end at the same time. */
   const publishSoon = (): void => {
     pending ??= setImmediate(publish);
   };

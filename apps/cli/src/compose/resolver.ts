@@ -53,7 +53,7 @@ export async function createResolver(
       onRejected: (host, address) =>
         warn(
           "address rejected",
-          `DNS says ${quote(address)} of ${quote(host)}: link-local, unspecified and multicast addresses are rejected from DNS`,
+          `DNS has ${quote(address)} for ${quote(host)}: link-local, unspecified and multicast addresses are rejected from DNS`,
         ),
     }),
     dns,

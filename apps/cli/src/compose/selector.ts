@@ -19,7 +19,7 @@ import {
   weightedRoundRobin,
 } from "@gw/selector";
 
-/** A policy, and what is known of it. */
+/** A selector and its properties. */
 export interface LoadedSelector extends Omit<BuiltInSelector, "make"> {
   /** Without its options. */
   readonly name: string;
@@ -33,7 +33,7 @@ export interface LoadedSelector extends Omit<BuiltInSelector, "make"> {
  * @param text `NAME[:key=value,…]`: a built-in name; a package installed in `folder` or above; or a path that starts
  *   with `.` or `/`; @default the first built-in one
  * @param folder where packages and relative paths are looked up; by default the working folder
- * @throws {GatewayError} `invalid-selector` if there is no such thing or it is not of the right shape
+ * @throws {GatewayError} `invalid-selector` if there is none of that name, or it is no selector
  */
 export async function loadSelector(text: string = defaultSelector, folder?: string): Promise<LoadedSelector> {
   const asked = parseSelector(text);
@@ -124,7 +124,7 @@ function invalid(name: string, detail: string, cause?: unknown): GatewayError {
 /** A policy that comes with gw. */
 interface BuiltInSelector {
   readonly make: SelectorFactory;
-  /** Keeps to one endpoint, so that to move connections to others is in vain. */
+  /** Keeps to one endpoint, so that rebalancing has no effect. */
   readonly sticky?: true;
   /** Gives endpoints their share by SRV weight. */
   readonly weighted?: true;
@@ -148,7 +148,7 @@ const builtInSelectors: { readonly [name: string]: BuiltInSelector } = {
   first: { make: options => plain(options, first), sticky: true },
 };
 
-/** The one that is used where nothing is said. */
+/** The default of `--selector`. */
 export const defaultSelector: string = Object.keys(builtInSelectors)[0] ?? "";
 
 /** A policy that has no options. */
@@ -169,7 +169,7 @@ function numberIn(key: string, value: string): number {
   throw new GatewayError("invalid-option", `${key} ${quote(value)} is not a whole number`);
 }
 
-/** What `--selector` says. */
+/** A value of `--selector`. */
 interface SelectorText {
   /** A built-in policy, a package, or a path. */
   readonly name: string;
@@ -180,7 +180,7 @@ interface SelectorText {
 const form = /^(?<name>.+?):(?<options>[a-z][\w.-]*=[^,]*(?:,[a-z][\w.-]*=[^,]*)*)$/is;
 
 /**
- * Reads `NAME[:key=value,…]`. A colon in a path (`C:\x.js`) begins no options unless what follows looks like them.
+ * Reads `NAME[:key=value,…]`. A colon in a path (`C:\x.js`) begins no options unless `key=value` follows.
  *
  * @throws {GatewayError} `invalid-selector`
  */

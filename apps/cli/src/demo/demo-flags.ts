@@ -2,7 +2,7 @@ import { GatewayError } from "@gw/interface";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { listenFlags } from "../flags/connections.js";
 import { formatDuration, parseDuration } from "../flags/duration.js";
-import type { Values } from "../flags/table.js";
+import type { Values } from "../flags/flag.js";
 
 /** The flags of `gw demo`; undefined where the user gave none. */
 export type DemoFlags = Values<typeof listenFlags> & {

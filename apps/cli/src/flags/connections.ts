@@ -11,7 +11,7 @@ export const startDefaults = {
   logLevel: "info",
 } as const;
 
-/** The addresses that gw listens on where nothing says so. */
+/** The default of `--listen-addr`. */
 export const defaultListen: readonly Address[] = [parseAddress(startDefaults.listenAddr)];
 
 /** Where clients connect; `gw demo` has it too. */

@@ -1,10 +1,10 @@
 import { refreshDefaults } from "@gw/discovery";
 import { type Endpoint, GatewayError, quote } from "@gw/interface";
 import { poolDefaults } from "@gw/selector";
-import type { CheckFlags, StartFlags } from "./commands.js";
 import type { DiscoveryFlags } from "./discovery.js";
 import { formatDuration } from "./duration.js";
 import { type HealthFlags, healthChoices } from "./health.js";
+import type { CheckFlags, StartFlags } from "./table.js";
 
 // A flag that has no effect without another, or with another, is a mistake: what it should do would be missed.
 

@@ -1,12 +1,12 @@
 import { membersDefaults, parseEndpoints, refreshDefaults } from "@gw/discovery";
 import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
+import type { Values } from "./flag.js";
 import { boolean, duration, flag, list, text } from "./flag.js";
-import type { Values } from "./table.js";
 
 /** The default of `etcd gateway`. */
 const defaultEndpoints = "127.0.0.1:2379";
 
-/** The flags that say where endpoints come from. */
+/** The flags of endpoints and discovery. */
 export const discoveryFlags = {
   endpoints: flag<readonly string[]>(
     "<list>",

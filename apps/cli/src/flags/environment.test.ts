@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { startVariables } from "./commands.js";
 import { isServiceLink, readVariable, unknownVariables } from "./environment.js";
+import { startVariables } from "./table.js";
 
 const known = startVariables();
 

@@ -1,6 +1,6 @@
 import { maxName, nearest } from "./nearest.js";
 
-/** What the environment says, by the name of the variable. */
+/** Environment variables by name. */
 export type Environment = { readonly [name: string]: string | undefined };
 
 /** What help says about variables. */

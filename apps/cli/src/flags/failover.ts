@@ -3,7 +3,7 @@ import { defaultMaxAttempts, dialerDefaults } from "@gw/tcpproxy";
 import { defaultSelector } from "../compose/selector.js";
 import { choice, duration, flag, number, orZero, share } from "./flag.js";
 
-/** What happens to open connections of an endpoint that serves no more. */
+/** What happens to open connections of an endpoint that is down or removed. */
 const drainPolicies = ["drain", "close", "leave"] as const;
 
 /** The one flag of failover that `gw check` has too. */
@@ -14,7 +14,7 @@ export const connectTimeoutMs = duration({
   byDefault: dialerDefaults.connectTimeoutMs,
 });
 
-/** The flags that say which endpoint serves, and what follows when one fails. */
+/** The flags of selection and failover. */
 export const failoverFlags = {
   selector: flag<string>(
     "<name>",

@@ -35,6 +35,19 @@ export interface Flag<Value> {
   parse(text: string, before: Value | undefined): Value;
 }
 
+/** Flags by their names in code. */
+export type FlagTable = { readonly [key: string]: Flag<unknown> };
+
+/** Values of the flags of a table; undefined where one is not given. */
+export type Values<Table> = {
+  readonly [Key in keyof Table]?: Table[Key] extends Flag<infer Value> ? Value : never;
+};
+
+/** The environment variable that goes with a flag: `GW_RETRY_DELAY` with `--retry-delay`. */
+export function variable({ name }: Flag<unknown>): string {
+  return `GW_${name.replaceAll("-", "_").toUpperCase()}`;
+}
+
 /** What a flag is built from: the parts that its kind does not decide. */
 export type Described = Omit<Flag<never>, "placeholder" | "parse" | "choices" | "preset">;
 

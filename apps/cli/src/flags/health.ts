@@ -1,11 +1,11 @@
 import { checkDefaults, probeDefaults, risingDefaults } from "@gw/health/defaults";
+import type { Values } from "./flag.js";
 import { choice, duration, number, text } from "./flag.js";
-import type { Values } from "./table.js";
 
 /** The values of `--health-check`; the first is the default. */
 export const healthChoices = ["auto", "etcd", "http", "tls", "tcp", "off"] as const;
 
-/** The flags that say how one check is made. */
+/** The flags of one check. */
 export const probeFlags = {
   healthCheck: choice("<type>", healthChoices, {
     name: "health-check",

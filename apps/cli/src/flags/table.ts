@@ -1,19 +1,37 @@
 import { GatewayError, quote } from "@gw/interface";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { connectionFlags, listenFlags } from "./connections.js";
+import { discoveryFlags } from "./discovery.js";
 import { readVariable } from "./environment.js";
-import type { Flag } from "./flag.js";
+import { connectTimeoutMs, failoverFlags } from "./failover.js";
+import { type Flag, type FlagTable, type Values, variable } from "./flag.js";
+import { healthFlags, probeFlags } from "./health.js";
 
-/** Flags by their names in code. */
-export type FlagTable = { readonly [key: string]: Flag<unknown> };
+/** The flags of `gw start`. */
+export const startFlags = {
+  ...listenFlags,
+  ...discoveryFlags,
+  ...healthFlags,
+  ...failoverFlags,
+  ...connectionFlags,
+};
+/** Values of the flags of `gw start`; undefined where one is not given. */
+export type StartFlags = Values<typeof startFlags>;
 
-/** What a user said by the flags of a table; undefined where nothing was said. */
-export type Values<Table> = {
-  readonly [Key in keyof Table]?: Table[Key] extends Flag<infer Value> ? Value : never;
+/** The flags of `gw check`, besides `--json`. */
+export const checkFlags = { ...discoveryFlags, connectTimeoutMs, ...probeFlags };
+/** Values of the flags of `gw check`. */
+export type CheckFlags = Values<typeof checkFlags> & { readonly json?: boolean };
+
+/** Values of the flags of `gw resolve`. */
+export type ResolveFlags = Values<typeof discoveryFlags> & {
+  readonly json?: boolean;
+  readonly watch?: boolean;
 };
 
-/** The environment variable that goes with a flag: `GW_RETRY_DELAY` with `--retry-delay`. */
-export function variable({ name }: Flag<unknown>): string {
-  return `GW_${name.replaceAll("-", "_").toUpperCase()}`;
+/** The environment variables that `gw start` reads. */
+export function startVariables(): string[] {
+  return Object.values(startFlags).map(variable);
 }
 
 /** Adds the flags of a table to a command, under their headings. */
@@ -29,7 +47,7 @@ export function addFlags(command: Command, table: FlagTable): void {
   }
 }
 
-/** Adds the flags of a table to a command whose help shows only some of them, in short: those with these names. */
+/** Adds the flags of a table to a command whose help shows only those named by `shown`, briefly. */
 export function addFlagsInShort(command: Command, table: FlagTable, shown: readonly string[]): void {
   for (const flag of Object.values(table)) {
     const { name, help, byDefault } = flag;
@@ -44,7 +62,7 @@ function optionOf(flag: Flag<unknown>, description: string): Option {
   return preset === undefined ? option : option.preset(preset);
 }
 
-/** Makes commander's error of ours, so that it names the flag or the variable. */
+/** Turns an error into one of commander's, which names the flag. */
 function parsing<Value>(flag: Flag<Value>): (text: string, before: Value | undefined) => Value {
   return (text, before) => {
     try {
@@ -56,9 +74,9 @@ function parsing<Value>(flag: Flag<Value>): (text: string, before: Value | undef
 }
 
 /**
- * What the user said to `command`, and to `gw` before it, by the flags of `table`. A flag wins over the same flag
- * further left, except that those that may be repeated add up; and over its environment variable. Commander reads
- * variables for each command by itself, and would complain of one that a flag overrides.
+ * The values of the flags of `table` that `command` was given, or `gw` before it. A flag wins over its environment
+ * variable and over the same flag further left; flags that may be repeated add up. Variables are not read by commander,
+ * which rejects an invalid one also if a flag overrides it.
  */
 export function valuesOf<Table extends FlagTable>(
   gw: Command,

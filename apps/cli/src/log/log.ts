@@ -5,22 +5,22 @@ import { bounded, cut } from "../output/bounded.js";
 import { flushErrors, stderr } from "../output/stdio.js";
 import type { EventName } from "./events.js";
 
-/** `json` for machines, `text` for a person at a terminal. */
+/** `json` for programs, `text` for people at a terminal. */
 export type LogFormat = "json" | "text";
 
-/** What `--log-level` takes, in pino's words. */
+/** The values of `--log-level`: pino's levels. */
 export const logLevels = ["trace", "debug", "info", "warn", "error", "silent"] as const;
 
 /** A log on stderr. */
 export interface Log {
   readonly log: Logger;
-  /** Resolves when all lines are written, or after a second: a reader that does not read must not keep us. */
+  /** Resolves when all lines are written, or after a second: a reader that does not read must not delay the end. */
   flushed(): Promise<void>;
 }
 
 /**
- * Makes a log that writes in the background, so that nothing ever waits for whoever reads it. Whatever its lines hold,
- * and wherever that comes from: each is one line, not endless, and does nothing to a terminal.
+ * Opens a log that writes in the background, so that nothing waits for its reader. Each entry is one line of limited length
+ * without control characters, even if its fields come from the network.
  *
  * @param format @default `text` on a terminal
  */
@@ -46,7 +46,7 @@ export async function openLog(level: string, format?: LogFormat): Promise<Log> {
   return { log, flushed: flushErrors };
 }
 
-/** What keeps a line from becoming endless, and the same in both formats. */
+/** Limits the length of a line, in both formats. */
 export const lineOptions: LoggerOptions = {
   base: null,
   formatters: { level: (label: string) => ({ level: label }), log: (fields: object) => bounded(fields) },
@@ -58,7 +58,7 @@ export const lineOptions: LoggerOptions = {
   },
 };
 
-/** Makes of pino's line the one that is written. */
+/** Turns a line of pino's into the one that is written. */
 export async function renderer(format: LogFormat, colours: boolean): Promise<(line: string) => string> {
   return format === "json" ? jsonFormat : textFormat(colours);
 }

@@ -1,6 +1,6 @@
 import { write } from "node:fs";
 
-/** Text beyond this many characters that nobody reads is dropped, and counted. */
+/** If more characters than this are pending, further text is dropped and counted. */
 const maxPending = 1024 * 1024;
 /** At most this many characters are written at once. */
 const maxWrite = 64 * 1024;

@@ -5,8 +5,8 @@ import { type Output, openOutput } from "./output.js";
 
 /** Longer lines are cut, in characters. */
 const maxLine = 4_000;
-/** How long a program that ends waits for its output to be read, in milliseconds. */
-const lastWordsMs = 1_000;
+/** How long the program waits for its output to be read when it ends, in milliseconds. */
+const finalWriteMs = 1_000;
 
 const opened: { stdout?: Output; stderr?: Output } = {};
 const closed = new AbortController();
@@ -20,16 +20,16 @@ export function stderr(): Output {
 
 function stdout(): Output {
   opened.stdout ??= openOutput(nonBlocking(1), error => {
-    if (error.code === "EPIPE") closed.abort("nobody reads standard output");
+    if (error.code === "EPIPE") closed.abort("standard output was closed by its reader");
     else failed(error);
   });
   return opened.stdout;
 }
 
-/** Aborted when nobody reads standard output any more, as behind `| head`. */
+/** Aborted when the reader of standard output has closed it, as `| head` does. */
 export const stdoutClosed: AbortSignal = closed.signal;
 
-/** Prints lines for people on standard output. What they hold may come from anywhere: it shows, and does nothing. */
+/** Prints lines for people on standard output, with control characters escaped. */
 export function printLines(lines: readonly string[]): void {
   stdout().write(textOf(lines));
 }
@@ -50,7 +50,7 @@ export function jsonOf(value: unknown): string {
   return `${printable(json)}\n`;
 }
 
-/** Prints the one line that says why a command fails, on standard error. */
+/** Prints the error that a command fails with, as one line on standard error. */
 export function printError(message: string): void {
   printNotice(`error: ${message}`);
 }
@@ -65,7 +65,7 @@ export function printNotice(message: string): void {
   stderr().write(`gw: ${printable(cut(message, maxLine))}\n`);
 }
 
-/** Resolves when all that was printed on standard output is out, or `signal` is aborted, or nobody reads it. */
+/** Resolves when standard output is written or closed by its reader, or `signal` is aborted. */
 export async function printed(signal: AbortSignal): Promise<void> {
   if (opened.stdout) await Promise.race([opened.stdout.written(), aborted(closed.signal), aborted(signal)]);
 }
@@ -73,7 +73,7 @@ export async function printed(signal: AbortSignal): Promise<void> {
 /**
  * The same at the end of a command.
  *
- * @param stopped aborted when somebody wants the program to end, which then does not wait for a reader for long
+ * @param stopped aborted when the program should end: then it waits a second at most for a reader
  * @throws {GatewayError} when it cannot be written
  */
 export async function finishPrinting(stopped: AbortSignal): Promise<void> {
@@ -83,7 +83,7 @@ export async function finishPrinting(stopped: AbortSignal): Promise<void> {
     failed = reject;
     if (output.error && !closed.signal.aborted) reject(output.error);
   });
-  const stop = aborted(stopped).then(lastWords);
+  const stop = aborted(stopped).then(finalWriteTimeout);
   try {
     await Promise.race([output.written(), failure, aborted(closed.signal), stop]);
   } catch (error) {
@@ -91,11 +91,11 @@ export async function finishPrinting(stopped: AbortSignal): Promise<void> {
   }
 }
 
-/** Resolves when standard error is written, or after a second: a reader that does not read must not keep us. */
+/** Resolves when standard error is written, or after a second: a reader that does not read must not delay the end. */
 export async function flushErrors(): Promise<void> {
-  if (opened.stderr) await Promise.race([opened.stderr.written(), lastWords()]);
+  if (opened.stderr) await Promise.race([opened.stderr.written(), finalWriteTimeout()]);
 }
 
-function lastWords(): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, lastWordsMs).unref());
+function finalWriteTimeout(): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, finalWriteMs).unref());
 }

@@ -1,4 +1,4 @@
-/** What a thread of libuv's pool works on, which `process.exit` waits for: look-ups that hang, files that hang. */
+/** Work of libuv's thread pool, which `process.exit` waits for: look-ups and files that hang. */
 const pooled = /^(?:GetAddrInfoReqWrap|GetNameInfoReqWrap|FSReqCallback|FSReqPromise)$/;
 
 /**
@@ -7,7 +7,7 @@ const pooled = /^(?:GetAddrInfoReqWrap|GetNameInfoReqWrap|FSReqCallback|FSReqPro
  */
 export async function endProcess(code: number): Promise<void> {
   if (process.getActiveResourcesInfo().some(resource => pooled.test(resource))) {
-    // The relay resets what is open, which would look like an end otherwise.
+    // The relay resets open connections on this event; otherwise they would end as if all bytes were sent.
     process.emit("exit", code);
     try {
       const { exitNow } = await import("@gw/splice");

@@ -1,7 +1,7 @@
 /**
- * What befalls a process from its first moment on: signals that would end it or open Node's debugger, warnings of Node,
- * and errors that nobody catches. The program loads this before anything else, so it imports nothing. What comes before
- * somebody listens is kept for them.
+ * Events of the process: signals that would end it or open Node's debugger, warnings of Node, and errors that nothing
+ * catches. The program loads this before anything else, so it imports nothing. Events that come before there is a listener
+ * are kept for it.
  */
 
 /**
@@ -24,20 +24,20 @@ const ignoredSignals = mailbox<string>(ignored.length);
 const hangups = mailbox<"SIGHUP">(1);
 const warnings = mailbox<Error>(20);
 
-/** Calls `listener` with the name of each signal that was ignored, once for each, those of the past included. */
+/** Calls `listener` with the name of each signal that was ignored, once for each, also of those before this call. */
 export const onIgnoredSignal: (listener: (signal: string) => void) => void = ignoredSignals.listen;
 
-/** Calls `listener` for each SIGHUP; once for those of the past. The newest listener gets them. */
+/** Calls `listener` for each SIGHUP, and once for those before this call. Replaces the last listener. */
 export const onHangup: (listener: (signal: "SIGHUP") => void) => void = hangups.listen;
 
-/** Calls `listener` for each warning of Node (deprecations, leaks), the first of the past included. */
+/** Calls `listener` for each warning of Node (deprecations, leaks), also for the first ones before this call. */
 export const onWarning: (listener: (warning: Error) => void) => void = warnings.listen;
 
 let report = (error: unknown): Promise<void> | void => {
   process.stderr.write(`gw: error: unexpected: ${JSON.stringify(String(error))}\n`);
 };
 
-/** Sets who reports an error that nobody caught. The process ends with exit code 1 when that is done. */
+/** Sets the function that reports an error that nothing caught. Then the process ends with exit code 1. */
 export function onFatal(reporter: (error: unknown) => Promise<void> | void): void {
   report = reporter;
 }
@@ -75,14 +75,14 @@ function handle(name: NodeJS.Signals, listener: () => void): void {
   }
 }
 
-/** Passes on what is put in; until somebody listens it keeps the first `most`. */
-function mailbox<T>(most: number): { put(item: T): void; listen(listener: (item: T) => void): void } {
+/** Passes on what is put in. Until there is a listener it keeps the first `capacity`. */
+function mailbox<T>(capacity: number): { put(item: T): void; listen(listener: (item: T) => void): void } {
   const kept: T[] = [];
   let listener: ((item: T) => void) | undefined;
   return {
     put(item) {
       if (listener) listener(item);
-      else if (kept.length < most) kept.push(item);
+      else if (kept.length < capacity) kept.push(item);
     },
     listen(next) {
       listener = next;

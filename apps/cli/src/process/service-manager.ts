@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { messageOf } from "@gw/interface";
 
-/** What a service manager is told, sd_notify(3). */
+/** Notifications of a service manager, sd_notify(3). */
 export interface ServiceManager {
   /** Start-up is over, or a reload. */
   ready(status: string): void;
@@ -14,13 +14,13 @@ export interface ServiceManager {
 const longestMs = 2 ** 31 - 1;
 
 /**
- * The service manager that started this process and asked to be told, by `NOTIFY_SOCKET`; elsewhere nobody is told. If
- * it wants signs of life (`WATCHDOG_USEC`), it gets two in each interval for as long as the event loop turns.
+ * Notifies the service manager that started this process, if it set `NOTIFY_SOCKET`; else it does nothing. If it set
+ * `WATCHDOG_USEC`, it is notified twice in each interval as long as the event loop runs.
  *
- * The variables are taken out of `environment`, since they are not for the processes that this one starts. Nothing is
- * waited for.
+ * Removes the variables from `environment`: they are not for the processes that this one starts. Nothing waits for a
+ * notification.
  *
- * @param onFailure told when it cannot be told, once for each reason
+ * @param onFailure called when it cannot be notified, once for each reason
  */
 export function serviceManager(
   environment: NodeJS.ProcessEnv,
@@ -29,12 +29,12 @@ export function serviceManager(
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdog, WATCHDOG_PID: watched } = environment;
   for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete environment[name];
   if (!socket) return { ready() {}, reloading() {}, stopping() {} };
-  let told = "";
+  let reported = "";
   const failed = (why: string): void => {
-    if (why !== told) onFailure(why);
-    told = why;
+    if (why !== reported) onFailure(why);
+    reported = why;
   };
-  // One after the other, since what is told last holds.
+  // One after the other: the newest one counts.
   let last: Promise<void> = Promise.resolve();
   const notify = (...lines: readonly string[]): void => {
     last = last.then(() => send(socket, lines)).catch(error => failed(messageOf(error)));
@@ -48,7 +48,7 @@ export function serviceManager(
   };
 }
 
-/** How often signs of life are wanted of this process, sd_watchdog_enabled(3), in milliseconds; Infinity for never. */
+/** The interval of the watchdog of this process, sd_watchdog_enabled(3), in milliseconds; Infinity without one. */
 function watchdogMs(usec: string | undefined, pid: string | undefined): number {
   const ms = Number(usec) / 1_000;
   const isOurs = pid === undefined || pid === "" || Number(pid) === process.pid;
@@ -60,7 +60,7 @@ async function send(socket: string, lines: readonly string[]): Promise<void> {
     const { notifyService } = await import("@gw/splice");
     notifyService(socket, lines.join("\n"));
   } catch (error) {
-    // The program says no more than its exit status, so the first reason is part of the message.
+    // The program fails with an exit status only, so the message has the first reason, too.
     await sendByProgram(socket, lines).catch(cause => {
       throw new Error(`${messageOf(error)}; ${messageOf(cause)}`);
     });

@@ -1,6 +1,6 @@
 import { onHangup } from "./events.js";
 
-/** Ways in which a person or a service manager ends the gateway. */
+/** Signals with which a person or a service manager ends the gateway. */
 const signals = ["SIGINT", "SIGTERM"] as const;
 
 /**
@@ -10,7 +10,7 @@ const signals = ["SIGINT", "SIGTERM"] as const;
 const sameRequestMs = 100;
 
 const requested = new AbortController();
-/** Aborted once somebody has asked the process to stop, whoever listens. */
+/** Aborted by the first request to stop. */
 export const stopRequested: AbortSignal = requested.signal;
 
 /** Aborted by requests to stop: `drain` by the first, `atOnce` by the second. */
