@@ -1,5 +1,5 @@
 // Compares the words and tables of the READMEs and pages with the program.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -78,6 +78,27 @@ test.each([...pages, "CONTRIBUTING.md", "SECURITY.md"])("%s links to files that 
   const local = links.filter(link => !/^https?:/.test(link));
   expect(local.filter(link => !existsSync(join(root, dirname(page), link.replace(/#.*/, ""))))).toEqual([]);
 });
+
+test.each([...pages, "CONTRIBUTING.md"])("%s names source files that exist", page => {
+  const named = codeIn(read(page)).filter(code => /^[\w./-]+\.(ts|mjs|[ch])$/.test(code));
+  // A page may leave out the folders above, and `src`.
+  const short = (file: string): string => file.replace("/src/", "/");
+  const isFile = (name: string): boolean =>
+    sources.some(file => short(`/${file}`).endsWith(short(`/${name}`)));
+  expect(named.filter(name => !isFile(name))).toEqual([]);
+});
+
+const sources: readonly string[] = ["apps", "packages"].flatMap(parent =>
+  readdirSync(join(root, parent)).flatMap(name =>
+    ["src", "test", "native"].flatMap(folder => {
+      const path = join(parent, name, folder);
+      if (!existsSync(join(root, path))) return [];
+      return readdirSync(join(root, path), { recursive: true, encoding: "utf8" }).map(file =>
+        join(path, file),
+      );
+    }),
+  ),
+);
 
 test.each([...pages, "CONTRIBUTING.md"])("%s links to headings that exist", page => {
   for (const [, file = "", anchor] of read(page).matchAll(/\]\(([\w./-]*)#([^)]+)\)/g)) {
