@@ -1,5 +1,6 @@
 import { formatAddress, GatewayError, notify, startTimeout } from "@gw/interface";
 import type { PoolEntry } from "./entry.js";
+import { revokeDials } from "./lease.js";
 import type { DrainPolicy, PoolSettings } from "./options.js";
 
 /** Closing this many connections is spread over a second; fewer take less. */
@@ -22,7 +23,7 @@ export class Drain {
   removed(entry: PoolEntry): void {
     const { onRemoved, onUnhealthy } = this.#settings;
     const error = new GatewayError("aborted", `${formatAddress(entry.endpoint)} is no longer an endpoint`);
-    entry.revokeDials(error);
+    revokeDials(entry, error);
     // What hangs would hang all through the drain.
     const hangs = entry.isUnhealthy && onUnhealthy === "close";
     this.#close(entry, hangs ? "close" : onRemoved, error);

@@ -3,24 +3,17 @@ import { Backoff } from "./backoff.js";
 import { type Link, LinkedList } from "./linked-list.js";
 import { Unanswered } from "./unanswered.js";
 
-/** What marked an endpoint down: a dial, a health check, or clients whose connections ended unanswered. */
-export type DownCause = "dial" | "check" | "clients";
-
 /** A failure of an endpoint. */
 export interface Failure {
-  readonly cause: DownCause;
+  /** What found it: a dial, a health check, or clients whose connections ended unanswered. */
+  readonly cause: "dial" | "check" | "clients";
   readonly error: GatewayError;
   /** Whether it accepts connections in spite of it, so that a dial cannot show that it has recovered. */
   readonly connectable: boolean;
 }
 
 /** The state of an entry. Times are in milliseconds on the pool's clock. */
-export type EntryState = Up | Down | Draining;
-
-export interface Up {
-  readonly name: "up";
-  readonly since: number;
-}
+export type EntryState = { readonly name: "up"; readonly since: number } | Down | Draining;
 
 export interface Down extends Failure {
   readonly name: "down";
@@ -32,7 +25,7 @@ export interface Down extends Failure {
 }
 
 /** It is no longer in the set. */
-export interface Draining {
+interface Draining {
   readonly name: "draining";
   readonly since: number;
   /** A health check had marked it down: its connections may hang. */
@@ -50,9 +43,6 @@ export interface RevocableLease extends Link {
   /** @returns whether it was the first time */
   revoke(error: GatewayError): boolean;
 }
-
-/** How many dials are revoked without other events in between. */
-const revokedAtOnce = 32;
 
 /**
  * One endpoint and all that a pool knows about it. It is up, down or draining, and changes its state itself:
@@ -222,20 +212,6 @@ export class PoolEntry {
   /** Whether the dial of `lease` began before another one succeeded, so that its failure is no news. */
   isOutdated(lease: number): boolean {
     return lease <= this.#connectedAtLease;
-  }
-
-  /**
-   * Revokes every dial in progress. Each is followed by another dial; where hundreds wait for an endpoint that hangs,
-   * other events come in between.
-   */
-  revokeDials(error: GatewayError): void {
-    const dials = this.dialling.items();
-    const revokeFrom = (first: number): void => {
-      for (const dial of dials.slice(first, first + revokedAtOnce)) if (dial.isDialling) dial.revoke(error);
-      const next = first + revokedAtOnce;
-      if (next < dials.length) setImmediate(() => !this.isUp && revokeFrom(next));
-    };
-    revokeFrom(0);
   }
 
   status(inUse: boolean): EndpointStatus {

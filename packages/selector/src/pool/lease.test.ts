@@ -2,7 +2,7 @@ import type { GatewayError } from "@gw/interface";
 import { beforeEach, expect, test } from "vitest";
 import { a, refused, timedOut } from "../../test/support.js";
 import { PoolEntry } from "./entry.js";
-import { createLease } from "./lease.js";
+import { createLease, revokeDials } from "./lease.js";
 
 let entry: PoolEntry;
 let events: string[];
@@ -81,8 +81,8 @@ test("a dial is revoked once, and only while it lasts", () => {
   failed.failed(refused);
   released.released();
   events.length = 0;
-  entry.revokeDials(timedOut);
-  entry.revokeDials(timedOut);
+  revokeDials(entry, timedOut);
+  revokeDials(entry, timedOut);
   expect(events).toEqual(["revoked: timed-out"]);
   dialling.failed(timedOut);
   expect(events).toEqual(["revoked: timed-out", "failed a of 1: timed-out"]);
@@ -91,20 +91,20 @@ test("a dial is revoked once, and only while it lasts", () => {
 test("a dial that is revoked may fail at once, from within the call", () => {
   const one = take(error => one.failed(error));
   const two = take(error => two.failed(error));
-  entry.revokeDials(timedOut);
+  revokeDials(entry, timedOut);
   expect(events).toEqual(["failed a of 1: timed-out", "failed a of 0: timed-out"]);
 });
 
 test("a dial that begins while others are revoked is not revoked with them", () => {
   take(() => take());
-  entry.revokeDials(timedOut);
+  revokeDials(entry, timedOut);
   expect(events).toEqual([]);
   expect(entry.connections).toBe(2);
 });
 
 test("a dial that succeeds although it was revoked is a connection", () => {
   const one = take();
-  entry.revokeDials(timedOut);
+  revokeDials(entry, timedOut);
   one.connected();
   expect(events).toEqual(["revoked: timed-out", "connected a of 1"]);
 });
@@ -112,7 +112,7 @@ test("a dial that succeeds although it was revoked is a connection", () => {
 test("many dials are revoked a few at a time, unless they succeed or the endpoint is up meanwhile", async () => {
   entry.startDraining(0);
   const dials = Array.from({ length: 100 }, () => take());
-  entry.revokeDials(timedOut);
+  revokeDials(entry, timedOut);
   expect(events).toHaveLength(32);
   dials[40]?.connected();
   await new Promise(resolve => setImmediate(resolve));

@@ -27,6 +27,23 @@ export function createLease(
   return new PoolLease(entry, order, events, request);
 }
 
+/** How many dials are revoked without other events in between. */
+const revokedAtOnce = 32;
+
+/**
+ * Revokes every dial to `entry` that is in progress. Each is followed by another dial; where hundreds wait for an endpoint
+ * that hangs, other events come in between.
+ */
+export function revokeDials(entry: PoolEntry, error: GatewayError): void {
+  const dials = entry.dialling.items();
+  const revokeFrom = (first: number): void => {
+    for (const dial of dials.slice(first, first + revokedAtOnce)) if (dial.isDialling) dial.revoke(error);
+    const next = first + revokedAtOnce;
+    if (next < dials.length) setImmediate(() => !entry.isUp && revokeFrom(next));
+  };
+  revokeFrom(0);
+}
+
 /** A time as a small integer, which takes no memory of its own as a fraction does. */
 export function tenthsOfSeconds(ms: number): number {
   return Math.floor(ms / 100);

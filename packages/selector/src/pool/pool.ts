@@ -15,7 +15,7 @@ import {
 import { Drain } from "./drain.js";
 import { Entries } from "./entries.js";
 import type { Failure, PoolEntry } from "./entry.js";
-import { createLease, type LeaseEvents } from "./lease.js";
+import { createLease, type LeaseEvents, revokeDials } from "./lease.js";
 import { closeOldConnections, type MaxAge } from "./max-age.js";
 import { Picker } from "./offer.js";
 import { type PoolOptions, type PoolSettings, poolSettings } from "./options.js";
@@ -216,7 +216,7 @@ class SelectingPool implements EndpointPool {
     this.#changed(entry);
     this.#callListeners();
     // Where there is no other endpoint to go to, what is being dialled may still succeed.
-    if (!this.#tiers.isUsable(entry)) entry.revokeDials(error);
+    if (!this.#tiers.isUsable(entry)) revokeDials(entry, error);
   }
 
   #markUp(entry: PoolEntry, isProven: boolean): void {
