@@ -1,7 +1,7 @@
 /*
  * What crosses threads: events go to the controller, orders to the thread of a connection. Both lists run through the
- * connections themselves, so that nothing is allocated for them and nothing can overflow. The controller calls all of
- * this, except report and report_accept_failed, which threads call, and the functions that wake it.
+ * connections themselves, so that nothing is allocated for them and nothing can overflow. Threads call report…() and
+ * what wakes the controller, which calls the rest.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -123,8 +123,7 @@ static unsigned take_events(struct engine *engine, struct connection *connection
 
 unsigned engine_take(struct engine *engine, struct event *out, unsigned max) {
   unsigned count = 0;
-  /* By this call the controller has seen that these have ended. Until now it may have given orders, which do
-   * nothing. */
+  /* The controller has seen the end of these. Until now it may have given them orders, which do nothing. */
   for (struct connection *connection = engine->to_free, *next; connection; connection = next) {
     next = connection->next_event;
     release(engine, connection);

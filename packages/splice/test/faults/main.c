@@ -21,7 +21,6 @@ enum { CONNECTIONS = 3, UP = 1000, DOWN = 1500 * 1000, HANG_MS = 5000, DIAL_MS =
 enum { MOST_CALLS = 4000 };
 
 static char bytes[DOWN];
-
 /* A client, or its backend. */
 struct end {
   int fd; /* -1: none (yet) */
