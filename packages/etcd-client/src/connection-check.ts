@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type Clock, type Endpoint, GatewayError, startDeadline } from "@gw/interface";
-import type { Dial } from "./dial.js";
+import { type Dial, dialClient } from "./dial.js";
 import { handshake } from "./handshake.js";
 import type { TlsContext } from "./tls-context.js";
 import { tlsError } from "./tls-errors.js";
@@ -37,7 +37,7 @@ export async function checkConnection(endpoint: Endpoint, options: ConnectionChe
   const deadline = startDeadline(operation, options);
   const { signal } = deadline;
   try {
-    const tcp = await deadline.bound(dial(endpoint, signal), late => late.destroy());
+    const tcp = await dialClient(dial, endpoint, deadline);
     // Errors between two listeners are of no interest.
     tcp.on("error", () => {});
     if (!tls) {

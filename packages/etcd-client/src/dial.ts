@@ -1,6 +1,13 @@
 import { lookup as systemLookup } from "node:dns/promises";
 import { isIP, type Socket } from "node:net";
-import { connectFirst, type Endpoint, GatewayError, interleaveFamilies, withLocalZone } from "@gw/interface";
+import {
+  connectFirst,
+  type Deadline,
+  type Endpoint,
+  GatewayError,
+  interleaveFamilies,
+  withLocalZone,
+} from "@gw/interface";
 
 /** Connects to an endpoint; the socket belongs to the caller. Rejects with the reason of `signal` when aborted. */
 export type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Socket>;
@@ -29,6 +36,16 @@ export function createDial(lookup: Lookup = lookUp): Dial {
       throw error;
     }
   };
+}
+
+/**
+ * Dials until the deadline. The socket is prepared for Node's clients: it reads, and it closes when the server has ended; a
+ * relay's dial may return one that is paused and half-open.
+ */
+export async function dialClient(dial: Dial, endpoint: Endpoint, deadline: Deadline): Promise<Socket> {
+  const socket = await deadline.bound(dial(endpoint, deadline.signal), late => late.destroy());
+  socket.allowHalfOpen = false;
+  return socket.resume();
 }
 
 async function lookUp(host: string): Promise<readonly string[]> {

@@ -9,7 +9,7 @@ import {
   GatewayError,
   startDeadline,
 } from "@gw/interface";
-import type { Dial } from "./dial.js";
+import { type Dial, dialClient } from "./dial.js";
 import { handshake } from "./handshake.js";
 import {
   exchange,
@@ -106,8 +106,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const slots = createExpiringMap(clock, newSlot, { idleMs: maxIdleMs, onDelete: discard });
 
   const connect = async (endpoint: Endpoint, secure: boolean, deadline: Deadline): Promise<Socket> => {
+    const tcp = await dialClient(dial, endpoint, deadline);
     const { signal } = deadline;
-    const tcp = await deadline.bound(dial(endpoint, signal), late => late.destroy());
     return secure ? handshake(tcp, tls, endpoint, { operation: operation(endpoint), signal }) : tcp;
   };
 

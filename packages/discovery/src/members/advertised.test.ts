@@ -3,13 +3,13 @@ import { describe, expect, test } from "vitest";
 import { recordEvents } from "../../test/watched.js";
 import { parseEndpoint } from "../parse.js";
 import { createAdvertised } from "./advertised.js";
-import { isLoopback } from "./loopback.js";
+import { isLoopback } from "./client-urls.js";
 
 const { signal } = new AbortController();
 const seed = parseEndpoint("seed:2379");
 
 function member(...urls: readonly string[]) {
-  return { name: "m", endpoints: urls.map(parseEndpoint), learner: false };
+  return { name: "m", endpoints: urls.map(parseEndpoint), isLearner: false };
 }
 
 function names(endpoints: readonly Endpoint[]): string {
@@ -23,7 +23,7 @@ test("localhost is not where another machine's member is, whoever listens there 
     tried.push(formatAddress(endpoint));
   });
   const members = [member("http://localhost:2379", "http://10.0.0.1:2379"), member("http://127.0.0.1:2379")];
-  const elsewhere = await advertised.endpointsOf({ members, local: false }, seed, signal);
+  const elsewhere = await advertised.endpointsOf({ members, isLocal: false }, seed, signal);
   expect(names(elsewhere)).toBe("10.0.0.1:2379");
   expect(tried).toEqual(["10.0.0.1:2379"]);
   for (const name of ["localhost:2379", "127.0.0.1:2379"])
@@ -35,7 +35,7 @@ test("localhost is not where another machine's member is, whoever listens there 
 test("localhost is where the members are when they run on this machine", async () => {
   const advertised = createAdvertised("members", undefined, async () => {});
   const members = [member("http://localhost:2379"), member("http://localhost:22379")];
-  const here = await advertised.endpointsOf({ members, local: true }, seed, signal);
+  const here = await advertised.endpointsOf({ members, isLocal: true }, seed, signal);
   expect(names(here)).toBe("localhost:2379 localhost:22379");
 });
 
@@ -53,10 +53,10 @@ test("what is at somebody's own addresses is never connected to", async () => {
     "[::ffff:127.0.0.1]",
   ];
   const members = [...own, ...others].map(host => member(`http://${host}:80`));
-  const list = { members: [...members, member("http://10.0.0.1")], local: false };
+  const list = { members: [...members, member("http://10.0.0.1")], isLocal: false };
   expect(names(await advertised.endpointsOf(list, seed, signal))).toBe("10.0.0.1:2379");
   expect(tried).toEqual(["10.0.0.1:2379"]);
-  await expect(advertised.endpointsOf({ members, local: false }, seed, signal)).rejects.toMatchObject({
+  await expect(advertised.endpointsOf({ members, isLocal: false }, seed, signal)).rejects.toMatchObject({
     code: "unreachable",
     detail: expect.stringMatching(/^none of the client URLs .* \(12\): 127\.0\.0\.1:80 is the member's own/),
   });
@@ -65,7 +65,7 @@ test("what is at somebody's own addresses is never connected to", async () => {
 test("link-local addresses are those of members that were reached at one", async () => {
   const advertised = createAdvertised("members", undefined, async () => {});
   const members = [member("http://169.254.7.1"), member("http://0.0.0.0")];
-  const there = await advertised.endpointsOf({ members, local: false, linkLocal: true }, seed, signal);
+  const there = await advertised.endpointsOf({ members, isLocal: false, isLinkLocal: true }, seed, signal);
   expect(names(there)).toBe("169.254.7.1:2379");
 });
 
@@ -79,7 +79,7 @@ test("at most 16 connections are tried at the same time", async () => {
     running -= 1;
   });
   const members = Array.from({ length: 64 }, (_, index) => member(`http://10.0.0.${index}`));
-  expect(await advertised.endpointsOf({ members, local: false }, seed, signal)).toHaveLength(64);
+  expect(await advertised.endpointsOf({ members, isLocal: false }, seed, signal)).toHaveLength(64);
   expect(most).toBe(16);
 });
 
@@ -88,7 +88,7 @@ test("a member keeps the URL that is in use, though another can be reached as we
   const advertised = createAdvertised("members", undefined, async endpoint => {
     if (down.has(formatAddress(endpoint))) throw new GatewayError("refused", "connection refused");
   });
-  const list = { members: [member("http://a", "http://b")], local: false };
+  const list = { members: [member("http://a", "http://b")], isLocal: false };
   expect(names(await advertised.endpointsOf(list, seed, signal))).toBe("b:2379");
   down.clear();
   expect(names(await advertised.endpointsOf(list, seed, signal))).toBe("b:2379");
@@ -99,7 +99,7 @@ test("who has been reached is not tried again, nor is who was asked", async () =
   const advertised = createAdvertised("members", undefined, async endpoint => {
     tried.push(formatAddress(endpoint));
   });
-  const list = { members: [member("http://a"), member("http://seed")], local: false };
+  const list = { members: [member("http://a"), member("http://seed")], isLocal: false };
   await advertised.endpointsOf(list, seed, signal);
   await advertised.endpointsOf(list, seed, signal);
   expect(tried).toEqual(["a:2379"]);

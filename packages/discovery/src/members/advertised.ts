@@ -11,29 +11,32 @@ import {
 } from "@gw/interface";
 import { scopeOf } from "../address-scope.js";
 import { union } from "../endpoint-sets.js";
-import type { MemberList } from "./cluster.js";
-import { isLoopback } from "./loopback.js";
+import { type AdvertisingCluster, isLoopback } from "./client-urls.js";
 
 /** How many connections are tried at the same time; each takes a descriptor or two. */
-const atOnce = 16;
+const maxConcurrent = 16;
 /** How many URLs a warning names. */
-const mostNamed = 5;
+const maxNamed = 5;
 
-/** Which endpoints a list of members comes down to. */
+/** Selects the endpoints to use from a list of members. */
 export interface Advertised {
   /**
-   * One endpoint for each started, voting member: the one used so far, or the first of its client URLs that can
-   * be reached, or the first. Whatever has not been reached yet is tried, 16 at a time. Addresses of a member's own
-   * machine or network are left out, and so are members that have no others.
+   * One endpoint for each started, voting member: the one used so far, or the first of its client URLs that is
+   * reachable, or the first. Those that have not been reached yet are tried, 16 at a time. Addresses that mean the member's
+   * own machine or link are left out, and so are members that have no others.
    *
-   * @param askedAt the endpoint that told the list
-   * @throws {GatewayError} if there is none; `unreachable` if none can be reached
+   * @param askedAt the endpoint of the server that sent the list
+   * @throws {GatewayError} if there is none; `unreachable` if none is reachable
    */
-  endpointsOf(list: MemberList, askedAt: Endpoint, signal: AbortSignal): Promise<readonly Endpoint[]>;
+  endpointsOf(
+    cluster: AdvertisingCluster,
+    askedAt: Endpoint,
+    signal: AbortSignal,
+  ): Promise<readonly Endpoint[]>;
 }
 
 /**
- * Judges advertised client URLs; tells `observer` which are not used, or cannot be reached, once while it is so.
+ * Reports to `observer` which client URLs are not used, or not reachable, once for as long as that is so.
  *
  * @param connectable rejects with a GatewayError if no connection can be made
  */
@@ -44,36 +47,32 @@ export function createAdvertised(
 ): Advertised {
   let reached: ReadonlySet<string> = new Set();
   let used: ReadonlySet<string> = new Set();
-  const refused = once((endpoint, error) =>
-    notify(observer, "endpointRejected", { source, endpoint, error }),
-  );
-  const unreachable = once((endpoint, error) =>
-    notify(observer, "endpointUnreachable", { source, endpoint, error }),
-  );
-  const limited = createLimiter({ limit: atOnce });
+  const reportRejected = onChange(fault => notify(observer, "endpointRejected", { source, ...fault }));
+  const reportUnreachable = onChange(fault => notify(observer, "endpointUnreachable", { source, ...fault }));
+  const limited = createLimiter({ limit: maxConcurrent });
   return {
-    async endpointsOf(list, askedAt, signal) {
-      const { members } = list;
-      const all = members.flatMap(({ learner, endpoints }) =>
-        endpoints.map(endpoint => ({ learner, endpoint, error: refusalOf(endpoint, learner, list) })),
+    async endpointsOf(cluster, askedAt, signal) {
+      const { members } = cluster;
+      const all = members.flatMap(({ isLearner, endpoints }) =>
+        endpoints.map(endpoint => ({ endpoint, error: rejectionOf(endpoint, isLearner, cluster) })),
       );
-      const refusals = all.flatMap(({ endpoint, error }) => (error ? [{ endpoint, error }] : []));
-      refused([...refusals, ...notUsed(list, askedAt)]);
-      const out = new Set(refusals.map(({ endpoint }) => endpoint));
-      const started = members.filter(({ learner, endpoints }) => !learner && endpoints.length > 0);
+      const rejections = all.flatMap(({ endpoint, error }) => (error ? [{ endpoint, error }] : []));
+      reportRejected([...rejections, ...ignoredOf(cluster, askedAt)]);
+      const out = new Set(rejections.map(({ endpoint }) => endpoint));
+      const started = members.filter(({ isLearner, endpoints }) => !isLearner && endpoints.length > 0);
       const voters = started
         .map(({ endpoints }) => ({ endpoints: endpoints.filter(endpoint => !out.has(endpoint)) }))
         .filter(({ endpoints }) => endpoints.length > 0);
       if (started.length === 0)
-        throw new GatewayError("unknown", `${formatAddress(askedAt)} tells of no started, voting member`);
+        throw new GatewayError("unknown", `${formatAddress(askedAt)} lists no started, voting member`);
       if (voters.length === 0)
         throw noneReachable(
           started.length,
-          refusals.find(({ endpoint }) => started.some(one => one.endpoints.includes(endpoint)))?.error,
+          rejections.find(({ endpoint }) => started.some(one => one.endpoints.includes(endpoint)))?.error,
         );
 
-      // Each connection listens to it, and Node.js takes more than ten listeners for a leak.
-      setMaxListeners(4 * atOnce, signal);
+      // Each connection adds a listener, and Node warns of a leak from eleven on.
+      setMaxListeners(4 * maxConcurrent, signal);
       const faults = new Map<string, GatewayError>();
       const offered = union(voters.map(({ endpoints }) => endpoints));
       await Promise.all(
@@ -95,7 +94,7 @@ export function createAdvertised(
         const error = faults.get(formatAddress(endpoint));
         return error ? [{ endpoint, error }] : [];
       });
-      unreachable(failing);
+      reportUnreachable(failing);
       if (failing.length === chosen.length) throw noneReachable(chosen.length, failing[0]?.error);
       used = new Set(chosen.map(formatAddress));
       return chosen;
@@ -103,8 +102,8 @@ export function createAdvertised(
   };
 }
 
-/** What a learner refuses: all but serializable reads, so that clients would fail there (etcd 3.4 and later). */
-function isLearner(endpoint: Endpoint): GatewayError {
+/** A learner refuses all requests but serializable reads (etcd 3.4 and later). */
+function learnerError(endpoint: Endpoint): GatewayError {
   return new GatewayError(
     "invalid-endpoint",
     `${formatAddress(endpoint)} is a learner, which does not serve until it is promoted`,
@@ -119,37 +118,39 @@ function noneReachable(count: number, error: GatewayError | undefined): GatewayE
 }
 
 /**
- * Why an advertised endpoint is not used. What is at an address of somebody's own machine or link depends on who asks, so
- * that a member could have this machine connect to services that only it can reach.
+ * Why an advertised endpoint is not used. Loopback and link-local addresses mean another server on each machine, so that a
+ * member could have this machine connect to services that only it can reach.
  */
-function refusalOf(
+function rejectionOf(
   endpoint: Endpoint,
-  learner: boolean,
-  { local, linkLocal = false }: MemberList,
+  isLearner: boolean,
+  { isLocal, isLinkLocal = false }: AdvertisingCluster,
 ): GatewayError | undefined {
-  if (learner) return isLearner(endpoint);
+  if (isLearner) return learnerError(endpoint);
   const name = formatAddress(endpoint);
   const scope = isLoopback(endpoint.host) ? "loopback" : scopeOf(endpoint.host);
-  const says = {
-    loopback: local ? undefined : "is the member's own machine to it, but this machine here",
-    "link-local": linkLocal ? undefined : "is link-local, and the member was not reached at such an address",
+  const reasons = {
+    loopback: isLocal ? undefined : "is the member's own machine to it, but this machine here",
+    "link-local": isLinkLocal
+      ? undefined
+      : "is link-local, and the member was not reached at such an address",
     unspecified: "is an address to listen at, not one to connect to",
     multicast: "is a multicast address, not one to connect to",
   };
-  const why = scope && says[scope];
-  return why === undefined ? undefined : new GatewayError("unreachable", `${name} ${why}`);
+  const reason = scope && reasons[scope];
+  return reason === undefined ? undefined : new GatewayError("unreachable", `${name} ${reason}`);
 }
 
-/** What is said of client URLs that are left out from the first. */
-function notUsed({ leftOut = [] }: MemberList, askedAt: Endpoint): readonly Fault[] {
-  if (leftOut.length === 0) return [];
-  const named = leftOut.slice(0, mostNamed).map(quote).join(", ");
-  const more = leftOut.length > mostNamed ? ` and ${leftOut.length - mostNamed} more` : "";
-  const detail = `client URLs that the members advertise are not used, more than 64 or without their interface: ${named}${more}`;
+/** The report of the client URLs that are ignored. */
+function ignoredOf({ ignored = [] }: AdvertisingCluster, askedAt: Endpoint): readonly Fault[] {
+  if (ignored.length === 0) return [];
+  const named = ignored.slice(0, maxNamed).map(quote).join(", ");
+  const more = ignored.length > maxNamed ? ` and ${ignored.length - maxNamed} more` : "";
+  const detail = `client URLs that the members advertise are not used, more than 64 or without their zone: ${named}${more}`;
   return [{ endpoint: askedAt, error: new GatewayError("invalid-endpoint", detail) }];
 }
 
-/** Of the URLs of a member. Those of its own machine come last: here, somebody else may listen there. */
+/** The best of a member's endpoints. Loopback ones come last: another server may listen there on this machine. */
 function best(
   endpoints: readonly Endpoint[],
   reached: ReadonlySet<string>,
@@ -166,12 +167,12 @@ interface Fault {
   readonly error: GatewayError;
 }
 
-/** Tells each endpoint's fault when it is new or another one than before. */
-function once(tell: (endpoint: Endpoint, error: GatewayError) => void): (faults: readonly Fault[]) => void {
+/** Reports each fault when it is new, or another one than before. */
+function onChange(report: (fault: Fault) => void): (faults: readonly Fault[]) => void {
   const reported = createReportOnce();
   return faults => {
     reported.retain(faults.map(({ endpoint }) => formatAddress(endpoint)));
-    for (const { endpoint, error } of faults)
-      if (reported.isNew(formatAddress(endpoint), error.code)) tell(endpoint, error);
+    for (const fault of faults)
+      if (reported.isNew(formatAddress(fault.endpoint), fault.error.code)) report(fault);
   };
 }

@@ -108,7 +108,7 @@ describe("a user and a password", () => {
     const { watch, event } = await looked(server, user);
     await using _ = watch;
     expect(event).toBe(
-      "discoveryFailed [not-permitted] nobody tells the members: ask SERVER: it refuses (status 401)",
+      "discoveryFailed [not-permitted] no server lists the members: ask SERVER: it refuses (status 401)",
     );
     expect(server.asked.length).toBe(4);
   });
@@ -118,7 +118,7 @@ describe("a user and a password", () => {
     const { watch, event } = await looked(server, { user: "root", password: "wr-ong" });
     await using _ = watch;
     expect(event).toBe(
-      'discoveryFailed [not-permitted] nobody tells the members: ask SERVER as "root": it refuses, "etcdserver: authentication failed: …" (status 400)',
+      'discoveryFailed [not-permitted] no server lists the members: ask SERVER as "root": it refuses, "etcdserver: authentication failed: …" (status 400)',
     );
   });
 
@@ -168,7 +168,7 @@ describe("a token", () => {
     const { watch, event } = await looked(server, { token: "sec-ret" });
     await using _ = watch;
     expect(event).toBe(
-      'discoveryFailed [not-permitted] nobody tells the members: ask SERVER: it refuses, "etcdserver: invalid auth token …" (status 401)',
+      'discoveryFailed [not-permitted] no server lists the members: ask SERVER: it refuses, "etcdserver: invalid auth token …" (status 401)',
     );
     expect(server.requests).toEqual(["list sec-ret"]);
   });
@@ -189,7 +189,7 @@ test.each([{}, { token: 1 }, { token: "" }, { token: "a\r\nb: c" }, null])(
     const { watch, event } = await looked(server, user);
     await using _ = watch;
     expect(event).toMatch(
-      /^discoveryFailed \[unknown\] nobody tells the members: ask SERVER: its answer to a log-in is no token/,
+      /^discoveryFailed \[unknown\] no server lists the members: ask SERVER: its answer to a log-in is no token/,
     );
   },
 );

@@ -87,7 +87,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("the members of a real etcd", () => 
     await refused.next();
     const end = refused.next();
     expect(await observer.events.take()).toBe(
-      `discoveryFailed [not-permitted] nobody tells the members: ask ${endpoints} as "root": it refuses, "etcdserver: authentication failed, invalid user ID or password" (status 400)`,
+      `discoveryFailed [not-permitted] no server lists the members: ask ${endpoints} as "root": it refuses, "etcdserver: authentication failed, invalid user ID or password" (status 400)`,
     );
     void end;
   });

@@ -23,7 +23,7 @@ async function complaintAbout(address: string, timeoutMs = 60_000): Promise<stri
   return event.replaceAll(address, "SERVER");
 }
 
-const ask = "nobody tells the members: ask SERVER";
+const ask = "no server lists the members: ask SERVER";
 const noList = `discoveryFailed [unknown] ${ask}: its answer is no list of members`;
 
 function telling(body: unknown): Respond {
@@ -66,7 +66,7 @@ const hostile: { readonly [name: string]: readonly [respond: Respond, complaint:
   ],
   "nobody who could serve": [
     telling({ members: [{}, { name: "a" }] }),
-    "discoveryFailed [unknown] SERVER tells of no started, voting member",
+    "discoveryFailed [unknown] SERVER lists no started, voting member",
   ],
   "a redirect": [
     sending(302, { location: "http://127.0.0.1:1/" }, ""),
@@ -98,7 +98,7 @@ const hostile: { readonly [name: string]: readonly [respond: Respond, complaint:
       response.writeHead(200);
       more();
     },
-    `discoveryFailed [unknown] ${ask}: the answer is larger than 1 MiB`,
+    `discoveryFailed [unknown] ${ask}: its answer is larger than 1 MiB`,
   ],
 };
 
@@ -159,7 +159,7 @@ describe("a server that", () => {
   test("speaks something else is told so", async () => {
     await using server = await startRaw(socket => socket.write("SSH-2.0-OpenSSH_9.2\r\n"));
     expect(await complaintAbout(server.address)).toBe(
-      `discoveryFailed [unknown] ${ask}: no HTTP answer (HPE_INVALID_CONSTANT)`,
+      `discoveryFailed [unknown] ${ask}: what it answers is no HTTP (HPE_INVALID_CONSTANT)`,
     );
   });
 
@@ -168,7 +168,7 @@ describe("a server that", () => {
       socket.write(`HTTP/1.1 200 OK\r\n${"x: y\r\n".repeat(20_000)}`);
     });
     expect(await complaintAbout(server.address)).toBe(
-      `discoveryFailed [unknown] ${ask}: no HTTP answer (HPE_HEADER_OVERFLOW)`,
+      `discoveryFailed [unknown] ${ask}: the headers of its answer do not end`,
     );
   });
 });

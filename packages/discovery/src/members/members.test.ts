@@ -173,7 +173,7 @@ test("while nobody answers the last list holds, and the observer is told once", 
   // The first look that fails may have been under way when the servers stopped.
   while (failure.includes("reset")) failure = await observer.events.take();
   expect(failure).toBe(
-    `discoveryFailed [refused] nobody tells the members: ask ${one}: ${refused}; ask ${two}: ${refused}`,
+    `discoveryFailed [refused] no server lists the members: ask ${one}: ${refused}; ask ${two}: ${refused}`,
   );
   cluster.list = cluster.list.slice(1);
   await second?.listenAgain();

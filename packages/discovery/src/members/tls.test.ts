@@ -47,7 +47,7 @@ async function looked(url: string, options: Partial<MembersOptions>): Promise<st
 }
 
 const known = "discovered +SERVER";
-const untrusted = "discoveryFailed [untrusted] nobody tells the members: ask SERVER: ";
+const untrusted = "discoveryFailed [untrusted] no server lists the members: ask SERVER: ";
 
 describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
   let authority: CertificateAuthority;
@@ -116,7 +116,7 @@ describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
     const notAfter = new Date(Date.now() - 60_000);
     await using server = await startSecure(await authority.issue({ notAfter }));
     expect(await looked(server.url, { tls: { ca: authority.cert } })).toContain(
-      `${untrusted}certificate has expired`,
+      `${untrusted}its certificate has expired`,
     );
   });
 

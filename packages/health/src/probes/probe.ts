@@ -55,16 +55,7 @@ export function probeSettings(options: ProbeOptions): ProbeSettings {
   const { timeoutMs = probeDefaults.timeoutMs, dial = createDial(), clock = systemClock } = options;
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31))
     throw new GatewayError("invalid-option", `timeoutMs ${timeoutMs} is not more than 0 and less than 2³¹`);
-  return {
-    timeoutMs,
-    clock,
-    // Node's clients need a socket that reads, and that closes when the server has ended; a relay's dial makes others.
-    async dial(endpoint, signal) {
-      const socket = await dial(endpoint, signal);
-      socket.allowHalfOpen = false;
-      return socket.resume();
-    },
-  };
+  return { timeoutMs, dial, clock };
 }
 
 /** @throws {GatewayError} `invalid-option` */

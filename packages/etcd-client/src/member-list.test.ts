@@ -1,0 +1,53 @@
+import { GatewayError } from "@gw/interface";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { readMembers, readRefusal, readToken } from "./member-list.js";
+
+test.each<[what: string, body: unknown, fault: string]>([
+  ["a list", [], ""],
+  ["no members", {}, ": members is not as it must be"],
+  ["101 members", { members: Array.from({ length: 101 }, () => ({})) }, ": members is not as it must be"],
+  ["a member that is null", { members: [{}, null] }, ": members.1 is not as it must be"],
+  ["a name that is a number", { members: [{ name: 1 }] }, ": members.0.name is not as it must be"],
+  [
+    "a URL that is too long",
+    { members: [{ clientURLs: ["http://a", "x".repeat(2_049)] }] },
+    ": members.0.clientURLs.1 is not as it must be",
+  ],
+  ["a learner by word", { members: [{ isLearner: "no" }] }, ": members.0.isLearner is not as it must be"],
+])("%s is no list of members", (_, body, fault) => {
+  const read = () => readMembers({ text: JSON.stringify(body) }, "ask a:1");
+  const detail = `ask a:1: its answer is no list of members${fault}`;
+  expect(read).toThrow(expect.objectContaining({ code: "unknown", detail }));
+});
+
+test("a member that has not started has neither name nor client URLs", () => {
+  expect(readMembers({ text: '{"members":[{"ID":"1"}]}' }, "ask")).toEqual([
+    { name: "", clientUrls: [], isLearner: false },
+  ]);
+});
+
+test("any answer to a log-in is a token that fits a header, or is refused with an error that shows nothing of it", () => {
+  const body = fc.oneof(
+    fc.record({ token: fc.oneof(fc.string(), fc.jsonValue()) }).map(JSON.stringify),
+    fc.json(),
+  );
+  fc.assert(
+    fc.property(body, text => {
+      try {
+        expect(readToken({ text }, "log in")).toMatch(/^[!-~]+$/);
+      } catch (error) {
+        expect(error).toBeInstanceOf(GatewayError);
+      }
+    }),
+  );
+});
+
+test("the reason of any refusal is a text", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.json(), fc.string()), text => {
+      const refusal = readRefusal({ status: 500, text });
+      expect(typeof refusal?.reason).toBe("string");
+    }),
+  );
+});
