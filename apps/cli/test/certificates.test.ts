@@ -53,7 +53,7 @@ describe.skipIf(missing("openssl"))("certificate files are followed", () => {
   const distrusts = ({ msg, why }: LogLine): boolean =>
     /endpoint (?:rejected|down|still down)/.test(msg) && /certificate|\bCA\b|trusted/.test(String(why));
 
-  /** A server that tells whose client certificates it sees. */
+  /** A server that records the subjects of client certificates. */
   async function startServer(seen: (name: string) => void) {
     const server = createServer(
       {
@@ -109,7 +109,7 @@ describe.skipIf(missing("openssl"))("certificate files are followed", () => {
     }
   });
 
-  test("files that cannot be used leave the old ones in use, are told of once, and are used when they are good", async () => {
+  test("files that cannot be used leave the old ones in use, are reported once, and are used when they are valid", async () => {
     const server = await startServer(() => {});
     const [ca, cert, key] = ["ca", "cert", "key"].map(name => join(folder, name));
     try {

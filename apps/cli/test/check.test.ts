@@ -37,13 +37,13 @@ describe.skipIf(missing("etcd", "etcdctl"))("gw check, in front of real etcds", 
   });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-  test("tells who is who, as etcdctl does, and that all is good", async () => {
+  test("prints members and roles, as etcdctl does, and that all endpoints can serve", async () => {
     const checked = await check(`--endpoints=${cluster.endpoints}`);
     expect(checked).toMatchObject({ code: 0, stderr: "", report: { good: true, findings: [] } });
     const { stdout } = await etcdctl(cluster.endpoints, "endpoint", "status", "--write-out=json");
     const statuses: { Endpoint: string; Status: { header: { cluster_id: number; member_id: number } } }[] =
       JSON.parse(
-        // The ids are larger than the numbers that JSON.parse can tell apart.
+        // The ids are larger than the numbers that JSON.parse can distinguish.
         stdout.replace(/"(cluster_id|member_id|leader)":(\d+)/g, '"$1":"$2"'),
       );
     for (const { Endpoint, Status } of statuses) {
@@ -76,7 +76,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("gw check, in front of real etcds", 
     expect(stdout).toMatch(/^cluster [0-9a-f]+: 3 of the endpoints\nall endpoints can serve\n$/m);
   });
 
-  test("says that endpoints belong to different clusters, which a proxy would hide", async () => {
+  test("reports endpoints of different clusters, which a proxy would hide", async () => {
     await using other = await startEtcd(1);
     const checked = await check(`--endpoints=${cluster.endpoints},${other.endpoints}`);
     expect(checked).toMatchObject({ code: 1, stderr: "gw: error: the endpoints do not belong together\n" });
@@ -86,7 +86,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("gw check, in front of real etcds", 
     ]);
   });
 
-  test("says that two endpoints are one member", async () => {
+  test("reports two endpoints of one member", async () => {
     const [first] = cluster.members as [EtcdMember];
     const port = first.endpoint.split(":")[1];
     const checked = await check(`--endpoints=${first.endpoint},127.0.0.2:${port},localhost:${port}`);
@@ -153,7 +153,7 @@ describe.skipIf(missing("etcd", "openssl"))("gw check, over TLS", () => {
     await other?.[Symbol.asyncDispose]();
   });
 
-  test("tells when certificates expire, and whose are not trusted", async () => {
+  test("reports when certificates expire, and which are not trusted", async () => {
     const { certFile, keyFile } = await ca.issue();
     await using cluster = await startEtcd(1, { tls: { certFile, keyFile } });
     for (const endpoints of [cluster.endpoints, `https://${cluster.endpoints}`]) {
@@ -172,7 +172,7 @@ describe.skipIf(missing("etcd", "openssl"))("gw check, over TLS", () => {
     ]);
   });
 
-  test("tells that a client certificate is wanted, and takes it", async () => {
+  test("reports that a client certificate is demanded, and uses one", async () => {
     const { certFile, keyFile } = await ca.issue();
     await using cluster = await startEtcd(1, { tls: { certFile, keyFile, clientCaFile: ca.certFile } });
     const endpoints = `--endpoints=https://${cluster.endpoints}`;
@@ -207,7 +207,7 @@ describe.skipIf(missing("etcd", "openssl"))("gw check, over TLS", () => {
 });
 
 describe("gw check, in front of what is no etcd", () => {
-  test("tells what can be told of a server, of a closed port and of a name that nobody knows", async () => {
+  test("reports on a server that is not etcd, a closed port and an unknown name", async () => {
     await using backend = await startBackend(echo);
     const checked = await check(`--endpoints=127.0.0.1:${backend.port},127.0.0.1:1,nowhere.invalid`);
     expect(checked).toMatchObject({
@@ -224,7 +224,7 @@ describe("gw check, in front of what is no etcd", () => {
     });
   });
 
-  test("prints nothing that a server says as it is", async () => {
+  test("escapes the texts of servers", async () => {
     await using backend = await startBackend(socket =>
       socket.once("data", () => {
         const body = JSON.stringify({ etcdserver: "3.5.0\u001b[2J", etcdcluster: "3.5.0" });

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { queue, runGw, startGw } from "@gw/testing";
 import { expect, test } from "vitest";
 
-/** A server that lists itself as the one member, and tells with which tokens and passwords it was asked. */
+/** A server that lists itself as the one member, and records the tokens and passwords of requests. */
 async function startMember() {
   const shown = queue<string>();
   const server = createServer(async (request, response) => {

@@ -9,7 +9,7 @@ import { describe, expect, test, vi } from "vitest";
 
 const bin = fileURLToPath(new URL("../bin/gw.js", import.meta.url));
 
-/** A demo that listens on a free port, whose members stay up for an hour unless told otherwise. */
+/** A demo that listens on a free port, whose members stay up for an hour unless the arguments change that. */
 function launch(args: readonly string[], options: ProgramOptions = {}): Program {
   return startProgram(process.execPath, [bin, "demo", "--listen-addr=127.0.0.1:0", "--every=1h", ...args], {
     // As at a terminal: a process group of its own, all of which gets the signal of Ctrl-C.

@@ -19,7 +19,7 @@ import { describe, expect, test } from "vitest";
 
 const bin = new URL("../bin/gw.js", import.meta.url).pathname;
 
-/** An SRV record of the service with TLS, which nobody checks here, for a backend on this machine. */
+/** An SRV record of the service with TLS, which is not validated here, for a backend on this machine. */
 function record(backend: { readonly port: number }, host: string, rest = "0 0"): string {
   return `_etcd-client-ssl._tcp 1 SRV ${rest} ${backend.port} ${host}\n${host} 1 A 127.0.0.1`;
 }
@@ -29,12 +29,12 @@ function srvFlags(dns: DnsServer): string[] {
   return ["--discovery-srv=example.com", `--dns-server=${host}:${port}`, "--discovery-min-refresh=1s"];
 }
 
-/** The backends are no etcd, and speak no TLS, whatever the records say: nobody shall look at that. */
+/** The backends are not etcd, and speak no TLS although the records say so: without health checks this does not matter. */
 function startFlags(dns: DnsServer): string[] {
   return [...srvFlags(dns), "--health-check=off"];
 }
 
-/** Which backend a new client gets: the number of connections that each has accepted tells. */
+/** Which backend a new client gets, by the number of connections that each has accepted. */
 async function request(gw: { readonly port: number }): Promise<void> {
   const client = await connectTo(gw.port);
   client.end("hello");
@@ -85,7 +85,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     expect([better.accepted, worse.accepted]).toEqual([3, 1]);
   });
 
-  test("without an answer at the start it asks again, and says which names it asked for", async () => {
+  test("without an answer at the start it asks again, and logs the names", async () => {
     await using backend = await startBackend(echo);
     await using dns = await startDnsServer({ zone: "" });
     const starting = startGw(startFlags(dns));
@@ -96,7 +96,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
       expect(line["why"]).toContain("_etcd-client-ssl._tcp.example.com and _etcd-client._tcp.example.com");
   });
 
-  test("an outage of DNS is said once, and changes nothing", async () => {
+  test("an outage of DNS is logged once, and changes nothing", async () => {
     await using backend = await startBackend(echo);
     await using dns = await startDnsServer({ zone: record(backend, "infra0") });
     await using gw = await startGw(startFlags(dns));
@@ -111,7 +111,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     expect(gw.log.filter(line => line.msg === "discovery failed")).toHaveLength(1);
   });
 
-  test("records that are all without TLS stop the start where they are refused, which says how to allow them", async () => {
+  test("with --insecure-discovery=false, records without TLS end the start, with how to allow them", async () => {
     await using dns = await startDnsServer({ zone: "_etcd-client._tcp SRV 0 0 2379 infra0" });
     await using ca = await createAuthority();
     for (const refusal of ["--insecure-discovery=false", `--trusted-ca-file=${ca.certFile}`]) {
@@ -152,7 +152,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/all SRV records/) });
   });
 
-  test("SIGHUP looks everything up at once", async () => {
+  test("SIGHUP looks up everything at once", async () => {
     await using first = await startBackend(echo);
     await using second = await startBackend(echo);
     await using dns = await startDnsServer({ zone: record(first, "infra0") });
@@ -192,7 +192,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     await gone.stop();
     (await connectTo(gw.port)).destroy();
     await gw.logged(/^panic$/, { cause: "all-down" });
-    // The answer of the first look after that still has an hour to live.
+    // The answer of the first look-up after that has a TTL of an hour.
     await gw.logged(/^unserved$/);
     await dns.update(record(moved, "infra1"));
     await gw.printed(/"added":\["infra1[^\n]*pool changed/);
@@ -238,7 +238,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     expect(await reading.exit).toMatchObject({ code: 0, stderr: "" });
   });
 
-  test("what DNS says is printed and logged so that a terminal shows it and obeys nothing", async () => {
+  test("texts from DNS are printed and logged without control characters", async () => {
     const zone =
       "_etcd-client-ssl._tcp SRV 0 0 2379 e\\027\\0912J\\155\\010vil\n_etcd-client-ssl._tcp SRV 1 0 2379 infra0";
     await using dns = await startDnsServer({ zone });
@@ -269,7 +269,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     }
   });
 
-  test("gw resolve prints what DNS says, and fails when nothing is usable", async () => {
+  test("gw resolve prints the records, and fails when nothing is usable", async () => {
     await using dns = await startDnsServer({
       zone: "_etcd-client-ssl._tcp 60 SRV 1 5 2379 infra0\ninfra0 60 A 192.0.2.1\n_etcd-client-ssl._tcp 60 SRV 2 0 2380 nowhere",
     });
@@ -311,7 +311,7 @@ test("gw resolve needs no DNS for what is listed", async () => {
   });
 });
 
-test("a file of endpoints is followed; SIGHUP and a bad file leave the service alone", async () => {
+test("a file of endpoints is followed; SIGHUP and an invalid file do not interrupt service", async () => {
   await using first = await startBackend(echo);
   await using second = await startBackend(echo);
   const folder = await mkdtemp(join(tmpdir(), "gw-file-"));

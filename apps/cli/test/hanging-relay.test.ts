@@ -38,7 +38,7 @@ describe.skipIf(impossible)("a gateway of which a thread hangs", () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  /** A gateway with one thread, which hangs when there is the file that is told. */
+  /** A gateway with one thread, which hangs while a certain file exists. */
   async function start(name: string, backend: { readonly port: number }, ...flags: readonly string[]) {
     const hang = join(folder, name);
     const args = [`--endpoints=127.0.0.1:${backend.port}`, "--relay=native", "--relay-threads=1", ...flags];
@@ -63,7 +63,7 @@ describe.skipIf(impossible)("a gateway of which a thread hangs", () => {
     expect(await ended).toMatchObject({ end: "ECONNRESET" });
   });
 
-  test("says so once, and serves when it goes on", async () => {
+  test("is logged once, and serves when it goes on", async () => {
     await using backend = await startBackend(echo);
     const started = await start("watch", backend);
     await using gw = started.gw;

@@ -71,7 +71,7 @@ describe.skipIf(skip)("gw serves", () => {
     await expectEcho(gw);
   });
 
-  test("from the TypeScript relay where the native one gets no threads, and says so once", async () => {
+  test("from the TypeScript relay where the native one gets no threads, and logs it once", async () => {
     await using backend = await startBackend(echo);
     for (const threads of ["0", "1", "2"]) {
       await using gw = await startGw(

@@ -24,7 +24,7 @@ import {
 import { describe, expect, onTestFinished, test } from "vitest";
 import { count, inUse } from "./in-use.js";
 
-/** Looks often, so that tests need not wait long. */
+/** Checks often, so that tests need not wait long. */
 const quick = ["--health-interval=500ms", "--health-timeout=1s", "--retry-delay=1s"];
 
 /** Puts until it works: what is in flight when a connection is closed may be lost, and clients ask again. */
@@ -83,7 +83,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     expect(await inUse(gw, cluster)).toBe(hung);
   });
 
-  test("without health checks nobody notices, as with a gateway that only dials", async () => {
+  test("without health checks it is not noticed, as with a gateway that only dials", async () => {
     await using cluster = await startEtcd();
     await using gw = await startGw([`--endpoints=${cluster.endpoints}`, "--health-check=off"]);
     expect(await etcdctl(gw.address, "put", "k", "v")).toMatchObject({ code: 0 });
@@ -147,7 +147,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
       await using cluster = await startEtcd(3, { tls: { certFile, keyFile } });
       const folder = await mkdtemp(join(tmpdir(), "gw-health-"));
       onTestFinished(() => rm(folder, { recursive: true }));
-      // What is written without https:// is not validated, so that it serves; it is looked at all the same.
+      // What is written without https:// is not validated, so that it serves; it is checked anyway.
       const file = join(folder, "endpoints.json");
       await writeFile(file, JSON.stringify(cluster.members.map(({ endpoint }) => endpoint)));
       await using gw = await startGw([
@@ -212,7 +212,7 @@ describe.skipIf(missing("etcd", "etcdctl") || noNetworks())("across a network", 
     await gw.logged(/panic over/);
   });
 
-  test("connections to a host that is gone without a word are closed, though a dial found out first", async () => {
+  test("connections to a host that disappeared are closed, though a dial failed first", async () => {
     await using network = await createNetwork(3);
     await using cluster = await startEtcd(3, { network });
     const { commandPrefix } = network;
@@ -239,14 +239,14 @@ describe.skipIf(missing("etcd", "etcdctl") || noNetworks())("across a network", 
 });
 
 describe("any server", () => {
-  test("whose connection is reset is looked at at once", async () => {
+  test("whose connection is reset is checked at once", async () => {
     await using backend = await startBackend(echo);
     await using gw = await startGw([
       `--endpoints=127.0.0.1:${backend.port}`,
       "--health-check=tcp",
       "--health-interval=1h",
     ]);
-    // The first look; the next one would be in an hour.
+    // The first check; the next one would be in an hour.
     await gw.logged(/health check/);
     const client = await establish(gw);
     const ended = outcome(client);
@@ -282,7 +282,7 @@ describe("any server", () => {
     expect(await ended).toMatchObject({ end });
   });
 
-  test("of a hundred is looked at, at the cost of a bounded number of connections", async () => {
+  test("of a hundred is checked, with a bounded number of connections", async () => {
     const backends = await Promise.all(Array.from({ length: 100 }, () => startBackend(echo)));
     onTestFinished(async () => {
       await Promise.all(backends.map(backend => backend[Symbol.asyncDispose]()));

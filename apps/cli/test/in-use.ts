@@ -3,7 +3,7 @@ import type { EtcdCluster, EtcdMember, Gw } from "@gw/testing";
 
 /** The member that the newest connection went to. */
 export async function inUse(gw: Gw, cluster: EtcdCluster): Promise<EtcdMember> {
-  // The log comes later than what it tells.
+  // The log comes later than the event.
   while (count(gw, /^accepted$/) > count(gw, /^connected$|^unserved$/)) await once(gw.child, "printed");
   const connected = gw.log.filter(line => line.msg === "connected").at(-1);
   return cluster.member(String(connected?.["endpoint"]));

@@ -81,7 +81,7 @@ describe("stopping", () => {
   });
 });
 
-test("beside a black hole, every client is served, and the hole is left alone from then on", async () => {
+test("with an endpoint that drops packets, every client is served, and it gets no more dials", async () => {
   await using backend = await startBackend(echo);
   await using hole = await startBlackHole();
   // Which of the two is picked first is chance; the second gateway has no choice at first.
@@ -163,7 +163,7 @@ describe.skipIf(missing("bash"))("file descriptors", () => {
 });
 
 describe.skipIf(missing("systemd-notify", "socat"))("under systemd", () => {
-  test("readiness and stopping are told to the service manager", async () => {
+  test("the service manager is notified of readiness and stopping", async () => {
     const { mkdtemp, rm } = await import("node:fs/promises");
     const { tmpdir } = await import("node:os");
     const folder = await mkdtemp(`${tmpdir()}/gw-notify-`);
@@ -195,7 +195,7 @@ describe.skipIf(missing("systemd-notify", "socat"))("under systemd", () => {
     },
   );
 
-  test("where the native addon cannot tell, systemd-notify does, and gets no secrets", async () => {
+  test("without the native addon systemd-notify notifies, and gets no secrets", async () => {
     const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
     const { tmpdir } = await import("node:os");
     const folder = await mkdtemp(`${tmpdir()}/gw-notify-`);
@@ -243,7 +243,7 @@ test("text logs are for people: one line each, no colour where stderr is not a t
   expect(stderr).not.toContain("\u001b");
 });
 
-test("a log that nobody reads for now keeps nobody waiting", async () => {
+test("a log that is not read for a while delays nothing", async () => {
   await using backend = await startBackend(echo);
   const port = await freePort();
   const bin = new URL("../bin/gw.js", import.meta.url).pathname;
@@ -262,7 +262,7 @@ test("a log that nobody reads for now keeps nobody waiting", async () => {
   await gw.printed(/code/);
 });
 
-test("a log that nobody reads any more does not stop the gateway", async () => {
+test("a log without a reader does not stop the gateway", async () => {
   await using backend = await startBackend(echo);
   const port = await freePort();
   const bin = new URL("../bin/gw.js", import.meta.url).pathname;

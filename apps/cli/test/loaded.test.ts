@@ -14,7 +14,7 @@ const hooks = `
     return next(url, context);
   }`;
 
-/** What takes long to load, by the part of its URL that tells it. */
+/** What takes long to load, by a part of its URL. */
 const heavy = {
   tls: "node:tls",
   http: "node:http",

@@ -11,7 +11,7 @@ async function establish(gw: Gw): Promise<Socket> {
   return client;
 }
 
-test("a connection that has reached its age is reset, and the log says why", async () => {
+test("a connection that has reached its age is reset, and the log has why", async () => {
   await using backend = await startBackend(echo);
   const endpoint = `127.0.0.1:${backend.port}`;
   await using gw = await startGw([`--endpoints=${endpoint}`, "--max-connection-age=500ms"]);

@@ -27,7 +27,7 @@ async function expectEcho(gw: { readonly port: number }): Promise<void> {
   expect(await outcome(client)).toEqual({ received: Buffer.from("hello"), end: "end" });
 }
 
-/** Nobody answers there, on the port that resolv.conf cannot change. */
+/** No server answers there, on the port that resolv.conf cannot change. */
 async function startSilentDns(): Promise<Socket & { readonly host: string }> {
   for (let host = 1; ; host++) {
     const socket = createSocket("udp4");
@@ -62,7 +62,7 @@ describe.skipIf(noIsolation())("while name servers are silent", () => {
 
   beforeAll(async () => {
     dns = await startSilentDns();
-    // Nobody has such a module, so that the system goes on to DNS; but it might know names that DNS does not.
+    // No system has such a module, so it goes on to DNS; but gw cannot exclude that the module has names that DNS has not.
     machine = await createMachine("files gwtest dns");
   });
 
@@ -121,7 +121,7 @@ describe.skipIf(noIsolation())("while name servers are silent", () => {
     expect(stdout.match(/cannot be resolved/g)).toHaveLength(dead.length);
   });
 
-  test("gw check looks all names up side by side", async () => {
+  test("gw check looks up all names in parallel", async () => {
     await using own = await createMachine("files dns", "timeout:1 attempts:1");
     const dead = Array.from({ length: 48 }, (_, index) => `dead${index}.test`);
     await using gw = start(["check", `--endpoints=${dead},good.test:1`, "--health-check=off"], own);
@@ -143,7 +143,7 @@ describe.skipIf(noIsolation())("while name servers are silent", () => {
 });
 
 describe.skipIf(noIsolation() || missing("knotd", "knotc"))("targets of SRV records", () => {
-  test("are looked up in the file of hosts first", async () => {
+  test("are looked up in the hosts file first", async () => {
     await using backend = await startBackend(echo);
     await using dns = await startDnsServer({
       zone: `_etcd-client-ssl._tcp 60 SRV 0 0 ${backend.port} infra0\ninfra0 60 A 192.0.2.1`,

@@ -113,7 +113,7 @@ describe("installed with npm in an empty folder", () => {
   });
 });
 
-/** A policy of somebody else's: the endpoint with a certain port, while it is up; it is told which by its options. */
+/** A policy of a third party: the endpoint with the port that its options name, while it is up. */
 const nearest = {
   "package.json": JSON.stringify({
     name: "@acme/nearest",
@@ -132,7 +132,7 @@ export default function nearest({ port }) {
 `,
 };
 
-describe("a selector that somebody else has published", () => {
+describe("a selector of a third party", () => {
   let folder: string;
   beforeAll(async () => {
     const source = join(temporary.path, "nearest");
@@ -169,7 +169,7 @@ describe("a selector that somebody else has published", () => {
     }
   });
 
-  test("says itself what is wrong with its options", async () => {
+  test("reports what is wrong with its options", async () => {
     const npx = startCommand(folder, "npx @gw/cli start --selector=@acme/nearest:prot=1");
     expect(await npx.exit).toMatchObject({
       code: 2,

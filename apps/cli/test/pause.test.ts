@@ -1,4 +1,4 @@
-// The gateway's process is stopped for a while, as when its machine is: nobody is to blame for that time.
+// The gateway's process is stopped for a while, as when its machine is: that time counts against no endpoint.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";

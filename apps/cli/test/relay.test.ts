@@ -20,14 +20,14 @@ describe("the relay", () => {
     ["auto", wanted],
     ["js", "js"],
     [wanted, wanted],
-  ])("--relay=%s runs the %s relay and says so", async (choice, name) => {
+  ])("--relay=%s runs the %s relay and logs it", async (choice, name) => {
     await using backend = await startBackend(echo);
     await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`, `--relay=${choice}`]);
     expect(await gw.logged(/ready/)).toMatchObject({ relay: name });
     await expectEcho(gw.port);
   });
 
-  test("where the native one is not there, auto says why and goes on; native ends with exit code 1", async () => {
+  test("without a native relay, auto logs why and goes on; native ends with exit code 1", async () => {
     const folder = mkdtempSync(join(tmpdir(), "gw-relay-"));
     try {
       // A gw whose @gw/splice has no binary.

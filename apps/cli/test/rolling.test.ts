@@ -14,7 +14,7 @@ import {
 } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 
-/** Puts one key after the other through the gateway until it is told to stop; tells how many failed. */
+/** Puts one key after the other through the gateway until it is stopped; returns how many failed. */
 function putAllTheTime(gw: Gw): {
   stop(): Promise<{ readonly puts: number; readonly failures: readonly string[] }>;
 } {

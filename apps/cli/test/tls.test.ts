@@ -60,7 +60,7 @@ describe.skipIf(missing("openssl", "etcd", "etcdctl"))(
       expect(stranger.code).not.toBe(0);
     });
 
-    test("members of another CA are refused: the start waits, says why, and obeys a request to stop", async () => {
+    test("members of another CA are rejected: the start waits, logs why, and can be stopped", async () => {
       const bin = new URL("../bin/gw.js", import.meta.url).pathname;
       const flags = [
         `--endpoints=${endpoints}`,
@@ -75,7 +75,7 @@ describe.skipIf(missing("openssl", "etcd", "etcdctl"))(
       expect(await gw.exit).toMatchObject({ code: 0 });
     });
 
-    test("gw resolve tells the verdict on each", async () => {
+    test("gw resolve prints the result of each validation", async () => {
       const resolve = (ca: CertificateAuthority, ...flags: string[]) =>
         runGw([
           "resolve",

@@ -92,7 +92,7 @@ describe.skipIf(missing("socat"))("an endpoint behind a forwarder", () => {
     },
   );
 
-  test.each(cases)("that dies later serves nobody for long: %s relay, %s checks", async (relay, how) => {
+  test.each(cases)("that fails later gets no clients for long: %s relay, %s checks", async (relay, how) => {
     const behind = await startAnswering();
     try {
       await using forwarder = await startForwarder(behind.port);
@@ -108,7 +108,7 @@ describe.skipIf(missing("socat"))("an endpoint behind a forwarder", () => {
     }
   });
 
-  test("is used again when what is behind it is back, and not before", async () => {
+  test("is used again when its server is up again, and not before", async () => {
     const target = await freePort();
     await using forwarder = await startForwarder(target);
     await using member = await startAnswering();
@@ -143,21 +143,21 @@ describe.each(["js", "native"])("with the %s relay and without health checks", r
     ],
     ["ends at once", socket => void socket.end()],
     ["resets at once", socket => void socket.resetAndDestroy()],
-  ])("an endpoint that %s serves nobody for long", async (_, onConnection) => {
+  ])("an endpoint that %s gets no clients for long", async (_, onConnection) => {
     await using mute = await startBackend(onConnection);
     await using member = await startAnswering();
     await using gw = await start([mute, member]);
     expect(await unserved(gw, 60)).toBeLessThanOrEqual(most);
   });
 
-  test("an endpoint that alone is left is used, whatever it does", async () => {
+  test("the last endpoint is used even if it fails", async () => {
     await using mute = await startBackend(socket => void socket.end());
     await using gw = await start([mute]);
     expect(await unserved(gw, 10)).toBe(10);
     expect(gw.log.filter(({ msg }) => msg === "endpoint down")).toEqual([]);
   });
 
-  test("clients that leave first say nothing about an endpoint", async () => {
+  test("clients that leave first do not count against an endpoint", async () => {
     await using quiet = await startBackend(socket => socket.on("end", () => socket.end()).resume());
     await using gw = await start([quiet, await startAnswering()]);
     await clientsLeave(gw, quiet, 10);

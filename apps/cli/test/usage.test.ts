@@ -163,7 +163,7 @@ test("--version prints the version, --help what can be said; both are exit code 
   }
 });
 
-test("gw --help fits one screen, and says where the rest is", async () => {
+test("gw --help fits one screen, and refers to the rest", async () => {
   for (const args of [["--help"], ["help"], ["gateway", "--help"]]) {
     const { code, stdout } = await runGw(args);
     expect(code).toBe(0);
@@ -248,7 +248,7 @@ describe("settings", () => {
     expect(lines[0]?.length).toBeLessThan(400);
   });
 
-  test("a flag wins over its variable, wherever it stands and whatever the variable says", async () => {
+  test("a flag wins over its variable, wherever it stands and whatever the variable is", async () => {
     const env = { GW_RETRY_DELAY: "nonsense", GW_ENDPOINTS: "" };
     const flags = ["--retry-delay=7s", "--endpoints=127.0.0.1:1"];
     await using gw = await startGw(flags, { env });
@@ -367,7 +367,7 @@ describe("--selector", () => {
     clearInterval(stopping);
   });
 
-  test("one that leaves a rejection behind is said so, and serves", async () => {
+  test("one that leaves a rejection unhandled is logged, and serves", async () => {
     await using backend = await startBackend(echo);
     await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`, "--selector=rejects"], {
       cwd: project,
@@ -380,15 +380,15 @@ describe("--selector", () => {
     expect(await gw.logged(/unexpected error/)).toMatchObject({ level: "error", why: "stray" });
   });
 
-  test("one that picks what it was not offered is overruled, and said so once", async () => {
+  test("one that picks what it was not offered is overruled, and logged once", async () => {
     await using backend = await startBackend(echo);
     await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`, "--selector=inventor"], {
       cwd: project,
     });
     for (const _ of [1, 2, 3]) {
       const client = await connectTo(gw.port);
-      client.end("served all the same");
-      expect(await outcome(client)).toMatchObject({ received: Buffer.from("served all the same") });
+      client.end("served anyway");
+      expect(await outcome(client)).toMatchObject({ received: Buffer.from("served anyway") });
     }
     await gw.logged(/selector failed/);
     expect(gw.log.filter(line => line.msg.includes("selector failed"))).toHaveLength(1);

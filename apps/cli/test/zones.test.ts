@@ -60,7 +60,7 @@ describe.skipIf(noIsolation() || missing("socat"))("a link-local address", () =>
     expect(gw.address).toBe("[fe80::10%gw0]:23790");
   });
 
-  test("whose interface is not there yet is waited for, and the log says so", async () => {
+  test("whose interface does not exist yet are waited for, and logged", async () => {
     const flags = ["--endpoints=[fe80::10%later]:7001,127.0.0.1:1", "--health-check=off"];
     await using gw = await startGw(flags, { commandPrefix: machine.commandPrefix });
     expect(await gw.logged(/endpoint unresolved/)).toMatchObject({

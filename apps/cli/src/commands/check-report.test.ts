@@ -29,12 +29,12 @@ test("three members of one cluster are worth no word", () => {
   expect(lines(["a", "b", "c"].map(name => checked(name, member("c1", name))))).toEqual([]);
 });
 
-test("members of different clusters are an error, whoever does not say his", () => {
+test("members of different clusters are an error, also if one has no cluster", () => {
   const checks = [checked("a", member("c1", "1")), checked("b", member("c2", "2")), checked("c")];
   expect(lines(checks)).toEqual([expect.stringMatching(/^error: .*2 different clusters.*\(c1: a; c2: b\)$/)]);
 });
 
-test("one member twice, an alarm that all tell, and different versions are told once", () => {
+test("one member twice, an alarm of all members, and different versions are reported once", () => {
   const alarms = ["NOSPACE"];
   const checks = [
     checked("a", member("c1", "1", { alarms, version: "3.5.9" })),
@@ -77,6 +77,6 @@ test("an address that is dead beside one that lives is a warning, and all dead a
   ]);
 });
 
-test("what the sources could not tell is an error", () => {
+test("a failure of a source is an error", () => {
   expect(lines([checked("a")], ["srv example.com: SERVFAIL"])).toEqual(["error: srv example.com: SERVFAIL"]);
 });

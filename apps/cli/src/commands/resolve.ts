@@ -22,7 +22,7 @@ import { stopSignals } from "../process/stop-signals.js";
 import { type Discovered, discover, turn } from "./discover.js";
 
 /** What `gw resolve --json` prints, one line for each report. */
-export interface ResolveReport {
+interface ResolveReport {
   /** SRV records by service name, as DNS has them; absent without `--discovery-srv`. */
   readonly srv?: readonly {
     readonly name: string;
@@ -44,7 +44,7 @@ export interface ResolveReport {
 }
 
 /** One endpoint as seen from here. */
-export interface EndpointReport {
+interface EndpointReport {
   readonly endpoint: string;
   /** SRV priority: lower numbers serve first. */
   readonly tier: number;
@@ -194,7 +194,7 @@ function verdict(checked: Promise<unknown>): Promise<string> {
 }
 
 /** The report of `gw resolve` for people. */
-export function formatReport({ srv = [], endpoints, warnings, problems }: ResolveReport): readonly string[] {
+function formatReport({ srv = [], endpoints, warnings, problems }: ResolveReport): readonly string[] {
   const lines: string[] = [];
   for (const { name, server, error, records } of srv) {
     const count = records.length === 1 ? "1 record" : `${records.length} records`;

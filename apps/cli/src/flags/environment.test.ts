@@ -31,7 +31,7 @@ describe("variables of service links", () => {
     },
   );
 
-  test("are told from what a user sets", () => {
+  test("are distinguished from those of users", () => {
     expect(readVariable("GW_HEALTH_PORT", { GW_HEALTH_PORT: "2381" })).toBe("2381");
     expect(readVariable("GW_HEALTH_PORT", { GW_HEALTH_PORT: "http://x" })).toBe("http://x");
     expect(readVariable("GW_ENDPOINTS", { GW_ENDPOINTS: "tcp://10.0.0.1:80" })).toBe("tcp://10.0.0.1:80");

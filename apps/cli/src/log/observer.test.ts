@@ -47,7 +47,7 @@ test("no field takes the place of the line's own level", () => {
   ]);
 });
 
-test("a line names twenty endpoints, and says how many more there are", () => {
+test("a line names twenty endpoints, and the number of the others", () => {
   const { observer, lines } = rig();
   const many = Array.from({ length: 10_000 }, (_, index) => ({ ...endpoint, host: `e${index}` }));
   observer.discovered?.({ source: "srv", why: "it changed", added: many, removed: many, changed: many });

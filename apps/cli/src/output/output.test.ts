@@ -60,7 +60,7 @@ describe.skipIf(missing("mkfifo"))("an output to a pipe", () => {
 
   const line = (number: number): string => `${number} ${"x".repeat(990)}\n`;
 
-  test("that is not read drops what is too much, keeps lines whole, and tells how many it dropped", async () => {
+  test("that is not read drops what is too much, keeps lines whole, and reports how many it dropped", async () => {
     using it = await pipe();
     const count = 3_000;
     for (let number = 1; number <= count; number++) it.output.write(line(number));

@@ -82,7 +82,7 @@ describe("a log line", () => {
     expect(line.slice(0, -1).replace(/\u001b\[(?:3[1-9]|39|90)m/g, "")).not.toMatch(active);
   });
 
-  test("with a list without end is cut, and says how much is missing", async () => {
+  test("with an endless list is cut, and has the number of missing entries", async () => {
     const names = Array.from({ length: 100_000 }, (_, index) => `infra${index}.example.com:2379`);
     const { endpoints } = JSON.parse(await logged("json", { endpoints: names }, "ready"));
     expect(endpoints.at(-1)).toBe(`… ${names.length - (endpoints.length - 1)} more`);

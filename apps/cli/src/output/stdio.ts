@@ -61,7 +61,7 @@ export function printWarning(warning: Error): void {
 }
 
 /** Prints one line about the command itself on standard error. */
-export function printNotice(message: string): void {
+function printNotice(message: string): void {
   stderr().write(`gw: ${printable(cut(message, maxLine))}\n`);
 }
 
