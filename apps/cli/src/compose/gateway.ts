@@ -115,7 +115,7 @@ export async function startGateway(
     observer,
   });
 
-  // What runs, from here on: endpoints flow from the sources through their hosts' look-ups to the pool.
+  // Endpoints flow from the sources to the pool, once their hosts have addresses.
   const stop = new AbortController();
   const watch = watchSources(sources.discovery, AbortSignal.any([stop.signal, signal]));
   const resolvable = createResolvable({
@@ -132,10 +132,10 @@ export async function startGateway(
     watch.refresh();
   };
   const urgentRefresh = repeat(refresh, flags.discoveryMinRefreshMs ?? refreshDefaults.minRefreshMs);
-  // While all endpoints are down: their addresses may have changed.
+  // While all endpoints are down, they may have moved to other addresses.
   pool.onChange(({ allDown }) => (allDown ? urgentRefresh.start() : urgentRefresh.stop()));
 
-  const useCertificates = (): void => {
+  const refreshAll = (): void => {
     health.reload();
     refresh();
   };
@@ -164,7 +164,7 @@ export async function startGateway(
       {
         onUsed() {
           log.write("certificates reloaded", {});
-          useCertificates();
+          refreshAll();
         },
         onProblem: error => log.write("certificates invalid", { why: error.detail }),
       },
@@ -180,7 +180,7 @@ export async function startGateway(
         } catch (error) {
           log.write("reload failed", { why: GatewayError.from(error, "reload").detail });
         }
-        useCertificates();
+        refreshAll();
       },
       close,
     };
