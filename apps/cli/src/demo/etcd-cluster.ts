@@ -155,9 +155,9 @@ class EtcdMember implements Member {
       signal.throwIfAborted();
       if (ended.aborted) throw new GatewayError("unknown", `${this.name}: etcd ended: ${ended.reason}`);
       try {
-        const { status, body } = await httpGet(this.address, "/health", { silenceMs: 2_000, signal });
-        if (status === 200 && JSON.parse(body).health === "true") return;
-        why = `/health answers ${status} ${body}`;
+        const { status, text } = await httpGet(this.address, "/health", { timeoutMs: 2_000, signal });
+        if (status === 200 && JSON.parse(text).health === "true") return;
+        why = `/health answers ${status} ${text}`;
       } catch (error) {
         why = GatewayError.from(error, "/health").detail;
       }

@@ -59,7 +59,7 @@ export async function sendRequests(
 /** Resolves with why the request failed, if it did. */
 async function request(address: Address, signal: AbortSignal): Promise<string | undefined> {
   try {
-    await httpGet(address, "/version", { silenceMs: responseTimeoutMs, signal });
+    await httpGet(address, "/version", { timeoutMs: responseTimeoutMs, signal });
     return undefined;
   } catch (error) {
     return GatewayError.from(error, "get /version").detail;
