@@ -10,13 +10,13 @@ function taken(list: string[]): string[] {
   return list.splice(0);
 }
 
-test("the endpoint in use and the next best are looked at each interval, the others once in six", async () => {
+test("the endpoint in use and the next best are checked each interval, the others once in six", async () => {
   const at = startChecking([one, two, three, endpoint(4, 1)]);
   at.use(2);
   await at.clock.advance(5_000);
-  expect(taken(at.looks)).toEqual(["500 e1", "500 e2", "2500 e3", "2500 e4", "5000 e1", "5000 e2"]);
+  expect(taken(at.checked)).toEqual(["500 e1", "500 e2", "2500 e3", "2500 e4", "5000 e1", "5000 e2"]);
   await at.clock.advance(25_000);
-  const times = (name: string) => taken([...at.looks].filter(look => look.endsWith(name)));
+  const times = (name: string) => taken([...at.checked].filter(check => check.endsWith(name)));
   expect(times("e1")).toEqual(["9500 e1", "14000 e1", "18500 e1", "23000 e1", "27500 e1"]);
   expect(times("e2")).toHaveLength(5);
   expect(times("e3")).toEqual(["29500 e3"]);
@@ -24,48 +24,48 @@ test("the endpoint in use and the next best are looked at each interval, the oth
   at.checks.close();
 });
 
-test("the others are looked at once a minute at least, and no more often than the one in use", async () => {
+test("the others are checked once a minute at least, and no more often than the one in use", async () => {
   const slow = startChecking([one, two, three], { intervalMs: 30_000, random: () => 0 });
   await slow.clock.advance(120_000);
-  expect(slow.looks.filter(look => look.endsWith("e3"))).toEqual(["0 e3", "60000 e3", "120000 e3"]);
+  expect(slow.checked.filter(check => check.endsWith("e3"))).toEqual(["0 e3", "60000 e3", "120000 e3"]);
   slow.checks.close();
   const slower = startChecking([one, two, three], { intervalMs: 300_000, random: () => 0 });
   await slower.clock.advance(300_000);
-  expect(slower.looks.filter(look => look.endsWith("e3"))).toEqual(["0 e3", "300000 e3"]);
+  expect(slower.checked.filter(check => check.endsWith("e3"))).toEqual(["0 e3", "300000 e3"]);
   slower.checks.close();
 });
 
-test("what becomes the one in use is looked at within an interval", async () => {
+test("what becomes the one in use is checked within an interval", async () => {
   const at = startChecking([one, two, three]);
   at.use(1);
   await at.clock.advance(20_000);
-  taken(at.looks);
+  taken(at.checked);
   at.use(3);
   await at.clock.advance(5_000);
-  expect(at.looks.some(look => look.endsWith("e3"))).toBe(true);
+  expect(at.checked.some(check => check.endsWith("e3"))).toBe(true);
   at.checks.close();
 });
 
-test("what becomes the one in use is looked at at once when it is said", async () => {
+test("what becomes the one in use is checked at once after update()", async () => {
   const at = startChecking([one, two, three]);
   at.use(1);
   await at.clock.advance(20_000);
-  taken(at.looks);
+  taken(at.checked);
   at.use(3);
   at.checks.update();
   await at.clock.advance(0);
-  expect(at.looks).toEqual(["20000 e3"]);
+  expect(at.checked).toEqual(["20000 e3"]);
   at.checks.close();
 });
 
-test("a good verdict is reported at once, a bad one when it is confirmed soon after", async () => {
+test("a healthy verdict is reported at once, an unhealthy one when it is confirmed soon after", async () => {
   const at = startChecking([one]);
   at.tookMs = 100;
   await at.clock.advance(600);
   expect(taken(at.reports)).toEqual(["600 e1 ok"]);
   at.finds.set(1, bad);
   await at.clock.advance(10_000);
-  expect(taken(at.looks)).toEqual(["500 e1", "5000 e1", "6000 e1", "10500 e1"]);
+  expect(taken(at.checked)).toEqual(["500 e1", "5000 e1", "6000 e1", "10500 e1"]);
   expect(taken(at.reports)).toEqual(["6100 e1 timed-out", "10600 e1 timed-out"]);
   at.finds.set(1, good);
   await at.clock.advance(5_000);
@@ -73,11 +73,11 @@ test("a good verdict is reported at once, a bad one when it is confirmed soon af
   at.checks.close();
 });
 
-test("a failure that is followed by a good look is none", async () => {
+test("a failure that is followed by a success does not count", async () => {
   const at = startChecking([one], { fall: 3 });
   at.finds.set(1, bad);
   await at.clock.advance(1_600);
-  expect(taken(at.looks)).toEqual(["500 e1", "1500 e1"]);
+  expect(taken(at.checked)).toEqual(["500 e1", "1500 e1"]);
   at.finds.set(1, good);
   await at.clock.advance(1_000);
   at.finds.set(1, bad);
@@ -112,36 +112,36 @@ test.each([1, 2, 3, 5])(
   },
 );
 
-test("when one fails, those that were not looked at for an interval are", async () => {
+test("when one fails, those that were not checked for an interval are", async () => {
   const at = startChecking([one, two, three], { fall: 1 });
   at.use(1);
   await at.clock.advance(18_000);
-  taken(at.looks);
+  taken(at.checked);
   at.finds.set(1, bad);
   await at.clock.advance(1_000);
-  expect(at.looks).toEqual(["18500 e1", "18500 e2", "18500 e3"]);
+  expect(at.checked).toEqual(["18500 e1", "18500 e2", "18500 e3"]);
   at.checks.close();
 });
 
 describe("a cause that others may have", () => {
-  test("is reported after the others were looked at, however lately they had been", async () => {
+  test("is reported after the others were checked, however recently they had been", async () => {
     const at = startChecking([one, two, three], { fall: 1 });
     at.use(1);
     at.tookMs = 100;
     await at.clock.advance(6_000);
-    taken(at.looks);
+    taken(at.checked);
     taken(at.reports);
     at.finds.set(1, shared);
     at.checks.suspect(one);
     await at.clock.advance(300);
-    expect(taken(at.looks)).toEqual(["6000 e1", "6100 e2", "6100 e3"]);
+    expect(taken(at.checked)).toEqual(["6000 e1", "6100 e2", "6100 e3"]);
     expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
     await at.clock.advance(1_000);
     expect(at.reports).toContain("7200 e1 unhealthy alone");
     at.checks.close();
   });
 
-  test("is one that nobody is free of, where all looks at others found it too", async () => {
+  test("counts for no failover if the checks of all others found it too", async () => {
     const at = startChecking([one, two, three]);
     at.use(1);
     at.tookMs = 100;
@@ -159,7 +159,7 @@ describe("a cause that others may have", () => {
     at.checks.close();
   });
 
-  test("that is over meanwhile, as an election is, is no fault of whoever was looked at too early", async () => {
+  test("that is over meanwhile, as an election is, is no fault of an endpoint that was checked too early", async () => {
     const at = startChecking([one, two, three], { fall: 1 });
     at.use(1);
     at.tookMs = 100;
@@ -168,7 +168,7 @@ describe("a cause that others may have", () => {
     for (const number of [1, 2, 3]) at.finds.set(number, shared);
     at.checks.suspect(one);
     await at.clock.advance(150);
-    // The looks at the others end when there is a leader again.
+    // The checks of the others end when there is a leader again.
     for (const number of [2, 3]) at.finds.set(number, good);
     await at.clock.advance(100);
     expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
@@ -181,7 +181,7 @@ describe("a cause that others may have", () => {
   test.each([1, 2, 3])(
     "is nobody's own who hears a little later than others that it is over: fall %i",
     async fall => {
-      // The looks at one of them and at the others fall together in each way there is.
+      // The checks of one of them and of the others fall together in each way there is.
       for (let beginsAt = 10_000; beginsAt < 20_000; beginsAt += 130) {
         const at = startChecking([one, two, three], { fall });
         at.use(1);
@@ -203,21 +203,21 @@ describe("a cause that others may have", () => {
     },
   );
 
-  test("is no reason to look at all of them again and again", async () => {
+  test("does not cause checks of all of them again and again", async () => {
     const at = startChecking([one, two, three]);
     at.use(1);
     at.tookMs = 1_750;
     await at.clock.advance(10_000);
-    taken(at.looks);
+    taken(at.checked);
     for (const number of [1, 2, 3]) at.finds.set(number, shared);
     await at.clock.advance(60_000);
-    // Each interval of 4.5 s, and the looks that confirm the first ones.
-    expect(at.looks.length).toBeLessThanOrEqual(3 * (60 / 4.5 + 4));
+    // Each interval of 4.5 s, and the checks that confirm the first ones.
+    expect(at.checked.length).toBeLessThanOrEqual(3 * (60 / 4.5 + 4));
     expect(at.mostAtOnce).toBe(1);
     at.checks.close();
   });
 
-  test("is not reported of an endpoint that was well meanwhile", async () => {
+  test("is not reported of an endpoint that was healthy meanwhile", async () => {
     let finish = (_: Verdict): void => {};
     const verdicts = new Map<string, Verdict[]>([["e1", [shared, good]]]);
     const at = startChecking([one, two], {
@@ -244,12 +244,12 @@ test("an error of this machine's own is no verdict", async () => {
   const at = startChecking([one], { fall: 1 });
   at.finds.set(1, verdictOf("out-of-resources", "endpoint"));
   await at.clock.advance(30_000);
-  expect(at.looks.length).toBeGreaterThan(5);
+  expect(at.checked.length).toBeGreaterThan(5);
   expect(at.reports).toEqual([]);
   at.checks.close();
 });
 
-test("a probe that throws, against its contract, tells nothing and is asked again", async () => {
+test("a probe that throws, against its contract, has no verdict and is asked again", async () => {
   for (const probe of [
     () => Promise.reject(new Error("no")),
     () => {
@@ -271,41 +271,41 @@ test("a probe that throws, against its contract, tells nothing and is asked agai
 });
 
 describe("a suspect", () => {
-  test("is looked at at once, and no more than once a second", async () => {
+  test("is checked at once, and no more than once a second", async () => {
     const at = startChecking([one]);
     await at.clock.advance(2_000);
-    taken(at.looks);
+    taken(at.checked);
     for (let ms = 0; ms < 1_900; ms += 100) {
       at.checks.suspect(one);
       await at.clock.advance(100);
     }
-    expect(at.looks).toEqual(["2000 e1", "3000 e1"]);
+    expect(at.checked).toEqual(["2000 e1", "3000 e1"]);
     await at.clock.advance(1_000);
-    expect(at.looks).toEqual(["2000 e1", "3000 e1", "4000 e1"]);
+    expect(at.checked).toEqual(["2000 e1", "3000 e1", "4000 e1"]);
     at.checks.close();
   });
 
-  test("that nobody has looked at yet is looked at as well", async () => {
+  test("that has not been checked yet is checked as well", async () => {
     const at = startChecking([one]);
     await at.clock.advance(0);
     at.checks.suspect(one);
     await at.clock.advance(0);
-    expect(at.looks).toEqual(["0 e1"]);
+    expect(at.checked).toEqual(["0 e1"]);
     at.checks.close();
   });
 
-  test("that the pool does not have is nobody", async () => {
+  test("that the pool does not have is ignored", async () => {
     const at = startChecking([one]);
     await at.clock.advance(0);
     at.checks.suspect(two);
     await at.clock.advance(400);
-    expect(at.looks).toEqual([]);
+    expect(at.checked).toEqual([]);
     at.checks.close();
   });
 });
 
 describe("an endpoint that", () => {
-  test("is set aside or gone is not looked at, and the look under way is given up", async () => {
+  test("is down or gone is not checked, and the check under way is aborted", async () => {
     const at = startChecking([one, two]);
     at.use(1);
     at.tookMs = 1_000;
@@ -314,15 +314,15 @@ describe("an endpoint that", () => {
     at.remove(2);
     at.checks.update();
     await at.clock.advance(0);
-    // The timer that notices what the pool has, and no look.
+    // The timer that notices what the pool has, and no check.
     expect(at.clock.pending).toBe(1);
     await at.clock.advance(30_000);
-    expect(at.looks).toEqual(["500 e1", "500 e2"]);
+    expect(at.checked).toEqual(["500 e1", "500 e2"]);
     expect(at.reports).toEqual([]);
     at.checks.close();
   });
 
-  test("a dial has set aside is looked at while it has connections, since they may hang", async () => {
+  test("a dial has marked down is checked while it has connections, since they may hang", async () => {
     const at = startChecking([one]);
     at.use(1);
     at.endpointDown(1, { connections: 3 });
@@ -330,15 +330,15 @@ describe("an endpoint that", () => {
     await at.clock.advance(3_000);
     expect(at.reports).toEqual(["1500 e1 timed-out"]);
     at.endpointDown(1, { connections: 3, unhealthy: true });
-    taken(at.looks);
+    taken(at.checked);
     await at.clock.advance(30_000);
     at.endpointDown(1, { connections: 0, unhealthy: false });
     await at.clock.advance(30_000);
-    expect(at.looks).toEqual([]);
+    expect(at.checked).toEqual([]);
     at.checks.close();
   });
 
-  test("joins is looked at within an interval", async () => {
+  test("joins is checked within an interval", async () => {
     const at = startChecking([]);
     await at.clock.advance(12_000);
     at.statuses.set("e1:2379", {
@@ -350,12 +350,12 @@ describe("an endpoint that", () => {
       since: 0,
     });
     await at.clock.advance(5_000);
-    expect(at.looks).toHaveLength(1);
+    expect(at.checked).toHaveLength(1);
     at.checks.close();
   });
 });
 
-test("a hundred endpoints are looked at spread out, and at small cost", async () => {
+test("a hundred endpoints are checked spread out, and at small cost", async () => {
   let seed = 7;
   const random = () => {
     seed = (seed * 48_271) % 2_147_483_647;
@@ -368,22 +368,22 @@ test("a hundred endpoints are looked at spread out, and at small cost", async ()
   at.use(0);
   await at.clock.advance(60_000);
   const perSecond = new Map<number, number>();
-  for (const look of at.looks) {
-    const second = Math.floor(Number.parseFloat(look) / 1_000);
+  for (const check of at.checked) {
+    const second = Math.floor(Number.parseFloat(check) / 1_000);
     perSecond.set(second, (perSecond.get(second) ?? 0) + 1);
   }
   expect(Math.max(...perSecond.values())).toBeLessThan(40);
   // 98 of them 2 or 3 times, 2 of them 12 to 15 times.
-  expect(at.looks.length).toBeLessThan(98 * 4 + 2 * 16);
-  taken(at.looks);
+  expect(at.checked.length).toBeLessThan(98 * 4 + 2 * 16);
+  taken(at.checked);
   at.finds.set(0, bad);
   at.checks.suspect(endpoint(0));
   await at.clock.advance(0);
-  expect(at.looks.length).toBeLessThanOrEqual(7);
+  expect(at.checked.length).toBeLessThanOrEqual(7);
   at.checks.close();
 });
 
-test("what level is used is said once for each endpoint, and when it changes", async () => {
+test("the check type is reported once for each endpoint, and when it changes", async () => {
   const said: string[] = [];
   const at = startChecking([one, two], {
     observer: {
@@ -415,7 +415,7 @@ test("what level is used is said once for each endpoint, and when it changes", a
   at.checks.close();
 });
 
-test("each look is told, with its time; an observer that throws changes nothing", async () => {
+test("each check is reported, with its duration; an observer that throws changes nothing", async () => {
   const tookMs: number[] = [];
   const warned = new Promise<Error>(resolve => process.once("warning", resolve));
   const at = startChecking([one], {
@@ -434,7 +434,7 @@ test("each look is told, with its time; an observer that throws changes nothing"
   at.checks.close();
 });
 
-test("close gives up the looks under way, and leaves no timer", async () => {
+test("close aborts the checks under way, and leaves no timer", async () => {
   const at = startChecking([one, two, three]);
   at.tookMs = 1_000;
   await at.clock.advance(600);
@@ -470,21 +470,21 @@ describe("many endpoints that hang", () => {
     return at;
   };
 
-  test("are looked at 16 at a time, and with all others no more than 32", async () => {
+  test("are checked 16 at a time, and with all others no more than 32", async () => {
     const at = hanging();
     await at.clock.advance(60_000);
     expect(at.mostOfAll).toBeGreaterThanOrEqual(16);
     expect(at.mostOfAll).toBeLessThanOrEqual(32);
-    expect(new Set(at.looks.map(look => look.split(" ")[1])).size).toBeGreaterThan(100);
+    expect(new Set(at.checked.map(check => check.split(" ")[1])).size).toBeGreaterThan(100);
     at.checks.close();
     expect(at.clock.pending).toBe(0);
   });
 
-  test("hold up neither the endpoint in use, nor the next best, nor one that is suspected or was well", async () => {
+  test("delay neither the endpoint in use, nor the next best, nor one that is suspected or was healthy", async () => {
     const at = hanging();
     await at.clock.advance(30_000);
     const timesOf = (name: string): readonly number[] =>
-      at.looks.filter(look => look.endsWith(` ${name}`)).map(look => Number(look.split(" ")[0]));
+      at.checked.filter(check => check.endsWith(` ${name}`)).map(check => Number(check.split(" ")[0]));
     for (const name of ["e1", "e2"])
       for (const [index, time] of timesOf(name).entries())
         expect(time - (timesOf(name)[index - 1] ?? 0)).toBeLessThanOrEqual(5_000);
@@ -499,7 +499,7 @@ describe("many endpoints that hang", () => {
   });
 });
 
-test("looks at ten thousand endpoints cost no comparison of all of them each", async () => {
+test("checks of ten thousand endpoints do not each read the whole pool", async () => {
   let draws = 0;
   const random = (): number => (draws++ % 1_000) / 1_000;
   const at = startChecking(
@@ -512,13 +512,13 @@ test("looks at ten thousand endpoints cost no comparison of all of them each", a
     at.checks.update();
     await at.clock.advance(1);
   }
-  expect(at.looks.length).toBeGreaterThan(200);
+  expect(at.checked.length).toBeGreaterThan(200);
   expect(at.inspections).toBeLessThanOrEqual(4);
   at.checks.close();
 });
 
-describe("a look during which this process was paused", () => {
-  test("that failed is made again, and tells nothing", async () => {
+describe("a check during which this process was paused", () => {
+  test("that failed is repeated, and has no verdict", async () => {
     const at = startChecking([one], { fall: 1 });
     at.tookMs = 1_000;
     at.finds.set(1, bad);
@@ -527,14 +527,14 @@ describe("a look during which this process was paused", () => {
     expect(at.reports).toEqual([]);
     at.finds.set(1, good);
     await at.clock.advance(1_000);
-    expect(at.looks).toEqual(["500 e1", "60600 e1"]);
+    expect(at.checked).toEqual(["500 e1", "60600 e1"]);
     expect(at.reports).toEqual(["61600 e1 ok"]);
     at.checks.close();
     expect(at.clock.pending).toBe(0);
   });
 });
 
-describe("looks that learn next to nothing", () => {
+describe("checks that learn next to nothing", () => {
   const refusing: Verdict = { check: "tls", scope: "endpoint", uninformative: true };
   const untrusted: Verdict = { ...verdictOf("untrusted", "cluster"), uninformative: true };
   const hour = 3_600_000;
@@ -548,11 +548,11 @@ describe("looks that learn next to nothing", () => {
     for (const number of [1, 2, 3]) at.finds.set(number, verdict);
     // Until it is clear, they follow each other quickly.
     await at.clock.advance(60_000);
-    taken(at.looks);
+    taken(at.checked);
     await at.clock.advance(hour);
     for (const name of ["e1", "e2", "e3"])
-      expect(at.looks.filter(look => look.endsWith(name)).length).toBeLessThanOrEqual(5);
-    expect(at.looks.length).toBeGreaterThanOrEqual(9);
+      expect(at.checked.filter(check => check.endsWith(name)).length).toBeLessThanOrEqual(5);
+    expect(at.checked.length).toBeGreaterThanOrEqual(9);
     at.checks.close();
   });
 
@@ -560,26 +560,26 @@ describe("looks that learn next to nothing", () => {
     const at = startChecking([one]);
     at.finds.set(1, refusing);
     await at.clock.advance(60_000);
-    taken(at.looks);
+    taken(at.checked);
     for (let second = 0; second < 60; second++) {
       at.checks.suspect(one);
       await at.clock.advance(1_000);
     }
-    expect(at.looks[0]).toBe("60000 e1");
-    expect(at.looks.length).toBeLessThanOrEqual(7);
+    expect(at.checked[0]).toBe("60000 e1");
+    expect(at.checked.length).toBeLessThanOrEqual(7);
     at.checks.close();
   });
 
-  test("are made within an interval when the probe has changed, and then as others", async () => {
+  test("are made within an interval after renew(), and then like others", async () => {
     const at = startChecking([one]);
     at.use(1);
     at.finds.set(1, refusing);
     await at.clock.advance(60_000);
-    taken(at.looks);
+    taken(at.checked);
     at.finds.set(1, good);
     at.checks.renew();
     await at.clock.advance(30_000);
-    expect(at.looks.length).toBeGreaterThanOrEqual(6);
+    expect(at.checked.length).toBeGreaterThanOrEqual(6);
     at.checks.close();
   });
 });

@@ -6,7 +6,7 @@ import { etcdStatus } from "./member-status.js";
 const never = new AbortController().signal;
 
 describe.skipIf(missing("etcd", "etcdctl"))("a member of etcd", () => {
-  test("tells who it is, whom it follows, and that without a quorum too", async () => {
+  test("says who it is and which leader it follows, and that without a quorum too", async () => {
     await using cluster = await startEtcd(3);
     const status = etcdStatus({ timeoutMs: 10_000 });
     const told = await Promise.all(cluster.members.map(({ endpoint }) => status(atAddress(endpoint), never)));
@@ -46,7 +46,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("a member of etcd", () => {
     },
   );
 
-  test("with authentication on tells its version at least", async () => {
+  test("with authentication on says its version at least", async () => {
     await using cluster = await startEtcd(1);
     for (const args of [
       ["user", "add", "root:secret"],

@@ -5,29 +5,29 @@ import { bad, endpoint, good } from "../test/checking.js";
 import { rising } from "./rise.js";
 
 /** A probe that finds these one after the other, then nothing wrong. */
-function finding(...verdicts: Verdict[]): { probe: (of: Endpoint) => Promise<Verdict>; looks(): number } {
-  let looks = 0;
-  return { probe: async () => verdicts[looks++] ?? good, looks: () => looks };
+function finding(...verdicts: Verdict[]): { probe: (of: Endpoint) => Promise<Verdict>; checks(): number } {
+  let checks = 0;
+  return { probe: async () => verdicts[checks++] ?? good, checks: () => checks };
 }
 
-test("one good look is enough", async () => {
-  const { probe, looks } = finding();
+test("one successful check is enough", async () => {
+  const { probe, checks } = finding();
   await rising(probe)(endpoint(1), new AbortController().signal);
-  expect(looks()).toBe(1);
+  expect(checks()).toBe(1);
 });
 
-test("as many good looks in a row as are demanded", async () => {
+test("as many consecutive successful checks as are demanded", async () => {
   const clock = manualClock();
-  const { probe, looks } = finding();
+  const { probe, checks } = finding();
   const passing = rising(probe, { rise: 3, clock })(endpoint(1), new AbortController().signal);
   await clock.advance(1_999);
-  expect(looks()).toBe(2);
+  expect(checks()).toBe(2);
   await clock.advance(1);
   await passing;
-  expect([looks(), clock.pending]).toEqual([3, 0]);
+  expect([checks(), clock.pending]).toEqual([3, 0]);
 });
 
-test("a bad one rejects with its error", async () => {
+test("a failed one rejects with its error", async () => {
   const clock = manualClock();
   const passing = rising(finding(good, bad).probe, { rise: 3, clock })(
     endpoint(1),
@@ -38,7 +38,7 @@ test("a bad one rejects with its error", async () => {
   await rejected;
 });
 
-test("it can be given up between two looks", async () => {
+test("it can be aborted between two checks", async () => {
   const clock = manualClock();
   const controller = new AbortController();
   const passing = rising(finding().probe, { rise: 2, clock })(endpoint(1), controller.signal);

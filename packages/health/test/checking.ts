@@ -29,26 +29,26 @@ export function verdictOf(
 export interface Checking {
   readonly clock: ManualClock;
   readonly checks: HealthChecks;
-  /** What the pool has. `use` and `endpointDown` change it without telling the checks. */
+  /** What the pool has. `use` and `endpointDown` change it without a notification. */
   readonly statuses: Map<string, EndpointStatus>;
   use(number: number): void;
   endpointDown(number: number, rest?: Partial<EndpointStatus>): void;
   remove(number: number): void;
-  /** What each look will find; those without an entry find `good`. */
+  /** What each check will find; those without an entry find `good`. */
   readonly finds: Map<number, Verdict>;
-  /** How long each look takes, in milliseconds. */
+  /** How long each check takes, in milliseconds. */
   tookMs: number;
-  /** `12000 e1`: when each look began, and at what. */
-  readonly looks: string[];
+  /** `12000 e1`: when each check began, and of which endpoint. */
+  readonly checked: string[];
   /** `12000 e1 ok`, `12000 e1 timed-out`, or `12000 e1 unhealthy alone` if others are known to be free of that. */
   readonly reports: string[];
-  /** Endpoints at which a look takes no time. */
+  /** Endpoints of which a check takes no time. */
   readonly quick: Set<number>;
-  /** The most looks that were under way at the same time. */
+  /** The most checks that were under way at the same time. */
   readonly mostOfAll: number;
   /** How often the pool was asked how all its endpoints are. */
   readonly inspections: number;
-  /** The most looks at one endpoint that were under way at the same time. */
+  /** The most checks of one endpoint that were under way at the same time. */
   readonly mostAtOnce: number;
 }
 
@@ -80,7 +80,7 @@ export function startChecking(
     },
   };
   let running = 0;
-  const looks: string[] = [];
+  const checked: string[] = [];
   const reports: string[] = [];
   const checking = {
     tookMs: 0,
@@ -93,10 +93,10 @@ export function startChecking(
   const checks = checkHealth({
     pool,
     clock,
-    // Halfway, so that waits are 90 % of the cadence, and first looks are at half of their time.
+    // Halfway, so that waits are 90 % of the cadence, and first checks are at half of their time.
     random: () => 0.5,
     async probe({ host }, signal) {
-      looks.push(`${clock.now()} ${host}`);
+      checked.push(`${clock.now()} ${host}`);
       underWay.set(host, (underWay.get(host) ?? 0) + 1);
       checking.mostAtOnce = Math.max(checking.mostAtOnce, underWay.get(host) ?? 0);
       running += 1;
@@ -120,7 +120,7 @@ export function startChecking(
     clock,
     checks,
     statuses,
-    looks,
+    checked,
     reports,
     use(number: number) {
       for (const [name, status] of statuses) statuses.set(name, { ...status, inUse: false });

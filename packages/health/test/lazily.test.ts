@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { runProgram } from "@gw/testing";
 import { expect, test } from "vitest";
 
-test("what is imported and made loads no part of Node for HTTP and TLS: that is for the first look", async () => {
+test("what is imported and made loads no part of Node for HTTP and TLS: that is for the first check", async () => {
   const index = fileURLToPath(new URL("../dist/index.js", import.meta.url));
   const script = `
     const loaded = () => process.moduleLoadList.filter(name => /_http_client|tls_wrap|_tls_wrap/.test(name)).length;

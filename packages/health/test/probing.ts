@@ -13,7 +13,7 @@ export function atAddress(address: string, secure?: boolean): Endpoint {
   return at(Number(address.slice(address.lastIndexOf(":") + 1)), secure);
 }
 
-/** Looks once. */
+/** Checks once. */
 export function probeOnce(probe: Probe, endpoint: Endpoint): Promise<Verdict> {
   return probe(endpoint, new AbortController().signal);
 }

@@ -19,7 +19,7 @@ describe("by the auto probe", () => {
     probe.close();
   });
 
-  test("what spoke etcd and does no more is ill", async () => {
+  test("what spoke etcd and does no more is unhealthy", async () => {
     let answer = http(200, '{"health":"true"}');
     await using server = await startFakeHttp(() => answer);
     const probe = autoProbe();
@@ -31,7 +31,7 @@ describe("by the auto probe", () => {
     probe.close();
   });
 
-  test("what is silent is well by a connection, within the timeout", async () => {
+  test("what is silent is healthy by a connection, within the timeout", async () => {
     const clock = manualClock();
     await using server = await startFakeHttp(() => undefined);
     const probe = autoProbe({ clock, timeoutMs: 1_000 });
@@ -49,7 +49,7 @@ describe("by the auto probe", () => {
     probe.close();
   });
 
-  test("what is down is ill, and found out when it is up", async () => {
+  test("what is down is unhealthy, and found out when it is up", async () => {
     await using server = await startFakeHttp(() => http(200, '{"health":"true"}'));
     const probe = autoProbe();
     await server.stop();
@@ -59,7 +59,7 @@ describe("by the auto probe", () => {
     probe.close();
   });
 
-  test("what ends connections without a byte is ill, from the first look on", async () => {
+  test("what ends connections without a byte is unhealthy, from the first check on", async () => {
     await using ending = await startBackend(socket => socket.end());
     await using resetting = await startBackend(socket => socket.resetAndDestroy());
     await using hearing = await startBackend(socket => socket.once("data", () => socket.end()));
@@ -74,7 +74,7 @@ describe("by the auto probe", () => {
     probe.close();
   });
 
-  test("what was connected to and ends connections now is ill at the next look", async () => {
+  test("what was connected to and ends connections now is unhealthy at the next check", async () => {
     let answers = true;
     await using server = await startBackend(socket => {
       if (answers) socket.once("data", () => socket.end(http(404, "")));

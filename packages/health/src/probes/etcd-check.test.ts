@@ -53,13 +53,13 @@ describe("a member is", () => {
     if (error) expect(error.code).toBe("unhealthy");
   });
 
-  test("well while there is no space, and that is noted", () => {
+  test("healthy while there is no space, and that is noted", () => {
     const { error, note } = judge("etcd /health", {}, alarm("NOSPACE", false), "probe m");
     expect(error).toBeUndefined();
     expect(note).toMatch(/^the alarm NOSPACE is on: /);
   });
 
-  test("told with its own words", () => {
+  test("reported with its own reason", () => {
     const { error } = judge(
       "l",
       { condition: "no-leader", reason: '"RAFT NO LEADER"' },

@@ -36,7 +36,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
 
   for (const [name, make] of Object.entries(probes))
     describe(`by the ${name}`, () => {
-      test.each([undefined, true])("is well, whether or not its endpoint says so: %s", async secure => {
+      test.each([undefined, true])("is healthy, whether or not its endpoint says so: %s", async secure => {
         for (const trust of [{}, { ca: ca.cert }]) {
           const probe = make(trust);
           for (let count = 0; count < 3; count++)
@@ -71,7 +71,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
         elsewhere.close();
       });
 
-      test("whose CA is not the trusted one is ill, as others may be", async () => {
+      test("whose CA is not the trusted one is unhealthy, as others may be", async () => {
         const probe = make({ ca: other.cert });
         for (const secure of [true, undefined])
           expect(told(await probeOnce(probe, at(open.port, secure)))).toMatch(
@@ -80,7 +80,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
         probe.close();
       });
 
-      test("that does not speak TLS where it should is ill, as others may be", async () => {
+      test("that does not speak TLS where it should is unhealthy, as others may be", async () => {
         const probe = make();
         expect(told(await probeOnce(probe, at(open.metricsPort, true)))).toMatch(
           / (cluster|endpoint) \[(untrusted|reset)\] /,
@@ -103,14 +103,14 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
     etcd.close();
   });
 
-  test("is well by HTTP, whose note says when it refuses a certificate", async () => {
+  test("is healthy by HTTP, whose note says when it refuses a certificate", async () => {
     const probe = httpProbe({ ca: ca.cert });
     expect(told(await probeOnce(probe, at(open.port)))).toBe("http");
     expect(told(await probeOnce(probe, at(guarded.port, true)))).toMatch(/^tls: the server wants/);
     probe.close();
   });
 
-  test("is well by a handshake, with or without the right certificates", async () => {
+  test("is healthy by a handshake, with or without the right certificates", async () => {
     expect(told(await probeOnce(tlsProbe(), at(open.port)))).toBe("tls");
     expect(told(await probeOnce(tlsProbe({ ca: ca.cert }), at(open.port)))).toBe("tls");
     expect(told(await probeOnce(tlsProbe(), at(guarded.port)))).toMatch(/^tls/);

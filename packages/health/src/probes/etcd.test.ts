@@ -15,7 +15,7 @@ const noLeader = "etcd /health cluster [unhealthy] it knows no leader";
 const learner = "etcd /health endpoint [unhealthy] it is a learner, which refuses clients";
 
 describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
-  test("members are well, by the deepest question that they know", async () => {
+  test("members are healthy, by the deepest question that they know", async () => {
     await using etcd = await startEtcd(3);
     const probe = etcdProbe();
     for (const { endpoint } of etcd.members)
@@ -23,7 +23,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     probe.close();
   });
 
-  test("a learner is ill until it is promoted", async () => {
+  test("a learner is unhealthy until it is promoted", async () => {
     await using etcd = await startEtcd(1);
     const member = await etcd.add({ learner: true });
     const probe = etcdProbe();
@@ -49,7 +49,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
       "tcp endpoint [refused] connection refused (ECONNREFUSED)",
     );
     await untilTold(probe, one, noLeader);
-    // The first look of a probe that knows nothing yet finds it as well.
+    // The first check of a probe that knows nothing yet finds it as well.
     const other = etcdProbe();
     expect(told(await probeOnce(other, one))).toBe(noLeader);
     other.close();
@@ -59,7 +59,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     probe.close();
   });
 
-  test("one that hangs does not answer; when it goes on it is well", async () => {
+  test("one that hangs does not answer; when it goes on it is healthy", async () => {
     await using member = await startMember();
     const probe = etcdProbe({ timeoutMs: 1_500 });
     expect(told(await probeOnce(probe, at(member.port)))).toBe("etcd /health");
@@ -74,7 +74,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     probe.close();
   });
 
-  test("one without space is well, and that is noted until it is mended", async () => {
+  test("one without space is healthy, and that is noted until it is mended", async () => {
     await using member = await startMember({ "quota-backend-bytes": "100000" });
     const probe = etcdProbe();
     const address = `127.0.0.1:${member.port}`;
@@ -89,7 +89,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     probe.close();
   });
 
-  test("one that has been restarted is well on a new connection", async () => {
+  test("one that has been restarted is healthy on a new connection", async () => {
     await using etcd = await startEtcd(1);
     const probe = etcdProbe();
     const endpoint = atAddress(etcd.endpoints);
@@ -101,7 +101,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     probe.close();
   });
 
-  test("one is asked where it tells its metrics", async () => {
+  test("one is asked where it serves its metrics", async () => {
     await using member = await startMember();
     const { metricsPort } = member;
     const base = `http://{host}:${metricsPort}`;

@@ -106,7 +106,7 @@ describe("a server that answers with", () => {
   });
 });
 
-test("words of a server are told in one line, without control characters, and not endless", async () => {
+test("the reason that a server gives is reported in one line, without control characters, and not endless", async () => {
   const reason = `\u001b[31m\n${"x".repeat(10_000)}`;
   await using server = await startFakeHttp(path =>
     path.startsWith("/health") ? http(503, JSON.stringify({ health: "false", reason })) : http(404, ""),
@@ -139,7 +139,7 @@ describe("a server that", () => {
     probe.close();
   });
 
-  test("accepts no connection is given up in time", async () => {
+  test("accepts no connection is aborted in time", async () => {
     const clock = manualClock();
     const probe = httpProbe({ clock, timeoutMs: 1_000, dial: () => new Promise(() => {}) });
     const looking = probeOnce(probe, at(1, false));
@@ -165,7 +165,7 @@ describe("a server that", () => {
   });
 });
 
-test("a look that is given up rejects, and leaves nothing", async () => {
+test("a check that is aborted rejects, and leaves nothing", async () => {
   const clock = manualClock();
   await using server = await startFakeHttp(() => undefined);
   for (const probe of [httpProbe({ clock }), etcdProbe({ clock }), autoProbe({ clock })]) {

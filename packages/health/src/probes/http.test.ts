@@ -99,7 +99,7 @@ describe("by HTTP", () => {
     const clock = manualClock();
     await using server = await startFakeHttp(() => http(200, ""));
     const probe = httpProbe({ clock });
-    for (let looks = 1; looks <= 26; looks++) {
+    for (let checks = 1; checks <= 26; checks++) {
       expect(told(await probeOnce(probe, at(server.port)))).toBe("http");
       await clock.advance(5_000);
     }
@@ -125,7 +125,7 @@ describe("by HTTP", () => {
   });
 });
 
-test("by TCP, what accepts a connection is well, and it is closed", async () => {
+test("by TCP, what accepts a connection is healthy, and it is closed", async () => {
   await using server = await startBackend();
   expect(told(await probeOnce(tcpProbe(), at(server.port)))).toBe("tcp");
   await allClosed(server);

@@ -6,7 +6,7 @@ import { tcpProbe } from "./tcp.js";
 const mute = "tcp endpoint [reset] it ended the connection before it sent a byte";
 
 describe("by the TCP probe", () => {
-  test("what keeps a connection open is well", async () => {
+  test("what keeps a connection open is healthy", async () => {
     const clock = manualClock();
     await using server = await startBackend();
     const looking = probeOnce(tcpProbe({ clock }), at(server.port));
@@ -16,7 +16,7 @@ describe("by the TCP probe", () => {
     expect(told(await looking)).toBe("tcp");
   });
 
-  test("what keeps it open until the time is up is well", async () => {
+  test("what keeps it open until the time is up is healthy", async () => {
     const clock = manualClock();
     await using server = await startBackend();
     const looking = probeOnce(tcpProbe({ clock, timeoutMs: 100 }), at(server.port));
@@ -26,7 +26,7 @@ describe("by the TCP probe", () => {
     expect(told(await looking)).toBe("tcp");
   });
 
-  test("what ends or resets it at once is ill", async () => {
+  test("what ends or resets it at once is unhealthy", async () => {
     await using ending = await startBackend(socket => socket.end());
     await using resetting = await startBackend(socket => socket.resetAndDestroy());
     for (const { port } of [ending, resetting])
@@ -34,12 +34,12 @@ describe("by the TCP probe", () => {
     expect(told(await probeOnce(tcpProbe(), at(ending.port)))).toBe(mute);
   });
 
-  test("what sends a byte first is well, though it ends then", async () => {
+  test("what sends a byte first is healthy, though it ends then", async () => {
     await using server = await startBackend(socket => socket.end("SSH-2.0-x\r\n"));
     expect(told(await probeOnce(tcpProbe(), at(server.port)))).toBe("tcp");
   });
 
-  test("a look that is given up meanwhile says nothing", async () => {
+  test("a check that is aborted meanwhile has no verdict", async () => {
     await using server = await startBackend();
     const stop = new AbortController();
     const looking = tcpProbe()(at(server.port), stop.signal);
