@@ -78,7 +78,7 @@ function expiring({ endpoint, certificate }: EndpointCheck): readonly Finding[] 
 }
 
 /** Whole days until then; undefined where nothing expires. */
-export function daysLeft(expires: string | undefined): number | undefined {
+function daysLeft(expires: string | undefined): number | undefined {
   return expires === undefined ? undefined : Math.floor((Date.parse(expires) - Date.now()) / 86_400_000);
 }
 

@@ -79,7 +79,7 @@ export function addResolve(gw: Command): void {
  *
  * @throws {GatewayError} when nothing usable was found, or the flags are wrong
  */
-export async function resolve(flags: ResolveFlags): Promise<void> {
+async function resolve(flags: ResolveFlags): Promise<void> {
   rejectDiscoveryContradictions(flags, false);
   const stop = stopSignals({ hangup: true });
   const ended = new AbortController();

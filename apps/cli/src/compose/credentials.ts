@@ -15,7 +15,7 @@ const maxSecret = 8 * 1024;
  *
  * @param warn called when every user can read a file, and when it cannot be used any more; then what was read before is
  *   used
- * @throws {GatewayError} `invalid-option` if a file or what was given cannot be used; nothing of a secret is in it
+ * @throws {GatewayError} `invalid-option` if a file or a value cannot be used; the message has no part of a secret
  */
 export function loadCredentials(
   { etcdUser, etcdToken, etcdUserFile, etcdTokenFile }: DiscoveryFlags,

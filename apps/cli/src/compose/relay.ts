@@ -25,7 +25,7 @@ export interface RelayOptions {
 /**
  * The native relay if it can run here, else the TypeScript one.
  *
- * @throws {GatewayError} `unavailable` if `native` is asked for by name and cannot run; `invalid-option`
+ * @throws {GatewayError} `unavailable` if the choice is `native` and it cannot run; `invalid-option`
  */
 export async function chooseRelay(
   choice: RelayChoice = relayChoices[0],

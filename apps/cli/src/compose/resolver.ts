@@ -71,7 +71,7 @@ function mayHaveHosts(flags: DiscoveryFlags): boolean {
   );
 }
 
-/** DNS servers by IP address; one that is given by its name is whatever the system takes it for now. */
+/** The IP addresses of DNS servers; names are resolved once, by the system. */
 async function addressesOf(
   servers: readonly Address[] | undefined,
   lookup: Lookup,

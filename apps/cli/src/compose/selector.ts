@@ -36,20 +36,20 @@ export interface LoadedSelector extends Omit<BuiltInSelector, "make"> {
  * @throws {GatewayError} `invalid-selector` if there is none of that name, or it is no selector
  */
 export async function loadSelector(text: string = defaultSelector, folder?: string): Promise<LoadedSelector> {
-  const asked = parseSelector(text);
-  const { name } = asked;
+  const parsed = parseSelector(text);
+  const { name } = parsed;
   const builtIn = Object.hasOwn(builtInSelectors, name) ? builtInSelectors[name] : undefined;
   if (builtIn) {
     const { make: factory, ...known } = builtIn;
-    return { ...known, name, selector: make(asked, factory) };
+    return { ...known, name, selector: create(parsed, factory) };
   }
   const factory = await importFactory(name, folder ?? workingFolder(name));
   if (typeof factory !== "function")
     throw invalid(name, `its default export is ${kind(factory)}, not a function that makes a selector`);
-  return { name, selector: make(asked, factory as SelectorFactory) };
+  return { name, selector: create(parsed, factory as SelectorFactory) };
 }
 
-function make({ name, options }: SelectorText, factory: SelectorFactory): Selector {
+function create({ name, options }: SelectorText, factory: SelectorFactory): Selector {
   let selector: unknown;
   try {
     selector = factory(options);

@@ -4,7 +4,7 @@ import { messageOf } from "@gw/interface";
 const maxText = 1_000;
 /** How many characters all values of one log line may have together. */
 const maxFields = 32 * 1024;
-/** Deeper values are left out. */
+/** Deeper values are omitted. */
 const maxDepth = 8;
 
 /** `text`, or as much of it as a line may have. */
@@ -15,7 +15,7 @@ export function cut(text: string, most: number = maxText): string {
   return `${text.slice(0, end)}…`;
 }
 
-/** The same values with long texts cut; of lists that are too long altogether the end is left out, and counted. */
+/** The same values with long texts cut. Lists that are too long together end with the number of omitted entries. */
 export function bounded(fields: object, budget: number = maxFields): Record<string, unknown> {
   const left = { characters: budget };
   return boundedObject(fields, left, 0);

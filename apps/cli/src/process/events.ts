@@ -5,7 +5,7 @@
  */
 
 /**
- * Signals that would end a program which does not handle them, and ask for nothing that gw does. With SIGUSR1 Node
+ * Signals that would end a program that does not handle them, and mean nothing to gw. With SIGUSR1 Node
  * would listen for a debugger on port 9229. SIGQUIT goes on to leave a core, and those of faults and limits end it too.
  */
 const ignored = [

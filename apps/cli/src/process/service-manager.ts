@@ -69,7 +69,7 @@ async function send(socket: string, lines: readonly string[]): Promise<void> {
 
 /**
  * Node has no datagram Unix sockets; where the native addon cannot be used, `systemd-notify` speaks in our name, for which
- * the unit needs `NotifyAccess=all`. It gets nothing of the environment that it does not need.
+ * the unit needs `NotifyAccess=all`. It gets only the variables that it needs.
  */
 function sendByProgram(socket: string, lines: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
