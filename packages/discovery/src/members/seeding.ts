@@ -3,17 +3,17 @@ import { sameSet } from "../endpoint-sets.js";
 import { triggerable } from "../refresh.js";
 import { settleTogether, watchSettling } from "../settling.js";
 
-/** What a source that begins with seeds knows of them, and tells. */
+/** What a source that starts from seeds uses to read them, and to replace them. */
 export interface Seeding {
-  /** The seeds as they are now; waits for the first of them. */
+  /** The current seeds; waits for the first set. */
   seeds(): Promise<readonly Endpoint[]>;
-  /** From now on these are in use; undefined brings the seeds back. */
+  /** Yields these from now on; `undefined` returns to the seeds. */
   use(endpoints: readonly Endpoint[] | undefined): void;
 }
 
 /**
- * Yields the seeds until `known` has something better to use. Runs it side by side with the seeds, asks it to
- * refresh when they change, and throws what either throws.
+ * Yields the seeds until `known` calls {@link Seeding.use}. Runs both concurrently, has `known` refresh when the seeds
+ * change, and throws what either throws.
  */
 export async function* withSeeds(
   seeds: Discovery,
@@ -47,7 +47,7 @@ export async function* withSeeds(
       else refresh.trigger();
       wake();
     }
-    // Without seeds there is nobody to ask, ever.
+    // Without seeds there is no server to ask, ever.
     if (!offered) end();
   };
   const seeding: Seeding = {
