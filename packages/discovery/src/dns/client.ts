@@ -35,7 +35,7 @@ export interface DnsClientOptions {
 }
 
 /** Options of one look-up. */
-export interface LookupOptions {
+interface LookupOptions {
   /** Aborts the look-up: it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Whether addresses that have been remembered for more than a second are looked up again. @default false */

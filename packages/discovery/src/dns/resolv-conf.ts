@@ -39,7 +39,7 @@ export interface ResolverEnvironment {
 const dnsPort = 53;
 const maxServers = 3;
 /** The default if no server is configured. */
-export const localServers: readonly Address[] = [{ host: "127.0.0.1", port: dnsPort }];
+const localServers: readonly Address[] = [{ host: "127.0.0.1", port: dnsPort }];
 /** Each domain costs one more query for a name that does not exist. As many as a pod of Kubernetes may have. */
 const maxSearchDomains = 32;
 /** The silent limits of resolv.conf(5). */

@@ -85,7 +85,7 @@ function isSame(a: Buffer | GatewayError, b: Buffer | GatewayError): boolean {
 }
 
 /** The content of a file. */
-export interface Content {
+interface Content {
   readonly bytes: Buffer;
   readonly endpoints: readonly Endpoint[];
 }
