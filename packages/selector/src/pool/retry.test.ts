@@ -49,6 +49,21 @@ describe("a probe", () => {
     expect(log.at(-1)).toBe("up a after 2000");
   });
 
+  test("that fails after an update is reported with the endpoint of now", async () => {
+    const { running, probe } = manualProbe();
+    const weights: number[] = [];
+    const observer = {
+      endpointStillDown: ({ endpoint }: { readonly endpoint: Endpoint }) => weights.push(endpoint.weight),
+    };
+    const { pool, take, clock } = rig([a, b], { probe, observer });
+    take().failed(refused);
+    await clock.advance(1_000);
+    pool.update([{ ...a, weight: 7 }, b]);
+    running[0]?.down(refused);
+    await clock.advance(0);
+    expect(weights).toEqual([7]);
+  });
+
   test("that throws at once counts as one that fails", async () => {
     const { take, log, clock } = rig([a, b], {
       probe() {

@@ -60,7 +60,6 @@ export class Retries {
 
   async #try(entry: PoolEntry): Promise<void> {
     const { probe, observer } = this.#settings;
-    const { endpoint } = entry;
     const cancelled = new AbortController();
     const { signal } = cancelled;
     entry.retry.cancel = () => cancelled.abort();
@@ -74,6 +73,8 @@ export class Retries {
       if (!signal.aborted) this.#onSuccess(entry, verdict);
     } catch (cause) {
       if (signal.aborted || !entry.down) return;
+      // The set may have changed meanwhile.
+      const { endpoint } = entry;
       const error = GatewayError.from(cause, `probe ${formatAddress(endpoint)}`);
       // An error of this machine: the endpoint was not tried at all.
       if (error.isLocal) return this.schedule(entry, urgentMs);
