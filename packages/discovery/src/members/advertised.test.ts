@@ -105,6 +105,29 @@ test("who has been reached is not tried again, nor is who was asked", async () =
   expect(tried).toEqual(["a:2379"]);
 });
 
+test("each fault of an address is reported once, also if members advertise the same one", async () => {
+  const events: string[] = [];
+  const observer = {
+    endpointRejected: ({ error }: { readonly error: GatewayError }) => events.push(error.detail),
+  };
+  const advertised = createAdvertised("members", observer, async () => {});
+  const members = [
+    { ...member("http://127.0.0.1"), isLearner: true },
+    member("http://127.0.0.1"),
+    { ...member("http://seed"), isLearner: true },
+    member("http://10.0.0.1"),
+  ];
+  const list = { members, ignored: ["http://[fe80::1]"], isLocal: false };
+  await advertised.endpointsOf(list, seed, signal);
+  await advertised.endpointsOf(list, seed, signal);
+  expect(events).toEqual([
+    expect.stringMatching(/127\.0\.0\.1:2379 is a learner/),
+    expect.stringMatching(/127\.0\.0\.1:2379 is the member's own machine/),
+    expect.stringMatching(/seed:2379 is a learner/),
+    expect.stringMatching(/client URLs that the members advertise are not used/),
+  ]);
+});
+
 describe("isLoopback", () => {
   test.each(["localhost", "localhost.", "a.localhost", "127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])(
     "%s is",

@@ -47,7 +47,9 @@ export function createAdvertised(
 ): Advertised {
   let reached: ReadonlySet<string> = new Set();
   let used: ReadonlySet<string> = new Set();
-  const reportRejected = onChange(fault => notify(observer, "endpointRejected", { source, ...fault }));
+  const rejected = (fault: Fault): void => notify(observer, "endpointRejected", { source, ...fault });
+  const reportRejected = onChange(rejected);
+  const reportIgnored = onChange(rejected);
   const reportUnreachable = onChange(fault => notify(observer, "endpointUnreachable", { source, ...fault }));
   const limited = createLimiter({ limit: maxConcurrent });
   return {
@@ -57,7 +59,8 @@ export function createAdvertised(
         endpoints.map(endpoint => ({ endpoint, error: rejectionOf(endpoint, isLearner, cluster) })),
       );
       const rejections = all.flatMap(({ endpoint, error }) => (error ? [{ endpoint, error }] : []));
-      reportRejected([...rejections, ...ignoredOf(cluster, askedAt)]);
+      reportRejected(rejections);
+      reportIgnored(ignoredOf(cluster, askedAt));
       const out = new Set(rejections.map(({ endpoint }) => endpoint));
       const started = members.filter(({ isLearner, endpoints }) => !isLearner && endpoints.length > 0);
       const voters = started
@@ -170,9 +173,10 @@ interface Fault {
 /** Reports each fault when it is new, or another one than before. */
 function onChange(report: (fault: Fault) => void): (faults: readonly Fault[]) => void {
   const reported = createReportOnce();
+  // Members may advertise the same address, and have different faults.
+  const keyOf = ({ endpoint, error }: Fault): string => `${formatAddress(endpoint)} ${error.code}`;
   return faults => {
-    reported.retain(faults.map(({ endpoint }) => formatAddress(endpoint)));
-    for (const fault of faults)
-      if (reported.isNew(formatAddress(fault.endpoint), fault.error.code)) report(fault);
+    reported.retain(faults.map(keyOf));
+    for (const fault of faults) if (reported.isNew(keyOf(fault), fault.error.code)) report(fault);
   };
 }
