@@ -3,7 +3,7 @@ import { createMemberLister } from "@gw/etcd-client";
 import { GatewayError } from "@gw/interface";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseClientUrls } from "./client-urls.js";
+import { isSameMachine, parseClientUrls } from "./client-urls.js";
 
 /** Answers that were misread once, or nearly. */
 const corpus: readonly string[] = JSON.parse(
@@ -66,4 +66,15 @@ test("any answer is read, or refused with an error of ours", async () => {
     fc.asyncProperty(answer, text => read(text)),
     { seed: 2379, numRuns: 1_000 },
   );
+});
+
+test.each([
+  ["10.0.0.1", "10.0.0.1", true],
+  ["::ffff:127.0.0.1", "::ffff:127.0.0.1", true],
+  ["10.0.0.1", "10.0.0.2", false],
+  // A connection that is closed has no addresses any more.
+  ["", "", false],
+  ["10.0.0.1", "", false],
+])("a connection from %j to %j stays on one machine: %j", (local, remote, isSame) => {
+  expect(isSameMachine(local, remote)).toBe(isSame);
 });

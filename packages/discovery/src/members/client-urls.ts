@@ -87,3 +87,8 @@ export function isLoopback(host: string): boolean {
     /(?:^|\.)localhost\.?$/.test(host) || host === "::1" || (isIPv4(address) && address.startsWith("127."))
   );
 }
+
+/** Whether a connection between these two addresses stays on one machine; false if they are not known. */
+export function isSameMachine(localAddress: string, remoteAddress: string): boolean {
+  return isLoopback(remoteAddress) || (remoteAddress !== "" && localAddress === remoteAddress);
+}

@@ -27,7 +27,7 @@ import { without } from "../endpoint-sets.js";
 import { type Reading, type RefreshOptions, refreshing } from "../refresh.js";
 import { createSystemLookup } from "../system/system-lookup.js";
 import { createAdvertised } from "./advertised.js";
-import { type AdvertisingCluster, isLoopback, parseClientUrls } from "./client-urls.js";
+import { type AdvertisingCluster, isSameMachine, parseClientUrls } from "./client-urls.js";
 import { type Seeding, withSeeds } from "./seeding.js";
 
 /** The part of `MembersOptions` that this file uses, with `timeoutMs` and the refresh bounds resolved. */
@@ -124,7 +124,7 @@ async function askServer(
     );
     return {
       ...parseClientUrls(members, `ask ${name}`),
-      isLocal: localAddress === remoteAddress || isLoopback(remoteAddress),
+      isLocal: isSameMachine(localAddress, remoteAddress),
       isLinkLocal: scopeOf(remoteAddress) === "link-local",
     };
   } catch (error) {
