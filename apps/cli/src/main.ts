@@ -15,7 +15,7 @@ import { stopRequested } from "./process/stop-signals.js";
 
 export { endProcess } from "./process/end.js";
 
-/** The process's exit codes; see also the README. */
+/** The process's exit codes; see also docs/configuration.md. */
 const exitCode = { requestedStop: 0, failure: 1, badUsage: 2 } as const;
 
 /** Runs one command of `gw`, and returns the exit code. An error is one line on stderr. */
@@ -81,11 +81,12 @@ function program(): Command {
     .addHelpText("after", `\nAll flags: gw start --help\n${environmentHelp}`)
     .configureOutput({
       writeOut: text => printLines(text.trimEnd().split("\n")),
-      outputError: message => printError(oneLine(message)),
+      outputError: message => printError(oneLine(message, gw)),
     });
   addFlagsInShort(gw, startFlags, frequent);
   gw.argument("[command]").action((name: string | undefined) => {
-    if (name !== undefined) gw.error(`unknown command '${name}'${suggestion(name, gw)}`);
+    const commands = gw.commands.map(command => command.name());
+    if (name !== undefined) gw.error(`unknown command '${name}'${suggestion(name, commands)}`);
     return start(valuesOf(gw, gw, startFlags));
   });
   addStart(gw);
@@ -115,25 +116,27 @@ function addDemo(gw: Command): void {
   });
 }
 
-/** The nearest known command, in commander's words for flags. */
-function suggestion(name: string, gw: Command): string {
-  const known = nearest(
-    name,
-    gw.commands.map(command => command.name()),
-  );
-  return known === undefined ? "" : ` (Did you mean ${known}?)`;
+/** The nearest known name, in commander's words for flags. */
+function suggestion(name: string, known: readonly string[]): string {
+  const similar = nearest(name, known);
+  return similar === undefined || similar === name ? "" : ` (Did you mean ${similar}?)`;
 }
 
 /** Commander's message, without the passwords that it may have. */
-function oneLine(message: string): string {
+function oneLine(message: string, gw: Command): string {
   const text = message
     .replace(/^error: /, "")
     .trim()
-    .replace(/\n\s*/g, " ")
-    // A misspelt `--etcd-user=name:password` must not show it either.
-    .replace(/(?<=^unknown option '-[^'=]*=).*(?=')/s, "…");
+    .replace(/\n\s*/g, " ");
+  // A misspelt `--etcd-user=name:password` must not show the password. Commander also compares the value with the flags.
+  const misspelt = /^unknown option '(-[^'=]*)=/.exec(text)?.[1];
+  if (misspelt !== undefined) return `unknown option '${misspelt}=…'${suggestion(misspelt, flagsOf(gw))}`;
   const [before, value, after] = text.split(/(?<= argument ')(.*?)(?=' is invalid\. )/s);
   return value === undefined ? withoutCredentials(text) : `${before}${withoutCredentials(value)}${after}`;
+}
+
+function flagsOf(gw: Command): readonly string[] {
+  return [gw, ...gw.commands].flatMap(command => command.options.flatMap(({ long }) => long ?? []));
 }
 
 function isConfiguration(error: unknown): boolean {

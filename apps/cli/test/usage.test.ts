@@ -180,6 +180,10 @@ test("gw version prints the version", async () => {
 test.each([
   [["strat"], /unknown command 'strat' \(Did you mean start\?\)/],
   [["--endpoint=a"], /unknown option '--endpoint=…' \(Did you mean --endpoints\?\)/],
+  [
+    ["start", "--heath-interval=3s"],
+    /unknown option '--heath-interval=…' \(Did you mean --health-interval\?\)/,
+  ],
 ])("%j is answered with the nearest that is known", (args, line) => expectError(args, 2, line));
 
 describe("settings", () => {
