@@ -18,7 +18,7 @@ describe.skipIf(missing("openssl", "etcd"))("a probe of an etcd", () => {
   });
   afterAll(() => Promise.all([ca, other].map(one => one[Symbol.asyncDispose]())));
 
-  test("whose certificate is good passes, and tells what it showed", async () => {
+  test("whose certificate is good passes, and returns its certificate", async () => {
     await using etcd = await startEtcd(1, { tls: good });
     const verdict = await checkOnce(ca, endpointOf(etcd));
     expect(verdict).toMatchObject({
@@ -118,7 +118,7 @@ describe.skipIf(missing("openssl", "etcd"))("a probe of an etcd", () => {
     await checkOnce(ca, endpoint, { cert: right.cert, key: right.key });
   });
 
-  test("that is down cannot be told to be good or bad", async () => {
+  test("that is down is inconclusive", async () => {
     await using etcd = await startEtcd(1, { tls: good });
     const endpoint = endpointOf(etcd);
     await etcd.members[0]?.crash();

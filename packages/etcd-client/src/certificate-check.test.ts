@@ -52,7 +52,7 @@ describe.skipIf(missing("openssl"))("a probe", () => {
     describe(`of a ${maxVersion} server that speaks no HTTP`, () => {
       const options = () => ({ maxVersion, cert: good.cert, key: good.key });
 
-      test("passes when it says anything", async () => {
+      test("passes when it sends anything", async () => {
         await using server = await startTls(options(), socket => socket.write("220 ready"));
         expect((await checkOnce(ca, secure(server.port))).protocol).toBe(maxVersion);
       });
@@ -71,14 +71,14 @@ describe.skipIf(missing("openssl"))("a probe", () => {
         expect(clock.pending).toBe(0);
       });
 
-      test("cannot tell when it hangs up", async () => {
+      test("is inconclusive when it closes the connection", async () => {
         await using server = await startTls(options(), socket => socket.end());
         expect(await fault(checkOnce(ca, secure(server.port)))).toMatch(
           /^\[reset\] .*: the server hung up after the handshake, as one may that refuses the client certif/,
         );
       });
 
-      test("sees that it wants a client certificate", async () => {
+      test("detects that it requires a client certificate", async () => {
         const demands = { ...options(), requestCert: true, ca: ca.cert };
         await using server = await startTls(demands, socket => socket.write("220 ready"));
         const { cert, key } = good;
@@ -95,7 +95,7 @@ describe.skipIf(missing("openssl"))("a probe", () => {
     );
   });
 
-  test("checks the certificate of an IPv6 address, and sends the name that it looks for", async () => {
+  test("checks the certificate of an IPv6 address, and sends the name that it checks", async () => {
     const names: (string | false | null)[] = [];
     await using server = await startTls(
       { ...good },
@@ -123,13 +123,13 @@ describe.skipIf(missing("openssl"))("a probe", () => {
     );
   });
 
-  test("cannot tell what a server is that only hangs up", async () => {
+  test("is inconclusive for a server that only closes connections", async () => {
     await using server = await startBackend(socket => socket.once("data", () => socket.resetAndDestroy()));
     expect(await fault(checkOnce(ca, secure(server.port)))).toMatch(/^\[reset\] /);
     expect(server.accepted).toBe(2);
   });
 
-  test("cannot tell what a server is that does not answer in time", async () => {
+  test("is inconclusive for a server that does not answer in time", async () => {
     await using server = await startBackend();
     const clock = manualClock();
     const probing = fault(checkOnce(ca, secure(server.port), { clock }));
@@ -139,7 +139,7 @@ describe.skipIf(missing("openssl"))("a probe", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("cannot tell what does not accept connections in time", async () => {
+  test("is inconclusive for a server that does not accept connections in time", async () => {
     await using hole = await startBlackHole();
     expect(await fault(checkOnce(ca, secure(hole.port), { timeoutMs: 20 }))).toMatch(
       /^\[timed-out\] .* 20 ms$/,

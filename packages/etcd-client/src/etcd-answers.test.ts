@@ -44,7 +44,7 @@ describe("/health", () => {
     expect(readHealth(answer)).toBeUndefined(),
   );
 
-  test("tells the words of a server as what they are", () => {
+  test("quotes the text of a server", () => {
     expect(readHealth(health("RANGE ERROR:\u001b[2J\n"))?.reason).toBe('"RANGE ERROR:\\u001b[2J\\n"');
   });
 });
@@ -137,7 +137,7 @@ describe("the status", () => {
     reply(401, '{"error":"auth: user name is empty","code":16}'),
     reply(200, '{"header":null}'),
     reply(200, '{"header":{"member_id":7}}'),
-  ])("is not told by $status $text", answer => expect(readStatus(answer)).toBeUndefined());
+  ])("is not in $status $text", answer => expect(readStatus(answer)).toBeUndefined());
 });
 
 describe("the identity", () => {

@@ -172,16 +172,16 @@ describe("a cause that others may have", () => {
     for (const number of [2, 3]) at.finds.set(number, good);
     await at.clock.advance(100);
     expect(taken(at.reports)).toEqual(["6200 e2 ok", "6200 e3 ok", "6200 e1 unhealthy"]);
-    // One that is ill still when others have been well before is ill by itself, which is found out soon.
+    // If it is still unhealthy after others were healthy, the fault is its own, which is found out soon.
     await at.clock.advance(1_100);
     expect(at.reports).toContain("7200 e1 unhealthy alone");
     at.checks.close();
   });
 
   test.each([1, 2, 3])(
-    "is nobody's own who hears a little later than others that it is over: fall %i",
+    "is not reported as the endpoint's own if others recover a little earlier: fall %i",
     async fall => {
-      // The checks of one of them and of the others fall together in each way there is.
+      // The checks of one of them and of the others fall together in all combinations.
       for (let beginsAt = 10_000; beginsAt < 20_000; beginsAt += 130) {
         const at = startChecking([one, two, three], { fall });
         at.use(1);
@@ -451,7 +451,7 @@ test.each<[Partial<CheckOptions>, string]>([
   [{ intervalMs: Number.NaN }, "intervalMs NaN is not more than 0 and less than 2³¹"],
   [{ fall: 0 }, "fall 0 is not a whole number from 1"],
   [{ fall: 1.5 }, "fall 1.5 is not a whole number from 1"],
-])("%j is refused", (options, detail) => {
+])("%j is rejected", (options, detail) => {
   const pool = { inspect: () => [], report: () => {} };
   expect(() => checkHealth({ pool, probe: async () => good, ...options })).toThrow(
     expect.objectContaining({ code: "invalid-option", detail }),
@@ -460,7 +460,7 @@ test.each<[Partial<CheckOptions>, string]>([
 
 describe("many endpoints that hang", () => {
   const many = Array.from({ length: 500 }, (_, index) => endpoint(index + 1));
-  /** Looks at all but the first three take two seconds and fail. */
+  /** Checks of all but the first three take two seconds and fail. */
   const hanging = () => {
     const at = startChecking(many);
     at.use(1);
@@ -534,15 +534,15 @@ describe("a check during which this process was paused", () => {
   });
 });
 
-describe("checks that learn next to nothing", () => {
+describe("uninformative checks", () => {
   const refusing: Verdict = { check: "tls", scope: "endpoint", uninformative: true };
   const untrusted: Verdict = { ...verdictOf("untrusted", "cluster"), uninformative: true };
   const hour = 3_600_000;
 
   test.each([
-    ["well", refusing],
-    ["ill", untrusted],
-  ])("are made a few times an hour, of what they find %s", async (_, verdict) => {
+    ["healthy", refusing],
+    ["unhealthy", untrusted],
+  ])("are made a few times an hour, if the endpoint is %s", async (_, verdict) => {
     const at = startChecking([one, two, three]);
     at.use(1);
     for (const number of [1, 2, 3]) at.finds.set(number, verdict);

@@ -9,11 +9,13 @@ describe.skipIf(missing("etcd", "etcdctl"))("a member of etcd", () => {
   test("says who it is and which leader it follows, and that without a quorum too", async () => {
     await using cluster = await startEtcd(3);
     const status = etcdStatus({ timeoutMs: 10_000 });
-    const told = await Promise.all(cluster.members.map(({ endpoint }) => status(atAddress(endpoint), never)));
-    expect(new Set(told.map(({ clusterId }) => clusterId)).size).toBe(1);
-    expect(new Set(told.map(({ memberId }) => memberId)).size).toBe(3);
-    expect(told.map(({ memberId }) => memberId)).toContain(told[0]?.leaderId);
-    for (const one of told)
+    const statuses = await Promise.all(
+      cluster.members.map(({ endpoint }) => status(atAddress(endpoint), never)),
+    );
+    expect(new Set(statuses.map(({ clusterId }) => clusterId)).size).toBe(1);
+    expect(new Set(statuses.map(({ memberId }) => memberId)).size).toBe(3);
+    expect(statuses.map(({ memberId }) => memberId)).toContain(statuses[0]?.leaderId);
+    for (const one of statuses)
       expect(one).toMatchObject({
         secure: false,
         learner: false,
@@ -23,7 +25,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("a member of etcd", () => {
     const [first, ...others] = cluster.members;
     await Promise.all(others.map(member => member.crash()));
     expect(await status(atAddress(first?.endpoint ?? ""), never)).toMatchObject({
-      memberId: told[0]?.memberId,
+      memberId: statuses[0]?.memberId,
     });
     status.close();
   });

@@ -10,16 +10,16 @@ import { missing, type Queue, queue, startEtcd } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { autoProbe, checkHealth, tcpProbe } from "../src/index.js";
 import { startMember } from "./member.js";
-import { at, atAddress, told } from "./probing.js";
+import { at, atAddress, formatVerdict } from "./probing.js";
 
-interface Told {
+interface Reported {
   readonly endpoint: string;
   readonly verdict: string;
 }
 
 /** A pool that stays as it is, whatever is reported; the first endpoint is in use. */
-function poolOf(endpoints: readonly Endpoint[]): CheckedPool & { readonly reports: Queue<Told> } {
-  const reports = queue<Told>();
+function poolOf(endpoints: readonly Endpoint[]): CheckedPool & { readonly reports: Queue<Reported> } {
+  const reports = queue<Reported>();
   const statuses = endpoints.map(
     (endpoint, index): EndpointStatus => ({
       endpoint,
@@ -34,13 +34,13 @@ function poolOf(endpoints: readonly Endpoint[]): CheckedPool & { readonly report
     reports,
     inspect: () => statuses,
     report: (endpoint: Endpoint, verdict: Verdict) =>
-      reports.put({ endpoint: formatAddress(endpoint), verdict: told(verdict) }),
+      reports.put({ endpoint: formatAddress(endpoint), verdict: formatVerdict(verdict) }),
   };
 }
 
 /** The next reports up to one that fits. */
-async function until(reports: Queue<Told>, fits: (told: Told) => boolean): Promise<Told[]> {
-  const seen: Told[] = [];
+async function until(reports: Queue<Reported>, fits: (report: Reported) => boolean): Promise<Reported[]> {
+  const seen: Reported[] = [];
   for (;;) {
     const next = await reports.take();
     seen.push(next);
@@ -73,7 +73,7 @@ describe.skipIf(missing("etcd"))("health checks", () => {
     probe.close();
   });
 
-  test("tell the loss of the quorum as a fault that all have, before anybody seems well", async () => {
+  test("report the loss of the quorum as a fault of the cluster, before any member seems healthy", async () => {
     await using etcd = await startEtcd(3);
     const endpoints = etcd.members.map(({ endpoint }) => atAddress(endpoint));
     const pool = poolOf(endpoints);

@@ -3,7 +3,7 @@ import { finished } from "node:stream/promises";
 import type { Endpoint, Probe, Verdict } from "@gw/interface";
 import { type Backend, startBackend } from "@gw/testing";
 
-/** An endpoint of 127.0.0.1 that says nothing about TLS unless told to. */
+/** An endpoint of 127.0.0.1 that leaves open whether it speaks TLS unless `secure` is given. */
 export function at(port: number, secure?: boolean): Endpoint {
   return { host: "127.0.0.1", port, priority: 0, weight: 0, ...(secure !== undefined && { secure }) };
 }
@@ -19,12 +19,12 @@ export function probeOnce(probe: Probe, endpoint: Endpoint): Promise<Verdict> {
 }
 
 /** A verdict in one line: `etcd /health`, `tls: note`, or `tcp [refused] cluster: …`; addresses are left out. */
-export function told({ check, error, scope, note }: Verdict): string {
+export function formatVerdict({ check, error, scope, note }: Verdict): string {
   const line = error ? `${check} ${scope} ${error.message}` : [check, note].filter(Boolean).join(": ");
   return line.replace(/probe \S+: /g, "");
 }
 
-/** A server that speaks HTTP/1.1 as `answer` says, one request after the other; it closes nothing by itself. */
+/** A server that speaks HTTP/1.1 and sends what `answer` returns, one request after the other; it closes nothing by itself. */
 export async function startFakeHttp(
   answer: (path: string, socket: Socket) => string | undefined,
 ): Promise<Backend & { readonly asked: readonly string[] }> {

@@ -23,7 +23,7 @@ test("a wait that is cancelled never runs", async () => {
   const cancel = systemClock.after(1, () => ran.push("cancelled"));
   cancel();
   cancel();
-  // Timers run in the order in which they fall due, so what is due later tells that the other did not run.
+  // Timers run in the order in which they fall due, so when the later one has run, the other was not run.
   await new Promise<void>(resolve => systemClock.after(2, resolve));
   expect(ran).toEqual([]);
 });

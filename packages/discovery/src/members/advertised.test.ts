@@ -16,7 +16,7 @@ function names(endpoints: readonly Endpoint[]): string {
   return endpoints.map(formatAddress).join(" ");
 }
 
-test("localhost is not where another machine's member is, whoever listens there here", async () => {
+test("localhost is not the address of a member on another machine, even if a local server listens there", async () => {
   const observer = recordEvents();
   const tried: string[] = [];
   const advertised = createAdvertised("members", observer, async endpoint => {
@@ -39,7 +39,7 @@ test("localhost is where the members are when they run on this machine", async (
   expect(names(here)).toBe("localhost:2379 localhost:22379");
 });
 
-test("what is at somebody's own addresses is never connected to", async () => {
+test("loopback and other local addresses are never connected to", async () => {
   const tried: string[] = [];
   const advertised = createAdvertised("members", undefined, async endpoint => {
     tried.push(formatAddress(endpoint));

@@ -15,7 +15,7 @@ interface Guarded extends FakeEtcd {
   readonly requests: readonly string[];
 }
 
-/** A server that wants a token. Like a careless one, it sends back what it was told. */
+/** A server that requires a token. Its errors contain the credentials that it received. */
 async function startGuarded(
   refuse = (response: ServerResponse, token: string | undefined) =>
     json(response, 401, { error: `etcdserver: invalid auth token ${token}`, code: 16 }),
@@ -46,8 +46,8 @@ async function startGuarded(
   ) as Guarded;
 }
 
-/** Begins to watch, and tells what the observer was told of the first look. */
-async function looked(
+/** Begins to watch, and returns the event of the first request too. */
+async function watchOnce(
   server: FakeEtcd,
   auth: MembersOptions["auth"],
   options: Partial<MembersOptions> = {},
@@ -67,7 +67,7 @@ async function looked(
 describe("a user and a password", () => {
   test("are changed for a token, which is kept until it is refused", async () => {
     await using server = await startGuarded();
-    const { watch, event } = await looked(server, user);
+    const { watch, event } = await watchOnce(server, user);
     await using _ = watch;
     expect(event).toBe("discovered +SERVER");
     watch.refresh();
@@ -94,7 +94,7 @@ describe("a user and a password", () => {
     [403, { error: "etcdserver: permission denied", code: 7 }],
   ])("get a new token when the old one is refused with %i %j", async (status, body) => {
     await using server = await startGuarded(response => json(response, status, body));
-    const { watch } = await looked(server, user);
+    const { watch } = await watchOnce(server, user);
     await using _ = watch;
     server.revoke();
     watch.refresh();
@@ -105,7 +105,7 @@ describe("a user and a password", () => {
     await using server = await startFakeEtcd(({ path }, response) =>
       path.endsWith("authenticate") ? json(response, 200, { token: "t" }) : json(response, 401, {}),
     );
-    const { watch, event } = await looked(server, user);
+    const { watch, event } = await watchOnce(server, user);
     await using _ = watch;
     expect(event).toBe(
       "discoveryFailed [not-permitted] no server lists the members: ask SERVER: it refuses (status 401)",
@@ -113,9 +113,9 @@ describe("a user and a password", () => {
     expect(server.asked.length).toBe(4);
   });
 
-  test("that are wrong are told, but not what they are", async () => {
+  test("that are wrong are reported, without showing them", async () => {
     await using server = await startGuarded();
-    const { watch, event } = await looked(server, { user: "root", password: "wr-ong" });
+    const { watch, event } = await watchOnce(server, { user: "root", password: "wr-ong" });
     await using _ = watch;
     expect(event).toBe(
       'discoveryFailed [not-permitted] no server lists the members: ask SERVER as "root": it refuses, "etcdserver: authentication failed: …" (status 400)',
@@ -128,25 +128,25 @@ describe("a user and a password", () => {
         return json(response, 412, { error: "etcdserver: authentication is not enabled", code: 9 });
       json(response, 200, { members: [{ name: "m0", clientURLs: [server.url] }] });
     });
-    const { watch, event } = await looked(server, user);
+    const { watch, event } = await watchOnce(server, user);
     await using _ = watch;
     expect(event).toBe("discovered +SERVER");
     expect(server.asked.at(-1)?.token).toBe(undefined);
   });
 
-  test("are not told to a server without TLS where a CA is given", async () => {
+  test("are not sent to a server without TLS where a CA is given", async () => {
     await using server = await startGuarded();
-    const { watch, event } = await looked(server, user, { tls: { ca: "any" } });
+    const { watch, event } = await watchOnce(server, user, { tls: { ca: "any" } });
     await using _ = watch;
     expect(event).toContain("discoveryFailed [not-permitted]");
     expect(event).toContain("SERVER is without TLS");
     expect(server.asked).toEqual([]);
   });
 
-  test("may be others at the next look", async () => {
+  test("may change until the next request", async () => {
     await using server = await startGuarded();
     const both = [{ user: "root", password: "old" }, user];
-    const { watch, observer, event } = await looked(server, async () => both.shift() ?? user);
+    const { watch, observer, event } = await watchOnce(server, async () => both.shift() ?? user);
     await using _ = watch;
     expect(event).toContain("discoveryFailed [not-permitted]");
     watch.refresh();
@@ -157,15 +157,15 @@ describe("a user and a password", () => {
 describe("a token", () => {
   test("is sent as it is", async () => {
     await using server = await startGuarded();
-    const { watch, event } = await looked(server, { token: "static-token" });
+    const { watch, event } = await watchOnce(server, { token: "static-token" });
     await using _ = watch;
     expect(event).toBe("discovered +SERVER");
     expect(server.requests).toEqual(["list static-token"]);
   });
 
-  test("that is refused is told, but not what it is", async () => {
+  test("that is refused is reported, without showing it", async () => {
     await using server = await startGuarded();
-    const { watch, event } = await looked(server, { token: "sec-ret" });
+    const { watch, event } = await watchOnce(server, { token: "sec-ret" });
     await using _ = watch;
     expect(event).toBe(
       'discoveryFailed [not-permitted] no server lists the members: ask SERVER: it refuses, "etcdserver: invalid auth token …" (status 401)',
@@ -173,9 +173,9 @@ describe("a token", () => {
     expect(server.requests).toEqual(["list sec-ret"]);
   });
 
-  test.each(["", "a\nb", "é"])("that cannot be one, %j, is told", async token => {
+  test.each(["", "a\nb", "é"])("that is invalid, %j, is reported", async token => {
     await using server = await startGuarded();
-    const { watch, event } = await looked(server, { token });
+    const { watch, event } = await watchOnce(server, { token });
     await using _ = watch;
     expect(event).toContain("discoveryFailed");
     expect(event.slice(30)).not.toContain(token || "\n");
@@ -186,7 +186,7 @@ test.each([{}, { token: 1 }, { token: "" }, { token: "a\r\nb: c" }, null])(
   "an answer to a log-in that is %j is none",
   async answer => {
     await using server = await startFakeEtcd((_, response) => json(response, 200, answer));
-    const { watch, event } = await looked(server, user);
+    const { watch, event } = await watchOnce(server, user);
     await using _ = watch;
     expect(event).toMatch(
       /^discoveryFailed \[unknown\] no server lists the members: ask SERVER: its answer to a log-in is no token/,

@@ -31,7 +31,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("the members of a real etcd", () => 
     expect(await promoted).toBe(all(`${first?.endpoint}`, learner.endpoint));
     expect(await observer.events.take()).toBe(`discovered +${learner.endpoint}`);
 
-    // One that was added and never starts; that nothing is told of it is seen by what is told next.
+    // A member that was added and never starts: the next event shows that none was reported for it.
     const third = await cluster.add();
     expect(await watch.next()).toBe(all(`${first?.endpoint}`, learner.endpoint, third.endpoint));
     const peer = `http://127.0.0.1:${await freePort()}`;
@@ -44,7 +44,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("the members of a real etcd", () => 
     const removed = await etcdctl(cluster.endpoints, "member", "remove", unstarted);
     expect(removed.stderr).toBe("");
 
-    // The member that was the only seed leaves: those that it told of are asked.
+    // The member that was the only seed leaves: the members that it listed are asked.
     await cluster.remove(cluster.member(`${first?.endpoint}`));
     expect(await watch.next()).toBe(all(learner.endpoint, third.endpoint));
     expect(await observer.events.take()).toBe(`discovered +${third.endpoint}`);
@@ -68,7 +68,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("the members of a real etcd", () => 
     expect(await next).toBe(all(`${only?.endpoint}`, second.endpoint));
   });
 
-  test("are told to who logs in", async () => {
+  test("are listed for a user who logs in", async () => {
     await using cluster = await startEtcd(1);
     const { endpoints } = cluster;
     for (const command of [

@@ -11,7 +11,7 @@ import { members } from "./members.js";
 /** Only a refresh makes it ask again. */
 const never = { intervalMs: 3_600_000, minRefreshMs: 3_600_000, maxRefreshMs: 3_600_000 };
 
-/** What the observer is told of a server, with `SERVER` in place of its address. */
+/** The event that reports a server, with `SERVER` in place of its address. */
 async function complaintAbout(address: string, timeoutMs = 60_000): Promise<string> {
   const seeds = staticEndpoints(parseEndpoints(address).endpoints);
   const observer = recordEvents();
@@ -26,7 +26,7 @@ async function complaintAbout(address: string, timeoutMs = 60_000): Promise<stri
 const ask = "no server lists the members: ask SERVER";
 const noList = `discoveryFailed [unknown] ${ask}: its answer is no list of members`;
 
-function telling(body: unknown): Respond {
+function answering(body: unknown): Respond {
   return (_, response) => json(response, 200, body);
 }
 
@@ -38,34 +38,34 @@ const hostile: { readonly [name: string]: readonly [respond: Respond, complaint:
   "no JSON": [sending(200, {}, "<html>"), noList],
   "no text": [(_, response) => response.writeHead(200).end(Buffer.from([0xff, 0x00])), noList],
   nothing: [sending(200, {}, ""), noList],
-  null: [telling(null), noList],
-  "a list": [telling([]), noList],
-  "no members": [telling({}), `${noList}: members is not as it must be`],
-  "an empty list of members": [telling({ members: [] }), `${noList}: members is not as it must be`],
-  "members of a wrong type": [telling({ members: "a" }), `${noList}: members is not as it must be`],
-  "a member that is null": [telling({ members: [null] }), `${noList}: members.0 is not as it must be`],
+  null: [answering(null), noList],
+  "a list": [answering([]), noList],
+  "no members": [answering({}), `${noList}: members is not as it must be`],
+  "an empty list of members": [answering({ members: [] }), `${noList}: members is not as it must be`],
+  "members of a wrong type": [answering({ members: "a" }), `${noList}: members is not as it must be`],
+  "a member that is null": [answering({ members: [null] }), `${noList}: members.0 is not as it must be`],
   "a URL that is a number": [
-    telling({ members: [{ name: "a", clientURLs: [1] }] }),
+    answering({ members: [{ name: "a", clientURLs: [1] }] }),
     `${noList}: members.0.clientURLs.0 is not as it must be`,
   ],
   "a learner by word": [
-    telling({ members: [{ name: "a", isLearner: "false" }] }),
+    answering({ members: [{ name: "a", isLearner: "false" }] }),
     `${noList}: members.0.isLearner is not as it must be`,
   ],
   "101 members": [
-    telling({ members: Array.from({ length: 101 }, () => ({ name: "a" })) }),
+    answering({ members: Array.from({ length: 101 }, () => ({ name: "a" })) }),
     `${noList}: members is not as it must be`,
   ],
   "a URL that is none": [
-    telling({ members: [{ name: "a", clientURLs: ["http://a b"] }] }),
+    answering({ members: [{ name: "a", clientURLs: ["http://a b"] }] }),
     `discoveryFailed [unknown] ${ask}: member "a" has a wrong client URL: endpoint "http://a b": "a b" is not a host name or an IP address`,
   ],
   "a URL of another scheme": [
-    telling({ members: [{ name: "a", clientURLs: ["ftp://a:1"] }] }),
+    answering({ members: [{ name: "a", clientURLs: ["ftp://a:1"] }] }),
     `discoveryFailed [unknown] ${ask}: member "a" has a wrong client URL: "ftp://a:1" is neither http nor https`,
   ],
-  "nobody who could serve": [
-    telling({ members: [{}, { name: "a" }] }),
+  "no member that could serve": [
+    answering({ members: [{}, { name: "a" }] }),
     "discoveryFailed [unknown] SERVER lists no started, voting member",
   ],
   "a redirect": [
@@ -129,7 +129,7 @@ describe("a server that", () => {
     );
   });
 
-  test("answers by drips is given up", async () => {
+  test("answers byte by byte is given up", async () => {
     await using server = await startRaw(socket => {
       socket.write("HTTP/1.1 200 OK\r\n\r\n");
       const timer = setInterval(() => socket.write(" "), 5);
@@ -140,14 +140,14 @@ describe("a server that", () => {
     );
   });
 
-  test("hangs up may speak TLS", async () => {
+  test("resets the connection may speak TLS", async () => {
     await using server = await startRaw(socket => socket.once("data", () => socket.resetAndDestroy()));
     expect(await complaintAbout(server.address)).toBe(
       `discoveryFailed [reset] ${ask}: connection reset (ECONNRESET); if it speaks TLS, write https:// in front of it`,
     );
   });
 
-  test("answers with a TLS alert does", async () => {
+  test("answers with a TLS alert speaks TLS", async () => {
     await using server = await startRaw(socket =>
       socket.once("data", () => socket.end(Buffer.from("15030100020232", "hex"))),
     );
@@ -156,14 +156,14 @@ describe("a server that", () => {
     );
   });
 
-  test("speaks something else is told so", async () => {
+  test("speaks another protocol is reported", async () => {
     await using server = await startRaw(socket => socket.write("SSH-2.0-OpenSSH_9.2\r\n"));
     expect(await complaintAbout(server.address)).toBe(
       `discoveryFailed [unknown] ${ask}: what it answers is no HTTP (HPE_INVALID_CONSTANT)`,
     );
   });
 
-  test("sends headers without end is told so", async () => {
+  test("sends headers without end is reported", async () => {
     await using server = await startRaw(socket => {
       socket.write(`HTTP/1.1 200 OK\r\n${"x: y\r\n".repeat(20_000)}`);
     });
@@ -173,8 +173,8 @@ describe("a server that", () => {
   });
 });
 
-test("the first valid answer wins, whoever else fails", async () => {
-  await using bad = await startFakeEtcd(telling("no"));
+test("the first valid answer wins, whichever others fail", async () => {
+  await using bad = await startFakeEtcd(answering("no"));
   await using cluster = await startFakeCluster(1);
   const [good] = cluster.servers;
   const seeds = staticEndpoints(parseEndpoints(`${bad.address},${good?.address}`).endpoints);
@@ -223,7 +223,7 @@ test.skipIf(process.platform !== "linux")(
       clientURLs: Array.from({ length: 16 }, (_, index) => url(member * 16 + index)),
     }));
     list[0]?.clientURLs.push("http://[fe80::1]:2379");
-    await using server = await startFakeEtcd(telling({ members: list }));
+    await using server = await startFakeEtcd(answering({ members: list }));
     const observer = recordEvents();
     const warnings: string[] = [];
     const onWarning = ({ name }: Error): number => warnings.push(name);

@@ -16,7 +16,7 @@ function seeds(...list: readonly string[]): Discovery {
   return staticEndpoints(parseEndpoints(list.join(",")).endpoints);
 }
 
-/** Sorted, as `watched` tells sets. */
+/** Sorted, as `watched` formats sets. */
 function all(...addresses: readonly (string | undefined)[]): string {
   return addresses.toSorted().join(" ");
 }
@@ -74,7 +74,7 @@ test("learners, members that have not started, and sockets in the file system ar
   );
   await observer.events.take();
   const next = watch.next();
-  // The second look, at which the learner is still one, and nobody is told again.
+  // At the second request the learner is still one, which is not reported again.
   watch.refresh();
   await expect.poll(() => cluster.servers.flatMap(({ asked }) => asked).length).toBe(2);
   cluster.list = cluster.list.map(({ isLearner: _, ...member }) => member);
@@ -95,7 +95,7 @@ test("a member with several client URLs is one endpoint, at the first that can b
   expect(await observer.events.take()).toBe(`discovered +${second?.address}`);
 });
 
-test("a member that cannot be reached is used, and the observer told, once", async () => {
+test("a member that cannot be reached is used, and reported once", async () => {
   await using cluster = await startFakeCluster(1);
   const [first] = cluster.servers;
   const dead = `127.0.0.1:${await freePort()}`;
@@ -140,7 +140,7 @@ test("where no advertised URL can be reached, the seeds stay in use", async () =
   expect(await observer.events.take()).toBe("discoveryRecovered");
 });
 
-test("the seeds come back when the members are gone, and what a seed tells cannot be reached", async () => {
+test("the seeds are used again when the members are gone and those that a seed lists cannot be reached", async () => {
   await using cluster = await startFakeCluster(2);
   const [seed, member] = cluster.servers;
   cluster.list = [{ name: "m0", clientURLs: [`${member?.url}`] }];
@@ -157,7 +157,7 @@ test("the seeds come back when the members are gone, and what a seed tells canno
   expect(await watch.next()).toBe(member?.address);
 });
 
-test("while nobody answers the last list holds, and the observer is told once", async () => {
+test("while no server answers the last list stays in use, and one failure is reported", async () => {
   await using cluster = await startFakeCluster(2);
   const [first, second] = cluster.servers;
   const observer = recordEvents();
@@ -170,7 +170,7 @@ test("while nobody answers the last list holds, and the observer is told once", 
   const [one, two] = [first?.address, second?.address].toSorted();
   const refused = "connection refused (ECONNREFUSED)";
   let failure = await observer.events.take();
-  // The first look that fails may have been under way when the servers stopped.
+  // The first request that fails may have been under way when the servers stopped.
   while (failure.includes("reset")) failure = await observer.events.take();
   expect(failure).toBe(
     `discoveryFailed [refused] no server lists the members: ask ${one}: ${refused}; ask ${two}: ${refused}`,
@@ -222,7 +222,7 @@ describe("seeds", () => {
   });
 });
 
-test("options that nothing can be done with are refused", () => {
+test("invalid options are rejected", () => {
   expect(() => members({ seeds: seeds("a"), intervalMs: 0 })).toThrow("[invalid-option] intervalMs 0");
   expect(() => members({ seeds: seeds("a"), timeoutMs: Number.NaN })).toThrow("[invalid-option] timeoutMs");
   expect(() => members({ seeds: seeds("a"), minRefreshMs: 2, maxRefreshMs: 1 })).toThrow("[invalid-option]");

@@ -34,8 +34,8 @@ async function startSecure(
   };
 }
 
-/** What the observer is told of the first look, with `SERVER` in place of the address. */
-async function looked(url: string, options: Partial<MembersOptions>): Promise<string> {
+/** The event of the first request, with `SERVER` in place of the address. */
+async function firstEvent(url: string, options: Partial<MembersOptions>): Promise<string> {
   const observer = recordEvents();
   const seeds = staticEndpoints(parseEndpoints(url).endpoints);
   await using watch = watched(members({ seeds, ...options, observer }));
@@ -58,23 +58,25 @@ describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
 
   test("is asked if it has a certificate of the CA for its host", async () => {
     await using server = await startSecure(await authority.issue());
-    expect(await looked(server.url, { tls: { ca: authority.cert } })).toBe(known);
-    expect(await looked(server.url, { tls: async () => ({ ca: Buffer.from(authority.cert) }) })).toBe(known);
+    expect(await firstEvent(server.url, { tls: { ca: authority.cert } })).toBe(known);
+    expect(await firstEvent(server.url, { tls: async () => ({ ca: Buffer.from(authority.cert) }) })).toBe(
+      known,
+    );
   });
 
   test("is not asked without the CA, or with another", async () => {
     await using server = await startSecure(await authority.issue());
     await using other = await createAuthority("another CA");
     for (const tls of [undefined, {}, { ca: other.cert }])
-      expect(await looked(server.url, { tls })).toContain(untrusted);
+      expect(await firstEvent(server.url, { tls })).toContain(untrusted);
   });
 
   test("is asked if its certificate is for one of the other names, and only then", async () => {
     await using server = await startSecure(await authority.issue({ names: ["example.com"] }));
     const tls = { ca: authority.cert };
-    expect(await looked(server.url, { tls })).toContain(untrusted);
-    expect(await looked(server.url, { tls, serverNames: ["example.org"] })).toContain(untrusted);
-    expect(await looked(server.url, { tls, serverNames: ["example.org", "example.com."] })).toBe(known);
+    expect(await firstEvent(server.url, { tls })).toContain(untrusted);
+    expect(await firstEvent(server.url, { tls, serverNames: ["example.org"] })).toContain(untrusted);
+    expect(await firstEvent(server.url, { tls, serverNames: ["example.org", "example.com."] })).toBe(known);
   });
 
   // As Go's clients, and gw's checks of endpoints, see it; Node's own check lets the first two pass.
@@ -99,7 +101,7 @@ describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
     const options = { tls: { ca: authority.cert }, lookup: async () => ["127.0.0.1"] };
     try {
       for (const auth of [{ user: "root", password: "secret" }, { token: "secret" }])
-        expect(await looked(url, { ...options, auth })).toContain("certificate");
+        expect(await firstEvent(url, { ...options, auth })).toContain("certificate");
       expect(received).toBe(0);
     } finally {
       server.close();
@@ -109,13 +111,13 @@ describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
   test("is asked with a certificate that is trusted itself, as with Go", async () => {
     const own = await authority.issue();
     await using server = await startSecure(own);
-    expect(await looked(server.url, { tls: { ca: own.cert } })).toBe(known);
+    expect(await firstEvent(server.url, { tls: { ca: own.cert } })).toBe(known);
   });
 
   test("is not asked when its certificate has expired", async () => {
     const notAfter = new Date(Date.now() - 60_000);
     await using server = await startSecure(await authority.issue({ notAfter }));
-    expect(await looked(server.url, { tls: { ca: authority.cert } })).toContain(
+    expect(await firstEvent(server.url, { tls: { ca: authority.cert } })).toContain(
       `${untrusted}its certificate has expired`,
     );
   });
@@ -123,27 +125,29 @@ describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
   test("and wants a client certificate gets it", async () => {
     await using server = await startSecure(await authority.issue(), authority.cert);
     const { cert, key } = await authority.issue({ usage: "client" });
-    expect(await looked(server.url, { tls: { ca: authority.cert, cert, key } })).toBe(known);
-    expect(await looked(server.url, { tls: { ca: authority.cert } })).toContain("discoveryFailed");
+    expect(await firstEvent(server.url, { tls: { ca: authority.cert, cert, key } })).toBe(known);
+    expect(await firstEvent(server.url, { tls: { ca: authority.cert } })).toContain("discoveryFailed");
   });
 
-  test("and is written without https is told to need it", async () => {
+  test("and is given without https is reported to need it", async () => {
     await using server = await startSecure(await authority.issue());
     const plain = server.url.replace("https://", "");
-    expect(await looked(plain, { tls: { ca: authority.cert } })).toContain("write https:// in front of it");
+    expect(await firstEvent(plain, { tls: { ca: authority.cert } })).toContain(
+      "write https:// in front of it",
+    );
   });
 
-  test("by what is written, and does not, is not asked", async () => {
+  test("according to its URL, and does not, is not asked", async () => {
     await using cluster = await startFakeCluster(1);
     const url = `https://${cluster.servers[0]?.address}`;
-    expect(await looked(url, { tls: { ca: authority.cert } })).toContain(untrusted);
+    expect(await firstEvent(url, { tls: { ca: authority.cert } })).toContain(untrusted);
     expect(cluster.servers[0]?.asked).toEqual([]);
   });
 
-  test("is told apart from files that cannot be used", async () => {
+  test("is distinguished from files that cannot be used", async () => {
     await using server = await startSecure(await authority.issue());
     const { cert } = await authority.issue();
     for (const tls of [{ ca: "no PEM" }, { cert }, { cert: "x", key: "y" }])
-      expect(await looked(server.url, { tls })).toContain("discoveryFailed");
+      expect(await firstEvent(server.url, { tls })).toContain("discoveryFailed");
   });
 });

@@ -1,7 +1,7 @@
 import { manualClock, missing, startBackend } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { startMember } from "../../test/member.js";
-import { at, http, probeOnce, startFakeHttp, told } from "../../test/probing.js";
+import { at, formatVerdict, http, probeOnce, startFakeHttp } from "../../test/probing.js";
 import { autoProbe } from "./auto.js";
 
 const mute = (scope: string): string => `tcp ${scope} [reset] it ended the connection before it sent a byte`;
@@ -12,10 +12,10 @@ describe("by the auto probe", () => {
     await using server = await startFakeHttp(() => answer);
     const probe = autoProbe();
     for (let count = 0; count < 13; count++)
-      expect(told(await probeOnce(probe, at(server.port)))).toBe("tcp");
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("tcp");
     expect(server.asked).toHaveLength(2);
     answer = http(200, '{"health":"true"}');
-    expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /health");
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /health");
     probe.close();
   });
 
@@ -23,9 +23,9 @@ describe("by the auto probe", () => {
     let answer = http(200, '{"health":"true"}');
     await using server = await startFakeHttp(() => answer);
     const probe = autoProbe();
-    expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /health");
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /health");
     answer = http(500, "");
-    expect(told(await probeOnce(probe, at(server.port)))).toMatch(
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toMatch(
       /\[unhealthy\] it does not answer as etcd does$/,
     );
     probe.close();
@@ -35,16 +35,16 @@ describe("by the auto probe", () => {
     const clock = manualClock();
     await using server = await startFakeHttp(() => undefined);
     const probe = autoProbe({ clock, timeoutMs: 1_000 });
-    const looking = probeOnce(probe, at(server.port));
+    const probing = probeOnce(probe, at(server.port));
     await expect.poll(() => server.asked.length).toBe(1);
     await clock.advance(750);
     await expect.poll(() => server.asked.length).toBe(2);
     await clock.advance(250);
-    expect(told(await looking)).toBe("tcp");
+    expect(formatVerdict(await probing)).toBe("tcp");
     const connecting = probeOnce(probe, at(server.port));
     await expect.poll(() => clock.pending).toBe(2);
     await clock.advance(300);
-    expect(told(await connecting)).toBe("tcp");
+    expect(formatVerdict(await connecting)).toBe("tcp");
     expect(server.asked.length).toBe(2);
     probe.close();
   });
@@ -53,9 +53,9 @@ describe("by the auto probe", () => {
     await using server = await startFakeHttp(() => http(200, '{"health":"true"}'));
     const probe = autoProbe();
     await server.stop();
-    expect(told(await probeOnce(probe, at(server.port)))).toMatch(/^tcp endpoint \[refused\] /);
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toMatch(/^tcp endpoint \[refused\] /);
     await server.listenAgain();
-    expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /health");
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /health");
     probe.close();
   });
 
@@ -65,12 +65,12 @@ describe("by the auto probe", () => {
     await using hearing = await startBackend(socket => socket.once("data", () => socket.end()));
     const probe = autoProbe();
     for (const { port } of [ending, resetting, hearing, ending])
-      expect(told(await probeOnce(probe, at(port)))).toBe(mute("cluster"));
+      expect(formatVerdict(await probeOnce(probe, at(port)))).toBe(mute("cluster"));
     await using other = await startFakeHttp(() => http(404, ""));
-    expect(told(await probeOnce(probe, at(other.port)))).toBe("tcp");
+    expect(formatVerdict(await probeOnce(probe, at(other.port)))).toBe("tcp");
     // Something answers: so these could, too.
     for (const { port } of [ending, resetting, hearing])
-      expect(told(await probeOnce(probe, at(port)))).toBe(mute("endpoint"));
+      expect(formatVerdict(await probeOnce(probe, at(port)))).toBe(mute("endpoint"));
     probe.close();
   });
 
@@ -81,9 +81,10 @@ describe("by the auto probe", () => {
       else socket.destroy();
     });
     const probe = autoProbe();
-    for (let count = 0; count < 2; count++) expect(told(await probeOnce(probe, at(server.port)))).toBe("tcp");
+    for (let count = 0; count < 2; count++)
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("tcp");
     answers = false;
-    expect(told(await probeOnce(probe, at(server.port)))).toBe(
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe(
       "tcp endpoint [reset] it ended the connection before it sent a byte",
     );
     probe.close();
@@ -101,8 +102,8 @@ describe.skipIf(missing("etcd"))("by the auto probe, beside an etcd", () => {
     await using silent = await startBackend();
     await using member = await startMember();
     const probe = autoProbe({ timeoutMs: 1_500 });
-    expect(told(await probeOnce(probe, at(member.port)))).toBe("etcd /health");
-    expect(told(await probeOnce(probe, at(silent.port)))).toBe(
+    expect(formatVerdict(await probeOnce(probe, at(member.port)))).toBe("etcd /health");
+    expect(formatVerdict(await probeOnce(probe, at(silent.port)))).toBe(
       "tcp endpoint [timed-out] no answer within 1500 ms",
     );
     probe.close();

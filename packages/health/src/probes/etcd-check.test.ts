@@ -7,49 +7,59 @@ const alarm = (alarm: string, own: boolean): Status => ({ ...fine, alarms: [{ al
 
 describe("a member is", () => {
   test.each<[what: string, report: HealthReport, status: Status | undefined, verdict: string]>([
-    ["well", {}, fine, "well"],
-    ["well as far as is known when it does not tell its status", {}, undefined, "well"],
-    ["well when it agrees on a read, though it knew no leader", {}, { ...fine, leader: false }, "well"],
-    ["ill as a learner, though it answers", {}, { ...fine, learner: true }, "endpoint: it is a learner"],
+    ["healthy", {}, fine, "healthy"],
+    ["healthy when its status is unknown", {}, undefined, "healthy"],
     [
-      "ill when its own data are corrupt",
+      "healthy when a read succeeds, though its status had no leader",
+      {},
+      { ...fine, leader: false },
+      "healthy",
+    ],
+    [
+      "unhealthy as a learner, though it answers",
+      {},
+      { ...fine, learner: true },
+      "endpoint: it is a learner",
+    ],
+    [
+      "unhealthy when its own data are corrupt",
       { condition: "corrupt" },
       alarm("CORRUPT", true),
       "endpoint: its data",
     ],
     [
-      "as ill as the others when some other's are",
+      "unhealthy by the fault of the cluster when another member's data are corrupt",
       { condition: "corrupt" },
       alarm("CORRUPT", false),
       "cluster: ",
     ],
     [
-      "as ill as the others without a leader",
+      "unhealthy by the fault of the cluster without a leader",
       { condition: "no-leader" },
       undefined,
       "cluster: it knows no leader",
     ],
     [
-      "as ill as the others when a read fails",
+      "unhealthy by the fault of the cluster when a read fails",
       { condition: "no-consensus" },
       fine,
       "cluster: its cluster does not agree",
     ],
     [
-      "as ill as the others when a read fails for want of a leader",
+      "unhealthy by the fault of the cluster when a read fails without a leader",
       { condition: "no-consensus" },
       { ...fine, leader: false },
       "cluster: it knows no leader",
     ],
     [
-      "ill when it cannot read its own data, whoever leads",
+      "unhealthy when it cannot read its own data, with or without a leader",
       { condition: "unhealthy" },
       { ...fine, leader: false },
       "endpoint: it reports that it is unhealthy",
     ],
   ])("%s", (_, report, status, expected) => {
     const { error, scope } = judge("etcd /readyz", report, status, "probe m");
-    expect(error ? `${scope}: ${error.detail.replace("probe m: ", "")}` : "well").toContain(expected);
+    expect(error ? `${scope}: ${error.detail.replace("probe m: ", "")}` : "healthy").toContain(expected);
     if (error) expect(error.code).toBe("unhealthy");
   });
 

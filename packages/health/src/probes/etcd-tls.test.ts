@@ -7,7 +7,7 @@ import {
 } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Member, startMember } from "../../test/member.js";
-import { allClosed, at, probeOnce, told } from "../../test/probing.js";
+import { allClosed, at, formatVerdict, probeOnce } from "../../test/probing.js";
 import { autoProbe } from "./auto.js";
 import { etcdProbe } from "./etcd.js";
 import { httpProbe } from "./http.js";
@@ -40,7 +40,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
         for (const trust of [{}, { ca: ca.cert }]) {
           const probe = make(trust);
           for (let count = 0; count < 3; count++)
-            expect(told(await probeOnce(probe, at(open.port, secure)))).toBe("etcd /health");
+            expect(formatVerdict(await probeOnce(probe, at(open.port, secure)))).toBe("etcd /health");
           probe.close();
         }
       });
@@ -54,7 +54,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
           ] as Partial<Certificate>[]) {
             const probe = make({ ca: ca.cert, cert, key });
             for (let count = 0; count < 3; count++)
-              expect(told(await probeOnce(probe, at(guarded.port, secure)))).toMatch(
+              expect(formatVerdict(await probeOnce(probe, at(guarded.port, secure)))).toMatch(
                 /^tls: the server wants a client certificate, or another one \(.*\); only its TLS handshake is checked, 4 times an hour;/,
               );
             probe.close();
@@ -64,17 +64,17 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
 
       test("is asked with the right certificate, or where it wants none", async () => {
         const probe = make({ ca: ca.cert, cert: client.cert, key: client.key });
-        expect(told(await probeOnce(probe, at(guarded.port, true)))).toBe("etcd /health");
+        expect(formatVerdict(await probeOnce(probe, at(guarded.port, true)))).toBe("etcd /health");
         probe.close();
         const elsewhere = make({ port: guarded.metricsPort, ca: ca.cert });
-        expect(told(await probeOnce(elsewhere, at(guarded.port, true)))).toBe("etcd /health");
+        expect(formatVerdict(await probeOnce(elsewhere, at(guarded.port, true)))).toBe("etcd /health");
         elsewhere.close();
       });
 
       test("whose CA is not the trusted one is unhealthy, as others may be", async () => {
         const probe = make({ ca: other.cert });
         for (const secure of [true, undefined])
-          expect(told(await probeOnce(probe, at(open.port, secure)))).toMatch(
+          expect(formatVerdict(await probeOnce(probe, at(open.port, secure)))).toMatch(
             /^(tcp|etcd|tls) cluster \[untrusted\] the CA that issued its certificate, .* is not trusted/,
           );
         probe.close();
@@ -82,7 +82,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
 
       test("that does not speak TLS where it should is unhealthy, as others may be", async () => {
         const probe = make();
-        expect(told(await probeOnce(probe, at(open.metricsPort, true)))).toMatch(
+        expect(formatVerdict(await probeOnce(probe, at(open.metricsPort, true)))).toMatch(
           / (cluster|endpoint) \[(untrusted|reset)\] /,
         );
         probe.close();
@@ -92,12 +92,12 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
   test("that hangs does not answer, though its port is open", async () => {
     await using member = await startMember({ "cert-file": server.certFile, "key-file": server.keyFile });
     const [tls, etcd] = [tlsProbe({ timeoutMs: 1_500 }), etcdProbe({ timeoutMs: 1_500 })];
-    expect(told(await probeOnce(etcd, at(member.port, true)))).toBe("etcd /health");
+    expect(formatVerdict(await probeOnce(etcd, at(member.port, true)))).toBe("etcd /health");
     member.program.kill("SIGSTOP");
-    expect(told(await probeOnce(tls, at(member.port, true)))).toBe(
+    expect(formatVerdict(await probeOnce(tls, at(member.port, true)))).toBe(
       "tls endpoint [timed-out] no answer within 1500 ms",
     );
-    expect(told(await probeOnce(etcd, at(member.port, true)))).toBe(
+    expect(formatVerdict(await probeOnce(etcd, at(member.port, true)))).toBe(
       "etcd /health endpoint [timed-out] no answer within 1500 ms",
     );
     etcd.close();
@@ -105,16 +105,16 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
 
   test("is healthy by HTTP, whose note says when it refuses a certificate", async () => {
     const probe = httpProbe({ ca: ca.cert });
-    expect(told(await probeOnce(probe, at(open.port)))).toBe("http");
-    expect(told(await probeOnce(probe, at(guarded.port, true)))).toMatch(/^tls: the server wants/);
+    expect(formatVerdict(await probeOnce(probe, at(open.port)))).toBe("http");
+    expect(formatVerdict(await probeOnce(probe, at(guarded.port, true)))).toMatch(/^tls: the server wants/);
     probe.close();
   });
 
   test("is healthy by a handshake, with or without the right certificates", async () => {
-    expect(told(await probeOnce(tlsProbe(), at(open.port)))).toBe("tls");
-    expect(told(await probeOnce(tlsProbe({ ca: ca.cert }), at(open.port)))).toBe("tls");
-    expect(told(await probeOnce(tlsProbe(), at(guarded.port)))).toMatch(/^tls/);
-    expect(told(await probeOnce(tlsProbe({ ca: other.cert }), at(open.port)))).toMatch(
+    expect(formatVerdict(await probeOnce(tlsProbe(), at(open.port)))).toBe("tls");
+    expect(formatVerdict(await probeOnce(tlsProbe({ ca: ca.cert }), at(open.port)))).toBe("tls");
+    expect(formatVerdict(await probeOnce(tlsProbe(), at(guarded.port)))).toMatch(/^tls/);
+    expect(formatVerdict(await probeOnce(tlsProbe({ ca: other.cert }), at(open.port)))).toMatch(
       /^tls cluster \[untrusted\] /,
     );
   });
@@ -122,7 +122,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
   test("has no error of a handshake in its log", async () => {
     await using member = await startMember({ "cert-file": server.certFile, "key-file": server.keyFile });
     for (let count = 0; count < 5; count++)
-      expect(told(await probeOnce(tlsProbe(), at(member.port)))).toBe("tls");
+      expect(formatVerdict(await probeOnce(tlsProbe(), at(member.port)))).toBe("tls");
     // What is asked in plain text leaves one, and stands behind all of those.
     await probeOnce(tcpProbe(), at(member.port));
     await member.program.printed(/rejected connection/);

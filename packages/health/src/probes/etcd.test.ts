@@ -3,12 +3,14 @@ import { type Endpoint, formatAddress, type Probe } from "@gw/interface";
 import { etcdctl, manualClock, missing, startBlackHole, startEtcd } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { startMember } from "../../test/member.js";
-import { at, atAddress, http, probeOnce, startFakeHttp, told } from "../../test/probing.js";
+import { at, atAddress, formatVerdict, http, probeOnce, startFakeHttp } from "../../test/probing.js";
 import { etcdProbe } from "./etcd.js";
 
 /** Looks until the verdict is this: elections and promotions take their time. */
 async function untilTold(probe: Probe, endpoint: Endpoint, verdict: string): Promise<void> {
-  await expect.poll(async () => told(await probeOnce(probe, endpoint)), { timeout: 30_000 }).toBe(verdict);
+  await expect
+    .poll(async () => formatVerdict(await probeOnce(probe, endpoint)), { timeout: 30_000 })
+    .toBe(verdict);
 }
 
 const noLeader = "etcd /health cluster [unhealthy] it knows no leader";
@@ -19,7 +21,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     await using etcd = await startEtcd(3);
     const probe = etcdProbe();
     for (const { endpoint } of etcd.members)
-      expect(told(await probeOnce(probe, atAddress(endpoint)))).toBe("etcd /health");
+      expect(formatVerdict(await probeOnce(probe, atAddress(endpoint)))).toBe("etcd /health");
     probe.close();
   });
 
@@ -28,7 +30,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     const member = await etcd.add({ learner: true });
     const probe = etcdProbe();
     for (let count = 0; count < 3; count++)
-      expect(told(await probeOnce(probe, atAddress(member.endpoint)))).toBe(learner);
+      expect(formatVerdict(await probeOnce(probe, atAddress(member.endpoint)))).toBe(learner);
     await etcd.promote(member);
     await untilTold(probe, atAddress(member.endpoint), "etcd /health");
     probe.close();
@@ -42,16 +44,16 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
       Endpoint,
     ];
     const probe = etcdProbe();
-    expect(told(await probeOnce(probe, one))).toBe("etcd /health");
+    expect(formatVerdict(await probeOnce(probe, one))).toBe("etcd /health");
     await etcd.member(formatAddress(two)).crash();
     await etcd.member(formatAddress(three)).crash();
-    expect(told(await probeOnce(probe, two))).toBe(
+    expect(formatVerdict(await probeOnce(probe, two))).toBe(
       "tcp endpoint [refused] connection refused (ECONNREFUSED)",
     );
     await untilTold(probe, one, noLeader);
     // The first check of a probe that knows nothing yet finds it as well.
     const other = etcdProbe();
-    expect(told(await probeOnce(other, one))).toBe(noLeader);
+    expect(formatVerdict(await probeOnce(other, one))).toBe(noLeader);
     other.close();
     await etcd.member(formatAddress(two)).restart();
     await untilTold(probe, one, "etcd /health");
@@ -62,11 +64,11 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
   test("one that hangs does not answer; when it goes on it is healthy", async () => {
     await using member = await startMember();
     const probe = etcdProbe({ timeoutMs: 1_500 });
-    expect(told(await probeOnce(probe, at(member.port)))).toBe("etcd /health");
+    expect(formatVerdict(await probeOnce(probe, at(member.port)))).toBe("etcd /health");
     member.program.kill("SIGSTOP");
     await stopped(member.program.pid);
     for (let count = 0; count < 2; count++)
-      expect(told(await probeOnce(probe, at(member.port)))).toBe(
+      expect(formatVerdict(await probeOnce(probe, at(member.port)))).toBe(
         "etcd /health endpoint [timed-out] no answer within 1500 ms",
       );
     member.program.kill("SIGCONT");
@@ -80,12 +82,12 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     const address = `127.0.0.1:${member.port}`;
     for (let code: number | null = 0, count = 0; code === 0; count++)
       ({ code } = await etcdctl(address, "put", `key${count}`, "x".repeat(50_000)));
-    expect(told(await probeOnce(probe, at(member.port)))).toMatch(
+    expect(formatVerdict(await probeOnce(probe, at(member.port)))).toMatch(
       /^etcd \/health: the alarm NOSPACE is on: /,
     );
     await etcdctl(address, "alarm", "disarm");
     for (let count = 0; count < 12; count++) await probeOnce(probe, at(member.port));
-    expect(told(await probeOnce(probe, at(member.port)))).toBe("etcd /health");
+    expect(formatVerdict(await probeOnce(probe, at(member.port)))).toBe("etcd /health");
     probe.close();
   });
 
@@ -95,7 +97,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     const endpoint = atAddress(etcd.endpoints);
     await probeOnce(probe, endpoint);
     await etcd.members[0]?.crash();
-    expect(told(await probeOnce(probe, endpoint))).toMatch(/\[refused\]/);
+    expect(formatVerdict(await probeOnce(probe, endpoint))).toMatch(/\[refused\]/);
     await etcd.members[0]?.restart();
     await untilTold(probe, endpoint, "etcd /health");
     probe.close();
@@ -108,7 +110,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     for (const options of [{ port: metricsPort }, { url: base }, { url: `${base}/health` }]) {
       const probe = etcdProbe(options);
       for (let count = 0; count < 2; count++)
-        expect(told(await probeOnce(probe, at(member.port, true)))).toBe("etcd /health");
+        expect(formatVerdict(await probeOnce(probe, at(member.port, true)))).toBe("etcd /health");
       probe.close();
     }
   });
@@ -133,46 +135,46 @@ describe("by the etcd probe, of an etcd that knows /readyz", () => {
     await using server = await startFakeHttp(newer({ reads: true, leader: "1" }));
     const probe = etcdProbe();
     for (let count = 0; count < 25; count++)
-      expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
     expect(server.asked.filter(path => path === "/readyz?verbose")).toHaveLength(25);
     expect(server.asked.length).toBeLessThanOrEqual(25 + 3);
     expect(server.accepted).toBe(1);
     probe.close();
   });
 
-  test("a read that hangs for want of a quorum is told from a process that hangs", async () => {
+  test("a read that hangs without a quorum is distinguished from a process that hangs", async () => {
     const state = { reads: true, leader: "1", hangs: false };
     const clock = manualClock();
     await using server = await startFakeHttp(newer(state));
     const probe = etcdProbe({ clock, timeoutMs: 2_000 });
     const later = async (): Promise<string> => {
       const before = server.asked.length;
-      const looking = probeOnce(probe, at(server.port));
+      const probing = probeOnce(probe, at(server.port));
       await expect.poll(() => server.asked.length).toBe(before + 1);
       await clock.advance(1_500);
       await expect.poll(() => server.asked.length).toBe(before + 2);
       await clock.advance(500);
-      return told(await looking);
+      return formatVerdict(await probing);
     };
-    expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
     Object.assign(state, { reads: false, leader: "0" });
     expect(await later()).toBe(
       "etcd /readyz cluster [unhealthy] it knows no leader (no answer within 1500 ms)",
     );
     // From then on the status, which does not hang, is asked first, and etcd spared.
     const before = server.asked.length;
-    expect(told(await probeOnce(probe, at(server.port)))).toBe(
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe(
       "etcd /readyz cluster [unhealthy] it knows no leader",
     );
     expect(server.asked.slice(before)).toEqual(["/v3/maintenance/status"]);
     Object.assign(state, { reads: true, leader: "1" });
-    expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
     Object.assign(state, { reads: false });
     expect(await later()).toBe(
       "etcd /readyz cluster [unhealthy] its cluster does not agree on a read (no answer within 1500 ms)",
     );
     Object.assign(state, { reads: true });
-    expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
     Object.assign(state, { hangs: true });
     expect(await later()).toBe("etcd /readyz endpoint [timed-out] no answer within 2000 ms");
     expect(clock.pending).toBe(0);
@@ -187,7 +189,7 @@ describe("by the etcd probe, of an etcd that knows /readyz", () => {
   ])("%s", async (checks, verdict) => {
     await using server = await startFakeHttp(newer({ reads: true, leader: "1", checks }));
     const probe = etcdProbe();
-    expect(told(await probeOnce(probe, at(server.port)))).toContain(`etcd /readyz ${verdict}`);
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toContain(`etcd /readyz ${verdict}`);
     probe.close();
   });
 
@@ -199,14 +201,14 @@ describe("by the etcd probe, of an etcd that knows /readyz", () => {
     );
     const probe = etcdProbe();
     for (let count = 0; count < 3; count++)
-      expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /health");
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /health");
     for (const upgraded of [true, false, true]) {
       await server.stop();
       old = !upgraded;
       await server.listenAgain();
       const level = upgraded ? "etcd /readyz" : "etcd /health";
       await untilTold(probe, at(server.port), level);
-      expect(told(await probeOnce(probe, at(server.port)))).toBe(level);
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe(level);
     }
     probe.close();
   });
@@ -218,7 +220,7 @@ describe("by the etcd probe, of an etcd that knows /readyz", () => {
     );
     const probe = etcdProbe();
     for (let count = 0; count < 3; count++)
-      expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz");
     probe.close();
   });
 
@@ -230,7 +232,7 @@ describe("by the etcd probe, of an etcd that knows /readyz", () => {
     );
     const probe = etcdProbe({ path: "/readyz?exclude=non_learner" });
     for (let count = 0; count < 3; count++)
-      expect(told(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz?exclude=non_learner");
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /readyz?exclude=non_learner");
     expect(new Set(server.asked)).toEqual(
       new Set(["/readyz?exclude=non_learner&verbose", "/v3/maintenance/status"]),
     );
@@ -241,9 +243,9 @@ describe("by the etcd probe, of an etcd that knows /readyz", () => {
     await using hole = await startBlackHole();
     const clock = manualClock();
     const probe = etcdProbe({ clock, timeoutMs: 1_000 });
-    const looking = probeOnce(probe, at(hole.port));
+    const probing = probeOnce(probe, at(hole.port));
     await clock.advance(1_000);
-    expect(told(await looking)).toBe("etcd endpoint [timed-out] no answer within 1000 ms");
+    expect(formatVerdict(await probing)).toBe("etcd endpoint [timed-out] no answer within 1000 ms");
     probe.close();
   });
 });

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { type Backend, manualClock, startBackend } from "@gw/testing";
 import { describe, expect, test } from "vitest";
-import { allClosed, at, http, probeOnce, startFakeHttp, told } from "../../test/probing.js";
+import { allClosed, at, formatVerdict, http, probeOnce, startFakeHttp } from "../../test/probing.js";
 import { autoProbe } from "./auto.js";
 import { etcdProbe } from "./etcd.js";
 import { httpProbe } from "./http.js";
@@ -98,8 +98,8 @@ describe("a server that answers with", () => {
   ])("%s is no etcd", async (_, answer, byEtcd, byAuto) => {
     await using server = await startAnswering(answer);
     const [etcd, auto] = [etcdProbe(), autoProbe()];
-    expect(told(await probeOnce(etcd, at(server.port, false)))).toContain(byEtcd);
-    expect(told(await probeOnce(auto, at(server.port, false)))).toBe(byAuto);
+    expect(formatVerdict(await probeOnce(etcd, at(server.port, false)))).toContain(byEtcd);
+    expect(formatVerdict(await probeOnce(auto, at(server.port, false)))).toBe(byAuto);
     etcd.close();
     auto.close();
     await allClosed(server);
@@ -130,10 +130,10 @@ describe("a server that", () => {
     const clock = manualClock();
     await using server = await startFakeHttp(() => beginning);
     const probe = httpProbe({ clock, timeoutMs: 1_000 });
-    const looking = probeOnce(probe, at(server.port, false));
+    const probing = probeOnce(probe, at(server.port, false));
     await expect.poll(() => server.asked.length).toBe(1);
     await clock.advance(1_000);
-    expect(told(await looking)).toBe("http endpoint [timed-out] no answer within 1000 ms");
+    expect(formatVerdict(await probing)).toBe("http endpoint [timed-out] no answer within 1000 ms");
     await allClosed(server);
     expect(clock.pending).toBe(0);
     probe.close();
@@ -142,9 +142,9 @@ describe("a server that", () => {
   test("accepts no connection is aborted in time", async () => {
     const clock = manualClock();
     const probe = httpProbe({ clock, timeoutMs: 1_000, dial: () => new Promise(() => {}) });
-    const looking = probeOnce(probe, at(1, false));
+    const probing = probeOnce(probe, at(1, false));
     await clock.advance(1_000);
-    expect(told(await looking)).toBe("http endpoint [timed-out] no answer within 1000 ms");
+    expect(formatVerdict(await probing)).toBe("http endpoint [timed-out] no answer within 1000 ms");
     expect(clock.pending).toBe(0);
   });
 
@@ -159,7 +159,7 @@ describe("a server that", () => {
     });
     const probe = httpProbe();
     for (let count = 0; count < 20; count++)
-      expect(told(await probeOnce(probe, at(server.port, false)))).toBe("http");
+      expect(formatVerdict(await probeOnce(probe, at(server.port, false)))).toBe("http");
     probe.close();
     await allClosed(server);
   });
@@ -171,8 +171,8 @@ test("a check that is aborted rejects, and leaves nothing", async () => {
   for (const probe of [httpProbe({ clock }), etcdProbe({ clock }), autoProbe({ clock })]) {
     const controller = new AbortController();
     const before = server.asked.length;
-    const looking = probe(at(server.port), controller.signal);
-    const rejected = expect(looking).rejects.toMatchObject({ code: "aborted" });
+    const probing = probe(at(server.port), controller.signal);
+    const rejected = expect(probing).rejects.toMatchObject({ code: "aborted" });
     await expect.poll(() => server.asked.length).toBe(before + 1);
     controller.abort();
     await rejected;

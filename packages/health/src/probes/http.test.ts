@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connectTo, manualClock, startBackend } from "@gw/testing";
 import { describe, expect, test } from "vitest";
-import { allClosed, at, http, probeOnce, startFakeHttp, told } from "../../test/probing.js";
+import { allClosed, at, formatVerdict, http, probeOnce, startFakeHttp } from "../../test/probing.js";
 import { autoProbe } from "./auto.js";
 import { etcdProbe } from "./etcd.js";
 import { httpProbe } from "./http.js";
@@ -23,7 +23,7 @@ describe("by HTTP", () => {
     );
     const probe = httpProbe();
     for (let count = 0; count < 3; count++)
-      expect(told(await probeOnce(probe, at(server.port)))).toBe(verdict);
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe(verdict);
     expect(server.asked).toEqual(["/health", "/health", "/health"]);
     expect(server.accepted).toBe(1);
     probe.close();
@@ -45,7 +45,7 @@ describe("by HTTP", () => {
       { path: "/c" },
     ]) {
       const probe = httpProbe({ dial, ...options });
-      expect(told(await probeOnce(probe, endpoint))).toBe("http");
+      expect(formatVerdict(await probeOnce(probe, endpoint))).toBe("http");
       probe.close();
     }
     expect(server.asked).toEqual(["/a", "/b?port=1", "/c"]);
@@ -57,7 +57,7 @@ describe("by HTTP", () => {
     const probe = httpProbe({ dial: () => connectTo(server.port) });
     const ask = async (number: number) => {
       const endpoint = { ...at(1), host: `e${number}` };
-      expect(told(await probeOnce(probe, endpoint))).toBe("http");
+      expect(formatVerdict(await probeOnce(probe, endpoint))).toBe("http");
     };
     for (let number = 0; number < 40; number++) await ask(number);
     expect(server.accepted).toBe(40);
@@ -78,8 +78,8 @@ describe("by HTTP", () => {
     await using server = await startFakeHttp(() => http(200, ""));
     await using hanging = await startBackend(socket => socket.once("data", () => socket.end()));
     const probe = httpProbe({ dial });
-    expect(told(await probeOnce(probe, at(server.port)))).toBe("http");
-    expect(told(await probeOnce(probe, at(hanging.port)))).toMatch(/\[reset\]/);
+    expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("http");
+    expect(formatVerdict(await probeOnce(probe, at(hanging.port)))).toMatch(/\[reset\]/);
     probe.close();
   });
 
@@ -90,7 +90,7 @@ describe("by HTTP", () => {
     });
     const probe = httpProbe();
     for (let count = 0; count < 3; count++)
-      expect(told(await probeOnce(probe, at(server.port)))).toBe("http");
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("http");
     expect(server.accepted).toBe(3);
     probe.close();
   });
@@ -100,7 +100,7 @@ describe("by HTTP", () => {
     await using server = await startFakeHttp(() => http(200, ""));
     const probe = httpProbe({ clock });
     for (let checks = 1; checks <= 26; checks++) {
-      expect(told(await probeOnce(probe, at(server.port)))).toBe("http");
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("http");
       await clock.advance(5_000);
     }
     expect(server.accepted).toBe(2);
@@ -116,7 +116,7 @@ describe("by HTTP", () => {
       for (const name of names)
         process.env[name] = name.startsWith("NODE") ? "1" : `http://127.0.0.1:${proxy.port}`;
       const probe = httpProbe();
-      expect(told(await probeOnce(probe, at(server.port)))).toBe("http");
+      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("http");
       probe.close();
       expect(proxy.accepted).toBe(0);
     } finally {
@@ -127,10 +127,10 @@ describe("by HTTP", () => {
 
 test("by TCP, what accepts a connection is healthy, and it is closed", async () => {
   await using server = await startBackend();
-  expect(told(await probeOnce(tcpProbe(), at(server.port)))).toBe("tcp");
+  expect(formatVerdict(await probeOnce(tcpProbe(), at(server.port)))).toBe("tcp");
   await allClosed(server);
   await server.stop();
-  expect(told(await probeOnce(tcpProbe(), at(server.port)))).toMatch(/^tcp endpoint \[refused\] /);
+  expect(formatVerdict(await probeOnce(tcpProbe(), at(server.port)))).toMatch(/^tcp endpoint \[refused\] /);
 });
 
 test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])(

@@ -48,7 +48,7 @@ describe("least connections", () => {
     expect(fill(leastConnections(), from, 50)).toEqual({ a: 50, b: 50, c: 50 });
   });
 
-  test("gives those of weight 0 nothing beside others, and all the same where there are no others", () => {
+  test("gives endpoints of weight 0 nothing beside others, and equal shares where there are no others", () => {
     expect(fill(leastConnections(), weighing(0, 1, 0, 1), 10)).toEqual({ a: 0, b: 5, c: 0, d: 5 });
     expect(fill(leastConnections(), weighing(0, 0), 10)).toEqual({ a: 5, b: 5 });
   });

@@ -106,7 +106,7 @@ describe("connections of endpoints that have more than their share", () => {
     for (const host of ["b", "c"])
       one.pool.report(
         endpoint(host),
-        { check: "etcd /health", scope: "endpoint", error: new GatewayError("unhealthy", "ill") },
+        { check: "etcd /health", scope: "endpoint", error: new GatewayError("unhealthy", "no leader") },
         false,
       );
     one.log.length = 0;
