@@ -86,7 +86,7 @@ export const keepAliveLimits: Partial<RelaySettings> = {
   keepAliveProbes: 127,
 };
 
-/** The longest time that a timer of Node takes. */
+/** The longest time that a timer of Node takes, and the longest user timeout that Linux takes. */
 const longestTimerMs = 2 ** 31 - 1;
 
 /** After how long without an answer keepalive gives up, in milliseconds; 0 if it is off. */
@@ -97,6 +97,11 @@ export function keepAliveMs(options: RelayOptions): number {
     keepAliveProbes = proxyDefaults.keepAliveProbes,
   } = options;
   return keepAliveDelayMs === 0 ? 0 : keepAliveDelayMs + keepAliveProbes * keepAliveIntervalMs;
+}
+
+/** As long as keepalive takes to give up, so that all of its probes are sent. */
+function defaultUserTimeoutMs(options: RelayOptions): number {
+  return Math.min(Math.max(proxyDefaults.userTimeoutMs, keepAliveMs(options)), longestTimerMs);
 }
 
 /**
@@ -115,7 +120,7 @@ export function relaySettings(options: RelayOptions): RelaySettings {
     keepAliveDelayMs: inRange("keepAliveDelayMs"),
     keepAliveIntervalMs: inRange("keepAliveIntervalMs"),
     keepAliveProbes: inRange("keepAliveProbes"),
-    userTimeoutMs: inRange("userTimeoutMs", Math.max(proxyDefaults.userTimeoutMs, keepAliveMs(options))),
+    userTimeoutMs: inRange("userTimeoutMs", defaultUserTimeoutMs(options)),
     idleTimeoutMs: inRange("idleTimeoutMs"),
     halfCloseTimeoutMs: inRange("halfCloseTimeoutMs"),
     writeTimeoutMs: inRange("writeTimeoutMs"),

@@ -332,7 +332,8 @@ test("by default the user timeout is no shorter than keepalive takes", async () 
     },
   };
   const listen = [{ host: "127.0.0.1", port: 1 }];
-  for (const options of [{}, { keepAliveDelayMs: 600_000 }, { userTimeoutMs: 5 }])
+  const longest = { keepAliveDelayMs: 32_767_000, keepAliveIntervalMs: 32_767_000, keepAliveProbes: 127 };
+  for (const options of [{}, { keepAliveDelayMs: 600_000 }, longest, { userTimeoutMs: 5 }])
     await createProxy({ listen, pool: inOrder([]), relay, ...options }).listen();
-  expect(settings.map(({ userTimeoutMs }) => userTimeoutMs)).toEqual([60_000, 630_000, 5]);
+  expect(settings.map(({ userTimeoutMs }) => userTimeoutMs)).toEqual([60_000, 630_000, 2 ** 31 - 1, 5]);
 });
