@@ -29,7 +29,7 @@ export interface Status {
   readonly alarms: readonly { readonly alarm: string; readonly own: boolean }[];
 }
 
-/** Who a member is, by its `Status`; what it does not say is absent. */
+/** The identity of a member, from its `Status`; fields that are not in the response are absent. */
 export interface MemberIdentity {
   /** Of the server, as `3.5.21`. */
   readonly version?: string;
@@ -127,7 +127,7 @@ export function readStatus({ status, text }: Reply): Status | undefined {
   return { leader: leader !== "0", learner: isLearner === true, alarms };
 }
 
-/** Reads who answers a POST to `/v3/maintenance/status`; undefined if that is not said. */
+/** Reads the member's identity from the response to a POST to `/v3/maintenance/status`; undefined if it has none. */
 export function readIdentity({ status, text }: Reply): MemberIdentity | undefined {
   const answer = status === 200 ? parseObject(text) : undefined;
   const header = asObject(answer?.["header"]);

@@ -38,7 +38,7 @@ export interface HttpClient {
   request(endpoint: Endpoint, request: HttpRequest, limits: RequestLimits): Promise<HttpResponse>;
   /** Whether the endpoint speaks TLS, as far as is known. */
   isSecure(endpoint: Endpoint): boolean;
-  /** Closes all connections, and aborts the requests that are under way. A later request opens a new one. */
+  /** Closes the connections that are kept, and aborts the requests on them. A later request opens a new one. */
   close(): void;
 }
 

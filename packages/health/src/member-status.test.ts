@@ -6,7 +6,7 @@ import { etcdStatus } from "./member-status.js";
 const never = new AbortController().signal;
 
 describe.skipIf(missing("etcd", "etcdctl"))("a member of etcd", () => {
-  test("says who it is and which leader it follows, and that without a quorum too", async () => {
+  test("has its identity and its leader, also without a quorum", async () => {
     await using cluster = await startEtcd(3);
     const status = etcdStatus({ timeoutMs: 10_000 });
     const statuses = await Promise.all(
@@ -48,7 +48,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("a member of etcd", () => {
     },
   );
 
-  test("with authentication on says its version at least", async () => {
+  test("has at least its version with authentication on", async () => {
     await using cluster = await startEtcd(1);
     for (const args of [
       ["user", "add", "root:secret"],

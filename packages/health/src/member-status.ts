@@ -10,7 +10,7 @@ import {
 } from "./probes/probe.js";
 
 /**
- * What a member of etcd says of itself; what it does not say is absent. With authentication on it may say no more than its
+ * What a member of etcd reports of itself; what it does not report is absent. With authentication on, that may be all but its
  * version.
  *
  * Source: etcd 3.4 to 3.6, `Status` of `etcdserverpb/rpc.proto`, and `/version`.
@@ -36,7 +36,7 @@ export interface StatusQuery {
 }
 
 /**
- * What a member says of itself, to print and to compare: it needs no quorum, and is no verdict. An endpoint of which
+ * What a member reports of itself, to print and to compare: it needs no quorum, and is no verdict. An endpoint of which
  * `secure` is not known is asked in plain text first.
  *
  * @throws {GatewayError} `invalid-option`

@@ -212,7 +212,7 @@ describe("parseAddress", () => {
     ["[::1]1", "is not of the form host:port or [IPv6]:port"],
     ["a]:1", "is not of the form host:port or [IPv6]:port"],
     ["a:b:1", 'port "b:1" is not a number from 1 to 65535'],
-  ])("says what is wrong with %j", (text, complaint) => {
+  ])("rejects %j with the reason", (text, complaint) => {
     expect(complaintAbout(text, { defaultPort: 2379 })).toBe(complaint);
   });
 });

@@ -29,7 +29,7 @@ test.skipIf(!own)("an interface is found by its name and by its number", () => {
   expect([withLocalZone(`fe80::1%${name}`), withLocalZone(`fe80::1%${number}`)]).toEqual([here, here]);
 });
 
-test.each(["none0", "99999"])("that there is no interface %s is an error which says what there is", zone => {
+test.each(["none0", "99999"])("an unknown interface %s is an error that lists the known ones", zone => {
   expect(() => withLocalZone(`fe80::1%${zone}`)).toThrow(
     expect.objectContaining({
       code: "unreachable",

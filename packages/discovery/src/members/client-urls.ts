@@ -11,7 +11,7 @@ interface AdvertisingMember {
   readonly isLearner: boolean;
 }
 
-/** What one server said about its cluster. */
+/** The cluster as one server lists it. */
 export interface AdvertisingCluster {
   readonly members: readonly AdvertisingMember[];
   /** Client URLs that are ignored: those beyond the first 64, and link-local ones without a zone. @default none */

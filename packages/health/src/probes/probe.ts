@@ -119,7 +119,7 @@ export function healthyByHandshake({ detail }: GatewayError): Verdict {
 /** Faults that endpoints rarely have alone: DNS is down, or the CA is not the one of the certificates. */
 const shared: ReadonlySet<GatewayErrorCode> = new Set(["name-not-resolved", "untrusted"]);
 
-/** A timeout says something about the server behind the connection, unless the check is the connection alone. */
+/** A timeout is the fault of the server behind the connection, unless the check is only the connection. */
 function isConnectable(check: string, code: GatewayErrorCode): boolean {
   return code !== "refused" && code !== "unreachable" && !(check === "tcp" && code === "timed-out");
 }

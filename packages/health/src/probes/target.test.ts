@@ -34,7 +34,7 @@ describe("an endpoint is asked", () => {
     expect(probeTarget(options)(of as typeof endpoint)).toMatchObject(where);
   });
 
-  test("on another port not as it said of its own: kubeadm's metrics are without TLS", () => {
+  test("on another port without regard to TLS on its own: kubeadm's metrics have none", () => {
     expect(probeTarget({ port: 2381 })(endpoint).endpoint).not.toHaveProperty("secure");
   });
 });

@@ -60,7 +60,7 @@ describe("round robin", () => {
     for (const count of counts.values()) expect(Math.abs(count - 10_000)).toBeLessThan(500);
   });
 
-  test("gives a pool's clients who failed the next one, and each its turn", () => {
+  test("gives a client whose dial failed the next endpoint, and skips none", () => {
     const { take, hosts } = rig(
       ["a", "b", "c"].map(host => endpoint(host)),
       { selector: roundRobin(fromStart) },

@@ -38,7 +38,7 @@ describe("two choices", () => {
     expect(uneven).toBeGreaterThan(20);
   });
 
-  test("draws as many as `choices` says, and is as good as comparing all when it draws all", () => {
+  test("draws `choices` candidates, and equals a comparison of all when it draws all", () => {
     expect(fill(twoChoices({ choices: 100 }), candidates(7), 70)).toEqual(
       Object.fromEntries([..."abcdefg"].map(host => [host, 10])),
     );

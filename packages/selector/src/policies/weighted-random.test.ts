@@ -21,7 +21,7 @@ function firstPicks(weights: readonly number[], rounds: number): number[] {
   return counts;
 }
 
-describe("picks by SRV weight are distributed as RFC 2782 says", () => {
+describe("picks by SRV weight are distributed as in RFC 2782", () => {
   // Of sum + 1 numbers each record has as many as its weight, and the weightless share one; where there are
   // none of these, all share it.
   test.each([

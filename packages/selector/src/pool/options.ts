@@ -10,7 +10,7 @@ import {
 import { stickyRandom } from "../policies/sticky-random.js";
 
 /**
- * What happens to the open connections of an endpoint that serves no more:
+ * What happens to the open connections of an endpoint that gets no new ones:
  *
  * - `drain`: they may end by themselves for a while; then they are closed, spread over the second half of it
  * - `close`: they are closed now, spread over up to a second when there are many

@@ -28,7 +28,7 @@ import { Tiers } from "./tiers.js";
 export interface EndpointPool extends Pool, CheckedPool {
   /**
    * Replaces the set of endpoints. An endpoint that stays keeps its state. One that is gone gets no new connections, its
-   * dials are revoked, and `onRemoved` says what happens to its open connections; it keeps them if it returns before
+   * dials are revoked, and `onRemoved` decides what happens to its open connections; it keeps them if it returns before
    * they have ended.
    */
   update(endpoints: readonly Endpoint[]): void;
