@@ -49,7 +49,7 @@ async function minute(selector: Selector, retryDelayMs: number) {
   return { switches, hung };
 }
 
-/** Begins with the first, whatever the others say. */
+/** Begins with the first endpoint. */
 function stickyToFirst(): Selector {
   return stickyRandom({ random: () => 0 });
 }
@@ -60,7 +60,7 @@ test("clients leave it once, if their policy does not draw them back", async () 
   expect(hung).toBeLessThanOrEqual(10);
 });
 
-test("clients that are drawn back to it are so ever more seldom", async () => {
+test("clients return to it less and less often, if their policy prefers it", async () => {
   const { switches, hung } = await minute(first(), 1_000);
   expect(switches).toBeGreaterThan(2);
   expect(switches).toBeLessThanOrEqual(14);

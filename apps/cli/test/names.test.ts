@@ -235,7 +235,7 @@ describe.skipIf(noIsolation() || missing("knotd", "knotc"))("a host that has mov
   });
 
   test("within --discovery-max-refresh where another answers at its old address", async () => {
-    await using old = await startBackend(socket => socket.end("somebody else"));
+    await using old = await startBackend(socket => socket.end("another server"));
     await using moved = await startEchoAt("127.0.0.2", old.port);
     await using dns = await startDnsServer({ zone: recordsOf(old.port, "127.0.0.1") });
     const flags = ["--discovery-srv=example.com", `--dns-server=127.0.0.1:${dns.address.port}`];

@@ -11,7 +11,7 @@ const bin = new URL("../bin/gw.js", import.meta.url).pathname;
 const careless = ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPIPE"] as const;
 const here = process.platform === "linux" ? ([...careless, "SIGPWR", "SIGSTKFLT"] as const) : careless;
 
-/** What Node says when it opens its debugger, or cannot. */
+/** Node's message when it opens its debugger, or cannot. */
 const debuggerOpened = /debugger|inspector/i;
 
 test("signals that ask for nothing do not end a gateway, nor open a debugger, and are logged once", async () => {
@@ -92,7 +92,7 @@ test("warnings of Node are lines of the log", async () => {
 test.each([
   ["info", undefined],
   ["debug", expect.stringContaining("selector.mjs")],
-])("an error that nobody catches is one line at %s, and the end", async (level, stack) => {
+])("an uncaught error is one line at %s, and ends the process", async (level, stack) => {
   await using folder = await temporary();
   const selector = join(folder.path, "selector.mjs");
   await writeFile(

@@ -22,7 +22,7 @@ describe.skipIf(missing("openssl", "etcd", "etcdctl"))(
     let etcdctlTls: string[];
 
     beforeAll(async () => {
-      [ca, other] = await Promise.all([createAuthority(), createAuthority("somebody else")]);
+      [ca, other] = await Promise.all([createAuthority(), createAuthority("another authority")]);
       const server = await ca.issue();
       const user = await ca.issue({ usage: "client", commonName: "root" });
       cluster = await startEtcd(1, {
@@ -50,14 +50,14 @@ describe.skipIf(missing("openssl", "etcd", "etcdctl"))(
       const put = await etcdctl(gw.address, "put", "k", "v", ...etcdctlTls);
       expect(put).toMatchObject({ code: 0, stdout: "OK\n" });
       // A client without the certificate is refused by etcd, not by the gateway.
-      const stranger = await etcdctl(
+      const withoutCertificate = await etcdctl(
         gw.address,
         "get",
         "k",
         `--cacert=${ca.certFile}`,
         "--command-timeout=2s",
       );
-      expect(stranger.code).not.toBe(0);
+      expect(withoutCertificate.code).not.toBe(0);
     });
 
     test("members of another CA are rejected: the start waits, logs why, and can be stopped", async () => {
@@ -90,9 +90,9 @@ describe.skipIf(missing("openssl", "etcd", "etcdctl"))(
       const bad = await resolve(other, ...client);
       expect(bad.code).toBe(1);
       expect(JSON.parse(bad.stdout).endpoints).toMatchObject([{ usable: false }]);
-      const stranger = await resolve(ca);
-      expect(stranger.code).toBe(1);
-      expect(JSON.parse(stranger.stdout).endpoints[0].certificate).toMatch(/certificate/);
+      const withoutCertificate = await resolve(ca);
+      expect(withoutCertificate.code).toBe(1);
+      expect(JSON.parse(withoutCertificate.stdout).endpoints[0].certificate).toMatch(/certificate/);
     });
 
     test("a CA with nothing to check is a slip", async () => {

@@ -31,7 +31,7 @@ async function startAnswering(port = 0): Promise<{ readonly port: number } & Asy
   };
 }
 
-/** A forwarder that accepts whatever becomes of its own connection to `target`. */
+/** A forwarder that accepts clients even if it cannot connect to `target`. */
 async function startForwarder(target: number): Promise<{ readonly port: number } & AsyncDisposable> {
   const port = await freePort();
   const program = startProgram("socat", [
@@ -78,7 +78,7 @@ describe.skipIf(missing("socat"))("an endpoint behind a forwarder", () => {
   ] as const;
 
   test.each(cases)(
-    "that is dead before the start serves nobody for long: %s relay, %s checks",
+    "that has no backend at the start loses few clients: %s relay, %s checks",
     async (relay, how) => {
       await using forwarder = await startForwarder(await freePort());
       await using member = await startAnswering();

@@ -22,7 +22,7 @@ export interface ProxyOptions extends RelayOptions {
   /** Chooses the endpoint of each connection; see {@link inOrder} and `@gw/selector`. */
   readonly pool: Pool;
   /**
-   * Resolves names, and knows how long to wait for one address. The proxy has it avoid the addresses that it listens on.
+   * Resolves names, and has the connect timeout. The proxy makes it avoid the addresses that it listens on.
    * @default createDialer()
    */
   readonly dialer?: Dialer | undefined;

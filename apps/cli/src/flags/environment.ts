@@ -3,11 +3,11 @@ import { maxName, nearest } from "./nearest.js";
 /** Environment variables by name. */
 export type Environment = { readonly [name: string]: string | undefined };
 
-/** What help says about variables. */
+/** The help about variables and durations. */
 export const environmentHelp = `Each flag is also an environment variable: --retry-delay is GW_RETRY_DELAY. The flag wins.
 Durations are written as in Go: 500ms, 5s, 1m30s.`;
 
-/** What every variable of gw begins with. */
+/** Every variable of gw begins with it. */
 const prefix = "GW_";
 
 /**
@@ -35,7 +35,7 @@ export function isServiceLink(name: string, value: string): boolean {
 /** How many unknown variables are named. */
 const maxNamed = 3;
 
-/** Variables that are meant for gw and that it does not know. */
+/** Variables that begin as those of gw do, and are not among them. */
 export interface UnknownVariables {
   /** The first few, with the known name that is nearest: `GW_ENDPOINT (GW_ENDPOINTS?)`. */
   readonly named: readonly string[];

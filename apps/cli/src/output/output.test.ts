@@ -94,10 +94,10 @@ describe.skipIf(missing("mkfifo"))("an output to a pipe", () => {
     it.output.write("before\n");
     await it.reader.until(/before\n/);
     await it.reader.close();
-    it.output.write("while nobody reads\n");
+    it.output.write("while the pipe has no reader\n");
     expect(await it.errors.take()).toBe("EPIPE");
     const next = new Reader(it.fifo);
-    await next.until(/^while nobody reads\n$/);
+    await next.until(/^while the pipe has no reader\n$/);
     it.output.write("after\n");
     await next.until(/after\n$/);
     await next.close();

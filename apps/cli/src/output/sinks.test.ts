@@ -1,4 +1,4 @@
-// Whatever a name, a certificate, an answer or an error says: a line stays one line, short, and does nothing.
+// Names, certificates, answers and errors come from the network. Each stays one short line without control characters.
 import fc from "fast-check";
 import pino from "pino";
 import { describe, expect, test } from "vitest";
