@@ -182,7 +182,7 @@ describe.skipIf(missing("etcd", "openssl"))("gw check, over TLS", () => {
       code: 0,
       report: { endpoints: [{ usable: true, health: { check: "tls" } }] },
     });
-    expect(saying(without, "warning")).toEqual([expect.stringMatching(/wants a client certificate/)]);
+    expect(saying(without, "warning")).toEqual([expect.stringMatching(/requires a client certificate/)]);
     const files = [`--cert-file=${certFile}`, `--key-file=${keyFile}`];
     expect(await check(endpoints, ...files)).toMatchObject({
       code: 0,

@@ -113,7 +113,7 @@ describe.skipIf(missing("openssl", "etcd"))("a probe of an etcd", () => {
     for (let count = 0; count < 50; count++)
       for (const client of [{}, { cert: wrong.cert, key: wrong.key }])
         expect(await fault(checkOnce(ca, endpoint, client))).toMatch(
-          /^\[certificate-refused\] .*: the server wants a client certificate, or another one \(.*alert.*\)$/,
+          /^\[certificate-refused\] .*: the server requires a client certificate, or another one \(.*alert.*\)$/,
         );
     await checkOnce(ca, endpoint, { cert: right.cert, key: right.key });
   });

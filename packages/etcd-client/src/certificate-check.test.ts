@@ -74,7 +74,7 @@ describe.skipIf(missing("openssl"))("a probe", () => {
       test("is inconclusive when it closes the connection", async () => {
         await using server = await startTls(options(), socket => socket.end());
         expect(await fault(checkOnce(ca, secure(server.port)))).toMatch(
-          /^\[reset\] .*: the server hung up after the handshake, as one may that refuses the client certif/,
+          /^\[reset\] .*: the server closed the connection after the handshake; it may have rejected the client certif/,
         );
       });
 

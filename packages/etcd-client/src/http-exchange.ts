@@ -62,7 +62,7 @@ export function exchange(
     signal.addEventListener("abort", giveUp);
     request.on("error", error => {
       settle();
-      reject(request.reusedSocket && isHangUp(error) ? new StaleConnection() : error);
+      reject(request.reusedSocket && isClosed(error) ? new StaleConnection() : error);
     });
     request.once("response", response => {
       const { remoteAddress = "", localAddress = "" } = response.socket;
@@ -95,7 +95,7 @@ function sizeOf(bytes: number): string {
   return bytes % mebibyte === 0 ? `${bytes / mebibyte} MiB` : `${bytes / 1024} KiB`;
 }
 
-function isHangUp(error: Error): boolean {
+function isClosed(error: Error): boolean {
   return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
 }
 
@@ -115,7 +115,7 @@ export function httpError(error: unknown, operation: string, secure: boolean): G
     new GatewayError(fault, `${operation}: ${what}`, { cause: error });
   if (!secure && rawPacket?.[0] === tlsAlert) return failed("untrusted", "it speaks TLS, not plain text");
   if (code === "HPE_HEADER_OVERFLOW") return failed("unhealthy", "the headers of its answer do not end");
-  if (code.startsWith("HPE_")) return failed("unhealthy", `what it answers is no HTTP (${code})`);
+  if (code.startsWith("HPE_")) return failed("unhealthy", `its answer is not HTTP (${code})`);
   // With TLS 1.3, the refusal of a client certificate comes with the first response.
   if (secure) return tlsError(operation, error, true);
   return GatewayError.from(error, operation);

@@ -5,19 +5,19 @@ import { readMembers, readRefusal, readToken } from "./member-list.js";
 
 test.each<[what: string, body: unknown, fault: string]>([
   ["a list", [], ""],
-  ["no members", {}, ": members is not as it must be"],
-  ["101 members", { members: Array.from({ length: 101 }, () => ({})) }, ": members is not as it must be"],
-  ["a member that is null", { members: [{}, null] }, ": members.1 is not as it must be"],
-  ["a name that is a number", { members: [{ name: 1 }] }, ": members.0.name is not as it must be"],
+  ["no members", {}, ": members is missing or invalid"],
+  ["101 members", { members: Array.from({ length: 101 }, () => ({})) }, ": members is missing or invalid"],
+  ["a member that is null", { members: [{}, null] }, ": members.1 is missing or invalid"],
+  ["a name that is a number", { members: [{ name: 1 }] }, ": members.0.name is missing or invalid"],
   [
     "a URL that is too long",
     { members: [{ clientURLs: ["http://a", "x".repeat(2_049)] }] },
-    ": members.0.clientURLs.1 is not as it must be",
+    ": members.0.clientURLs.1 is missing or invalid",
   ],
-  ["a learner by word", { members: [{ isLearner: "no" }] }, ": members.0.isLearner is not as it must be"],
-])("%s is no list of members", (_, body, fault) => {
+  ["a learner by word", { members: [{ isLearner: "no" }] }, ": members.0.isLearner is missing or invalid"],
+])("%s is not a member list", (_, body, fault) => {
   const read = () => readMembers({ text: JSON.stringify(body) }, "ask a:1");
-  const detail = `ask a:1: its answer is no list of members${fault}`;
+  const detail = `ask a:1: its answer is not a member list${fault}`;
   expect(read).toThrow(expect.objectContaining({ code: "unknown", detail }));
 });
 

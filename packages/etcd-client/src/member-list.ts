@@ -28,7 +28,7 @@ export interface MemberLister {
    * The members as `endpoint` lists them (`POST /v3/cluster/member/list`, after `POST /v3/auth/authenticate` for a user).
    *
    * @param auth is sent as it is: over plain HTTP too
-   * @throws {GatewayError} `not-permitted` if the cluster refuses `auth`; `unknown` if the answer is no list; and what
+   * @throws {GatewayError} `not-permitted` if the cluster refuses `auth`; `unknown` if the answer is not one; and what
    *   {@link HttpClient.request} rejects with. None holds the password or a token
    */
   list(
@@ -153,15 +153,15 @@ const maxUrlLength = 2_048;
 /**
  * The members in a response; `etcdserverpb.MemberListResponse` in JSON, as etcd 3.4 to 3.6 write it.
  *
- * @throws {GatewayError} `unknown` if it is no such list
+ * @throws {GatewayError} `unknown` if it is not one
  */
 export function readMembers(
   { text }: Pick<HttpResponse, "text">,
   operation: string,
 ): readonly ListedMember[] {
   const fault = (where?: string): GatewayError => {
-    const detail = `${operation}: its answer is no list of members`;
-    return new GatewayError("unknown", where ? `${detail}: ${where} is not as it must be` : detail);
+    const detail = `${operation}: its answer is not a member list`;
+    return new GatewayError("unknown", where ? `${detail}: ${where} is missing or invalid` : detail);
   };
   const answer = parseObject(text);
   if (!answer || Array.isArray(answer)) throw fault();

@@ -12,17 +12,20 @@ export function tlsError(operation: string, error: unknown, afterHandshake: bool
   const failed = (code: "untrusted" | "certificate-refused" | "reset", what: string): GatewayError =>
     new GatewayError(code, `${operation}: ${what}${reason ? ` (${reason})` : ""}`, { cause: error });
   if (reason?.endsWith("alert handshake failure"))
-    return failed("certificate-refused", "the server refuses, as one may that wants a client certificate");
+    return failed(
+      "certificate-refused",
+      "the server rejects the handshake; it may require a client certificate",
+    );
   if (reason && refusals.test(reason))
-    return failed("certificate-refused", "the server wants a client certificate, or another one");
+    return failed("certificate-refused", "the server requires a client certificate, or another one");
   if (reason && notTls.test(reason)) return failed("untrusted", "the server does not speak TLS");
   if (reason) return failed("untrusted", "no TLS handshake is possible");
-  if (error !== undefined && !isHangUp(error)) return GatewayError.from(error, operation);
+  if (error !== undefined && !isClosed(error)) return GatewayError.from(error, operation);
   return failed(
     "reset",
     afterHandshake
-      ? "the server hung up after the handshake, as one may that refuses the client certificate"
-      : "the server hung up during the handshake",
+      ? "the server closed the connection after the handshake; it may have rejected the client certificate"
+      : "the server closed the connection during the handshake",
   );
 }
 
@@ -42,7 +45,7 @@ function reasonOf(error: unknown): string | undefined {
   return inMessage ?? (code === "EPROTO" || code?.startsWith("ERR_SSL_") ? messageOf(error) : undefined);
 }
 
-function isHangUp(error: unknown): boolean {
+function isClosed(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return code === "ECONNRESET" || code === "EPIPE";
 }

@@ -35,7 +35,7 @@ export function parseAddress(
   options: { readonly defaultPort?: number; readonly allowPortZero?: boolean; readonly url?: boolean } = {},
 ): Address {
   if (text === "") throw invalid("is empty");
-  if (/^[^[]*:.*@/s.test(text)) throw invalid("has a user and password, which it cannot have");
+  if (/^[^[]*:.*@/s.test(text)) throw invalid("has a user and password, which are not allowed here");
   // isIPv6 compiles a large regular expression, so it is called only if there are two colons.
   if (/:.*:/s.test(text) && isIPv6(text)) throw invalid(`an IPv6 address needs brackets: [${text}]`);
   const match = /^(?:\[(?<v6>[^[\]]*)\]|(?<name>[^:[\]]*))(?<colon>:(?<port>.*))?$/s.exec(text)?.groups;

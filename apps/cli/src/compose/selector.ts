@@ -186,7 +186,7 @@ const form = /^(?<name>.+?):(?<options>[a-z][\w.-]*=[^,]*(?:,[a-z][\w.-]*=[^,]*)
  */
 export function parseSelector(text: string): SelectorText {
   const { name = text, options = "" } = form.exec(text)?.groups ?? {};
-  if (name === "") throw invalid(text, "it is empty; leave it out where it is not meant");
+  if (name === "") throw invalid(text, "it is empty; give a value or omit it");
   if (options === "" && name.includes(":") && !isPath(name))
     throw invalid(text, 'what follows ":" must be options of the form key=value, separated by commas');
   const known = new Map<string, string>();

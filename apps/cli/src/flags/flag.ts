@@ -93,7 +93,7 @@ export function boolean(described: Described): Flag<boolean> {
 export function text(placeholder: string, described: Described): Flag<string> {
   return flag(placeholder, described, given => {
     if (given !== "") return given;
-    throw invalid("it is empty; leave it out where it is not meant");
+    throw invalid("it is empty; give a value or omit it");
   });
 }
 

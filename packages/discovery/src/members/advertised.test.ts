@@ -28,7 +28,7 @@ test("localhost is not the address of a member on another machine, even if a loc
   expect(tried).toEqual(["10.0.0.1:2379"]);
   for (const name of ["localhost:2379", "127.0.0.1:2379"])
     expect(await observer.events.take()).toBe(
-      `endpointRejected [unreachable] ${name} is the member's own machine to it, but this machine here`,
+      `endpointRejected [unreachable] ${name} is a loopback address, and the member is on another machine`,
     );
 });
 
@@ -58,7 +58,9 @@ test("loopback and other local addresses are never connected to", async () => {
   expect(tried).toEqual(["10.0.0.1:2379"]);
   await expect(advertised.endpointsOf({ members, isLocal: false }, seed, signal)).rejects.toMatchObject({
     code: "unreachable",
-    detail: expect.stringMatching(/^none of the client URLs .* \(12\): 127\.0\.0\.1:80 is the member's own/),
+    detail: expect.stringMatching(
+      /^none of the client URLs .* \(12\): 127\.0\.0\.1:80 is a loopback address/,
+    ),
   });
 });
 
@@ -122,7 +124,7 @@ test("each fault of an address is reported once, also if members advertise the s
   await advertised.endpointsOf(list, seed, signal);
   expect(events).toEqual([
     expect.stringMatching(/127\.0\.0\.1:2379 is a learner/),
-    expect.stringMatching(/127\.0\.0\.1:2379 is the member's own machine/),
+    expect.stringMatching(/127\.0\.0\.1:2379 is a loopback address/),
     expect.stringMatching(/seed:2379 is a learner/),
     expect.stringMatching(/client URLs that the members advertise are not used/),
   ]);

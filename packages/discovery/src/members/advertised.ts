@@ -133,7 +133,7 @@ function rejectionOf(
   const name = formatAddress(endpoint);
   const scope = isLoopback(endpoint.host) ? "loopback" : scopeOf(endpoint.host);
   const reasons = {
-    loopback: isLocal ? undefined : "is the member's own machine to it, but this machine here",
+    loopback: isLocal ? undefined : "is a loopback address, and the member is on another machine",
     "link-local": isLinkLocal
       ? undefined
       : "is link-local, and the member was not reached at such an address",

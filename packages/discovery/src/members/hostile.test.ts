@@ -24,7 +24,7 @@ async function complaintAbout(address: string, timeoutMs = 60_000): Promise<stri
 }
 
 const ask = "no server lists the members: ask SERVER";
-const noList = `discoveryFailed [unknown] ${ask}: its answer is no list of members`;
+const noList = `discoveryFailed [unknown] ${ask}: its answer is not a member list`;
 
 function answering(body: unknown): Respond {
   return (_, response) => json(response, 200, body);
@@ -40,21 +40,21 @@ const hostile: { readonly [name: string]: readonly [respond: Respond, complaint:
   nothing: [sending(200, {}, ""), noList],
   null: [answering(null), noList],
   "a list": [answering([]), noList],
-  "no members": [answering({}), `${noList}: members is not as it must be`],
-  "an empty list of members": [answering({ members: [] }), `${noList}: members is not as it must be`],
-  "members of a wrong type": [answering({ members: "a" }), `${noList}: members is not as it must be`],
-  "a member that is null": [answering({ members: [null] }), `${noList}: members.0 is not as it must be`],
+  "no members": [answering({}), `${noList}: members is missing or invalid`],
+  "an empty list of members": [answering({ members: [] }), `${noList}: members is missing or invalid`],
+  "members of a wrong type": [answering({ members: "a" }), `${noList}: members is missing or invalid`],
+  "a member that is null": [answering({ members: [null] }), `${noList}: members.0 is missing or invalid`],
   "a URL that is a number": [
     answering({ members: [{ name: "a", clientURLs: [1] }] }),
-    `${noList}: members.0.clientURLs.0 is not as it must be`,
+    `${noList}: members.0.clientURLs.0 is missing or invalid`,
   ],
   "a learner by word": [
     answering({ members: [{ name: "a", isLearner: "false" }] }),
-    `${noList}: members.0.isLearner is not as it must be`,
+    `${noList}: members.0.isLearner is missing or invalid`,
   ],
   "101 members": [
     answering({ members: Array.from({ length: 101 }, () => ({ name: "a" })) }),
-    `${noList}: members is not as it must be`,
+    `${noList}: members is missing or invalid`,
   ],
   "a URL that is none": [
     answering({ members: [{ name: "a", clientURLs: ["http://a b"] }] }),
@@ -159,7 +159,7 @@ describe("a server that", () => {
   test("speaks another protocol is reported", async () => {
     await using server = await startRaw(socket => socket.write("SSH-2.0-OpenSSH_9.2\r\n"));
     expect(await complaintAbout(server.address)).toBe(
-      `discoveryFailed [unknown] ${ask}: what it answers is no HTTP (HPE_INVALID_CONSTANT)`,
+      `discoveryFailed [unknown] ${ask}: its answer is not HTTP (HPE_INVALID_CONSTANT)`,
     );
   });
 

@@ -122,7 +122,7 @@ describe.skipIf(missing("openssl"))("a member that speaks TLS", () => {
     );
   });
 
-  test("and wants a client certificate gets it", async () => {
+  test("and requires a client certificate gets it", async () => {
     await using server = await startSecure(await authority.issue(), authority.cert);
     const { cert, key } = await authority.issue({ usage: "client" });
     expect(await firstEvent(server.url, { tls: { ca: authority.cert, cert, key } })).toBe(known);

@@ -55,14 +55,14 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
             const probe = make({ ca: ca.cert, cert, key });
             for (let count = 0; count < 3; count++)
               expect(formatVerdict(await probeOnce(probe, at(guarded.port, secure)))).toMatch(
-                /^tls: the server wants a client certificate, or another one \(.*\); only its TLS handshake is checked, 4 times an hour;/,
+                /^tls: the server requires a client certificate, or another one \(.*\); only its TLS handshake is checked, 4 times an hour;/,
               );
             probe.close();
           }
         },
       );
 
-      test("is asked with the right certificate, or where it wants none", async () => {
+      test("is asked with the right certificate, or where it requires none", async () => {
         const probe = make({ ca: ca.cert, cert: client.cert, key: client.key });
         expect(formatVerdict(await probeOnce(probe, at(guarded.port, true)))).toBe("etcd /health");
         probe.close();
@@ -106,7 +106,9 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
   test("is healthy by HTTP, whose note says when it refuses a certificate", async () => {
     const probe = httpProbe({ ca: ca.cert });
     expect(formatVerdict(await probeOnce(probe, at(open.port)))).toBe("http");
-    expect(formatVerdict(await probeOnce(probe, at(guarded.port, true)))).toMatch(/^tls: the server wants/);
+    expect(formatVerdict(await probeOnce(probe, at(guarded.port, true)))).toMatch(
+      /^tls: the server requires/,
+    );
     probe.close();
   });
 

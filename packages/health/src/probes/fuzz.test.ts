@@ -90,7 +90,7 @@ test("any answer is read to a verdict in one line, or is not etcd's", async () =
   );
 });
 
-test("any response gets a verdict in one line, whether the server hangs up or not", async () => {
+test("any response gets a verdict in one line, whether the server closes the connection or not", async () => {
   let response = "";
   await using server = await startBackend(socket =>
     socket.once("data", () => socket.end(Buffer.from(response, "latin1"))),

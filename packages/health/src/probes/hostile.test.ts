@@ -39,16 +39,16 @@ describe("a server that answers with", () => {
     [
       "another protocol",
       socket => socket.write("SSH-2.0-OpenSSH_9.2\r\n"),
-      /^\[unhealthy\] what it answers is no HTTP \(HPE_\w+\)$/,
+      /^\[unhealthy\] its answer is not HTTP \(HPE_\w+\)$/,
     ],
     [
       "two lengths",
       socket => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
-      /^\[unhealthy\] what it answers is no HTTP \(HPE_\w+\)$/,
+      /^\[unhealthy\] its answer is not HTTP \(HPE_\w+\)$/,
     ],
-    ["nothing, and hangs up", socket => socket.end(), "[reset] connection reset (ECONNRESET)"],
+    ["nothing, and closes the connection", socket => socket.end(), "[reset] connection reset (ECONNRESET)"],
     [
-      "half of what it announced, and hangs up",
+      "half of what it announced, and closes the connection",
       socket => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
       "[reset] connection reset (ECONNRESET)",
     ],
@@ -74,11 +74,11 @@ describe("a server that answers with", () => {
     [
       "another protocol",
       socket => socket.write("220 ready\r\n"),
-      "etcd endpoint [unhealthy] what it answers is no HTTP (HPE_INVALID_CONSTANT)",
+      "etcd endpoint [unhealthy] its answer is not HTTP (HPE_INVALID_CONSTANT)",
       "tcp",
     ],
     [
-      "nothing, and hangs up",
+      "nothing, and closes the connection",
       socket => socket.end(),
       "etcd endpoint [reset] ",
       "tcp cluster [reset] it ended the connection before it sent a byte",
