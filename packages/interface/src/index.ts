@@ -3,22 +3,12 @@
  *
  * @packageDocumentation
  */
-export { type Address, formatAddress, isLinkLocal, parseAddress } from "./address.js";
-export { type BackoffOptions, backoffMs } from "./backoff.js";
-export { certificateNameFault, serverNameOf } from "./certificate-names.js";
-export { type Clock, systemClock } from "./clock.js";
-export { type ConnectOptions, connectFirst, dialRace, interleaveFamilies } from "./dial-race.js";
-export type { Discovery, WatchOptions } from "./discovery.js";
-export { type Endpoint, sameEndpoint } from "./endpoint.js";
-export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
-export { createExpiringMap, type ExpiringMap, type ExpiringMapOptions } from "./expiring-map.js";
-export { createGetaddrinfo, type Getaddrinfo, type GetaddrinfoOptions, getaddrinfo } from "./getaddrinfo.js";
-export type { CheckedPool, EndpointStatus, Probe, Verdict } from "./health.js";
-export { interfaceAddresses } from "./interfaces.js";
-export { createLimiter, type Limiter, type LimiterOptions } from "./limiter.js";
-export { notify, type Observer } from "./observer.js";
-export type { Lease, LeaseRequest, Pool } from "./pool.js";
-export { printable, quote, withoutCredentials } from "./quote.js";
+
+export type { Discovery, WatchOptions } from "./contracts/discovery.js";
+export { type Endpoint, sameEndpoint } from "./contracts/endpoint.js";
+export type { CheckedPool, EndpointStatus, Probe, Verdict } from "./contracts/health.js";
+export { notify, type Observer } from "./contracts/observer.js";
+export type { Lease, LeaseRequest, Pool } from "./contracts/pool.js";
 export type {
   ClientEvents,
   Listener,
@@ -27,9 +17,25 @@ export type {
   RelayClient,
   RelayEnd,
   RelaySettings,
-} from "./relay.js";
-export { createOutage, createReportOnce, type Outage, type ReportOnce } from "./report-once.js";
-export type { Candidate, Selector, SelectorFactory } from "./selector.js";
-export { aborted, type Deadline, type Limits, sleep, startDeadline, withTimeout } from "./time.js";
-export { type PauseTracker, startTimeout, trackPauses } from "./timeout.js";
-export { withLocalZone } from "./zone.js";
+} from "./contracts/relay.js";
+export type { Candidate, Selector, SelectorFactory } from "./contracts/selector.js";
+export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
+export { type Address, formatAddress, isLinkLocal, parseAddress } from "./network/address.js";
+export { certificateNameFault, serverNameOf } from "./network/certificate-names.js";
+export { type ConnectOptions, connectFirst, dialRace, interleaveFamilies } from "./network/dial-race.js";
+export {
+  createGetaddrinfo,
+  type Getaddrinfo,
+  type GetaddrinfoOptions,
+  getaddrinfo,
+} from "./network/getaddrinfo.js";
+export { interfaceAddresses } from "./network/interfaces.js";
+export { withLocalZone } from "./network/zone.js";
+export { printable, quote, withoutCredentials } from "./quote.js";
+export { type BackoffOptions, backoffMs } from "./time/backoff.js";
+export { type Clock, systemClock } from "./time/clock.js";
+export { createExpiringMap, type ExpiringMap, type ExpiringMapOptions } from "./time/expiring-map.js";
+export { createLimiter, type Limiter, type LimiterOptions } from "./time/limiter.js";
+export { createOutage, createReportOnce, type Outage, type ReportOnce } from "./time/report-once.js";
+export { aborted, type Deadline, type Limits, sleep, startDeadline, withTimeout } from "./time/time.js";
+export { type PauseTracker, startTimeout, trackPauses } from "./time/timeout.js";

@@ -1,5 +1,5 @@
+import type { GatewayError } from "../error.js";
 import type { Endpoint } from "./endpoint.js";
-import type { GatewayError } from "./error.js";
 
 /** Chooses the endpoint of each connection of a proxy. */
 export interface Pool {

@@ -1,5 +1,5 @@
 import { isIP, SocketAddress } from "node:net";
-import { quote } from "./quote.js";
+import { quote } from "../quote.js";
 
 /**
  * What is wrong with the names in a server's certificate; undefined if it is for one of `hosts`.

@@ -1,6 +1,6 @@
-import { GatewayError } from "./error.js";
+import { GatewayError } from "../error.js";
+import { quote } from "../quote.js";
 import { interfaceAddresses } from "./interfaces.js";
-import { quote } from "./quote.js";
 
 /**
  * `host` in the form that sockets of this machine accept: a zone (`fe80::1%eth0`, `fe80::1%2`) becomes the interface's name,

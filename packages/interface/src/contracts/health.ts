@@ -1,5 +1,5 @@
+import type { GatewayError } from "../error.js";
 import type { Endpoint } from "./endpoint.js";
-import type { GatewayError } from "./error.js";
 
 /** The result of one health check of an endpoint. */
 export interface Verdict {

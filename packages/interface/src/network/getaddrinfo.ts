@@ -1,8 +1,8 @@
 import { lookup } from "node:dns/promises";
-import { type Clock, systemClock } from "./clock.js";
-import { GatewayError } from "./error.js";
-import { quote } from "./quote.js";
-import { startTimeout } from "./timeout.js";
+import { GatewayError } from "../error.js";
+import { quote } from "../quote.js";
+import { type Clock, systemClock } from "../time/clock.js";
+import { startTimeout } from "../time/timeout.js";
 
 /**
  * How many look-ups run at the same time. Each occupies one of the threads (four, or `UV_THREADPOOL_SIZE`) that also read

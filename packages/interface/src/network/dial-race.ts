@@ -1,8 +1,8 @@
 import { connect, isIPv6, type Socket } from "node:net";
+import { GatewayError } from "../error.js";
+import { type Clock, systemClock } from "../time/clock.js";
+import { startTimeout } from "../time/timeout.js";
 import { type Address, formatAddress } from "./address.js";
-import { type Clock, systemClock } from "./clock.js";
-import { GatewayError } from "./error.js";
-import { startTimeout } from "./timeout.js";
 
 /** How several addresses of one host are dialled in parallel (RFC 8305, "Happy Eyeballs"). */
 export const dialRace = {

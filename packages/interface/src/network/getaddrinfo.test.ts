@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Clock } from "./clock.js";
-import { createGetaddrinfo, getaddrinfo } from "./index.js";
+import { createGetaddrinfo, getaddrinfo } from "../index.js";
+import type { Clock } from "../time/clock.js";
 
 /** A clock that advances only when the test runs a timer. */
 function stoppedClock(): Clock & { fire(): void } {

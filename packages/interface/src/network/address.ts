@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6, SocketAddress } from "node:net";
-import { GatewayError } from "./error.js";
-import { quote } from "./quote.js";
+import { GatewayError } from "../error.js";
+import { quote } from "../quote.js";
 
 /** An address to connect to or to listen on. */
 export interface Address {

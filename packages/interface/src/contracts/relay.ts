@@ -1,5 +1,5 @@
-import type { Address } from "./address.js";
-import type { GatewayError } from "./error.js";
+import type { GatewayError } from "../error.js";
+import type { Address } from "../network/address.js";
 
 /**
  * Accepts clients, connects them to backends, and moves the bytes between the two. The proxy decides whether a client is

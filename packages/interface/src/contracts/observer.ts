@@ -1,6 +1,6 @@
-import type { Address } from "./address.js";
+import { type GatewayError, messageOf } from "../error.js";
+import type { Address } from "../network/address.js";
 import type { Endpoint } from "./endpoint.js";
-import { type GatewayError, messageOf } from "./error.js";
 import type { RelayEnd } from "./relay.js";
 
 /**

@@ -1,5 +1,5 @@
+import type { GatewayError } from "../error.js";
 import type { Endpoint } from "./endpoint.js";
-import type { GatewayError } from "./error.js";
 
 /** A source of endpoints. */
 export interface Discovery {

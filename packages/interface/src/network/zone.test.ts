@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os";
 import { expect, test } from "vitest";
-import { isLinkLocal, withLocalZone } from "./index.js";
+import { isLinkLocal, withLocalZone } from "../index.js";
 
 const [own] = Object.entries(networkInterfaces()).flatMap(([name, addresses]) => {
   const one = addresses?.find(address => address.family === "IPv6" && address.scopeid > 0);

@@ -1,9 +1,9 @@
 import { isIPv6 } from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { GatewayError } from "../error.js";
+import { quote } from "../quote.js";
 import { type Address, formatAddress, parseAddress } from "./address.js";
-import { GatewayError } from "./error.js";
-import { quote } from "./quote.js";
 
 /** The error of parseAddress for `text`. */
 function complaintAbout(text: string, options?: Parameters<typeof parseAddress>[1]): string {

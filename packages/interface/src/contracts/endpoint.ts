@@ -1,4 +1,4 @@
-import type { Address } from "./address.js";
+import type { Address } from "../network/address.js";
 
 /**
  * One server that a gateway may forward to.

@@ -1,5 +1,5 @@
+import { GatewayError } from "../error.js";
 import type { Clock } from "./clock.js";
-import { GatewayError } from "./error.js";
 import { startTimeout } from "./timeout.js";
 
 /** Resolves after `ms` milliseconds, or as soon as `signal` is aborted; never rejects. */
