@@ -9,7 +9,7 @@
 
 #include "load.h"
 
-enum { PENDING = 64, PATIENCE_MS = 1500 };
+enum { PENDING = 64, TIMEOUT_MS = 1500 };
 
 struct held {
   int fd;
@@ -67,7 +67,7 @@ int hold(const struct settings *settings) {
     }
     run(10);
     if (opened > before) before = opened, progress = now_ns();
-    if (now_ns() - progress > PATIENCE_MS * 1000000LL || (pending == 0 && dialled == wanted)) break;
+    if (now_ns() - progress > TIMEOUT_MS * 1000000LL || (pending == 0 && dialled == wanted)) break;
   }
   report("held");
   // The driver ends this program; until then it reports lost connections.

@@ -11,7 +11,7 @@
 
 #include "load.h"
 
-enum { PATIENCE_MS = 20000, PAUSE_US = 250 };
+enum { TIMEOUT_MS = 20000, PAUSE_US = 250 };
 
 static bool gets_through(const struct sockaddr_in *to) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -36,7 +36,7 @@ int ready(const struct settings *settings) {
   }
   while (!gets_through(&settings->to)) {
     if (waitpid(child, NULL, WNOHANG) == child) errno = ECHILD, fail("the program ended");
-    if (now_ns() - began > PATIENCE_MS * 1000000LL) errno = ETIMEDOUT, fail("not ready");
+    if (now_ns() - began > TIMEOUT_MS * 1000000LL) errno = ETIMEDOUT, fail("not ready");
     usleep(PAUSE_US);
   }
   printf("{\"event\":\"ready\",\"ms\":%.3f,\"pid\":%d}\n", (double)(now_ns() - began) / 1e6, (int)child);

@@ -71,7 +71,7 @@ function program(): Command {
     .usage("[start] [flags]")
     .version(version(), "--version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .helpCommand("help [command]", "print the help of a command")
+    .helpCommand(false)
     .configureHelp({
       optionDescription: ({ description }) => description,
       subcommandTerm: command => command.name(),
@@ -84,9 +84,15 @@ function program(): Command {
       outputError: message => printError(oneLine(message, gw)),
     });
   addFlagsInShort(gw, startFlags, frequent);
+  const rejectCommand = (name: string): never =>
+    gw.error(
+      `unknown command '${name}'${suggestion(
+        name,
+        gw.commands.map(command => command.name()),
+      )}`,
+    );
   gw.argument("[command]").action((name: string | undefined) => {
-    const commands = gw.commands.map(command => command.name());
-    if (name !== undefined) gw.error(`unknown command '${name}'${suggestion(name, commands)}`);
+    if (name !== undefined) rejectCommand(name);
     return start(valuesOf(gw, gw, startFlags));
   });
   addStart(gw);
@@ -96,6 +102,15 @@ function program(): Command {
   gw.command("version")
     .description("print the version")
     .action(() => printLines([version()]));
+  // Commander's own `help` takes an unknown command for none.
+  gw.command("help")
+    .argument("[command]")
+    .description("print the help of a command")
+    .action((name: string | undefined) => {
+      const isGw = name === undefined || name === "gateway";
+      const command = isGw ? gw : gw.commands.find(one => one.name() === name);
+      (command ?? rejectCommand(name ?? "")).outputHelp();
+    });
   return gw;
 }
 

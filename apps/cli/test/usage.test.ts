@@ -179,6 +179,7 @@ test("gw version prints the version", async () => {
 
 test.each([
   [["strat"], /unknown command 'strat' \(Did you mean start\?\)/],
+  [["help", "strat"], /unknown command 'strat' \(Did you mean start\?\)/],
   [["--endpoint=a"], /unknown option '--endpoint=…' \(Did you mean --endpoints\?\)/],
   [
     ["start", "--heath-interval=3s"],
