@@ -41,7 +41,7 @@ async function bundle(folder) {
   }
 }
 
-/** Leaves alone what is there already, and is never half written: a gateway may be loading it. */
+/** Replaces a file whose contents have changed in one step: a gateway may be loading it. */
 function update(path, contents) {
   if (existsSync(path) && readFileSync(path).equals(contents)) return;
   const unfinished = `${path}.${process.pid}`;

@@ -8,11 +8,11 @@ import { buildNative } from "../packages/splice/build.mjs";
 /** The folder of the repository. */
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** What the checkout was last installed from; lives and dies with node_modules. */
+/** A hash of what was last installed. It is in node_modules, so that it is removed with it. */
 const stamp = join(root, "node_modules", ".gw-installed");
 
 /**
- * Installs and builds what is not installed and built yet. Needs Node and npm only, says nothing on stdout,
+ * Installs and builds what is not installed and built yet. Needs Node and npm only, writes nothing to stdout,
  * and ends the process when it fails.
  */
 export function setUp() {
@@ -39,7 +39,7 @@ export function run(command, args, options = {}) {
   if (status !== 0) process.exit(1);
 }
 
-/** Like {@link run}, and tells how it ended in place of ending the process. */
+/** Like {@link run}, but returns the result and does not end the process on failure. */
 export function tryRun(command, args, options = {}) {
   const bin = join(root, "node_modules", ".bin");
   const separator = process.platform === "win32" ? ";" : ":";

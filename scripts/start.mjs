@@ -1,6 +1,6 @@
-// `npm start -- …`: sets up what is not set up yet, then is `gw …`.
+// `npm start -- …`: sets up what is not set up yet, then runs `gw …`.
 import { setUp } from "./setup.mjs";
 
 setUp();
-// In this very process: a signal then has no wrapper to get lost in.
+// In this process, so that signals reach gw and not a wrapper.
 await import("../apps/cli/bin/gw.js");

@@ -1,6 +1,6 @@
-// Opens connections, 64 at a time, lets each send a byte and hear one, and holds them open and idle. "held" says
-// how many got through. It ends opening when all are open, when 64 have failed, or when none gets through for
-// a second and a half: a proxy at its limit may refuse, accept and say nothing, or die.
+// Opens connections, 64 at a time, exchanges one byte on each, and holds them open and idle. Prints "held" and their number.
+// Opening ends when all are open, when 64 have failed, or when none was opened for 1.5 s: a proxy at its limit may refuse
+// connections, accept them without relaying, or exit.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

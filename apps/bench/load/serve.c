@@ -58,7 +58,7 @@ static bool read_header(struct peer *peer, bool *gone) {
     peer->message = malloc((size_t)peer->size);
   }
   if (peer->header[0] == MODE_SOURCE) rewatch(epoll, peer->fd, EPOLLIN | EPOLLOUT, peer);
-  // The announcing byte is answered too: by it a client knows that it has got through.
+  // The announcing byte is answered too: it shows the client that it is connected.
   if (peer->header[0] == MODE_ECHO && send(peer->fd, peer->header, 1, MSG_NOSIGNAL) < 0) *gone = true;
   return true;
 }

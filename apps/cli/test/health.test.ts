@@ -261,15 +261,15 @@ describe("any server", () => {
     ["close", "ECONNRESET"],
     ["leave", "end"],
   ])("that is marked down by health checks: its connections under --on-unhealthy=%s", async (how, end) => {
-    await using ill = await startBackend(socket => {
-      // What asks how it is gets an answer that is none; others are echoed to.
+    await using failing = await startBackend(socket => {
+      // A health check gets no response; a client gets its bytes back.
       socket.once("data", data => (data.includes("GET ") ? socket.destroy() : socket.write(data)));
     });
-    await using well = await startBackend(socket => {
+    await using healthy = await startBackend(socket => {
       socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
     });
     await using gw = await startGw([
-      `--endpoints=127.0.0.1:${ill.port},127.0.0.1:${well.port}`,
+      `--endpoints=127.0.0.1:${failing.port},127.0.0.1:${healthy.port}`,
       "--selector=first",
       "--health-check=http",
       "--health-interval=500ms",
@@ -278,7 +278,7 @@ describe("any server", () => {
     const client = await establish(gw);
     await gw.logged(/endpoint down/);
     const ended = outcome(client);
-    if (how === "leave") for (const socket of ill.sockets) socket.end();
+    if (how === "leave") for (const socket of failing.sockets) socket.end();
     expect(await ended).toMatchObject({ end });
   });
 

@@ -201,7 +201,7 @@ describe.skipIf(missing("systemd-notify", "socat"))("under systemd", () => {
     const folder = await mkdtemp(`${tmpdir()}/gw-notify-`);
     await writeFile(
       `${folder}/systemd-notify`,
-      `#!/bin/sh\n{ echo "$@"; /usr/bin/env; } > ${folder}/told\n`,
+      `#!/bin/sh\n{ echo "$@"; /usr/bin/env; } > ${folder}/received\n`,
       {
         mode: 0o755,
       },
@@ -211,10 +211,10 @@ describe.skipIf(missing("systemd-notify", "socat"))("under systemd", () => {
     gw.kill();
     await gw.exit;
     const { readFile } = await import("node:fs/promises");
-    const told = await readFile(`${folder}/told`, "utf8");
-    expect(told).toContain("NOTIFY_SOCKET=vsock:2:1234");
+    const received = await readFile(`${folder}/received`, "utf8");
+    expect(received).toContain("NOTIFY_SOCKET=vsock:2:1234");
     // The shell adds those of its own.
-    const names = told.split("\n").flatMap(line => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
+    const names = received.split("\n").flatMap(line => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
     expect(names.filter(name => !/^(PWD|OLDPWD|SHLVL|_|STATUS|STOPPING|READY)$/.test(name)).sort()).toEqual([
       "NOTIFY_SOCKET",
       "PATH",

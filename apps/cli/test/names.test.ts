@@ -90,14 +90,14 @@ describe.skipIf(noIsolation())("while name servers are silent", () => {
 
   test.each([
     [
-      "the gateway, when it is told to stop",
+      "the gateway, when it is stopped",
       ["--endpoints=dead.test,127.0.0.1:1", "--listen-addr=127.0.0.1:0"],
       0,
     ],
     ["a start that fails", ["--endpoints=dead.test,[::1]:1", "--listen-addr=192.0.2.1:1"], 1],
     ["a start that is refused", ["--endpoints=dead.test,127.0.0.1:23790"], 2],
-    ["gw resolve, when it is told to stop", ["resolve", "--endpoints=dead.test"], 0],
-    ["gw check, when it is told to stop", ["check", "--endpoints=dead.test"], 0],
+    ["gw resolve, when it is stopped", ["resolve", "--endpoints=dead.test"], 0],
+    ["gw check, when it is stopped", ["check", "--endpoints=dead.test"], 0],
   ])("a look-up that is under way does not delay the end of %s", async (_, args, code) => {
     await using gw = start(args);
     if (code === 0) {

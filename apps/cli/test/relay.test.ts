@@ -1,4 +1,4 @@
-// Which relay moves the bytes, and what says so.
+// Which relay moves the bytes, and which log line shows it.
 import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

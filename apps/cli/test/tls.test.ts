@@ -95,7 +95,7 @@ describe.skipIf(missing("openssl", "etcd", "etcdctl"))(
       expect(JSON.parse(withoutCertificate.stdout).endpoints[0].certificate).toMatch(/certificate/);
     });
 
-    test("a CA with nothing to check is a slip", async () => {
+    test("a CA with nothing to check is bad usage", async () => {
       const result = await runGw(["--endpoints=127.0.0.1:1", `--trusted-ca-file=${ca.certFile}`]);
       expect(result).toMatchObject({
         code: 2,
@@ -103,7 +103,7 @@ describe.skipIf(missing("openssl", "etcd", "etcdctl"))(
       });
     });
 
-    test("a certificate without its key, and a key that is another's, are slips", async () => {
+    test("a certificate without its key, and a key that is another's, are bad usage", async () => {
       const other = await ca.issue({ usage: "client" });
       const mixed = [client[0] ?? "", `--key-file=${other.keyFile}`];
       const result = await runGw([`--endpoints=${endpoints}`, `--trusted-ca-file=${ca.certFile}`, ...mixed]);

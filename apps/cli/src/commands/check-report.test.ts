@@ -61,8 +61,8 @@ test.each([
   [31, undefined],
 ])("a certificate with %d days to go", (days, says) => {
   const expires = new Date(Date.now() + (days + 0.5) * 86_400_000).toISOString();
-  const told = lines([checked("a", { certificate: { expires } })]);
-  expect(told).toEqual(says === undefined ? [] : [`warning: a: its certificate ${says} (${expires})`]);
+  const reported = lines([checked("a", { certificate: { expires } })]);
+  expect(reported).toEqual(says === undefined ? [] : [`warning: a: its certificate ${says} (${expires})`]);
 });
 
 test("an address that is dead beside one that lives is a warning, and all dead are an error", () => {
