@@ -26,7 +26,7 @@ function configurationPage(): string {
 
 function row(flag: Flag<unknown>): string {
   const { name, byDefault, choices, help } = flag;
-  const values = choices ? `: ${choices.map(choice => `\`${choice}\``).join(", ")}` : "";
+  const values = choices ? `. One of ${choices.map(choice => `\`${choice}\``).join(", ")}` : "";
   return `| \`--${name}\` | \`${variable(flag)}\` | ${byDefault ?? ""} | ${help}${values} |`;
 }
 
