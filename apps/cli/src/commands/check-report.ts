@@ -128,7 +128,7 @@ function groups(
   return names;
 }
 
-/** The report of `gw check` for people. */
+/** The report of `gw check` as text. */
 export function formatCheck({ endpoints, findings, good }: CheckReport): readonly string[] {
   const lines: string[] = [];
   const titles = ["ENDPOINT", "CONNECT", "HEALTH", "CERTIFICATE", "ETCD", "MEMBER", "ROLE"];

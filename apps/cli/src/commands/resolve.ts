@@ -193,7 +193,7 @@ function verdict(checked: Promise<unknown>): Promise<string> {
   );
 }
 
-/** The report of `gw resolve` for people. */
+/** The report of `gw resolve` as text. */
 function formatReport({ srv = [], endpoints, warnings, problems }: ResolveReport): readonly string[] {
   const lines: string[] = [];
   for (const { name, server, error, records } of srv) {

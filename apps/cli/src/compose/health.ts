@@ -7,8 +7,8 @@ import type { Certificates, Dial, TlsFiles } from "./certificates.js";
 /** The health checks of a gateway. */
 export interface Health {
   /**
-   * Checks an endpoint that is down: its certificate if one is demanded, its health `--health-rise` times in a row, and that
-   * it keeps a connection if health checks do not show it. Rejects with the first error; resolves with the last verdict.
+   * Checks an endpoint that is down: its certificate if one is demanded, its health `--health-rise` consecutive times, and
+   * that it keeps a connection if health checks do not show it. Rejects with the first error; resolves with the last verdict.
    */
   readonly retry: (endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict | undefined>;
   /** Checks an endpoint soon, because there is reason to doubt its health. */

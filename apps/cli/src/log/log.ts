@@ -5,7 +5,7 @@ import { bounded, cut } from "../output/bounded.js";
 import { flushErrors, stderr } from "../output/stdio.js";
 import type { EventName } from "./events.js";
 
-/** `json` for programs, `text` for people at a terminal. */
+/** `json` for programs, `text` for a terminal. */
 export type LogFormat = "json" | "text";
 
 /** The values of `--log-level`: pino's levels. */

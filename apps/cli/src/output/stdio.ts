@@ -29,7 +29,7 @@ function stdout(): Output {
 /** Aborted when the reader of standard output has closed it, as `| head` does. */
 export const stdoutClosed: AbortSignal = closed.signal;
 
-/** Prints lines for people on standard output, with control characters escaped. */
+/** Prints text lines on standard output, with control characters escaped. */
 export function printLines(lines: readonly string[]): void {
   stdout().write(textOf(lines));
 }

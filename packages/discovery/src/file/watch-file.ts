@@ -44,7 +44,7 @@ export async function* watchFile(
   }
 }
 
-/** After so many changes in a row, a file is used although it is still changing. */
+/** After so many consecutive changes, a file is used although it is still changing. */
 const maxRounds = 20;
 
 /** Reads the file until it is the same twice; not if it is unchanged, or if it is valid and the first content. */

@@ -10,7 +10,7 @@ export interface BackoffOptions {
   readonly random?: (() => number) | undefined;
 }
 
-/** Exponential back-off: the delay after the `failures`-th failure in a row, from 1; it doubles each time. */
+/** Exponential back-off: the delay after the `failures`-th consecutive failure, from 1; it doubles each time. */
 export function backoffMs(
   failures: number,
   { baseMs, maxMs, jitter = 0, random = Math.random }: BackoffOptions,

@@ -117,7 +117,7 @@ struct listener {
   bool paused;            /* out of the epoll set for a while */
   uint32_t paused_until;
   int error;              /* to be reported as ACCEPT_FAILED; under the engine's lock */
-  unsigned empty_accepts; /* events in a row without a client */
+  unsigned empty_accepts; /* consecutive events without a client */
   int reported_error;     /* the last one since a client was accepted, or 0 */
   uint32_t reported_at;
 };
@@ -141,7 +141,7 @@ struct thread {
   unsigned paused;  /* listeners */
   uint32_t now, check_at; /* `check_at`: when timeouts are checked next */
   atomic_uint tick;       /* counts runs of the loop */
-  unsigned wait_failures; /* of epoll_wait, in a row */
+  unsigned wait_failures; /* consecutive ones, of epoll_wait */
   unsigned last_tick, missed_checks; /* the controller's: `tick` at its last check; checks for which it was the same */
   bool batched; /* there are events that need not wake the controller at once, since `batched_since` */
   uint32_t batched_since;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum { ACCEPTS_PER_TICK = 64, MAX_UNTAKEN_CLIENTS = 16 };
-/* A listener pauses after so many errors of clients in a row, or so many events in a row without a client. */
+/* A listener pauses after so many consecutive errors of clients, or consecutive events without a client. */
 enum { MAX_CLIENT_ERRORS = 16, MAX_EMPTY_ACCEPTS = 16 };
 enum { PAUSE_MS = 100, REPORT_INTERVAL_MS = 10000, BUSY_LOOP_SLEEP_MS = 10 };
 

@@ -14,7 +14,7 @@ enum { MAX_EVENTS = 256 };
 enum { BATCH_MS = 2 };
 /* Until the controller is woken again, if that has failed. */
 enum { WAKE_RETRY_MS = 20 };
-/* Failures of epoll_wait in a row until the connections are reset, and the pause after each. */
+/* Consecutive failures of epoll_wait until the connections are reset, and the pause after each. */
 enum { MAX_WAIT_FAILURES = 20, WAIT_RETRY_MS = 50 };
 
 int watch(struct thread *thread, int fd, uint32_t events, uintptr_t what) {
