@@ -102,6 +102,7 @@ test("only errors of this machine and aborted operations are local", () => {
     aborted: true,
     unavailable: false,
     unhealthy: false,
+    "wrong-cluster": false,
     unknown: false,
   };
   for (const [code, isLocal] of Object.entries(all))

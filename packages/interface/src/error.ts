@@ -8,6 +8,7 @@ import { inspect } from "node:util";
  * - `refused`, `unreachable`, `timed-out`, `reset`, `name-not-resolved`: the network or the server failed
  * - `untrusted`: the endpoint has no TLS, or no valid certificate for its name
  * - `unhealthy`: the endpoint answered that it cannot serve, or its answer is invalid
+ * - `wrong-cluster`: the endpoint is a member of another etcd cluster
  * - `certificate-refused`: the endpoint rejected the client certificate of the gateway, or requires one
  * - `out-of-resources`, `address-not-available`: this machine lacks file descriptors, memory or ports; not the
  *   endpoint's fault
@@ -30,6 +31,7 @@ export type GatewayErrorCode =
   | "name-not-resolved"
   | "untrusted"
   | "unhealthy"
+  | "wrong-cluster"
   | "certificate-refused"
   | "out-of-resources"
   | "address-not-available"

@@ -6,7 +6,17 @@
 
 export type { Discovery, WatchOptions } from "./contracts/discovery.js";
 export { type Endpoint, sameEndpoint } from "./contracts/endpoint.js";
-export type { CheckedPool, EndpointStatus, Probe, Verdict } from "./contracts/health.js";
+export type {
+  CheckDepth,
+  CheckedPool,
+  EndpointActivity,
+  EndpointFacts,
+  EndpointStatus,
+  Probe,
+  ProbeRequest,
+  Suspicion,
+  Verdict,
+} from "./contracts/health.js";
 export { notify, type Observer } from "./contracts/observer.js";
 export type { Lease, LeaseRequest, Pool } from "./contracts/pool.js";
 export type {

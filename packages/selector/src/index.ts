@@ -12,4 +12,4 @@ export { type TwoChoicesOptions, twoChoices, twoChoicesDefaults } from "./polici
 export { weightedRandom } from "./policies/weighted-random.js";
 export { weightedRoundRobin } from "./policies/weighted-round-robin.js";
 export { type DrainPolicy, type PoolOptions, poolDefaults } from "./pool/options.js";
-export { createPool, type EndpointPool, type PoolChange } from "./pool/pool.js";
+export { createPool, type EndpointPool, type PoolChange, type RejectedEndpoint } from "./pool/pool.js";

@@ -98,6 +98,12 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
     const { observer } = this.#context;
     if (observer?.accepted)
       notify(observer, "accepted", { connection: this.id, client: this.#client.address });
+    const { opening } = this.#context.pool;
+    if (opening) void opening.then(() => this.#begin());
+    else this.#begin();
+  }
+
+  #begin(): void {
     if (this.#dialling) this.#advance(this.#dialling);
   }
 

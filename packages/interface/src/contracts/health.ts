@@ -27,15 +27,76 @@ export interface Verdict {
    * Such checks are made a few times an hour only, and when there is reason to suspect the endpoint. @default false
    */
   readonly uninformative?: boolean | undefined;
+  /** What the endpoint says of itself, if it was asked. */
+  readonly facts?: EndpointFacts | undefined;
   /** What users should know although the endpoint is healthy, such as that only a shallower check was possible. */
   readonly note?: string | undefined;
 }
 
 /**
- * Checks once whether `endpoint` can serve. Never takes longer than its own timeout, and rejects only when `signal` is
- * aborted; every other result is a verdict.
+ * What an endpoint says of itself; what it does not say, or was not asked, is absent.
+ *
+ * Source: `Status` of etcd 3.4 to 3.6. Ids are in hexadecimal, as etcdctl prints them.
  */
-export type Probe = (endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict>;
+export interface EndpointFacts {
+  readonly clusterId?: string | undefined;
+  readonly memberId?: string | undefined;
+  /** The member that it knows as leader; absent if it knows none. */
+  readonly leaderId?: string | undefined;
+  /** Grows with each election, so that the newest of two leaders is known. */
+  readonly raftTerm?: number | undefined;
+  /** Of the server, as `3.5.21`. */
+  readonly version?: string | undefined;
+  /** From a request to the first byte of its response, on a connection that was open, in milliseconds. */
+  readonly roundTripMs?: number | undefined;
+}
+
+/**
+ * How thorough a check is:
+ *
+ * - `regular`: as cheap as possible for the endpoint, since every gateway makes it again and again
+ * - `deep`: whether it can serve writes and reads on which the whole cluster has to agree
+ */
+export type CheckDepth = "regular" | "deep";
+
+/** What a caller demands of one check. */
+export interface ProbeRequest {
+  /** @default "deep" */
+  readonly depth?: CheckDepth | undefined;
+  /** The longest that this check may take, in milliseconds, if that is less than the probe's own timeout. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Checks once whether `endpoint` can serve. Never takes longer than its own timeout, and rejects only when `signal` is
+ * aborted; every other result is a verdict. A probe that knows one depth only ignores the request's.
+ */
+export type Probe = (endpoint: Endpoint, signal: AbortSignal, request?: ProbeRequest) => Promise<Verdict>;
+
+/**
+ * Why an endpoint is suspected:
+ *
+ * - `lost`: a connection to it was reset or lost
+ * - `unanswered`: it ended a connection before it sent a byte
+ * - `refused`: it could not be dialled while connections to it are open
+ * - `stalled`: a client waits for it longer than the stall timeout
+ */
+export type Suspicion = "lost" | "unanswered" | "refused" | "stalled";
+
+/** What the open connections of clients show of an endpoint. */
+export interface EndpointActivity {
+  /** Connections that are open, without those being dialled. */
+  readonly connections: number;
+  /**
+   * Bytes that the endpoint has sent on all connections so far, also on those that have ended. It may shrink when
+   * connections end whose bytes are not known.
+   */
+  readonly bytes: number;
+  /** How long ago it last sent a byte on one that is open, in milliseconds; Infinity if never, or unknown. */
+  readonly answeredMs: number;
+  /** How long the client that has waited longest has been waiting, in milliseconds; 0 if none waits, or unknown. */
+  readonly waitingMs: number;
+}
 
 /** What health checks need of a pool. */
 export interface CheckedPool {
@@ -48,6 +109,11 @@ export interface CheckedPool {
    * @param anotherIsHealthy whether another endpoint was healthy shortly before the check of this verdict, and still is
    */
   report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void;
+  /**
+   * What clients see of an endpoint now; undefined if it is unknown. Takes time that grows with its connections: ask
+   * when it matters, such as before a check. Without this method, endpoints are checked as if no client were connected.
+   */
+  activity?(endpoint: Endpoint): EndpointActivity | undefined;
 }
 
 /** The state of an endpoint in a pool. */
@@ -73,4 +139,6 @@ export interface EndpointStatus {
   readonly retryAt?: number | undefined;
   /** The newest verdict on it. */
   readonly verdict?: Verdict | undefined;
+  /** The newest of each fact. */
+  readonly facts?: EndpointFacts | undefined;
 }

@@ -3,6 +3,11 @@ import type { Endpoint } from "./endpoint.js";
 
 /** Chooses the endpoint of each connection of a proxy. */
 export interface Pool {
+  /**
+   * Present until endpoints are known, as at the start: clients wait for it, without a lease, before the first call of
+   * `acquire`. It never rejects.
+   */
+  readonly opening?: Promise<void> | undefined;
   /** A lease on one endpoint for one connection, or `undefined` when this client has tried all of them. */
   acquire(request: LeaseRequest): Lease | undefined;
 }
@@ -19,6 +24,12 @@ export interface LeaseRequest {
   onRevoked(error: GatewayError): void;
   /** Whether the endpoint has sent a byte on the connection so far. @default unknown */
   readonly answered?: boolean | undefined;
+  /** Bytes that the endpoint has sent on the connection so far. @default unknown */
+  readonly bytesFromBackend?: number | undefined;
+  /** How long ago the endpoint last sent a byte, in milliseconds; undefined if never, or unknown. */
+  readonly answeredMs?: number | undefined;
+  /** For how long the client has been waiting for an answer, in milliseconds; undefined if it is not, or unknown. */
+  readonly waitingMs?: number | undefined;
 }
 
 /**
@@ -29,6 +40,8 @@ export interface Lease {
   readonly endpoint: Endpoint;
   /** The dial succeeded: the endpoint is up. */
   connected(): void;
+  /** The client of the connection waits longer for an answer than the stall timeout. Called once for each wait. */
+  stalled?(): void;
   /** The dial failed, for the reason `error`. Local errors do not count against the endpoint. */
   failed(error: GatewayError): void;
   /**

@@ -5,6 +5,14 @@ export interface Candidate {
   readonly endpoint: Endpoint;
   /** Connections that the gateway has to this endpoint now, including those being dialled. */
   readonly connections: number;
+  /** For how long it has been up, in milliseconds. */
+  readonly upMs?: number | undefined;
+  /** The smoothed round trip of its health checks, in milliseconds; absent if unknown. */
+  readonly latencyMs?: number | undefined;
+  /** Whether it is the leader of its cluster; absent if unknown. */
+  readonly isLeader?: boolean | undefined;
+  /** Of the server, as `3.5.21`; absent if unknown. */
+  readonly version?: string | undefined;
 }
 
 /** A policy: chooses the endpoint of the next connection. */
@@ -18,6 +26,12 @@ export interface Selector {
    * and port).
    */
   pick(candidates: readonly Candidate[]): Candidate | undefined;
+  /**
+   * Where connections that are open elsewhere should be: one of `candidates`; undefined if they may stay where they are.
+   * Without this method no connection is moved because of the policy. Called every few seconds; the same rules as for
+   * `pick`. Connections follow at a bounded rate, see `rebalance` of the pool.
+   */
+  target?(candidates: readonly Candidate[]): Candidate | undefined;
 }
 
 /**

@@ -19,14 +19,19 @@ export class Drain {
     this.#settings = settings;
   }
 
-  /** `entry` is draining: revokes its dials now, and closes its connections by `onRemoved`. */
-  removed(entry: PoolEntry): void {
+  /**
+   * `entry` is draining: revokes its dials now, and closes its connections by `onRemoved`; at once if it was `rejected`
+   * for the reason given.
+   */
+  removed(entry: PoolEntry, rejected?: GatewayError): void {
     const { onRemoved, onUnhealthy } = this.#settings;
-    const error = new GatewayError("aborted", `${formatAddress(entry.endpoint)} is no longer an endpoint`);
+    const gone = `${formatAddress(entry.endpoint)} is no longer an endpoint`;
+    const error = rejected ?? new GatewayError("aborted", gone);
     revokeDials(entry, error);
     // What hangs would hang all through the drain.
     const hangs = entry.isUnhealthy && onUnhealthy === "close";
-    this.#close(entry, hangs ? "close" : onRemoved, error);
+    if (rejected) for (const lease of entry.connected.items()) lease.revoke(rejected);
+    else this.#close(entry, hangs ? "close" : onRemoved, error);
   }
 
   /** Closes the connections of an unhealthy entry, unless it is usable: then no other endpoint is better for them. */

@@ -1,4 +1,12 @@
-import type { Candidate, Endpoint, EndpointStatus, GatewayError, Verdict } from "@gw/interface";
+import type {
+  Candidate,
+  Endpoint,
+  EndpointActivity,
+  EndpointFacts,
+  EndpointStatus,
+  GatewayError,
+  Verdict,
+} from "@gw/interface";
 import { Backoff } from "./backoff.js";
 import { type Link, LinkedList } from "./linked-list.js";
 import { Unanswered } from "./unanswered.js";
@@ -38,6 +46,10 @@ export interface RevocableLease extends Link {
   readonly connectedAt: number;
   /** Whether the endpoint has sent a byte on it; undefined where that is not known. */
   readonly answered: boolean | undefined;
+  /** See `LeaseRequest`; 0 where it is not known. */
+  readonly bytesFromBackend: number;
+  readonly answeredMs: number | undefined;
+  readonly waitingMs: number | undefined;
   /** Whether it is neither connected nor over. */
   readonly isDialling: boolean;
   /** @returns whether it was the first time */
@@ -62,6 +74,10 @@ export class PoolEntry {
   #position: number;
   #state: EntryState;
   #verdict: Verdict | undefined;
+  #facts: EndpointFacts | undefined;
+  #latencyMs: number | undefined;
+  /** Bytes that the endpoint has sent on connections that have ended. */
+  endedBytes = 0;
   /** The newest lease of the pool when a dial last succeeded. */
   #connectedAtLease = 0;
   /** Leases that are not connected yet. */
@@ -122,6 +138,37 @@ export class PoolEntry {
   /** Leases that have not ended. */
   get connections(): number {
     return this.dialling.size + this.connected.size;
+  }
+
+  /** The newest of each fact; undefined before the first. */
+  get facts(): EndpointFacts | undefined {
+    return this.#facts;
+  }
+
+  /** The smoothed round trip of its checks, in milliseconds. */
+  get latencyMs(): number | undefined {
+    return this.#latencyMs;
+  }
+
+  /** Adds facts of a check that is over. Another member at the same address is not the one that was measured. */
+  learn(facts: EndpointFacts): void {
+    const isAnother = facts.memberId !== undefined && this.#facts?.memberId !== facts.memberId;
+    const { roundTripMs } = facts;
+    const before = isAnother ? undefined : this.#latencyMs;
+    this.#facts = isAnother ? facts : { ...this.#facts, ...facts };
+    if (roundTripMs === undefined) this.#latencyMs = before;
+    else this.#latencyMs = before === undefined ? roundTripMs : before + (roundTripMs - before) * smoothing;
+  }
+
+  /** What clients see of it now. Takes time that grows with its connections. */
+  activity(): EndpointActivity {
+    let [bytes, answeredMs, waitingMs] = [this.endedBytes, Infinity, 0];
+    for (const lease of this.connected) {
+      bytes += lease.bytesFromBackend;
+      answeredMs = Math.min(answeredMs, lease.answeredMs ?? Infinity);
+      waitingMs = Math.max(waitingMs, lease.waitingMs ?? 0);
+    }
+    return { connections: this.connected.size, bytes, answeredMs, waitingMs };
   }
 
   /** The set has changed: the same endpoint, maybe of another priority or weight, at another position. */
@@ -225,6 +272,7 @@ export class PoolEntry {
       since: state.since,
       ...(state.name === "down" && { error: state.error, retryAt: state.retryAt }),
       ...(verdict && { verdict }),
+      ...(this.#facts && { facts: this.#facts }),
     };
   }
 
@@ -235,6 +283,9 @@ export class PoolEntry {
     this.closing.cancel();
   }
 }
+
+/** The part of a new round trip in the smoothed one, as TCP's (RFC 6298 has 1/8; checks are rarer than segments). */
+const smoothing = 0.25;
 
 /** What selectors see of an entry: always current, and nothing that they could change. */
 class EntryCandidate implements Candidate {
@@ -255,6 +306,14 @@ class EntryCandidate implements Candidate {
 
   get connections(): number {
     return this.#entry.connections;
+  }
+
+  get latencyMs(): number | undefined {
+    return this.#entry.latencyMs;
+  }
+
+  get version(): string | undefined {
+    return this.#entry.facts?.version;
   }
 }
 

@@ -15,6 +15,7 @@ beforeEach(() => {
 function take(onRevoked: (error: GatewayError) => void = ({ code }) => events.push(`revoked: ${code}`)) {
   const outcomes = {
     now: () => 0,
+    stalled: () => {},
     connected: (by: PoolEntry) => events.push(`connected ${by.endpoint.host} of ${by.connections}`),
     failed: (by: PoolEntry, { code }: GatewayError) =>
       events.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),

@@ -8,6 +8,7 @@ export interface LeaseEvents {
   /** Milliseconds, of the pool's clock. */
   now(): number;
   connected(entry: PoolEntry): void;
+  stalled(entry: PoolEntry): void;
   /** `order` is that of the lease. */
   failed(entry: PoolEntry, error: GatewayError, order: number): void;
   /**
@@ -81,6 +82,18 @@ class PoolLease implements Lease, RevocableLease {
     return this.#request?.answered;
   }
 
+  get bytesFromBackend(): number {
+    return this.#request?.bytesFromBackend ?? 0;
+  }
+
+  get answeredMs(): number | undefined {
+    return this.#request?.answeredMs;
+  }
+
+  get waitingMs(): number | undefined {
+    return this.#request?.waitingMs;
+  }
+
   revoke(error: GatewayError): boolean {
     const request = this.#request;
     this.#request = undefined;
@@ -95,6 +108,10 @@ class PoolLease implements Lease, RevocableLease {
     this.#entry.dialling.remove(this);
     this.#entry.connected.add(this);
     this.#events.connected(this.#entry);
+  }
+
+  stalled(): void {
+    if (this.#state === "connected") this.#events.stalled(this.#entry);
   }
 
   failed(error: GatewayError): void {
@@ -118,6 +135,7 @@ class PoolLease implements Lease, RevocableLease {
 
   #end(): void {
     const { dialling, connected } = this.#entry;
+    if (this.#state === "connected") this.#entry.endedBytes += this.bytesFromBackend;
     (this.#state === "dialling" ? dialling : connected).remove(this);
     this.#state = "ended";
     this.#request = undefined;

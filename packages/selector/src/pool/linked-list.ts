@@ -35,6 +35,11 @@ export class LinkedList<Item extends Link> {
     this.#size -= 1;
   }
 
+  /** In the order in which they were added. The list must not change meanwhile. */
+  *[Symbol.iterator](): Generator<Item> {
+    for (let link = this.#ends.next; link !== this.#ends; link = link.next) yield link as Item;
+  }
+
   /** The items there are now, in the order in which they were added. */
   items(): Item[] {
     return this.itemsWhile(() => true);

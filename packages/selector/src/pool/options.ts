@@ -4,6 +4,7 @@ import {
   GatewayError,
   type Observer,
   type Selector,
+  type Suspicion,
   systemClock,
   type Verdict,
 } from "@gw/interface";
@@ -41,10 +42,13 @@ export interface PoolOptions {
    */
   readonly panicThreshold?: number | undefined;
   /**
-   * An endpoint is suspected: a connection to it was reset or lost, was ended before the endpoint sent a byte, or could
-   * not be made while others are open. Called synchronously from within the call that showed it.
+   * An endpoint is suspected, and should be checked at once. Called synchronously from within the call that showed it.
    */
-  readonly onSuspicion?: ((endpoint: Endpoint) => void) | undefined;
+  readonly onSuspicion?: ((endpoint: Endpoint, why: Suspicion) => void) | undefined;
+  /**
+   * Whether clients wait for the first `update`; otherwise they fail at once while there are no endpoints. @default false
+   */
+  readonly waitForEndpoints?: boolean | undefined;
   /** What happens to the open connections of an endpoint that is no longer in the set. @default "drain" */
   readonly onRemoved?: DrainPolicy | undefined;
   /** The same, of one that health checks marked down, while another endpoint is up. @default "close" */
@@ -101,6 +105,7 @@ export function poolSettings(options: PoolOptions): PoolSettings {
     probe: options.probe,
     panicThreshold: options.panicThreshold ?? poolDefaults.panicThreshold,
     onSuspicion: options.onSuspicion,
+    waitForEndpoints: options.waitForEndpoints ?? false,
     onRemoved: options.onRemoved ?? poolDefaults.onRemoved,
     onUnhealthy: options.onUnhealthy ?? poolDefaults.onUnhealthy,
     drainTimeoutMs: options.drainTimeoutMs ?? poolDefaults.drainTimeoutMs,

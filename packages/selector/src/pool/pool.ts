@@ -1,6 +1,7 @@
 import {
   type CheckedPool,
   type Endpoint,
+  type EndpointActivity,
   type EndpointStatus,
   formatAddress,
   GatewayError,
@@ -30,8 +31,11 @@ export interface EndpointPool extends Pool, CheckedPool {
    * Replaces the set of endpoints. An endpoint that stays keeps its state. One that is gone gets no new connections, its
    * dials are revoked, and `onRemoved` decides what happens to its open connections; it keeps them if it returns before
    * they have ended.
+   *
+   * @param rejected endpoints that are not in the set because they must not serve clients any more, and why: if they
+   *   were in it before, their connections are reset at once, whatever `onRemoved` says
    */
-  update(endpoints: readonly Endpoint[]): void;
+  update(endpoints: readonly Endpoint[], rejected?: readonly RejectedEndpoint[]): void;
   /**
    * Calls `listener` after the set of endpoints changed, an endpoint was marked up or down, or a failover moved
    * connections to another endpoint. A policy that alternates by itself, a new weight and another reason for being down
@@ -45,6 +49,12 @@ export interface EndpointPool extends Pool, CheckedPool {
   onChange(listener: (change: PoolChange) => void): () => void;
   /** Stops trying endpoints again and closing connections. Leases stay valid; `acquire` goes on to work. */
   close(): void;
+}
+
+/** An endpoint that must not be used; see {@link EndpointPool.update}. */
+export interface RejectedEndpoint {
+  readonly endpoint: Endpoint;
+  readonly error: GatewayError;
 }
 
 /** A change of a pool; see {@link EndpointPool.onChange}. */
@@ -82,6 +92,9 @@ class SelectingPool implements EndpointPool {
   #mode = "";
   /** How many leases were handed out; orders them. */
   #leases = 0;
+  /** Ends the wait of clients for endpoints. */
+  #open: () => void = () => {};
+  opening: Promise<void> | undefined;
 
   constructor(settings: PoolSettings) {
     const entries = this.#entries;
@@ -100,11 +113,16 @@ class SelectingPool implements EndpointPool {
       serving: tiers.panic ? [] : tiers.offered,
     }));
     this.#maxAge = closeOldConnections(settings, () => entries.current);
+    if (settings.waitForEndpoints)
+      this.opening = new Promise(resolve => {
+        this.#open = resolve;
+      });
   }
 
-  update(endpoints: readonly Endpoint[]): void {
+  update(endpoints: readonly Endpoint[], rejected: readonly RejectedEndpoint[] = []): void {
+    const errors = new Map(rejected.map(({ endpoint, error }) => [formatAddress(endpoint), error]));
     const { added, removed } = this.#entries.replace(endpoints, this.#settings.clock.now());
-    for (const entry of removed) this.#drain.removed(entry);
+    for (const entry of removed) this.#drain.removed(entry, errors.get(formatAddress(entry.endpoint)));
     const isChanged = added.length + removed.length > 0;
     if (isChanged)
       notify(this.#settings.observer, "poolChanged", {
@@ -114,6 +132,8 @@ class SelectingPool implements EndpointPool {
     this.#tiers.replace(this.#entries.current);
     this.#assess(this.#tiers.unhealthy);
     if (isChanged) this.#callListeners();
+    this.opening = undefined;
+    this.#open();
   }
 
   acquire(request: LeaseRequest): Lease | undefined {
@@ -129,8 +149,13 @@ class SelectingPool implements EndpointPool {
     return [...current, ...draining].map(entry => entry.status(entry === this.#inUse));
   }
 
+  activity(endpoint: Endpoint): EndpointActivity | undefined {
+    return this.#entries.find(endpoint)?.activity();
+  }
+
   report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void {
     const entry = this.#entries.find(endpoint);
+    if (entry && verdict.facts) entry.learn(verdict.facts);
     if (!entry || entry.isUnhealthy) return;
     const { error, scope } = verdict;
     // A fault that other endpoints are likely to have counts only while one of them is healthy.
@@ -160,6 +185,7 @@ class SelectingPool implements EndpointPool {
     this.#rebalancing.close();
     this.#maxAge.stop();
     this.#entries.close();
+    this.#open();
   }
 
   readonly #leaseEvents: LeaseEvents = {
@@ -172,18 +198,21 @@ class SelectingPool implements EndpointPool {
       else if (entry.down) this.#drain.assess(entry, this.#tiers.isUsable(entry));
       this.#setInUse(entry);
     },
+    stalled: ({ isDraining, endpoint }: PoolEntry): void => {
+      if (!isDraining) this.#settings.onSuspicion?.(endpoint, "stalled");
+    },
     failed: (entry: PoolEntry, error: GatewayError, lease: number): void => {
       if (error.isLocal || entry.isDraining || entry.isOutdated(lease)) return;
       const { isUp } = entry;
       this.#fail(entry, { cause: "dial", error, connectable: !isUp && isConnectable(error.code) });
-      if (isUp && entry.connected.size > 0) this.#settings.onSuspicion?.(entry.endpoint);
+      if (isUp && entry.connected.size > 0) this.#settings.onSuspicion?.(entry.endpoint, "refused");
     },
     ended: (entry: PoolEntry, failure: GatewayError | undefined, answered: boolean | undefined): void => {
       this.#entries.leaseEnded(entry);
       if (entry.isDraining) return;
       if (answered) entry.unanswered.answered();
       if (answered === false) this.#endedUnanswered(entry);
-      else if (failure && !failure.isLocal) this.#settings.onSuspicion?.(entry.endpoint);
+      else if (failure && !failure.isLocal) this.#settings.onSuspicion?.(entry.endpoint, "lost");
     },
   };
 
@@ -191,7 +220,7 @@ class SelectingPool implements EndpointPool {
   #endedUnanswered(entry: PoolEntry): void {
     const { unanswered, endpoint } = entry;
     const consequence = unanswered.add(this.#settings.clock.now());
-    if (consequence) this.#settings.onSuspicion?.(endpoint);
+    if (consequence) this.#settings.onSuspicion?.(endpoint, "unanswered");
     if (consequence !== "fail" || unanswered.isRefutedBy(entry.connected)) return;
     if (entry.isUp && this.#tiers.up <= 1) return;
     const ended = unanswered.count === 1 ? "a connection" : `${unanswered.count} consecutive connections`;
