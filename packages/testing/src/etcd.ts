@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Network } from "./namespaces.js";
 import { type Outcome, type Program, runProgram, startProgram } from "./program.js";
@@ -11,6 +11,8 @@ export interface EtcdMember {
   readonly name: string;
   /** `127.0.0.1:port` of its client URL. */
   readonly endpoint: string;
+  /** Of its process. */
+  readonly pid: number;
   /** Ends the process with SIGKILL, as a crash would. Resolves when it has ended. */
   crash(): Promise<void>;
   /** Starts it again with the same data. Resolves when it serves. */
@@ -47,6 +49,8 @@ export interface EtcdCluster extends AsyncDisposable {
 export interface EtcdOptions {
   /** Runs each member on its own host; needs as many hosts as members. @default all on loopback */
   readonly network?: Network;
+  /** Folders below which the members keep their data, one for each. @default the folder of temporary files */
+  readonly dataFolders?: readonly string[];
   /** Makes clients use TLS. Members read the files for each connection. @default plain text */
   readonly tls?: {
     readonly certFile: string;
@@ -67,7 +71,10 @@ export async function startEtcd(size = 3, options: EtcdOptions = {}): Promise<Et
     }
 }
 
-async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<EtcdCluster> {
+async function startOnce(
+  size: number,
+  { tls, network, dataFolders = [] }: EtcdOptions,
+): Promise<EtcdCluster> {
   const etcdctl = (endpoint: string, ...args: readonly string[]): Promise<Outcome> =>
     runEtcdctl(network?.commandPrefix ?? [], endpoint, args);
   const folder = await mkdtemp(join(tmpdir(), "gw-etcd-"));
@@ -83,19 +90,24 @@ async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<E
     planned += 1;
     const name = `m${planned}`;
     const host = network?.hosts[planned - 1];
+    const dataFolder = join(dataFolders[planned - 1] ?? tmpdir(), basename(folder), name);
     if (host) {
       const { client, peer, commandPrefix } = host;
-      return { name, endpoint: `${client}:2379`, peer: `http://${peer}:2380`, commandPrefix };
+      return { name, dataFolder, endpoint: `${client}:2379`, peer: `http://${peer}:2380`, commandPrefix };
     }
     const [client, peer] = [await freePort(), await freePort()];
-    return { name, endpoint: `127.0.0.1:${client}`, peer: `http://127.0.0.1:${peer}`, commandPrefix: [] };
+    const [endpoint, peerUrl] = [`127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
+    return { name, dataFolder, endpoint, peer: peerUrl, commandPrefix: [] };
   };
   const memberOf = (
-    { name, endpoint, peer, commandPrefix }: Plan,
+    { name, dataFolder, endpoint, peer, commandPrefix }: Plan,
     clusterFlags: { readonly [flag: string]: string },
   ): EtcdMember => ({
     name,
     endpoint,
+    get pid() {
+      return running.get(name)?.pid ?? 0;
+    },
     async crash() {
       await running.get(name)?.[Symbol.asyncDispose]();
     },
@@ -104,7 +116,7 @@ async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<E
     async restart() {
       const flags = {
         name,
-        "data-dir": join(folder, name),
+        "data-dir": dataFolder,
         "listen-client-urls": `${scheme}://${endpoint}`,
         "advertise-client-urls": `${scheme}://${endpoint}`,
         "listen-peer-urls": peer,
@@ -190,6 +202,7 @@ async function startOnce(size: number, { tls, network }: EtcdOptions): Promise<E
 
 interface Plan {
   readonly name: string;
+  readonly dataFolder: string;
   readonly endpoint: string;
   readonly peer: string;
   /** Command and arguments that run it on its host when placed before it. */

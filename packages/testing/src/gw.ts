@@ -26,6 +26,8 @@ export interface Gw extends Program {
 export interface GwOptions extends ProgramOptions {
   /** Command and arguments that run it on another host of a network when placed before it. */
   readonly commandPrefix?: readonly string[];
+  /** The `gw.js` of another build. @default the build of this repository */
+  readonly program?: string | undefined;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function startGw(args: readonly string[], options: GwOptions = {}):
   const [command = "", ...rest] = [
     ...(options.commandPrefix ?? []),
     process.execPath,
-    bin,
+    options.program ?? bin,
     "start",
     ...flags,
   ];

@@ -10,6 +10,7 @@ export {
   type CertificateContent,
   createAuthority,
 } from "./certificates.js";
+export { type CountingProxy, startCountingProxy } from "./counting-proxy.js";
 export { type DnsServer, type DnsServerOptions, freeDnsPort, startDnsServer } from "./dns-server.js";
 export {
   type EtcdCluster,
