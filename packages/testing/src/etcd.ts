@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { type EtcdVersion, findEtcd } from "./etcd-versions.js";
 import type { Network } from "./namespaces.js";
 import { type Outcome, type Program, runProgram, startProgram } from "./program.js";
 import { freePort } from "./sockets.js";
@@ -47,6 +48,10 @@ export interface EtcdCluster extends AsyncDisposable {
 
 /** Options of {@link startEtcd}. */
 export interface EtcdOptions {
+  /** @default the `etcd` on the PATH, whatever its version */
+  readonly version?: EtcdVersion;
+  /** Flags of each member, without dashes; they override those that the cluster has otherwise. @default none */
+  readonly flags?: { readonly [flag: string]: string };
   /** Runs each member on its own host; needs as many hosts as members. @default all on loopback */
   readonly network?: Network;
   /** Folders below which the members keep their data, one for each. @default the folder of temporary files */
@@ -60,7 +65,7 @@ export interface EtcdOptions {
   };
 }
 
-/** Starts `size` members; resolves when all serve. Needs `etcd` on the PATH. */
+/** Starts `size` members; resolves when all serve. Needs `etcd` of that version, see {@link missingEtcd}. */
 export async function startEtcd(size = 3, options: EtcdOptions = {}): Promise<EtcdCluster> {
   for (let tries = 1; ; tries++)
     try {
@@ -71,10 +76,10 @@ export async function startEtcd(size = 3, options: EtcdOptions = {}): Promise<Et
     }
 }
 
-async function startOnce(
-  size: number,
-  { tls, network, dataFolders = [] }: EtcdOptions,
-): Promise<EtcdCluster> {
+async function startOnce(size: number, options: EtcdOptions): Promise<EtcdCluster> {
+  const { tls, network, version, dataFolders = [], flags: extraFlags } = options;
+  const etcd = version === undefined ? "etcd" : findEtcd(version);
+  if (etcd === undefined) throw new Error(`there is no etcd ${version}`);
   const etcdctl = (endpoint: string, ...args: readonly string[]): Promise<Outcome> =>
     runEtcdctl(network?.commandPrefix ?? [], endpoint, args);
   const folder = await mkdtemp(join(tmpdir(), "gw-etcd-"));
@@ -126,9 +131,10 @@ async function startOnce(
         "election-timeout": "1000",
         ...clusterFlags,
         ...tlsFlags,
+        ...extraFlags,
       };
       const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-      const [command = "", ...rest] = [...commandPrefix, "etcd", ...args];
+      const [command = "", ...rest] = [...commandPrefix, etcd, ...args];
       const program = startProgram(command, rest, { cwd: folder });
       running.set(name, program);
       await program.printed(
@@ -250,6 +256,18 @@ export function runEtcdctl(
   const flags = [`--endpoints=${endpoint}`, "--command-timeout=20s", ...args];
   const [command = "", ...rest] = [...commandPrefix, "etcdctl", ...flags];
   return runProgram(command, rest, { env: environment });
+}
+
+/** Switches authentication on, with the user `root` and this password. Later commands need `--user=root:PASSWORD`. */
+export async function enableAuth(endpoint: string, password = "secret"): Promise<void> {
+  for (const command of [
+    ["user", "add", `root:${password}`],
+    ["user", "grant-role", "root", "root"],
+    ["auth", "enable"],
+  ]) {
+    const { code, stderr } = await etcdctl(endpoint, ...command);
+    if (code !== 0) throw new Error(stderr);
+  }
 }
 
 /**

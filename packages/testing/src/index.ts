@@ -15,11 +15,14 @@ export { type DnsServer, type DnsServerOptions, freeDnsPort, startDnsServer } fr
 export {
   type EtcdCluster,
   type EtcdMember,
+  type EtcdOptions,
+  enableAuth,
   etcdctl,
   runEtcdctl,
   startEtcd,
   startWatch,
 } from "./etcd.js";
+export { type EtcdVersion, etcdVersions, findEtcd, missingEtcd } from "./etcd-versions.js";
 export { type Gw, type GwOptions, type LogLine, runGw, startGw } from "./gw.js";
 export { type ManualClock, manualClock } from "./manual-clock.js";
 export {
