@@ -4,10 +4,12 @@
  * @packageDocumentation
  */
 export { first } from "./policies/first.js";
+export { type LeaderOptions, leader, leaderDefaults } from "./policies/leader.js";
 export { leastConnections } from "./policies/least-connections.js";
+export { type NearestOptions, nearest, nearestDefaults } from "./policies/nearest.js";
 export { type RandomOptions, random } from "./policies/random.js";
 export { roundRobin } from "./policies/round-robin.js";
-export { stickyRandom } from "./policies/sticky-random.js";
+export { type StickyRandomOptions, stickyRandom } from "./policies/sticky-random.js";
 export { type TwoChoicesOptions, twoChoices, twoChoicesDefaults } from "./policies/two-choices.js";
 export { weightedRandom } from "./policies/weighted-random.js";
 export { weightedRoundRobin } from "./policies/weighted-round-robin.js";

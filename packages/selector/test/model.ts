@@ -84,7 +84,16 @@ export class PoolModel {
     const untried = this.entries.filter(({ endpoint }) => !tried.includes(endpoint.host));
     const usable = untried.filter(entry => this.#isUsable(entry));
     const some = usable.length > 0 ? usable : untried;
-    return some.filter(({ endpoint }) => endpoint.priority === bestOf(some));
+    const best = some.filter(({ endpoint }) => endpoint.priority === bestOf(some));
+    const healthy = best.filter(({ down, verdict }) => !down && verdict && verdict.why === undefined);
+    return this.#isFailover(tried) && healthy.length > 0 ? healthy : best;
+  }
+
+  /** Whether a client, or the last one that was connected, needs another endpoint than it had. */
+  #isFailover(tried: readonly string[]): boolean {
+    const isLost = this.#current?.down !== undefined && !this.#current.removed;
+    const up = this.entries.filter(({ down }) => !down);
+    return tried.length > 0 || (isLost && up.length > 0 && !this.#distrusts(bestOf(up)));
   }
 
   acquired(tried: readonly string[], host: string, prompt: boolean): ModelLease {

@@ -56,3 +56,11 @@ export function chiSquare(
     return sum + (count - expected) ** 2 / expected;
   }, 0);
 }
+
+/** A candidate of which everything can be changed. */
+export type ChangingCandidate = { -readonly [Key in keyof Candidate]: Candidate[Key] };
+
+/** The same as {@link candidates}, to be changed by the test. */
+export function changingCandidates(count: number): ChangingCandidate[] {
+  return candidates(count);
+}

@@ -10,7 +10,9 @@ import {
 } from "@gw/interface";
 import {
   first,
+  leader,
   leastConnections,
+  nearest,
   random,
   roundRobin,
   stickyRandom,
@@ -18,6 +20,8 @@ import {
   weightedRandom,
   weightedRoundRobin,
 } from "@gw/selector";
+import { parseDuration } from "../flags/duration.js";
+import { orZero, parseShare } from "../flags/flag.js";
 
 /** A selector and its properties. */
 export interface LoadedSelector extends Omit<BuiltInSelector, "make"> {
@@ -57,8 +61,13 @@ function create({ name, options }: SelectorText, factory: SelectorFactory): Sele
     if (cause instanceof GatewayError) throw invalid(name, cause.detail, cause);
     throw invalid(name, `its factory threw: ${message(cause)}`, cause);
   }
-  if (isSelector(selector)) return selector;
-  throw invalid(name, `its factory returned ${kind(selector)}, not an object with a pick function`);
+  if (!isSelector(selector))
+    throw invalid(name, `its factory returned ${kind(selector)}, not an object with a pick function`);
+  const { target, targetRate = 0 }: { readonly target?: unknown; readonly targetRate?: unknown } = selector;
+  if (target !== undefined && typeof target !== "function")
+    throw invalid(name, `its target is ${kind(target)}, not a function`);
+  if (typeof targetRate === "number" && targetRate >= 0 && targetRate <= 1) return selector;
+  throw invalid(name, `its targetRate ${quote(String(targetRate))} is not a number from 0 to 1`);
 }
 
 /** The working folder can be removed while a program runs in it; built-in selectors do without. */
@@ -124,7 +133,7 @@ function invalid(name: string, detail: string, cause?: unknown): GatewayError {
 /** A policy that comes with gw. */
 interface BuiltInSelector {
   readonly make: SelectorFactory;
-  /** Keeps to one endpoint, so that rebalancing has no effect. */
+  /** Keeps to one endpoint, so that rebalancing has no effect unless it has a target. */
   readonly sticky?: true;
   /** Gives endpoints their share by SRV weight. */
   readonly weighted?: true;
@@ -132,7 +141,31 @@ interface BuiltInSelector {
 
 /** The selectors that come with gw; the first is the default. */
 const builtInSelectors: { readonly [name: string]: BuiltInSelector } = {
-  "sticky-random": { make: options => plain(options, stickyRandom), sticky: true },
+  "sticky-random": {
+    make({ failback, ...rest }) {
+      refuseOthers(rest, ["failback"]);
+      return stickyRandom({ failbackMs: read("failback", failback, parseDuration) });
+    },
+    sticky: true,
+  },
+  leader: {
+    make({ settle, ...rest }) {
+      refuseOthers(rest, ["settle"]);
+      return leader({ settleMs: read("settle", settle, orZero) });
+    },
+    sticky: true,
+  },
+  nearest: {
+    make({ tolerance, "min-tolerance": minTolerance, settle, ...rest }) {
+      refuseOthers(rest, ["tolerance", "min-tolerance", "settle"]);
+      return nearest({
+        tolerance: read("tolerance", tolerance, parseShare),
+        minToleranceMs: read("min-tolerance", minTolerance, orZero),
+        settleMs: read("settle", settle, orZero),
+      });
+    },
+    sticky: true,
+  },
   random: { make: options => plain(options, random) },
   "round-robin": { make: options => plain(options, roundRobin) },
   "weighted-round-robin": { make: options => plain(options, weightedRoundRobin), weighted: true },
@@ -141,7 +174,7 @@ const builtInSelectors: { readonly [name: string]: BuiltInSelector } = {
   "two-choices": {
     make({ choices, ...rest }) {
       refuseOthers(rest, ["choices"]);
-      return twoChoices({ choices: choices === undefined ? undefined : numberIn("choices", choices) });
+      return twoChoices({ choices: read("choices", choices, wholeNumber) });
     },
     weighted: true,
   },
@@ -164,9 +197,19 @@ function refuseOthers(rest: { readonly [key: string]: string }, known: readonly 
   throw new GatewayError("invalid-option", `there is no option ${quote(unknown)}; ${has}`);
 }
 
-function numberIn(key: string, value: string): number {
-  if (/^\d{1,9}$/.test(value)) return Number(value);
-  throw new GatewayError("invalid-option", `${key} ${quote(value)} is not a whole number`);
+/** The value of an option, if it is given. */
+function read(key: string, value: string | undefined, parse: (text: string) => number): number | undefined {
+  if (value === undefined) return undefined;
+  try {
+    return parse(value);
+  } catch (cause) {
+    throw new GatewayError("invalid-option", `${key} ${GatewayError.from(cause, key).detail}`, { cause });
+  }
+}
+
+function wholeNumber(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new GatewayError("invalid-option", `${quote(text)} is not a whole number`);
 }
 
 /** A value of `--selector`. */

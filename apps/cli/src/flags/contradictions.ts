@@ -1,6 +1,7 @@
 import { refreshDefaults } from "@gw/discovery";
 import { type Endpoint, GatewayError, quote } from "@gw/interface";
 import { poolDefaults } from "@gw/selector";
+import type { LoadedSelector } from "../compose/selector.js";
 import type { DiscoveryFlags } from "./discovery.js";
 import { formatDuration } from "./duration.js";
 import { type HealthFlags, healthChoices } from "./health.js";
@@ -104,9 +105,9 @@ export function rejectNothingToValidate(flags: DiscoveryFlags, listed: readonly 
  */
 export function rejectRebalance(
   { rebalance = 0 }: StartFlags,
-  { name, sticky }: { readonly name: string; readonly sticky?: true },
+  { name, sticky, selector }: Pick<LoadedSelector, "name" | "sticky" | "selector">,
 ): void {
-  if (rebalance > 0 && sticky)
+  if (rebalance > 0 && sticky && !selector.target)
     throw invalid(`--rebalance does nothing with --selector ${name}, which keeps to one endpoint`);
 }
 

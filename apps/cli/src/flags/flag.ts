@@ -110,11 +110,16 @@ export function number(most: number, described: Described): Flag<number> {
 export function share(
   described: Omit<Described, "byDefault"> & { readonly byDefault: number },
 ): Flag<number> {
-  return flag("<share>", { ...described, byDefault: `${described.byDefault * 100}%` }, given => {
-    const percent = /^\d{1,3}(?:\.\d{1,6})?%$/.test(given) ? Number(given.slice(0, -1)) : Number.NaN;
-    if (percent <= 100) return percent / 100;
-    throw invalid(`${quote(given)} is not a share from 0% to 100%`);
-  });
+  return flag("<share>", { ...described, byDefault: `${described.byDefault * 100}%` }, given =>
+    parseShare(given),
+  );
+}
+
+/** Reads a share such as `50%`. @returns 0.5 */
+export function parseShare(text: string): number {
+  const percent = /^\d{1,3}(?:\.\d{1,6})?%$/.test(text) ? Number(text.slice(0, -1)) : Number.NaN;
+  if (percent <= 100) return percent / 100;
+  throw invalid(`${quote(text)} is not a share from 0% to 100%`);
 }
 
 /** A flag that may be repeated, and takes comma-separated values. */

@@ -95,6 +95,7 @@ function failoverEvents(log: EventLog): Observer & HealthObserver {
 const recyclingCauses = {
   age: "they are older than --max-connection-age",
   balance: "other endpoints carry too few",
+  policy: "the policy prefers another endpoint",
 } as const;
 
 function connectionEvents(log: EventLog): Observer {

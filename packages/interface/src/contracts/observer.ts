@@ -72,11 +72,14 @@ export interface Observer {
     readonly withinMs: number;
     readonly error: GatewayError;
   }): void;
-  /** Open connections are closed so that clients reconnect: because of their age, or to balance the load. */
+  /**
+   * Open connections are closed so that clients reconnect: because of their age, to balance the load, or because the
+   * policy prefers another endpoint.
+   */
   recyclingConnections?(event: {
     readonly endpoint: Endpoint;
     readonly connections: number;
-    readonly cause: "age" | "balance";
+    readonly cause: "age" | "balance" | "policy";
   }): void;
   /** New connections go to another endpoint than before, because of a failure or of SRV priorities. */
   failover?(event: { readonly from: Endpoint; readonly to: Endpoint; readonly why: string }): void;

@@ -5,7 +5,7 @@ export interface Candidate {
   readonly endpoint: Endpoint;
   /** Connections that the gateway has to this endpoint now, including those being dialled. */
   readonly connections: number;
-  /** For how long it has been up, in milliseconds. */
+  /** For how long it has been up, in milliseconds; absent if unknown, and where it is offered although it is down. */
   readonly upMs?: number | undefined;
   /** The smoothed round trip of its health checks, in milliseconds; absent if unknown. */
   readonly latencyMs?: number | undefined;
@@ -28,10 +28,16 @@ export interface Selector {
   pick(candidates: readonly Candidate[]): Candidate | undefined;
   /**
    * Where connections that are open elsewhere should be: one of `candidates`; undefined if they may stay where they are.
-   * Without this method no connection is moved because of the policy. Called every few seconds; the same rules as for
-   * `pick`. Connections follow at a bounded rate, see `rebalance` of the pool.
+   * Without this method no connection is moved because of the policy. Called every few seconds while there are
+   * connections; the same rules as for `pick`, which it should agree with. Connections follow at a bounded rate, see
+   * `targetRate`.
    */
   target?(candidates: readonly Candidate[]): Candidate | undefined;
+  /**
+   * The part of all connections, 0 to 1, that may be closed in a minute to follow `target`, if the pool's `rebalance` is 0.
+   * @default 0
+   */
+  readonly targetRate?: number | undefined;
 }
 
 /**

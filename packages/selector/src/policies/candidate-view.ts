@@ -11,22 +11,34 @@ export interface CandidateView {
   indexOf(endpoint: Endpoint): number;
   /** The sum of the weights. */
   readonly weight: number;
+  /** Whether `endpoint`, which was a candidate once, is no endpoint any more; false if that is not known. */
+  hasLeft(endpoint: Endpoint): boolean;
 }
 
-type ViewPick = (candidates: CandidateView) => Candidate | undefined;
+type ViewChoice = (candidates: CandidateView) => Candidate | undefined;
 
-const picks = new WeakMap<Selector, ViewPick>();
+/** `Selector`, from views. */
+interface ViewSelector {
+  readonly pick: ViewChoice;
+  readonly target?: ViewChoice;
+}
+
+const viewers = new WeakMap<Selector, ViewSelector>();
 
 /** A selector that needs no array. */
-export function viewing(pick: ViewPick): Selector {
-  const selector: Selector = { pick: candidates => pick(viewOf(candidates)) };
-  picks.set(selector, pick);
+export function viewing(pick: ViewChoice, target?: ViewChoice, targetRate?: number): Selector {
+  const selector: Selector = {
+    pick: candidates => pick(viewOf(candidates)),
+    ...(target && { target: candidates => target(viewOf(candidates)) }),
+    ...(targetRate !== undefined && { targetRate }),
+  };
+  viewers.set(selector, { pick, ...(target && { target }) });
   return selector;
 }
 
-/** How `selector` picks from a view; undefined if it needs an array. */
-export function viewPickOf(selector: Selector): ViewPick | undefined {
-  return picks.get(selector);
+/** How `selector` chooses from views; undefined if it needs arrays. */
+export function viewSelectorOf(selector: Selector): ViewSelector | undefined {
+  return viewers.get(selector);
 }
 
 export function viewOf(candidates: readonly Candidate[]): CandidateView {
@@ -37,5 +49,11 @@ export function viewOf(candidates: readonly Candidate[]): CandidateView {
     get weight() {
       return candidates.reduce((sum, { endpoint }) => sum + endpoint.weight, 0);
     },
+    hasLeft: () => false,
   };
+}
+
+/** The candidates of a view, as an array. */
+export function itemsOf(view: CandidateView): readonly Candidate[] {
+  return Array.from({ length: view.length }, (_, index) => view.at(index) as Candidate);
 }

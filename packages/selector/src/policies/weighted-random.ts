@@ -1,5 +1,5 @@
 import type { Candidate, Selector } from "@gw/interface";
-import { type CandidateView, viewing } from "./candidate-view.js";
+import { type CandidateView, itemsOf, viewing } from "./candidate-view.js";
 import type { RandomOptions } from "./random.js";
 
 /**
@@ -15,8 +15,8 @@ export function pickByWeight(candidates: CandidateView, random: () => number): C
   if (sum === 0) return candidates.at(Math.floor(random() * candidates.length));
   if (wanted === 0) {
     // The first one of the random order. For all other numbers the order makes no difference.
-    const all = Array.from({ length: candidates.length }, (_, index) => candidates.at(index));
-    const weightless = all.filter(one => one?.endpoint.weight === 0);
+    const all = itemsOf(candidates);
+    const weightless = all.filter(({ endpoint }) => endpoint.weight === 0);
     const first = weightless.length > 0 ? weightless : all;
     return first[Math.floor(random() * first.length)];
   }

@@ -1,11 +1,16 @@
 import { type Endpoint, formatAddress } from "@gw/interface";
-import { entryAt, PoolEntry } from "./entry.js";
+import { type EntryContext, entryAt, PoolEntry } from "./entry.js";
 
 /** The entries of a pool: those of the newest set, and those that left it and still have connections. */
 export class Entries {
+  readonly #context: EntryContext;
   #current: readonly PoolEntry[] = [];
   #byAddress: ReadonlyMap<string, PoolEntry> = new Map();
   readonly #draining = new Set<PoolEntry>();
+
+  constructor(context: EntryContext) {
+    this.#context = context;
+  }
 
   /** In the order of the newest set. */
   get current(): readonly PoolEntry[] {
@@ -26,10 +31,11 @@ export class Entries {
   }
 
   /** Replaces the set. An endpoint that stays keeps its entry, and so does one that returns while it is draining. */
-  replace(
-    endpoints: readonly Endpoint[],
-    now: number,
-  ): { readonly added: Endpoint[]; readonly removed: PoolEntry[] } {
+  replace(endpoints: readonly Endpoint[]): {
+    readonly added: Endpoint[];
+    readonly removed: PoolEntry[];
+  } {
+    const now = this.#context.clock.now();
     const before = new Map(this.#byAddress);
     const draining = byAddress(this.#draining);
     const added: Endpoint[] = [];
@@ -40,7 +46,7 @@ export class Entries {
       const address = formatAddress(endpoint);
       const known = before.get(address) ?? draining.get(address);
       if (!before.delete(address)) added.push(endpoint);
-      const entry = known ?? new PoolEntry(endpoint, position, now);
+      const entry = known ?? new PoolEntry(endpoint, position, this.#context);
       entry.move(endpoint, position);
       entry.readmit(now);
       this.#draining.delete(entry);

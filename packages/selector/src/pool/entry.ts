@@ -1,13 +1,15 @@
 import type {
   Candidate,
+  Clock,
   Endpoint,
   EndpointActivity,
-  EndpointFacts,
   EndpointStatus,
   GatewayError,
   Verdict,
 } from "@gw/interface";
 import { Backoff } from "./backoff.js";
+import { KnownFacts } from "./facts.js";
+import type { Leadership } from "./leadership.js";
 import { type Link, LinkedList } from "./linked-list.js";
 import { Unanswered } from "./unanswered.js";
 
@@ -38,6 +40,12 @@ interface Draining {
   readonly since: number;
   /** A health check had marked it down: its connections may hang. */
   readonly unhealthy: boolean;
+}
+
+/** What entries need of their pool. */
+export interface EntryContext {
+  readonly clock: Clock;
+  readonly leadership: Leadership;
 }
 
 /** A lease that the pool can revoke. */
@@ -73,9 +81,10 @@ export class PoolEntry {
   #endpoint: Endpoint;
   #position: number;
   #state: EntryState;
+  readonly #context: EntryContext;
   #verdict: Verdict | undefined;
-  #facts: EndpointFacts | undefined;
-  #latencyMs: number | undefined;
+  /** What it says of itself. */
+  readonly facts: KnownFacts = new KnownFacts();
   /** Bytes that the endpoint has sent on connections that have ended. */
   endedBytes = 0;
   /** The newest lease of the pool when a dial last succeeded. */
@@ -92,11 +101,12 @@ export class PoolEntry {
   readonly closing: { cancel: () => void; active: boolean } = { cancel: () => {}, active: false };
   readonly candidate: Candidate = new EntryCandidate(this);
 
-  constructor(endpoint: Endpoint, position: number, now: number) {
+  constructor(endpoint: Endpoint, position: number, context: EntryContext) {
     this.#endpoint = endpoint;
     this.#position = position;
+    this.#context = context;
     byEndpoint.set(endpoint, this);
-    this.#state = { name: "up", since: now };
+    this.#state = { name: "up", since: context.clock.now() };
   }
 
   get endpoint(): Endpoint {
@@ -140,24 +150,23 @@ export class PoolEntry {
     return this.dialling.size + this.connected.size;
   }
 
-  /** The newest of each fact; undefined before the first. */
-  get facts(): EndpointFacts | undefined {
-    return this.#facts;
+  /** For how long it has been up, in milliseconds; undefined if it is not. */
+  get upMs(): number | undefined {
+    return this.isUp ? this.#context.clock.now() - this.#state.since : undefined;
   }
 
-  /** The smoothed round trip of its checks, in milliseconds. */
-  get latencyMs(): number | undefined {
-    return this.#latencyMs;
+  /** Whether its member leads its cluster; undefined if that is not known. */
+  get isLeader(): boolean | undefined {
+    const { memberId, clusterId } = this.facts.newest ?? {};
+    const leaderId = this.#context.leadership.leaderOf(clusterId);
+    return memberId === undefined || leaderId === undefined ? undefined : memberId === leaderId;
   }
 
-  /** Adds facts of a check that is over. Another member at the same address is not the one that was measured. */
-  learn(facts: EndpointFacts): void {
-    const isAnother = facts.memberId !== undefined && this.#facts?.memberId !== facts.memberId;
-    const { roundTripMs } = facts;
-    const before = isAnother ? undefined : this.#latencyMs;
-    this.#facts = isAnother ? facts : { ...this.#facts, ...facts };
-    if (roundTripMs === undefined) this.#latencyMs = before;
-    else this.#latencyMs = before === undefined ? roundTripMs : before + (roundTripMs - before) * smoothing;
+  /** Adds what a check that is over has found out. */
+  learn({ facts }: Verdict): void {
+    if (!facts) return;
+    this.facts.learn(facts, this.#context.clock.now());
+    this.#context.leadership.learn(facts);
   }
 
   /** What clients see of it now. Takes time that grows with its connections. */
@@ -272,7 +281,7 @@ export class PoolEntry {
       since: state.since,
       ...(state.name === "down" && { error: state.error, retryAt: state.retryAt }),
       ...(verdict && { verdict }),
-      ...(this.#facts && { facts: this.#facts }),
+      ...(this.facts.newest && { facts: this.facts.newest }),
     };
   }
 
@@ -283,9 +292,6 @@ export class PoolEntry {
     this.closing.cancel();
   }
 }
-
-/** The part of a new round trip in the smoothed one, as TCP's (RFC 6298 has 1/8; checks are rarer than segments). */
-const smoothing = 0.25;
 
 /** What selectors see of an entry: always current, and nothing that they could change. */
 class EntryCandidate implements Candidate {
@@ -308,12 +314,20 @@ class EntryCandidate implements Candidate {
     return this.#entry.connections;
   }
 
+  get upMs(): number | undefined {
+    return this.#entry.upMs;
+  }
+
   get latencyMs(): number | undefined {
-    return this.#entry.latencyMs;
+    return this.#entry.facts.latencyMs;
+  }
+
+  get isLeader(): boolean | undefined {
+    return this.#entry.isLeader;
   }
 
   get version(): string | undefined {
-    return this.#entry.facts?.version;
+    return this.#entry.facts.newest?.version;
   }
 }
 

@@ -1,14 +1,17 @@
 import type { GatewayError } from "@gw/interface";
+import { manualClock } from "@gw/testing";
 import { beforeEach, expect, test } from "vitest";
 import { a, refused, timedOut } from "../../test/support.js";
 import { PoolEntry } from "./entry.js";
+import { Leadership } from "./leadership.js";
 import { createLease, revokeDials } from "./lease.js";
 
 let entry: PoolEntry;
 let events: string[];
 
 beforeEach(() => {
-  entry = new PoolEntry(a, 0, 0);
+  const clock = manualClock();
+  entry = new PoolEntry(a, 0, { clock, leadership: new Leadership(clock) });
   events = [];
 });
 

@@ -8,7 +8,7 @@ import {
   type Selector,
   sameEndpoint,
 } from "@gw/interface";
-import { type CandidateView, viewPickOf } from "../policies/candidate-view.js";
+import { type CandidateView, viewSelectorOf } from "../policies/candidate-view.js";
 import { entryAt, entryOf, type PoolEntry } from "./entry.js";
 
 /** What a client is offered. */
@@ -61,6 +61,10 @@ export class Roster implements Choice, CandidateView {
       return this.#entries.findIndex(one => sameEndpoint(one.endpoint, endpoint));
     const place = this.placeOf(entry);
     return this.#entries[place] === entry ? place : -1;
+  }
+
+  hasLeft(endpoint: Endpoint): boolean {
+    return entryAt(endpoint)?.isDraining ?? false;
   }
 
   candidates(): readonly Candidate[] {
@@ -132,6 +136,10 @@ class Remainder implements Choice, CandidateView {
     return place - this.#places.filter(other => other < place).length;
   }
 
+  hasLeft(endpoint: Endpoint): boolean {
+    return this.#roster.hasLeft(endpoint);
+  }
+
   candidates(): readonly Candidate[] {
     const rest = [...this.#roster.candidates()];
     for (const place of this.#places.toReversed()) rest.splice(place, 1);
@@ -139,47 +147,70 @@ class Remainder implements Choice, CandidateView {
   }
 }
 
-/** Picks by a selector, and at random where that fails: a bad policy must not stop the service. */
+/** Asks a selector, and does without it where it fails: a bad policy must not stop the service. */
 export class Picker {
   readonly #selector: Selector;
   readonly #observer: Observer | undefined;
-  readonly #pickFromView: ReturnType<typeof viewPickOf>;
-  #failing = false;
+  readonly #fromView: ReturnType<typeof viewSelectorOf>;
+  /** What failed when it was last asked. */
+  readonly #failing = new Set<"pick" | "target">();
 
   constructor(selector: Selector, observer: Observer | undefined) {
     this.#selector = selector;
-    this.#pickFromView = viewPickOf(selector);
+    this.#fromView = viewSelectorOf(selector);
     this.#observer = observer;
   }
 
-  /** One of those offered; undefined only if nothing is. */
+  /** One of those offered, at random if the selector fails; undefined only if nothing is. */
   pick(offer: Offer): PoolEntry | undefined {
     const { view } = offer.choice;
     if (view.length === 0) return undefined;
     try {
-      const choice: unknown = this.#pickFromView
-        ? this.#pickFromView(view)
+      const choice: unknown = this.#fromView
+        ? this.#fromView.pick(view)
         : this.#selector.pick(offer.choice.candidates());
-      const entry = entryOf(choice);
-      // A selector that is async in spite of its contract fails below; its rejection is no further error.
-      if (choice instanceof Promise) choice.catch(() => {});
-      if (!entry || !offer.includes(entry))
-        throw new Error("it returned something other than one of the candidates");
-      this.#failing = false;
+      const entry = entryIn(offer, choice);
+      this.#failing.delete("pick");
       return entry;
     } catch (error) {
-      this.#reportFailure(error);
+      this.#reportFailure("pick", "", error);
       return entryOf(view.at(Math.floor(Math.random() * view.length)));
     }
   }
 
+  /** Where open connections should be: one of those offered; undefined if they may stay, or the selector fails. */
+  target(offer: Offer): PoolEntry | undefined {
+    const { view } = offer.choice;
+    if (view.length === 0) return undefined;
+    try {
+      const choice: unknown = this.#fromView
+        ? this.#fromView.target?.(view)
+        : this.#selector.target?.(offer.choice.candidates());
+      const entry = choice === undefined ? undefined : entryIn(offer, choice);
+      this.#failing.delete("target");
+      return entry;
+    } catch (error) {
+      this.#reportFailure("target", "its target is ignored: ", error);
+      return undefined;
+    }
+  }
+
   /** Reports it once, until the selector works again. */
-  #reportFailure(error: unknown): void {
-    if (this.#failing) return;
-    this.#failing = true;
-    const detail = `the selector failed: ${messageOf(error)}`;
+  #reportFailure(method: "pick" | "target", consequence: string, error: unknown): void {
+    if (this.#failing.has(method)) return;
+    this.#failing.add(method);
+    const detail = `the selector failed: ${consequence}${messageOf(error)}`;
     notify(this.#observer, "selectorFailed", {
       error: new GatewayError("selector-failed", detail, { cause: error }),
     });
   }
+}
+
+/** The entry whose candidate `choice` is. Throws if that was not offered. */
+function entryIn(offer: Offer, choice: unknown): PoolEntry {
+  const entry = entryOf(choice);
+  // A selector that is async in spite of its contract fails here; its rejection is no further error.
+  if (choice instanceof Promise) choice.catch(() => {});
+  if (entry && offer.includes(entry)) return entry;
+  throw new Error("it returned something other than one of the candidates");
 }

@@ -58,8 +58,9 @@ export interface PoolOptions {
   /** Connections are closed at this age (±10 %) so that clients reconnect; 0 for never. @default 0 */
   readonly maxConnectionAgeMs?: number | undefined;
   /**
-   * The part of all connections, 0 to 1, that may be closed in a minute so that clients reconnect to endpoints that have
-   * too few. Not for policies that prefer one endpoint. @default 0
+   * The part of all connections, 0 to 1, that may be closed in a minute so that clients reconnect: to the `target` of a
+   * selector that has one, else to endpoints that have too few. Not for other policies that prefer one endpoint.
+   * @default 0, or the selector's `targetRate`
    */
   readonly rebalance?: number | undefined;
   /** Whether the share of an endpoint is proportional to its SRV weight, as with weighted policies. @default false */
@@ -122,6 +123,7 @@ export function poolSettings(options: PoolOptions): PoolSettings {
     throw invalid(`maxRetryDelayMs ${settings.maxRetryDelayMs} is less than retryDelayMs ${retryDelayMs}`);
   if (settings.maxConnectionAgeMs !== 0) checkDelay("maxConnectionAgeMs", settings.maxConnectionAgeMs);
   for (const name of ["panicThreshold", "rebalance"] as const) checkPart(name, settings[name]);
+  checkPart("targetRate", settings.selector.targetRate ?? 0);
   return settings;
 }
 

@@ -15,6 +15,11 @@ export class PanicReports {
     this.#settings = settings;
   }
 
+  /** Why failures or verdicts are ignored; undefined if they are not. */
+  get cause(): Cause | undefined {
+    return this.#cause;
+  }
+
   /** To be called after every failure, recovery and verdict, and after a change of the set. */
   assess(entries: readonly PoolEntry[], tiers: Tiers): void {
     const { observer, clock } = this.#settings;

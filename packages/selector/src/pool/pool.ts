@@ -16,6 +16,8 @@ import {
 import { Drain } from "./drain.js";
 import { Entries } from "./entries.js";
 import type { Failure, PoolEntry } from "./entry.js";
+import { following } from "./follow.js";
+import { Leadership } from "./leadership.js";
 import { createLease, type LeaseEvents, revokeDials } from "./lease.js";
 import { closeOldConnections, type MaxAge } from "./max-age.js";
 import { Picker } from "./offer.js";
@@ -77,7 +79,7 @@ export function createPool(options: PoolOptions = {}): EndpointPool {
 /** Turns what happens to leases, and verdicts, into changes of entries, and works out what follows from each. */
 class SelectingPool implements EndpointPool {
   readonly #settings: PoolSettings;
-  readonly #entries = new Entries();
+  readonly #entries: Entries;
   readonly #tiers: Tiers;
   readonly #picker: Picker;
   readonly #retries: Retries;
@@ -97,21 +99,27 @@ class SelectingPool implements EndpointPool {
   opening: Promise<void> | undefined;
 
   constructor(settings: PoolSettings) {
-    const entries = this.#entries;
+    const { clock } = settings;
+    const entries = new Entries({ clock, leadership: new Leadership(clock) });
     const tiers = new Tiers(settings.panicThreshold);
+    const panic = new PanicReports(settings);
+    const picker = new Picker(settings.selector, settings.observer);
     this.#settings = settings;
+    this.#entries = entries;
     this.#tiers = tiers;
-    this.#picker = new Picker(settings.selector, settings.observer);
-    this.#retries = new Retries(settings, (entry, verdict) =>
-      this.#markUp(entry, verdict !== undefined && isProof(verdict)),
-    );
-    this.#panic = new PanicReports(settings);
+    this.#picker = picker;
+    this.#retries = new Retries(settings, (entry, verdict) => this.#markUp(entry, verdict));
+    this.#panic = panic;
     this.#drain = new Drain(settings);
-    this.#rebalancing = rebalancing(settings, () => ({
-      entries: entries.current,
-      // In a panic no endpoint is known to be a better one.
-      serving: tiers.panic ? [] : tiers.offered,
-    }));
+    // In a panic no endpoint is known to be a better one.
+    const serving = (): readonly PoolEntry[] => (panic.cause ? [] : tiers.offered);
+    this.#rebalancing = settings.selector.target
+      ? following(settings, () => ({
+          entries: entries.current,
+          serving: serving(),
+          target: panic.cause ? undefined : picker.target(tiers.offer([], false)),
+        }))
+      : rebalancing(settings, () => ({ entries: entries.current, serving: serving() }));
     this.#maxAge = closeOldConnections(settings, () => entries.current);
     if (settings.waitForEndpoints)
       this.opening = new Promise(resolve => {
@@ -121,7 +129,7 @@ class SelectingPool implements EndpointPool {
 
   update(endpoints: readonly Endpoint[], rejected: readonly RejectedEndpoint[] = []): void {
     const errors = new Map(rejected.map(({ endpoint, error }) => [formatAddress(endpoint), error]));
-    const { added, removed } = this.#entries.replace(endpoints, this.#settings.clock.now());
+    const { added, removed } = this.#entries.replace(endpoints);
     for (const entry of removed) this.#drain.removed(entry, errors.get(formatAddress(entry.endpoint)));
     const isChanged = added.length + removed.length > 0;
     if (isChanged)
@@ -138,7 +146,7 @@ class SelectingPool implements EndpointPool {
 
   acquire(request: LeaseRequest): Lease | undefined {
     const tried = request.tried.flatMap(endpoint => this.#entries.find(endpoint) ?? []);
-    const entry = this.#picker.pick(this.#tiers.offer(tried));
+    const entry = this.#picker.pick(this.#tiers.offer(tried, this.#isFailover(request)));
     if (!entry) return undefined;
     this.#leases += 1;
     return createLease(entry, this.#leases, this.#leaseEvents, request);
@@ -155,7 +163,7 @@ class SelectingPool implements EndpointPool {
 
   report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void {
     const entry = this.#entries.find(endpoint);
-    if (entry && verdict.facts) entry.learn(verdict.facts);
+    entry?.learn(verdict);
     if (!entry || entry.isUnhealthy) return;
     const { error, scope } = verdict;
     // A fault that other endpoints are likely to have counts only while one of them is healthy.
@@ -193,10 +201,11 @@ class SelectingPool implements EndpointPool {
     connected: (entry: PoolEntry): void => {
       if (entry.isDraining) return;
       entry.dialSucceeded(this.#leases);
-      if (entry.down && !entry.down.connectable) this.#markUp(entry, false);
+      if (entry.down && !entry.down.connectable) this.#markUp(entry, undefined);
       // It was dialled before a check marked it down.
       else if (entry.down) this.#drain.assess(entry, this.#tiers.isUsable(entry));
       this.#setInUse(entry);
+      this.#rebalancing.connected();
     },
     stalled: ({ isDraining, endpoint }: PoolEntry): void => {
       if (!isDraining) this.#settings.onSuspicion?.(endpoint, "stalled");
@@ -215,6 +224,12 @@ class SelectingPool implements EndpointPool {
       else if (failure && !failure.isLocal) this.#settings.onSuspicion?.(entry.endpoint, "lost");
     },
   };
+
+  /** Whether the client of `request`, or the last one that was connected, needs another endpoint than it had. */
+  #isFailover({ tried }: LeaseRequest): boolean {
+    // In a panic the few that are healthy by their checks would get the connections of all gateways.
+    return tried.length > 0 || (this.#inUse?.down !== undefined && !this.#tiers.panic);
+  }
 
   /** A client's connection was accepted and ended without a byte. */
   #endedUnanswered(entry: PoolEntry): void {
@@ -248,9 +263,12 @@ class SelectingPool implements EndpointPool {
     if (!this.#tiers.isUsable(entry)) revokeDials(entry, error);
   }
 
-  #markUp(entry: PoolEntry, isProven: boolean): void {
-    const downMs = entry.markUp(isProven, this.#settings.clock.now());
+  /** `verdict` is that of a check which has shown that it is up; none if a dial has. */
+  #markUp(entry: PoolEntry, verdict: Verdict | undefined): void {
+    if (verdict) entry.learn(verdict);
+    const downMs = entry.markUp(verdict !== undefined && isProof(verdict), this.#settings.clock.now());
     if (downMs === undefined) return;
+    if (verdict) entry.setVerdict(verdict);
     notify(this.#settings.observer, "endpointUp", { endpoint: entry.endpoint, downMs });
     this.#changed(entry);
     this.#callListeners();

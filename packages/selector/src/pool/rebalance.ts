@@ -1,6 +1,7 @@
 import { GatewayError, notify } from "@gw/interface";
 import type { PoolEntry } from "./entry.js";
 import type { PoolSettings } from "./options.js";
+import { Pace, tickMs } from "./pace.js";
 
 /** All entries, and those of them that take new connections. */
 export interface Balance {
@@ -9,20 +10,17 @@ export interface Balance {
   readonly serving: readonly PoolEntry[];
 }
 
-/** Between two moves, in milliseconds. */
-const tickMs = 6_000;
-const minuteMs = 60_000;
 /** Moving starts when an entry has less than this part of its share, */
 const lowPart = 0.8;
 /** and stops when each has at least this part. */
 const enoughPart = 0.95;
-/** Moving stops after this many moves that made the entries no more equal: then the policy prefers some of them. */
-const maxUselessMoves = 10;
 
-/** Moves connections to entries that have too few, after a change. */
+/** Moves connections to entries that have too few, or that the policy prefers. */
 export interface Rebalancing {
   /** To be called when states, priorities or weights have changed. */
   start(): void;
+  /** To be called when there is one connection more. */
+  connected(): void;
   close(): void;
 }
 
@@ -45,9 +43,7 @@ export function rebalancing(
   let running = false;
   let closed = rebalance === 0;
   let cancel = (): void => {};
-  let credit = 0;
-  let fewestMissing = Infinity;
-  let uselessMoves = 0;
+  const pace = new Pace(rebalance);
   let moving = false;
 
   const move = (): void => {
@@ -62,15 +58,10 @@ export function rebalancing(
         return entry.connected.size < share * part ? Math.floor(share - entry.connected.size) : 0;
       }),
     );
-    moving = missing >= 1 && uselessMoves < maxUselessMoves;
+    moving = missing >= 1 && !pace.isUseless;
     if (!moving) return;
-    // Fractions of a connection add up from tick to tick.
-    credit = Math.min(credit + (total * rebalance * tickMs) / minuteMs, Math.max(1, total * rebalance));
-    const allowed = Math.min(Math.floor(credit), missing);
-    const moved = allowed > 0 ? closeMost(entries, shares, allowed) : 0;
-    credit -= moved;
-    if (moved > 0) uselessMoves = missing < fewestMissing ? 0 : uselessMoves + 1;
-    fewestMissing = Math.min(fewestMissing, missing);
+    const allowed = pace.tick(total, missing);
+    pace.moved(allowed > 0 ? closeMost(entries, shares, allowed) : 0, missing);
     schedule();
   };
 
@@ -102,10 +93,10 @@ export function rebalancing(
 
   return {
     start() {
-      fewestMissing = Infinity;
-      uselessMoves = 0;
+      pace.restart();
       schedule();
     },
+    connected() {},
     close() {
       closed = true;
       cancel();

@@ -19,6 +19,8 @@ interface Tier {
   readonly up: Roster;
   /** Those that are up, and those that health checks alone have marked down. */
   readonly upOrDoubtful: Roster;
+  /** Those that are up, with a newest verdict that is healthy. */
+  readonly healthy: Roster;
 }
 
 const none: readonly PoolEntry[] = Object.freeze([]);
@@ -58,6 +60,7 @@ export class Tiers {
       all: new Roster(),
       up: new Roster(),
       upOrDoubtful: new Roster(),
+      healthy: new Roster(),
     }));
     this.#byPriority = new Map(this.#tiers.map(tier => [tier.priority, tier]));
     this.#counted.clear();
@@ -79,13 +82,14 @@ export class Tiers {
     const before = this.#counted.get(entry);
     if (!before) return;
     const now = count(entry);
-    const { index, up, upOrDoubtful } = this.#tierOf(entry);
+    const { index, up, upOrDoubtful, healthy } = this.#tierOf(entry);
     this.#counted.set(entry, now);
     this.#checked += Number(now.healthy !== undefined) - Number(before.healthy !== undefined);
     this.#checkedHealthy += Number(now.healthy === true) - Number(before.healthy === true);
     if (now.unhealthy) this.#unhealthy.add(entry);
     else this.#unhealthy.delete(entry);
     change(upOrDoubtful, entry, before.up || before.doubtful, now.up || now.doubtful);
+    change(healthy, entry, before.healthy === true, now.healthy === true);
     if (now.up !== before.up) {
       change(up, entry, before.up, now.up);
       this.#up += now.up ? 1 : -1;
@@ -141,14 +145,17 @@ export class Tiers {
   /**
    * Of those that a client has not `tried`, the ones of the best priority that may be used; if none may, those of the
    * best priority of them all.
+   *
+   * @param isFailover whether an endpoint has just failed: then those that are known to be healthy come before those of
+   *   which nothing is known
    */
-  offer(tried: readonly PoolEntry[]): Offer {
-    if (tried.length > 0) return this.#offerBut(new Set(tried));
-    this.#offerToAll ??= this.#offerBut(new Set());
+  offer(tried: readonly PoolEntry[], isFailover: boolean): Offer {
+    if (tried.length > 0 || isFailover) return this.#offerBut(new Set(tried), isFailover);
+    this.#offerToAll ??= this.#offerBut(new Set(), false);
     return this.#offerToAll;
   }
 
-  #offerBut(tried: ReadonlySet<PoolEntry>): Offer {
+  #offerBut(tried: ReadonlySet<PoolEntry>, isFailover: boolean): Offer {
     const { panic } = this;
     const triedByTier = new Map<Tier, PoolEntry[]>();
     for (const entry of tried) {
@@ -160,29 +167,30 @@ export class Tiers {
     }
     const begin = this.#up === 0 ? 0 : this.#best;
     const usable = (tier: Tier): Usable => this.#usableOf(tier, panic);
-    for (const [first, rosterOf] of [
-      [begin, usable],
-      [0, everyone],
+    for (const [first, kinds] of [
+      [begin, isFailover ? [healthy, usable] : [usable]],
+      [0, [everyone]],
     ] as const)
-      for (let index = first; index < this.#tiers.length; index++) {
-        const tier = this.#tiers[index] as Tier;
-        const { roster, includes } = rosterOf(tier);
-        if (roster.length === 0) continue;
-        const without = (triedByTier.get(tier) ?? none).filter(entry => includes(this.#countedOf(entry)));
-        if (roster.length === without.length) continue;
-        return {
-          choice: roster.without(without),
-          includes: entry => {
-            const counted = this.#counted.get(entry);
-            return (
-              counted !== undefined &&
-              includes(counted) &&
-              entry.endpoint.priority === tier.priority &&
-              !tried.has(entry)
-            );
-          },
-        };
-      }
+      for (let index = first; index < this.#tiers.length; index++)
+        for (const rosterOf of kinds) {
+          const tier = this.#tiers[index] as Tier;
+          const { roster, includes } = rosterOf(tier);
+          if (roster.length === 0) continue;
+          const without = (triedByTier.get(tier) ?? none).filter(entry => includes(this.#countedOf(entry)));
+          if (roster.length === without.length) continue;
+          return {
+            choice: roster.without(without),
+            includes: entry => {
+              const counted = this.#counted.get(entry);
+              return (
+                counted !== undefined &&
+                includes(counted) &&
+                entry.endpoint.priority === tier.priority &&
+                !tried.has(entry)
+              );
+            },
+          };
+        }
     return { choice: new Roster(), includes: () => false };
   }
 
@@ -210,6 +218,10 @@ interface Usable {
 
 function everyone({ all }: Tier): Usable {
   return { roster: all, includes: () => true };
+}
+
+function healthy({ healthy }: Tier): Usable {
+  return { roster: healthy, includes: ({ healthy }) => healthy === true };
 }
 
 const nothing: Counted = { up: false, doubtful: false, unhealthy: false, healthy: undefined };
