@@ -1,5 +1,5 @@
-import { connect, type Socket } from "node:net";
-import { type Backend, startBackend } from "./sockets.js";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 /** Stands before a server, passes connections on to it, and counts the requests on them. */
 export interface CountingProxy extends AsyncDisposable {
@@ -23,15 +23,17 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
     requests.set(request, (requests.get(request) ?? 0) + 1);
     for (const check of waiting) check();
   };
-  const proxy: Backend = await startBackend(client => {
+  const open = new Set<Socket>();
+  const proxy = createServer({ allowHalfOpen: true }, client => {
     const server = connect({ host, port: Number(port), allowHalfOpen: true });
-    const read = requestReader(count);
-    client.on("data", read);
+    client.on("data", requestReader(count));
     pass(client, server);
     pass(server, client);
-  });
+    for (const socket of [client, server]) open.add(socket.once("close", () => open.delete(socket)));
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
   return {
-    address: `127.0.0.1:${proxy.port}`,
+    address: `127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     requests,
     counted: (request, times = 1) =>
       new Promise(resolve => {
@@ -43,14 +45,18 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
         waiting.add(check);
         check();
       }),
-    [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      for (const socket of open) socket.destroy();
+      await once(proxy.close(), "close");
+    },
   };
 }
 
 /** Passes bytes, an end and a reset on. */
 function pass(from: Socket, to: Socket): void {
   from.pipe(to);
-  from.on("error", () => to.resetAndDestroy());
+  // libuv cannot reset a socket during a shutdown: the process would never end.
+  from.on("error", () => (to.writableEnded ? to.destroy() : to.resetAndDestroy()));
 }
 
 /** The first bytes of connections that are not HTTP/1.1. */
