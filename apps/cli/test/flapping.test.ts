@@ -41,8 +41,8 @@ async function minute(selector: Selector, retryDelayMs: number) {
     const lease = pool.acquire({ tried: [], onRevoked: () => lease?.released() });
     lease?.connected();
     if (lease?.endpoint.host === flapping.host && hangs()) hung += 1;
-    lease?.released();
     await clock.advance(100);
+    lease?.released();
   }
   checks.close();
   pool.close();

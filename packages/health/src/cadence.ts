@@ -1,130 +1,119 @@
-import type { Endpoint, EndpointStatus } from "@gw/interface";
+import { backoffMs, type EndpointActivity } from "@gw/interface";
+import type { CheckedEndpoint } from "./checked-endpoint.js";
 import { uninformativePerHour } from "./defaults.js";
-import type { Due } from "./due-heap.js";
+import type { Role } from "./roles.js";
 
-/** The state of the checks of one endpoint. Times are in milliseconds on the clock of the checks. */
-export interface Watch extends Due {
-  endpoint: Endpoint;
-  /** Whether it takes new connections. */
-  up: boolean;
-  /** When the newest check began; undefined before the first. */
-  startedAt: number | undefined;
-  /** The check that is under way. It never rejects. */
-  running: Promise<void> | undefined;
-  /** Aborted when the endpoint is no longer checked. */
-  readonly ending: AbortController;
-  /** When the newest check began that succeeded. */
-  healthyAt: number;
-  /** Since when another endpoint has been healthy while this one was not; Infinity if that is not so. */
-  anotherHealthySince: number;
-  /** Whether the newest check learnt next to nothing, as the next one would. */
-  uninformative: boolean;
-  /** Consecutive checks that failed. */
-  failures: number;
-  /** When to check at the latest, whatever the cadence is. */
-  soonAt: number;
-  /** Whether there is reason to suspect the endpoint, or another one depends on its next check. */
-  suspected: boolean;
-  /** Whether it is the endpoint in use, or the next best. */
-  next: boolean;
-  /** Whether it is checked as often as those: it is one of them, or a dial has marked it down, and there may be many. */
-  near: boolean;
-  /** Consecutive failures that did not count, since this process was paused meanwhile. */
-  voided: number;
-  /** Which heap it waits in; see {@link urgencyOf}. */
-  urgency: number;
-  /** The part of the cadence to wait for, so that endpoints are not checked in step. */
-  jitter: number;
-}
-
-/** How often endpoints are checked. */
+/** How often endpoints are checked. Times are in milliseconds. */
 export interface Cadence {
-  /** Between two checks of the endpoint in use, the next best, and those that failed, in milliseconds. */
-  readonly intervalMs: number;
-  /** Between two checks of the others. */
-  readonly farMs: number;
+  /** Between two checks of an endpoint of a role, if its clients do not make them unnecessary. */
+  readonly everyMs: { readonly [role in Role]: number };
+  /** An endpoint whose clients make checks unnecessary is checked this often all the same, for what it says of itself. */
+  readonly refreshMs: number;
+  /** Between two checks while a client waits. */
+  readonly waitingMs: number;
   /** Between two checks while it is undecided whether an endpoint is unhealthy. */
   readonly fastMs: number;
+  /** How long an endpoint counts as serving after its last client. */
+  readonly servedMs: number;
+  /** Consecutive failures that are reported as one. */
+  readonly fall: number;
 }
 
-/** The others are checked once in this many intervals, */
-const intervalsPerFarCheck = 6;
-/** but at least once in this time, in milliseconds. */
-const longestFarMs = 60_000;
+/** Per role, how many intervals are between two checks, and the most time that these may be, in milliseconds. */
+const candidateCadence = { intervals: 12, longestMs: 120_000 };
+const idleCadence = { intervals: 30, longestMs: 300_000 };
+const refreshCadence = { intervals: 6, longestMs: 60_000 };
+/** While a client waits, its endpoint is checked at least this often, in milliseconds. */
+const longestWaitingMs = 10_000;
+/** For this many intervals an endpoint counts as serving after its last client. */
+const servedIntervals = 2;
 
-export function cadenceOf(intervalMs: number): Cadence {
+/**
+ * Up to this part of a wait is taken off at random, or added while a client waits. So neither endpoints nor gateways are in
+ * step, and the budget of a waiting client is kept.
+ */
+const jitterPart = 0.1;
+/** The same of the wait after the first check: gateways that start together are out of step from then on. */
+const firstJitterPart = 0.9;
+
+/** How often an endpoint is checked that goes on to fail, if that has no consequence because no other is healthier. */
+const failing = { maxMs: 30_000, jitter: 0.5 };
+
+/** @param intervalMs between two checks of an endpoint with clients */
+export function cadenceOf(intervalMs: number, fall: number): Cadence {
+  const every = ({ intervals, longestMs }: { readonly intervals: number; readonly longestMs: number }) =>
+    Math.max(intervalMs, Math.min(intervalMs * intervals, longestMs));
   return {
-    intervalMs,
-    farMs: Math.max(intervalMs, Math.min(intervalMs * intervalsPerFarCheck, longestFarMs)),
+    everyMs: { serving: intervalMs, candidate: every(candidateCadence), idle: every(idleCadence) },
+    refreshMs: every(refreshCadence),
+    waitingMs: Math.min(intervalMs, longestWaitingMs),
     fastMs: Math.min(intervalMs, 1_000),
+    servedMs: intervalMs * servedIntervals,
+    fall,
   };
 }
 
-/**
- * Whether an endpoint is checked: it takes connections, or a dial has marked it down and the connections that it still has
- * may hang.
- */
-export function isWatched({ state, unhealthy, connections }: EndpointStatus): boolean {
-  return state === "up" || (state === "down" && !unhealthy && connections > 0);
+/** The jitter of the wait after a check. */
+export function jitterOf(isFirstCheck: boolean, random: () => number): number {
+  return 1 - random() * (isFirstCheck ? firstJitterPart : jitterPart);
 }
 
-/** The endpoint to which clients would go next: it is up, not in use, and of the best priority. */
-export function nextBest(watched: readonly EndpointStatus[]): EndpointStatus | undefined {
-  let best: EndpointStatus | undefined;
-  for (const one of watched)
-    if (one.state === "up" && !one.inUse && !(best && best.endpoint.priority <= one.endpoint.priority))
-      best = one;
-  return best;
+/** How long to wait before an endpoint is checked again that has failed so many consecutive checks. */
+export function failingMs(failures: number, { fall, fastMs }: Cadence, random: () => number): number {
+  const beyond = Math.max(1, failures - fall + 1);
+  return backoffMs(beyond, { baseMs: fastMs, ...failing, random });
 }
 
 /** Between two checks that learn next to nothing, in milliseconds. */
 const uninformativeMs = 3_600_000 / uninformativePerHour;
 
-/** When the next check is due. Jitter only makes it earlier, so that failures are detected in time. */
-export function dueAt(watch: Watch, { intervalMs, farMs }: Cadence): number {
-  if (watch.startedAt === undefined) return watch.soonAt;
-  const usualMs = watch.near || watch.failures > 0 ? intervalMs : farMs;
-  const everyMs = watch.uninformative ? Math.max(usualMs, uninformativeMs) : usualMs;
-  return Math.min(watch.soonAt, watch.startedAt + everyMs * watch.jitter);
+/** When the next check is due, if clients do not make it unnecessary. */
+export function dueAt(one: CheckedEndpoint, cadence: Cadence): number {
+  const { startedAt, soonAt, clients, failures, jitter, role } = one;
+  if (startedAt === undefined) return soonAt;
+  const everyMs = cadence.everyMs[role];
+  let usualAt: number;
+  if (one.uninformative) usualAt = startedAt + Math.max(everyMs, uninformativeMs) * jitter;
+  else if (failures > 0) usualAt = startedAt + one.failingMs;
+  else if (clients.stalledAt !== undefined) usualAt = startedAt + cadence.waitingMs * (2 - jitter);
+  else if (role !== "serving") usualAt = startedAt + everyMs * jitter;
+  else {
+    const answeredAt = Math.max(startedAt, clients.answeredAt);
+    usualAt = Math.min(answeredAt + everyMs * jitter, refreshDueAt(one, cadence));
+  }
+  return Math.min(soonAt, usualAt);
+}
+
+/** When an endpoint is checked for what it says of itself, whatever its clients show. */
+export function refreshDueAt({ startedAt = -Infinity, jitter }: CheckedEndpoint, cadence: Cadence): number {
+  return startedAt + cadence.refreshMs * jitter;
 }
 
 /**
- * How many checks may be under way when one of this urgency begins: at most 32 in all, since each takes a descriptor or
- * two that clients need as well. Less urgent checks leave room for more urgent ones, so that endpoints that hang, each of
- * which takes the probe's whole timeout, do not delay the others.
+ * Whether an endpoint that is due has to be checked. Otherwise its clients show as much as a check would, and its next check
+ * is due later.
+ *
+ * @param ask what clients see of it; asked only if that can make the check unnecessary
  */
-export const maxConcurrent: readonly number[] = [32, 28, 24, 16];
-
-/**
- * Which checks come first when not all that are due can be made: 0 the endpoint in use and the next best; 1 those that
- * are suspected, and those that a dial has marked down; 2 those whose last check succeeded; 3 the rest.
- */
-export function urgencyOf(watch: Watch): number {
-  if (watch.next) return 0;
-  if (watch.suspected || watch.near) return 1;
-  return watch.failures === 0 && watch.healthyAt > -Infinity ? 2 : 3;
-}
-
-/** The state of an endpoint whose first check is due at `soonAt`. */
-export function createWatch(endpoint: Endpoint, soonAt: number): Watch {
-  return {
-    endpoint,
-    up: true,
-    startedAt: undefined,
-    healthyAt: -Infinity,
-    anotherHealthySince: Infinity,
-    running: undefined,
-    ending: new AbortController(),
-    uninformative: false,
-    failures: 0,
-    soonAt,
-    suspected: false,
-    next: false,
-    near: false,
-    voided: 0,
-    urgency: 3,
-    jitter: 1,
-    due: soonAt,
-    place: -1,
-  };
+export function isCheckNeeded(
+  one: CheckedEndpoint,
+  ask: () => EndpointActivity | undefined,
+  now: number,
+  cadence: Cadence,
+): boolean {
+  const { clients, deep } = one;
+  if (one.startedAt === undefined || one.failures > 0) return true;
+  if (clients.stalledAt !== undefined) {
+    const activity = ask();
+    if (activity ? clients.isStalled(activity, now) : one.suspicion === "stalled") return true;
+    clients.stalledAt = undefined;
+    if (one.suspicion === "stalled") Object.assign(one, { suspicion: undefined, soonAt: Infinity });
+  }
+  if (one.soonAt <= now) return true;
+  const mayBeShown = one.role === "serving" && !one.uninformative && !deep.isDue(now);
+  if (mayBeShown && refreshDueAt(one, cadence) > now) {
+    const activity = ask();
+    if (activity) clients.evaluate(activity, now);
+  }
+  return dueAt(one, cadence) <= now;
 }

@@ -2,17 +2,23 @@ import {
   type CheckedPool,
   type Clock,
   type Endpoint,
+  type EndpointFacts,
   GatewayError,
   type PauseTracker,
   type Probe,
+  type Suspicion,
   systemClock,
   trackPauses,
   type Verdict,
 } from "@gw/interface";
-import { cadenceOf, type Watch } from "./cadence.js";
+import { cadenceOf, isCheckNeeded, jitterOf } from "./cadence.js";
+import type { CheckedEndpoint } from "./checked-endpoint.js";
 import { checkDefaults } from "./defaults.js";
-import { createCheckTypes, type HealthObserver, notifyHealth } from "./observer.js";
+import { createCheckTypes, type HealthObserver } from "./observer.js";
+import { createRequests, requestsFor } from "./requests.js";
 import { createSchedule } from "./schedule.js";
+import { suspect } from "./suspicion.js";
+import { createVerdicts } from "./verdicts.js";
 
 /** Options of {@link checkHealth}. */
 export interface CheckOptions {
@@ -21,12 +27,17 @@ export interface CheckOptions {
   /** The pool whose endpoints are checked, and which gets the verdicts. */
   readonly pool: CheckedPool;
   /**
-   * How often the endpoint in use and the next best are checked, in milliseconds, less up to a fifth at random. The others
-   * are checked once in six intervals, and at least once a minute. @default 5000
+   * How often an endpoint with clients is checked that sends them nothing, in milliseconds, less up to a tenth at random. The
+   * other cadences are multiples of it. @default 10000
    */
   readonly intervalMs?: number | undefined;
   /** How many consecutive failures are reported as one. @default 2 */
   readonly fall?: number | undefined;
+  /**
+   * Called with what an endpoint says of itself, each time it says something, before its verdict is reported. It must be
+   * quick; what it throws becomes a process warning.
+   */
+  readonly onFacts?: ((endpoint: Endpoint, facts: EndpointFacts) => void) | undefined;
   /** A number in [0, 1), for jitter. @default Math.random */
   readonly random?: (() => number) | undefined;
   /** @default systemClock */
@@ -37,10 +48,12 @@ export interface CheckOptions {
 /** Checks that run until they are closed. */
 export interface HealthChecks {
   /**
-   * There is reason to suspect an endpoint: it is checked now, but at most once a second; once in ten seconds if its checks
-   * are {@link Verdict.uninformative}.
+   * There is reason to suspect an endpoint: it is checked now, first as cheaply as possible, then deeply. At most once in ten
+   * seconds because of stalls and if its checks are {@link Verdict.uninformative}, else at most once a second.
+   *
+   * @param why @default "lost"
    */
-  suspect(endpoint: Endpoint): void;
+  suspect(endpoint: Endpoint, why?: Suspicion): void;
   /** The probe has changed: endpoints whose checks were uninformative are checked again within an interval. */
   renew(): void;
   /** The pool has changed. Without this call, the checks notice within one interval. */
@@ -49,28 +62,33 @@ export interface HealthChecks {
   close(): void;
 }
 
-/** The least time between two checks of a suspect, in milliseconds. */
-const suspectMs = 1_000;
-/** The same if its checks are uninformative, and may leave errors in its log. */
-const uninformativeSuspectMs = 10_000;
 /** The pool is read at most once in a time that grows with it: once a second with ten thousand endpoints. */
 const endpointsReadPerMs = 10;
 /** How many consecutive failures do not count because this process was paused meanwhile. */
 const maxVoided = 3;
-/** Up to this part of the cadence is not waited for, so that endpoints, and gateways, are not in step. */
-const jitterPart = 0.2;
 
 /**
  * Checks the endpoints of `pool` that are up, or that a dial has marked down with connections open, and reports to it: a
- * success at once; a failure from the `fall`th consecutive one on, which follow each other within a second. So a failure of
- * the endpoint in use is reported within `fall` × `intervalMs` + the probe's timeout, if that is not longer than the
- * interval.
+ * success at once; a failure from the `fall`th consecutive one on, which follow each other within a second.
+ *
+ * | endpoint | regular check, with `intervalMs` of 10 s |
+ * |---|---|
+ * | has clients, and sends them nothing | each interval |
+ * | has clients, and answers them | once a minute; a recent answer is as good as a check |
+ * | has none: the one in use, or one of the next best, two in all | once in two minutes |
+ * | any other | once in five minutes |
+ *
+ * So a failure of an endpoint with clients is reported within `fall` × `intervalMs` + the probe's timeout, and if a client
+ * waits, within about a second after {@link HealthChecks.suspect}: a stall is the first failure, the check the second.
+ *
+ * A deep check follows a suspicion that the regular check does not confirm, less often after false alarms. It is also made of
+ * endpoints with clients once in 10 to 12 minutes, and of an endpoint whose last deep check failed.
  *
  * If the fault may be the cluster's, the other endpoints are checked first, so that the pool knows whether one is healthy;
  * and only a check that fails some time after that counts. An error of this machine's own is no verdict, and neither is a
  * failure of a check during which this process was paused: that check is repeated.
  *
- * There is at most one check of an endpoint at a time, and 32 in all. If more are due, the endpoint in use and the next best
+ * There is at most one check of an endpoint at a time, and 32 in all. If more are due, the endpoint in use and the candidates
  * come first, then suspects, then those that were healthy; each group keeps some of these places for itself, so that
  * endpoints that hang do not delay the others.
  *
@@ -79,15 +97,16 @@ const jitterPart = 0.2;
  * @throws {GatewayError} `invalid-option`
  */
 export function checkHealth(options: CheckOptions): HealthChecks {
-  const { probe, pool, observer, random = Math.random, clock = systemClock } = options;
+  const { probe, pool, observer, onFacts, random = Math.random, clock = systemClock } = options;
   const { intervalMs = checkDefaults.intervalMs, fall = checkDefaults.fall } = options;
   if (!(intervalMs > 0 && intervalMs < 2 ** 31))
     throw new GatewayError("invalid-option", `intervalMs ${intervalMs} is not more than 0 and less than 2³¹`);
   if (!(Number.isInteger(fall) && fall >= 1))
     throw new GatewayError("invalid-option", `fall ${fall} is not a whole number from 1`);
-  const cadence = cadenceOf(intervalMs);
-  const schedule = createSchedule(cadence, clock, random);
+  const cadence = cadenceOf(intervalMs, fall);
+  const schedule = createSchedule({ pool, cadence, clock, random });
   const checkTypes = createCheckTypes(observer);
+  const makeRequests = createRequests({ probe, clock, observer, checkTypes, onFacts });
   /** Of the checks that are under way. */
   const trackers = new Set<PauseTracker>();
   let isClosed = false;
@@ -113,104 +132,59 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     const now = clock.now();
     const mayReadAt = readAt + Math.floor(endpointsRead / endpointsReadPerMs);
     if (now >= mayReadAt) readPool(now);
-    for (let watch = schedule.dueBy(now); watch; watch = schedule.dueBy(now)) check(watch);
+    for (let one = schedule.dueBy(now); one; one = schedule.dueBy(now)) checkIfNeeded(one, now);
     const nextReadAt = isPoolChanged ? Math.max(now, mayReadAt) : readAt + intervalMs;
     stopTimer = clock.after(Math.max(0, Math.min(schedule.nextDue, nextReadAt) - now), run);
   };
 
-  const check = (watch: Watch): void => {
+  const checkIfNeeded = (one: CheckedEndpoint, now: number): void => {
+    if (isCheckNeeded(one, () => pool.activity?.(one.endpoint), now, cadence)) check(one);
+    else schedule.update(one);
+  };
+
+  const check = (one: CheckedEndpoint, requests = requestsFor(one, clock.now())): void => {
     const startedAt = clock.now();
-    const { endpoint, ending } = watch;
-    const jitter = 1 - random() * jitterPart;
-    Object.assign(watch, { startedAt, soonAt: Infinity, suspected: false, jitter });
+    const { suspicion } = one;
+    const jitter = jitterOf(one.startedAt === undefined, random);
+    if (suspicion === "stalled") one.stallCheckedAt = startedAt;
+    Object.assign(one, { startedAt, soonAt: Infinity, suspicion: undefined, jitter });
     const checking = async (): Promise<void> => {
       const pauses = trackPauses(clock);
       trackers.add(pauses);
-      const verdict = await probeOnce(endpoint, ending.signal);
+      const result = await makeRequests(one, requests);
       const wasPaused = pauses.pausedMs() > 0;
       pauses.stop();
       trackers.delete(pauses);
-      watch.running = undefined;
-      if (!ending.signal.aborted && verdict) {
-        notifyHealth(observer, "checked", { endpoint, verdict, tookMs: clock.now() - startedAt });
-        if (wasPaused && verdict.error && watch.voided < maxVoided) {
-          // It may have answered while this process did not run.
-          watch.voided += 1;
-          watch.soonAt = startedAt;
-        } else {
-          watch.voided = 0;
-          void conclude(watch, startedAt, verdict);
-        }
+      one.running = undefined;
+      if (!result || result.verdict.error?.isLocal) again(one, startedAt + intervalMs, suspicion);
+      else if (wasPaused && result.verdict.error && one.voided < maxVoided) {
+        // It may have answered while this process did not run.
+        one.voided += 1;
+        again(one, startedAt, suspicion);
+      } else {
+        one.voided = 0;
+        conclude(one, { ...result, suspicion });
       }
-      schedule.update(watch);
+      schedule.update(one);
       run();
     };
-    watch.running = checking();
-    schedule.update(watch);
+    one.running = checking();
+    schedule.update(one);
+    if (suspicion !== undefined && requests.some(({ depth }) => depth === "deep")) checkCandidates(one);
   };
 
-  /** A probe that rejects, against its contract, has no verdict. */
-  const probeOnce = async (endpoint: Endpoint, signal: AbortSignal): Promise<Verdict | undefined> => {
-    try {
-      return await probe(endpoint, signal);
-    } catch {
-      return undefined;
+  /** The check of `one` has no verdict. */
+  const again = (one: CheckedEndpoint, atMs: number, suspicion: Suspicion | undefined): void => {
+    one.suspicion ??= suspicion;
+    if (one.role !== "idle" || one.suspicion) one.soonAt = Math.min(one.soonAt, atMs);
+  };
+
+  /** Clients may have to leave `suspect`: those that they would go to are checked, unless they were a moment ago. */
+  const checkCandidates = (suspect: CheckedEndpoint): void => {
+    for (const one of suspect.role === "serving" ? schedule.candidates : []) {
+      const isFresh = one.running !== undefined || (one.startedAt ?? -Infinity) >= clock.now() - intervalMs;
+      if (one !== suspect && !isFresh && !one.uninformative && schedule.hasRoom) check(one);
     }
-  };
-
-  const conclude = async (watch: Watch, startedAt: number, verdict: Verdict): Promise<void> => {
-    const { endpoint } = watch;
-    if (verdict.error?.isLocal) return;
-    watch.uninformative = verdict.uninformative === true;
-    if (!verdict.error) {
-      Object.assign(watch, { failures: 0, healthyAt: startedAt, anotherHealthySince: Infinity });
-      schedule.update(watch);
-      checkTypes.report(endpoint, verdict);
-      return pool.report(endpoint, verdict, true);
-    }
-    watch.failures += 1;
-    const { failures } = watch;
-    if (failures < fall) watch.soonAt = startedAt + cadence.fastMs;
-    schedule.update(watch);
-    const isShared = verdict.scope === "cluster";
-    // Checks of others that began before this one prove nothing about a fault that all may have.
-    const needsFresh = isShared && (failures <= fall || watch.anotherHealthySince < Infinity);
-    const since = needsFresh ? startedAt : clock.now() - intervalMs;
-    const others = checkOthers(watch, since);
-    if (isShared) await Promise.all(others.map(({ running }) => running));
-    // It has succeeded meanwhile, or is no longer checked.
-    if (watch.failures < failures || watch.ending.signal.aborted) return;
-    const isAlone = isShared && isAnotherHealthy(watch, startedAt, others, since);
-    if (failures >= fall) pool.report(endpoint, verdict, isAlone);
-  };
-
-  /**
-   * Whether a fault that all may have is this endpoint's own: its check that began at `startedAt` failed some time after
-   * another endpoint was found healthy, since an election ends for one member before it does for the next. If that time has
-   * yet to pass, the endpoint is checked again soon.
-   */
-  const isAnotherHealthy = (
-    watch: Watch,
-    startedAt: number,
-    others: readonly Watch[],
-    since: number,
-  ): boolean => {
-    if (others.every(other => other.failures > 0)) watch.anotherHealthySince = Infinity;
-    if (!others.some(other => other.up && other.failures === 0 && other.healthyAt >= since)) return false;
-    if (watch.anotherHealthySince + cadence.fastMs / 2 <= startedAt) return true;
-    watch.anotherHealthySince = Math.min(watch.anotherHealthySince, clock.now());
-    watch.soonAt = (watch.startedAt ?? startedAt) + cadence.fastMs;
-    schedule.update(watch);
-    update();
-    return false;
-  };
-
-  /** Checks a few others that have not been checked since then, and returns all of them. */
-  const checkOthers = (watch: Watch, since: number): readonly Watch[] => {
-    const others = schedule.others(watch);
-    for (const other of others)
-      if (!other.running && (other.startedAt ?? -Infinity) < since && schedule.hasRoom) check(other);
-    return others;
   };
 
   const update = (): void => {
@@ -220,24 +194,24 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     if (!isClosed) stopTimer = clock.after(0, run);
   };
 
+  const conclude = createVerdicts({ pool, cadence, schedule, clock, random, check, onChange: update });
+
   update();
   return {
     update,
-    suspect(endpoint) {
-      const watch = schedule.of(endpoint);
-      if (!watch) return;
-      const againMs = watch.uninformative ? uninformativeSuspectMs : suspectMs;
-      watch.soonAt = Math.min(watch.soonAt, (watch.startedAt ?? -Infinity) + againMs);
-      watch.suspected = true;
-      schedule.update(watch);
+    suspect(endpoint, why = "lost") {
+      const one = schedule.of(endpoint);
+      if (!one) return;
+      suspect(one, why, clock.now(), fall);
+      schedule.update(one);
       update();
     },
     renew() {
       for (const { endpoint } of pool.inspect()) {
-        const watch = schedule.of(endpoint);
-        if (!watch?.uninformative) continue;
-        watch.soonAt = Math.min(watch.soonAt, clock.now() + random() * intervalMs);
-        schedule.update(watch);
+        const one = schedule.of(endpoint);
+        if (!one?.uninformative) continue;
+        one.soonAt = Math.min(one.soonAt, clock.now() + random() * intervalMs);
+        schedule.update(one);
       }
       update();
     },

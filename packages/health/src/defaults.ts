@@ -5,7 +5,7 @@
  */
 
 /** Of `checkHealth`. */
-export const checkDefaults = { intervalMs: 5_000, fall: 2 } as const;
+export const checkDefaults = { intervalMs: 10_000, fall: 2 } as const;
 
 /** Of all probes. */
 export const probeDefaults = { timeoutMs: 2_000 } as const;

@@ -1,12 +1,24 @@
-import { createReportOnce, type Endpoint, formatAddress, messageOf, type Verdict } from "@gw/interface";
+import {
+  type CheckDepth,
+  createReportOnce,
+  type Endpoint,
+  formatAddress,
+  messageOf,
+  type Verdict,
+} from "@gw/interface";
 
 /** Observes health checks, and changes nothing. */
 export interface HealthObserver {
-  /** A check of an endpoint is over; it took `tookMs`. */
-  checked?(event: { readonly endpoint: Endpoint; readonly verdict: Verdict; readonly tookMs: number }): void;
+  /** A check of an endpoint is over; it took `tookMs`. A deep one may follow a regular one at once. */
+  checked?(event: {
+    readonly endpoint: Endpoint;
+    readonly verdict: Verdict;
+    readonly depth: CheckDepth;
+    readonly tookMs: number;
+  }): void;
   /**
    * A healthy endpoint is checked by `check` from now on, for the reason that `note` gives, if any. Called at first, and
-   * when it has changed.
+   * when it has changed; for deep checks only if there is a note.
    */
   checkTypeChanged?(event: {
     readonly endpoint: Endpoint;
@@ -30,18 +42,22 @@ export function notifyHealth<Name extends keyof HealthObserver>(
 
 /** Reports which check is made of each endpoint. */
 export interface CheckTypes {
-  report(endpoint: Endpoint, verdict: Verdict): void;
+  report(endpoint: Endpoint, verdict: Verdict, depth: CheckDepth): void;
   /** Forgets all other endpoints. */
   retain(endpoints: readonly Endpoint[]): void;
 }
 
 export function createCheckTypes(observer: HealthObserver | undefined): CheckTypes {
-  const reported = createReportOnce();
+  const reported = { regular: createReportOnce(), deep: createReportOnce() };
   return {
-    report(endpoint, { check, note }) {
-      if (!reported.isNew(formatAddress(endpoint), `${check} ${note ?? ""}`)) return;
+    report(endpoint, { check, note }, depth) {
+      const isNew = reported[depth].isNew(formatAddress(endpoint), `${check} ${note ?? ""}`);
+      if (!isNew || (depth === "deep" && note === undefined)) return;
       notifyHealth(observer, "checkTypeChanged", { endpoint, check, ...(note !== undefined && { note }) });
     },
-    retain: endpoints => reported.retain(endpoints.map(formatAddress)),
+    retain(endpoints) {
+      const names = endpoints.map(formatAddress);
+      for (const each of Object.values(reported)) each.retain(names);
+    },
   };
 }

@@ -20,7 +20,7 @@ export interface RisingOptions {
 }
 
 /**
- * Checks an endpoint that is down until `rise` consecutive checks have succeeded: resolves with the last verdict then,
+ * Checks an endpoint that is down until `rise` consecutive deep checks have succeeded: resolves with the last verdict then,
  * rejects with the error of the first check that fails, or when the signal is aborted.
  *
  * @throws {GatewayError} `invalid-option`
@@ -34,7 +34,7 @@ export function rising(
     throw new GatewayError("invalid-option", `rise ${rise} is not a whole number from 1`);
   return async (endpoint, signal) => {
     for (let successes = 1; ; successes++) {
-      const verdict = await probe(endpoint, signal);
+      const verdict = await probe(endpoint, signal, { depth: "deep" });
       if (verdict.error) throw verdict.error;
       if (successes === rise) return verdict;
       await sleep(pauseMs, clock, signal);

@@ -1,30 +1,32 @@
-import { type Clock, type Endpoint, type EndpointStatus, formatAddress } from "@gw/interface";
 import {
-  type Cadence,
-  createWatch,
-  dueAt,
-  isWatched,
-  maxConcurrent,
-  nextBest,
-  urgencyOf,
-  type Watch,
-} from "./cadence.js";
+  type CheckedPool,
+  type Clock,
+  type Endpoint,
+  type EndpointStatus,
+  formatAddress,
+} from "@gw/interface";
+import { type Cadence, dueAt } from "./cadence.js";
+import { type CheckedEndpoint, createCheckedEndpoint } from "./checked-endpoint.js";
+import { DeepChecks } from "./deep-checks.js";
 import { DueHeap } from "./due-heap.js";
+import { isChecked, nextCandidates, type Role } from "./roles.js";
 
 /** Which endpoint is checked when: the state of all that are checked, by the time and urgency of their next check. */
 export interface Schedule {
-  of(endpoint: Endpoint): Watch | undefined;
+  of(endpoint: Endpoint): CheckedEndpoint | undefined;
   /** To be called when a check has begun or is over, or when the time of the next one has changed. */
-  update(watch: Watch): void;
+  update(one: CheckedEndpoint): void;
   /** The next endpoint to check now, of those without a check under way. */
-  dueBy(now: number): Watch | undefined;
+  dueBy(now: number): CheckedEndpoint | undefined;
   /** When the next check is due that could be made now; Infinity if none could. */
   readonly nextDue: number;
   /** Whether one more check could be made now. */
   readonly hasRoom: boolean;
   /** A few others, the best priority first, and the one that was last healthy. */
-  others(watch: Watch): readonly Watch[];
-  /** Adopts the endpoints of a pool. The checks of those that are gone are aborted. */
+  others(one: CheckedEndpoint): readonly CheckedEndpoint[];
+  /** Those without clients to which the next clients would go. */
+  readonly candidates: readonly CheckedEndpoint[];
+  /** Adopts the endpoints of the pool. The checks of those that are gone are aborted. */
   adopt(statuses: readonly EndpointStatus[]): void;
   /** Aborts all checks. */
   end(): void;
@@ -33,41 +35,88 @@ export interface Schedule {
 /** How many others are checked when one fails: etcd advises at most seven members. */
 const maxOthers = 6;
 
-export function createSchedule(cadence: Cadence, clock: Clock, random: () => number): Schedule {
-  const watches = new Map<string, Watch>();
-  /** Those without a check under way, by urgency. */
-  const heaps = maxConcurrent.map(() => new DueHeap<Watch>());
-  const running = new Set<Watch>();
-  let front: readonly Watch[] = [];
-  let lastHealthy: Watch | undefined;
+/**
+ * How many checks may be under way when one of this urgency begins: at most 32 in all, since each takes a descriptor or
+ * two that clients need as well. Less urgent checks leave room for more urgent ones, so that endpoints that hang, each of
+ * which takes the probe's whole timeout, do not delay the others.
+ */
+export const maxConcurrent: readonly number[] = [32, 28, 24, 16];
 
-  const unqueue = (watch: Watch): void => {
-    if (watch.place >= 0) heaps[watch.urgency]?.delete(watch);
+/**
+ * Which checks come first when not all that are due can be made: 0 the endpoint in use and the candidates; 1 those that are
+ * suspected, and those with clients; 2 those whose last check succeeded; 3 the rest.
+ */
+export function urgencyOf({ next, suspicion, role, failures, healthyAt }: CheckedEndpoint): number {
+  if (next) return 0;
+  if (suspicion !== undefined || role === "serving") return 1;
+  return failures === 0 && healthyAt > -Infinity ? 2 : 3;
+}
+
+export interface ScheduleContext {
+  readonly pool: CheckedPool;
+  readonly cadence: Cadence;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+export function createSchedule({ pool, cadence, clock, random }: ScheduleContext): Schedule {
+  const checked = new Map<string, CheckedEndpoint>();
+  /** Those without a check under way, by urgency. */
+  const heaps = maxConcurrent.map(() => new DueHeap<CheckedEndpoint>());
+  const running = new Set<CheckedEndpoint>();
+  let front: readonly CheckedEndpoint[] = [];
+  let candidates: readonly CheckedEndpoint[] = [];
+  let lastHealthy: CheckedEndpoint | undefined;
+
+  const unqueue = (one: CheckedEndpoint): void => {
+    if (one.place >= 0) heaps[one.urgency]?.delete(one);
   };
-  const update = (watch: Watch): void => {
-    if (watch.running !== undefined) running.add(watch);
-    else running.delete(watch);
-    if (watch.failures === 0 && watch.healthyAt > (lastHealthy?.healthyAt ?? -Infinity)) lastHealthy = watch;
-    const due = dueAt(watch, cadence);
-    const urgency = urgencyOf(watch);
-    if (watch.running === undefined && watch.place >= 0 && watch.due === due && watch.urgency === urgency)
-      return;
-    unqueue(watch);
-    if (watch.running !== undefined || watch.ending.signal.aborted) return;
-    watch.urgency = urgency;
-    heaps[urgency]?.add(watch, due);
+  const update = (one: CheckedEndpoint): void => {
+    if (one.running !== undefined) running.add(one);
+    else running.delete(one);
+    if (one.failures === 0 && one.healthyAt > (lastHealthy?.healthyAt ?? -Infinity)) lastHealthy = one;
+    const due = dueAt(one, cadence);
+    const urgency = urgencyOf(one);
+    if (one.running === undefined && one.place >= 0 && one.due === due && one.urgency === urgency) return;
+    unqueue(one);
+    if (one.running !== undefined || one.ending.signal.aborted) return;
+    one.urgency = urgency;
+    heaps[urgency]?.add(one, due);
   };
-  const endAllBut = (names: { has(name: string): boolean }): void => {
-    for (const [name, watch] of watches)
+  /** @returns whether one of the others had clients, or was to get the next ones */
+  const endAllBut = (names: { has(name: string): boolean }): boolean => {
+    let isLoss = false;
+    for (const [name, one] of checked)
       if (!names.has(name)) {
-        watches.delete(name);
-        unqueue(watch);
-        if (watch === lastHealthy) lastHealthy = undefined;
-        watch.ending.abort();
+        isLoss ||= one.next || one.role === "serving";
+        checked.delete(name);
+        unqueue(one);
+        if (one === lastHealthy) lastHealthy = undefined;
+        one.ending.abort();
       }
+    return isLoss;
+  };
+  /** The next clients go there soon, so that they should not find out themselves which of them are down. */
+  const checkSoon = (one: CheckedEndpoint): void => {
+    const now = clock.now();
+    if ((one.startedAt ?? now) < now - cadence.everyMs.serving)
+      one.soonAt = Math.min(one.soonAt, now + random() * cadence.fastMs);
+  };
+  /** A candidate may serve clients whose connections are open too briefly to be seen. */
+  const hasServed = (one: CheckedEndpoint, isCandidate: boolean): boolean => {
+    const activity = isCandidate ? pool.activity?.(one.endpoint) : undefined;
+    return activity !== undefined && one.clients.hasSent(activity);
+  };
+  const setRole = (one: CheckedEndpoint, { connections }: EndpointStatus, isCandidate: boolean): void => {
+    const now = clock.now();
+    const before = one.role;
+    if (connections > 0 || hasServed(one, isCandidate)) one.servedAt = now;
+    const role: Role = isCandidate ? "candidate" : "idle";
+    one.role = one.servedAt + cadence.servedMs > now || connections > 0 ? "serving" : role;
+    if (one.role === "serving" && before !== "serving") one.deep.beginServing(now);
   };
   return {
-    of: endpoint => watches.get(formatAddress(endpoint)),
+    of: endpoint => checked.get(formatAddress(endpoint)),
     update,
     dueBy(now) {
       for (const [urgency, heap] of heaps.entries())
@@ -84,46 +133,54 @@ export function createSchedule(cadence: Cadence, clock: Clock, random: () => num
       );
       return Math.min(...first);
     },
-    others(watch) {
-      const others = front
-        .filter(other => other !== watch && !other.ending.signal.aborted)
-        .slice(0, maxOthers);
-      return lastHealthy && lastHealthy !== watch && !others.includes(lastHealthy)
+    others(one) {
+      const others = front.filter(other => other !== one && !other.ending.signal.aborted).slice(0, maxOthers);
+      return lastHealthy && lastHealthy !== one && !others.includes(lastHealthy)
         ? [...others, lastHealthy]
         : others;
     },
-    adopt(statuses) {
-      const all = statuses.filter(isWatched);
-      const watched = new Map(all.map(status => [nameOf(status.endpoint), status]));
-      const next = nextBest(all);
-      endAllBut(watched);
-      for (const [name, status] of watched) {
-        const { endpoint, state, inUse } = status;
-        const near = state === "down" || inUse || status === next;
-        // Spread out, as there may be many; but soon for those that matter.
-        const withinMs = near ? cadence.fastMs : cadence.intervalMs;
-        const watch = watches.get(name) ?? createWatch(endpoint, clock.now() + random() * withinMs);
-        const isNext = state === "up" && near;
-        watches.set(name, Object.assign(watch, { endpoint, up: state === "up", near, next: isNext }));
-        update(watch);
-      }
-      front = firstOf(watches.values(), maxOthers + 1);
+    get candidates() {
+      return candidates.filter(({ ending }) => !ending.signal.aborted);
     },
-    end: () => endAllBut(new Set()),
+    adopt(statuses) {
+      const all = statuses.filter(isChecked);
+      const present = new Map(all.map(status => [nameOf(status.endpoint), status]));
+      const next = new Set(nextCandidates(all));
+      const isLoss = endAllBut(present);
+      candidates = [];
+      for (const [name, status] of present) {
+        const { endpoint, state, inUse } = status;
+        const isCandidate = next.has(status);
+        // Spread out, as there may be many; but soon for those that matter.
+        const isSoon = status.connections > 0 || isCandidate || inUse;
+        const soonAt = (): number =>
+          clock.now() + random() * (isSoon ? cadence.fastMs : cadence.everyMs.serving);
+        const one =
+          checked.get(name) ?? createCheckedEndpoint(endpoint, soonAt(), new DeepChecks(clock.now(), random));
+        const up = state === "up";
+        checked.set(name, Object.assign(one, { endpoint, up, next: up && (inUse || isCandidate) }));
+        setRole(one, status, isCandidate);
+        if (isCandidate) candidates = [...candidates, one];
+        if (isCandidate && isLoss && !one.uninformative) checkSoon(one);
+        update(one);
+      }
+      front = firstOf(checked.values(), maxOthers + 1);
+    },
+    end: () => void endAllBut(new Set()),
   };
 }
 
 /** The first `count`, the best priority first, else in the order given. */
-function firstOf(watches: Iterable<Watch>, count: number): readonly Watch[] {
-  const byPriority = new Map<number, Watch[]>();
-  for (const watch of watches) {
-    const { priority } = watch.endpoint;
+function firstOf(all: Iterable<CheckedEndpoint>, count: number): readonly CheckedEndpoint[] {
+  const byPriority = new Map<number, CheckedEndpoint[]>();
+  for (const one of all) {
+    const { priority } = one.endpoint;
     const some = byPriority.get(priority);
-    if (!some) byPriority.set(priority, [watch]);
-    else if (some.length < count) some.push(watch);
+    if (!some) byPriority.set(priority, [one]);
+    else if (some.length < count) some.push(one);
   }
   const priorities = [...byPriority.keys()].sort((one, other) => one - other);
-  const first: Watch[] = [];
+  const first: CheckedEndpoint[] = [];
   for (const priority of priorities) {
     if (first.length >= count) break;
     first.push(...(byPriority.get(priority) ?? []));

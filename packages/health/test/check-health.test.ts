@@ -26,7 +26,7 @@ function poolOf(endpoints: readonly Endpoint[]): CheckedPool & { readonly report
       state: "up",
       unhealthy: false,
       inUse: index === 0,
-      connections: 0,
+      connections: index === 0 ? 1 : 0,
       since: 0,
     }),
   );

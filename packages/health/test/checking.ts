@@ -1,6 +1,8 @@
 import {
   type CheckedPool,
   type Endpoint,
+  type EndpointActivity,
+  type EndpointFacts,
   type EndpointStatus,
   formatAddress,
   GatewayError,
@@ -29,16 +31,24 @@ export function verdictOf(
 export interface Checking {
   readonly clock: ManualClock;
   readonly checks: HealthChecks;
-  /** What the pool has. `use` and `endpointDown` change it without a notification. */
+  /** What the pool has. `use`, `connect` and `endpointDown` change it without a notification. */
   readonly statuses: Map<string, EndpointStatus>;
+  /** The endpoint with this number, and no other, is in use and has a connection. */
   use(number: number): void;
+  connect(number: number, connections: number): void;
+  /** What clients see, by endpoint; those without an entry have sent nothing, and nobody waits for them. */
+  readonly activity: Map<number, Partial<EndpointActivity>>;
   endpointDown(number: number, rest?: Partial<EndpointStatus>): void;
   remove(number: number): void;
   /** What each check will find; those without an entry find `good`. */
   readonly finds: Map<number, Verdict>;
+  /** What each deep check will find, if it is not the same. */
+  readonly findsDeep: Map<number, Verdict>;
+  /** `e1 abc`: each time that facts were reported, of which endpoint and cluster. */
+  readonly facts: string[];
   /** How long each check takes, in milliseconds. */
   tookMs: number;
-  /** `12000 e1`: when each check began, and of which endpoint. */
+  /** `12000 e1`: when each check began, and of which endpoint; `12000 e1 deep` for a deep one. */
   readonly checked: string[];
   /** `12000 e1 ok`, `12000 e1 timed-out`, or `12000 e1 unhealthy alone` if others are known to be free of that. */
   readonly reports: string[];
@@ -74,6 +84,13 @@ export function startChecking(
       checking.inspections += 1;
       return [...statuses.values()];
     },
+    activity: ({ host }) => ({
+      connections: statuses.get(`${host}:2379`)?.connections ?? 0,
+      bytes: 0,
+      answeredMs: Infinity,
+      waitingMs: 0,
+      ...checking.activity.get(Number(host.slice(1))),
+    }),
     report({ host }, { error, scope }, elsewhere) {
       const alone = scope === "cluster" && elsewhere ? " alone" : "";
       reports.push(`${clock.now()} ${host} ${error?.code ?? "ok"}${alone}`);
@@ -82,6 +99,7 @@ export function startChecking(
   let running = 0;
   const checked: string[] = [];
   const reports: string[] = [];
+  const facts: string[] = [];
   const checking = {
     tookMs: 0,
     mostAtOnce: 0,
@@ -89,21 +107,25 @@ export function startChecking(
     inspections: 0,
     quick: new Set<number>(),
     finds: new Map<number, Verdict>(),
+    findsDeep: new Map<number, Verdict>(),
+    activity: new Map<number, Partial<EndpointActivity>>(),
   };
   const checks = checkHealth({
     pool,
     clock,
-    // Halfway, so that waits are 90 % of the cadence, and first checks are at half of their time.
+    // Halfway: waits are 95 % of the cadence, the first ones 55 %, and first checks are at half of their time.
     random: () => 0.5,
-    async probe({ host }, signal) {
-      checked.push(`${clock.now()} ${host}`);
+    onFacts: ({ host }, { clusterId }: EndpointFacts) => facts.push(`${host} ${clusterId}`),
+    async probe({ host }, signal, request) {
+      const isDeep = request?.depth !== "regular";
+      checked.push(`${clock.now()} ${host}${isDeep ? " deep" : ""}`);
       underWay.set(host, (underWay.get(host) ?? 0) + 1);
       checking.mostAtOnce = Math.max(checking.mostAtOnce, underWay.get(host) ?? 0);
       running += 1;
       checking.mostOfAll = Math.max(checking.mostOfAll, running);
       const tookMs = checking.quick.has(Number(host.slice(1))) ? 0 : checking.tookMs;
       await new Promise<void>((resolve, reject) => {
-        const cancel = clock.after(tookMs, resolve);
+        const cancel = clock.after(Math.min(tookMs, request?.timeoutMs ?? Infinity), resolve);
         signal.onabort = () => {
           cancel();
           reject(new GatewayError("aborted", "given up"));
@@ -112,7 +134,8 @@ export function startChecking(
         running -= 1;
         underWay.set(host, (underWay.get(host) ?? 0) - 1);
       });
-      return checking.finds.get(Number(host.slice(1))) ?? good;
+      const number = Number(host.slice(1));
+      return (isDeep && checking.findsDeep.get(number)) || (checking.finds.get(number) ?? good);
     },
     ...options,
   });
@@ -122,12 +145,14 @@ export function startChecking(
     statuses,
     checked,
     reports,
+    facts,
     use(number: number) {
-      for (const [name, status] of statuses) statuses.set(name, { ...status, inUse: false });
-      change(number, { inUse: true });
+      for (const [name, status] of statuses) statuses.set(name, { ...status, inUse: false, connections: 0 });
+      change(number, { inUse: true, connections: 1 });
     },
+    connect: (number: number, connections: number) => change(number, { connections }),
     endpointDown: (number: number, rest: Partial<EndpointStatus> = {}) =>
-      change(number, { state: "down", inUse: false, ...rest }),
+      change(number, { state: "down", inUse: false, connections: 0, ...rest }),
     remove: (number: number) => void statuses.delete(formatAddress(endpoint(number))),
   });
 }

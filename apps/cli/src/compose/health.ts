@@ -1,5 +1,13 @@
 import type { HealthChecks, HealthObserver } from "@gw/health";
-import { type Endpoint, GatewayError, type Probe, systemClock, type Verdict } from "@gw/interface";
+import {
+  type Endpoint,
+  type EndpointFacts,
+  GatewayError,
+  type Probe,
+  type Suspicion,
+  systemClock,
+  type Verdict,
+} from "@gw/interface";
 import type { EndpointPool } from "@gw/selector";
 import { type HealthFlags, healthChoices } from "../flags/health.js";
 import type { Certificates, Dial, TlsFiles } from "./certificates.js";
@@ -7,12 +15,13 @@ import type { Certificates, Dial, TlsFiles } from "./certificates.js";
 /** The health checks of a gateway. */
 export interface Health {
   /**
-   * Checks an endpoint that is down: its certificate if one is demanded, its health `--health-rise` consecutive times, and
-   * that it keeps a connection if health checks do not show it. Rejects with the first error; resolves with the last verdict.
+   * Checks an endpoint that is down: its certificate if one is demanded, its health `--health-rise` consecutive times by
+   * deep checks, and that it keeps a connection if health checks do not show it. Rejects with the first error; resolves with
+   * the last verdict.
    */
   readonly retry: (endpoint: Endpoint, signal: AbortSignal) => Promise<Verdict | undefined>;
-  /** Checks an endpoint soon, because there is reason to doubt its health. */
-  readonly suspect: (endpoint: Endpoint) => void;
+  /** Checks an endpoint soon, because there is reason to doubt its health. Without effect while no checks run. */
+  readonly suspect: (endpoint: Endpoint, why: Suspicion) => void;
   /** Begins to check the endpoints of `pool`. */
   start(pool: EndpointPool): void;
   /** Uses the certificate files that are in use now. */
@@ -29,6 +38,8 @@ export interface HealthContext {
   readonly serverNames: readonly string[];
   readonly certificates: Certificates;
   readonly observer: HealthObserver;
+  /** Called with what an endpoint says of itself, each time a check on the schedule has learnt something. */
+  readonly onFacts?: ((endpoint: Endpoint, facts: EndpointFacts) => void) | undefined;
   /** Reports that checks cannot be started, or not with new certificate files. */
   readonly onFailure: (error: GatewayError) => void;
 }
@@ -79,7 +90,7 @@ class GatewayHealth implements Health {
     return verdict;
   };
 
-  readonly suspect: Health["suspect"] = endpoint => this.#checks?.suspect(endpoint);
+  readonly suspect: Health["suspect"] = (endpoint, why) => this.#checks?.suspect(endpoint, why);
 
   start(pool: EndpointPool): void {
     systemClock.after(loadDelayMs, () => {
@@ -141,10 +152,11 @@ class GatewayHealth implements Health {
       if (this.#isClosed) return;
       const checks = checkHealth({
         // A reload replaces the probe.
-        probe: async (endpoint, signal) => (await this.loadProbe()).probe(endpoint, signal),
+        probe: async (...request) => (await this.loadProbe()).probe(...request),
         pool,
         intervalMs: this.#flags.healthIntervalMs,
         fall: this.#flags.healthFall,
+        onFacts: this.#context.onFacts,
         observer: this.#context.observer,
       });
       pool.onChange(() => checks.update());

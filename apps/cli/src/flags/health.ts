@@ -43,7 +43,7 @@ export const healthFlags = {
   healthIntervalMs: duration({
     name: "health-interval",
     group: "Health checks",
-    help: "time between checks of the endpoint in use",
+    help: "time between checks of an endpoint with silent connections",
     byDefault: checkDefaults.intervalMs,
   }),
   healthRise: number(100, {

@@ -111,7 +111,7 @@ export interface CheckedPool {
   report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void;
   /**
    * What clients see of an endpoint now; undefined if it is unknown. Takes time that grows with its connections: ask
-   * when it matters, such as before a check. Without this method, endpoints are checked as if no client were connected.
+   * when it matters, such as before a check. Without this method, endpoints with connections are checked as if they sent nothing.
    */
   activity?(endpoint: Endpoint): EndpointActivity | undefined;
 }

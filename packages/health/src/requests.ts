@@ -1,0 +1,104 @@
+import {
+  type CheckDepth,
+  type Clock,
+  type Endpoint,
+  type EndpointFacts,
+  messageOf,
+  type Probe,
+  type ProbeRequest,
+  type Verdict,
+} from "@gw/interface";
+import type { CheckedEndpoint } from "./checked-endpoint.js";
+import { type CheckTypes, type HealthObserver, notifyHealth } from "./observer.js";
+
+/** The result of the requests of one check. */
+export interface RequestResult {
+  /** That of the last request, with the facts of all. */
+  readonly verdict: Verdict;
+  /** Of the last request. */
+  readonly depth: CheckDepth;
+  /** When the last request began. */
+  readonly startedAt: number;
+}
+
+/** While a client waits, checks are that much quicker: the timeouts of the two depths, in milliseconds. */
+const stallTimeoutMs = { regular: 1_000, deep: 1_500 } as const;
+
+/** The requests that a check makes one after the other, as long as they succeed. */
+export function requestsFor(one: CheckedEndpoint, now: number): readonly ProbeRequest[] {
+  const { deep, clients, suspicion } = one;
+  const limits = suspicion === "stalled" ? stallTimeoutMs : undefined;
+  const deepRequest: ProbeRequest = { depth: "deep", timeoutMs: limits?.deep };
+  const regularRequest: ProbeRequest = { depth: "regular", timeoutMs: limits?.regular };
+  if (deep.hasFailed) return [deepRequest];
+  if (suspicion !== undefined) {
+    if (deep.isAllowed(now)) return [regularRequest, deepRequest];
+    deep.isOwed ||= suspicion === "stalled";
+    return [regularRequest];
+  }
+  const isOwed = clients.stalledAt !== undefined && deep.isOwed && deep.isAllowed(now);
+  const isDue = one.role === "serving" && one.failures === 0 && deep.isDue(now);
+  return isOwed || isDue ? [deepRequest] : [regularRequest];
+}
+
+interface RequestContext {
+  readonly probe: Probe;
+  readonly clock: Clock;
+  readonly observer: HealthObserver | undefined;
+  readonly checkTypes: CheckTypes;
+  readonly onFacts: ((endpoint: Endpoint, facts: EndpointFacts) => void) | undefined;
+}
+
+type MakeRequests = (
+  one: CheckedEndpoint,
+  requests: readonly ProbeRequest[],
+) => Promise<RequestResult | undefined>;
+
+/**
+ * Makes the requests of a check until one fails, or the next one would learn nothing new. Each is reported. The result is
+ * undefined if there is no verdict.
+ */
+export function createRequests({
+  probe,
+  clock,
+  observer,
+  checkTypes,
+  onFacts,
+}: RequestContext): MakeRequests {
+  /** A probe that rejects, against its contract, has no verdict. */
+  const probeOnce = async (one: CheckedEndpoint, request: ProbeRequest): Promise<Verdict | undefined> => {
+    try {
+      return await probe(one.endpoint, one.ending.signal, request);
+    } catch {
+      return undefined;
+    }
+  };
+  const report = (endpoint: Endpoint, verdict: Verdict, depth: CheckDepth, tookMs: number): void => {
+    notifyHealth(observer, "checked", { endpoint, verdict, depth, tookMs });
+    if (!verdict.error) checkTypes.report(endpoint, verdict, depth);
+    if (!verdict.facts || !onFacts) return;
+    try {
+      onFacts(endpoint, verdict.facts);
+    } catch (error) {
+      process.emitWarning(`gw: onFacts of health checks threw: ${messageOf(error)}`);
+    }
+  };
+  return async (one, requests) => {
+    let result: RequestResult | undefined;
+    for (const { depth = "deep", timeoutMs } of requests) {
+      const startedAt = clock.now();
+      if (depth === "deep") one.deep.begin(startedAt);
+      const verdict = await probeOnce(one, { depth, timeoutMs });
+      if (one.ending.signal.aborted) return undefined;
+      if (!verdict) return result;
+      report(one.endpoint, verdict, depth, clock.now() - startedAt);
+      result = { verdict: withFacts(verdict, result?.verdict.facts), depth, startedAt };
+      if (verdict.error || verdict.uninformative || one.deep.isSameAs(verdict.check)) return result;
+    }
+    return result;
+  };
+}
+
+function withFacts(verdict: Verdict, facts: EndpointFacts | undefined): Verdict {
+  return facts ? { ...verdict, facts: { ...facts, ...verdict.facts } } : verdict;
+}

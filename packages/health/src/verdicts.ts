@@ -1,0 +1,134 @@
+import type { CheckDepth, CheckedPool, Clock, ProbeRequest, Suspicion } from "@gw/interface";
+import { type Cadence, failingMs } from "./cadence.js";
+import type { CheckedEndpoint } from "./checked-endpoint.js";
+import type { RequestResult } from "./requests.js";
+import type { Schedule } from "./schedule.js";
+
+/** The result of a check. */
+export interface CheckResult extends RequestResult {
+  /** Why the endpoint was suspected before the check, if it was. */
+  readonly suspicion: Suspicion | undefined;
+}
+
+export interface VerdictContext {
+  readonly pool: CheckedPool;
+  readonly cadence: Cadence;
+  readonly schedule: Schedule;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Begins a check. There must be none of this endpoint under way. */
+  check(one: CheckedEndpoint, requests?: readonly ProbeRequest[]): void;
+  /** The schedule has changed. */
+  onChange(): void;
+}
+
+/**
+ * Works out what follows from the result of a check: whether it is reported to the pool, and as whose fault. A success is
+ * reported at once, a failure from the `fall`th consecutive one on. A stall which a check confirms is a failure itself.
+ *
+ * A fault that the whole cluster may have is the endpoint's own only if another one was found healthy by a check of the
+ * same depth that began after the failure, and if the next check, some time later, fails as well.
+ */
+export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, result: CheckResult) => void {
+  const { pool, cadence, schedule, clock, random } = context;
+  const { fall, fastMs } = cadence;
+
+  const conclude = (one: CheckedEndpoint, result: CheckResult): void => {
+    const { verdict, depth } = result;
+    one.uninformative = verdict.uninformative === true;
+    if (depth === "deep") one.deep.end(verdict, result.suspicion !== undefined);
+    if (verdict.error) void failed(one, result);
+    else succeeded(one, result);
+  };
+
+  const succeeded = (one: CheckedEndpoint, { verdict, startedAt }: CheckResult): void => {
+    const isRecovery = one.failures > 0;
+    Object.assign(one, { failures: 0, healthyAt: startedAt, anotherHealthySince: Infinity });
+    schedule.update(one);
+    pool.report(one.endpoint, verdict, true);
+    // A fault that others share with this one no longer may now be theirs alone.
+    for (const other of isRecovery ? schedule.others(one) : []) {
+      if (other.failures < fall) continue;
+      other.soonAt = Math.min(other.soonAt, clock.now() + random() * fastMs);
+      schedule.update(other);
+    }
+  };
+
+  const failed = async (one: CheckedEndpoint, result: CheckResult): Promise<void> => {
+    const { verdict, startedAt, suspicion } = result;
+    const isStall = one.failures === 0 && (suspicion === "stalled" || one.suspicion === "stalled");
+    one.failures += isStall ? 2 : 1;
+    const { failures } = one;
+    one.failingMs = failingMs(failures, cadence, random);
+    if (failures < fall) one.soonAt = startedAt + fastMs;
+    schedule.update(one);
+    const isShared = verdict.scope === "cluster";
+    const depth = isShared ? result.depth : "regular";
+    // Checks of others that began before this one prove nothing about a fault that all may have.
+    const needsFresh = isShared && (failures <= fall || isStall || one.anotherHealthySince < Infinity);
+    const since = needsFresh ? startedAt : clock.now() - cadence.everyMs.serving;
+    const others = schedule.others(one);
+    // Clients may have to go there.
+    const mayMatter = isShared || one.role === "serving" || one.next;
+    const checks = mayMatter ? others.map(other => ensureChecked(other, since, depth)) : [];
+    if (isShared) await Promise.all(checks);
+    // It has succeeded meanwhile, or is no longer checked.
+    if (one.failures < failures || one.ending.signal.aborted) return;
+    const isOwn = isShared && isAnotherHealthy(one, { startedAt, others, since, depth });
+    if (failures >= fall) pool.report(one.endpoint, verdict, isOwn);
+  };
+
+  /**
+   * Whether another endpoint was found healthy some time before the check of this one that began at `startedAt` failed,
+   * since an election ends for one member before it does for the next. If that time has yet to pass, the endpoint is checked
+   * again soon.
+   */
+  const isAnotherHealthy = (one: CheckedEndpoint, comparison: Comparison): boolean => {
+    const { startedAt, others, since, depth } = comparison;
+    if (others.every(other => other.failures > 0)) one.anotherHealthySince = Infinity;
+    const isHealthy = (other: CheckedEndpoint): boolean =>
+      other.up && other.failures === 0 && healthyAt(other, depth) >= since;
+    if (!others.some(isHealthy)) return false;
+    if (one.anotherHealthySince + fastMs / 2 <= startedAt) return true;
+    one.anotherHealthySince = Math.min(one.anotherHealthySince, clock.now());
+    one.soonAt = (one.startedAt ?? startedAt) + fastMs;
+    schedule.update(one);
+    context.onChange();
+    return false;
+  };
+
+  /** Checks another endpoint, unless a check of this depth has begun since then; resolves when it is over. */
+  const ensureChecked = async (other: CheckedEndpoint, since: number, depth: CheckDepth): Promise<void> => {
+    const isChecked = (): boolean => checkedAt(other, depth) >= since;
+    const begin = (): void => {
+      if (isChecked() || other.running || other.ending.signal.aborted || !schedule.hasRoom) return;
+      context.check(other, depth === "deep" ? [{ depth }] : undefined);
+    };
+    begin();
+    await other.running;
+    // A shallower check was under way.
+    if (depth === "regular" || isChecked()) return;
+    begin();
+    await other.running;
+  };
+  return conclude;
+}
+
+/** What a fault is compared with. */
+interface Comparison {
+  /** When the check that failed began. */
+  readonly startedAt: number;
+  readonly others: readonly CheckedEndpoint[];
+  /** Checks of others that began before prove nothing. */
+  readonly since: number;
+  /** A shallower check of another endpoint proves nothing either. */
+  readonly depth: CheckDepth;
+}
+
+function checkedAt({ startedAt = -Infinity, deep }: CheckedEndpoint, depth: CheckDepth): number {
+  return depth === "deep" ? deep.startedAt : startedAt;
+}
+
+function healthyAt({ healthyAt: regularAt, deep }: CheckedEndpoint, depth: CheckDepth): number {
+  return depth === "deep" ? deep.healthyAt : regularAt;
+}
