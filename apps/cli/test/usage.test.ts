@@ -82,6 +82,7 @@ describe("bad usage is one line on stderr and exit code 2", () => {
     [["--health-port=1", "--health-url=http://{host}"], /--health-port and --health-url exclude each other/],
     [["--health-check=tcp", "--health-path=/"], /--health-path does nothing with --health-check tcp/],
     [["--health-check=off", "--health-rise=2"], /--health-rise does nothing with --health-check off/],
+    [["--health-check=off", "--stall-timeout=2s"], /--stall-timeout does nothing with --health-check off/],
     [["--health-check=off", "--on-unhealthy=drain"], /--on-unhealthy does nothing with --health-check off/],
     [["--on-unhealthy=kill"], /--on-unhealthy.*kill.*Allowed choices are drain, close, leave/],
     [["--panic-threshold=0.5"], /--panic-threshold.*"0\.5" is not a share from 0% to 100%/],

@@ -66,6 +66,23 @@ export type Fault =
   | "times out slow readers"
   | "times out with an end"
   | "sends no keepalive"
-  | "always sends keepalive";
+  | "always sends keepalive"
+  // stalls
+  | "reports no stalls"
+  | "reports stalls early"
+  | "reports stalls late"
+  | "reports one stall only"
+  | "repeats reports of stalls"
+  | "miscounts waits"
+  | "miscounts answers"
+  | "reports answered clients"
+  | "reports clients that have sent nothing"
+  | "waits for backends that have ended"
+  | "reports clients that take no bytes"
+  | "restarts waits with each byte"
+  | "reports no half-closed clients"
+  | "counts waits from the first byte"
+  | "reports stalls without a timeout"
+  | "reports stalls after the end";
 
 export type Faults = ReadonlySet<Fault>;

@@ -10,6 +10,7 @@ import {
 } from "@gw/interface";
 import type { Fault, Faults } from "./faults.js";
 import { RelayDial } from "./relay-dial.js";
+import { Stalls } from "./relay-stalls.js";
 import { Timeouts } from "./relay-timeouts.js";
 
 /** Bytes that are read from a client that has no backend yet. */
@@ -41,6 +42,7 @@ export class RelayedClient implements RelayClient {
   readonly #read = { client: 0, backend: 0 };
   readonly #ended = { client: false, backend: false };
   readonly #timeouts: Timeouts;
+  readonly #stalls: Stalls;
   #open = 1;
   #early: Buffer[] = [];
   #events: ClientEvents | undefined;
@@ -54,6 +56,10 @@ export class RelayedClient implements RelayClient {
     this.#faults = faults;
     this.#timeouts = new Timeouts(settings, faults, () => {
       this.#fail({ reason: "timed-out", error: new GatewayError("timed-out", "no bytes in time") });
+    });
+    this.#stalls = new Stalls(settings, faults, {
+      isHeldBack: () => client.writableLength > 0,
+      report: () => this.#events?.stalled?.(),
     });
     this.#dial = new RelayDial(settings, faults, {
       connected: (socket, address) => this.#connected(socket, address),
@@ -79,6 +85,14 @@ export class RelayedClient implements RelayClient {
 
   get bytesFromBackend(): number {
     return this.#count("backend");
+  }
+
+  get waitingMs(): number | undefined {
+    return this.#stalls.waitingMs;
+  }
+
+  get answeredMs(): number | undefined {
+    return this.#stalls.answeredMs;
   }
 
   dial(addresses: readonly Address[], timeoutMs: number): void {
@@ -113,6 +127,7 @@ export class RelayedClient implements RelayClient {
       this.#watch("client", this.#sockets.client);
     this.#watch("backend", socket);
     if (this.#faults.has("leaks descriptors")) openSync("/dev/null", "r");
+    if (this.#read.client > 0) this.#stalls.asked(true);
     if (this.#faults.has("loses early bytes")) this.#early = [];
     for (const chunk of this.#early.splice(0)) this.#write("backend", chunk);
     if (this.#ended.client && !this.#faults.has("loses an early end")) this.#shutDown("backend");
@@ -133,6 +148,8 @@ export class RelayedClient implements RelayClient {
     });
     socket.on("end", () => {
       this.#ended[side] = true;
+      if (side === "client") this.#stalls.clientEnded();
+      else this.#stalls.backendEnded();
       this.#resetIdleTimer();
       if (this.#sockets.backend) this.#shutDown(otherOf[side]);
       if (this.#faults.has("ends both directions at once")) this.#shutDown(side);
@@ -152,6 +169,8 @@ export class RelayedClient implements RelayClient {
       const chunk: Buffer | null = from.read();
       if (!chunk) return;
       this.#read[side] += chunk.length;
+      if (side === "client") this.#stalls.asked(to !== undefined);
+      else this.#stalls.answered();
       this.#resetIdleTimer();
       if (!to) this.#early.push(chunk);
       else if (to.writableLength === 0 || !this.#faults.has("drops pending bytes"))
@@ -205,6 +224,7 @@ export class RelayedClient implements RelayClient {
     if (this.#over && !this.#faults.has("aborts what has ended")) return;
     this.#over = true;
     this.#timeouts.clear();
+    this.#stalls.ended();
     this.#onEnd?.();
     const { client: bytesFromClient, backend: bytesFromBackend } = this.#read;
     const extra = this.#faults.has("miscounts") ? 1 : 0;

@@ -34,6 +34,10 @@ export interface Binding {
   abort(engine: Engine, slot: number): void;
   /** @param side 0 is the client, 1 the backend */
   bytes(engine: Engine, slot: number, side: 0 | 1): number;
+  /** For how long the client has been waiting for an answer, in milliseconds; -1: it does not, or that is unknown. */
+  waiting(engine: Engine, slot: number): number;
+  /** How long ago the backend last sent a byte, in milliseconds; -1: never, or that is unknown. */
+  answered(engine: Engine, slot: number): number;
   /** The address of the client. */
   peer(engine: Engine, slot: number): [host: string, port: number];
   /** `_exit(2)`. */
@@ -50,7 +54,14 @@ export type Engine = { readonly engine: unique symbol };
 export const numbersPerEvent = 6;
 
 /** `enum event_kind` of the engine. */
-export const eventKinds = { accepted: 1, connected: 2, dialFailed: 3, ended: 4, acceptFailed: 5 } as const;
+export const eventKinds = {
+  accepted: 1,
+  connected: 2,
+  dialFailed: 3,
+  ended: 4,
+  acceptFailed: 5,
+  stalled: 6,
+} as const;
 
 /** `enum reason` of the engine, in its order. */
 export const endReasons = [
@@ -59,7 +70,7 @@ export const endReasons = [
   "backend-failed",
   "idle",
   "half-closed",
-  "stalled",
+  "blocked",
   "closed",
   "aborted",
 ] as const;
@@ -74,6 +85,8 @@ export function encodeSettings(settings: RelaySettings): Uint32Array {
     settings.idleTimeoutMs,
     settings.halfCloseTimeoutMs,
     settings.writeTimeoutMs,
+    // Rounded up, so that it is not switched off, and never early.
+    Math.ceil(settings.stallTimeoutMs ?? 0),
   );
 }
 

@@ -64,6 +64,18 @@ export class Connection implements RelayClient {
     return this.#slot < 0 ? (this.#dialOrEnd as RelayEnd).bytesFromBackend : this.#bytes(1);
   }
 
+  get waitingMs(): number | undefined {
+    if (this.#slot < 0) return undefined;
+    const ms = this.#context.binding.waiting(this.#context.engine, this.#slot);
+    return ms < 0 ? undefined : ms;
+  }
+
+  get answeredMs(): number | undefined {
+    if (this.#slot < 0) return undefined;
+    const ms = this.#context.binding.answered(this.#context.engine, this.#slot);
+    return ms < 0 ? undefined : ms;
+  }
+
   dial(addresses: readonly Address[], timeoutMs: number): void {
     if (this.#slot < 0) return;
     const { binding, engine } = this.#context;
@@ -110,6 +122,11 @@ export class Connection implements RelayClient {
   onDialFailed(errno: number, index: number): void {
     if (this.#orderedAtTake === this.#context.takes.count) return;
     this.#dialFailed(this.#dialOrEnd as Dial, errno, index);
+  }
+
+  /** Called by the relay: the client waits for longer than the stall timeout. */
+  onStalled(): void {
+    if (this.#orderedAtTake !== this.#context.takes.count) this.events?.stalled?.();
   }
 
   /** Called before each order. @param dial the dial that is under way from now on */
@@ -169,7 +186,7 @@ function endFor(
     }
     case "idle":
     case "half-closed":
-    case "stalled": {
+    case "blocked": {
       const error = new GatewayError("timed-out", timeoutTexts[reason](settings));
       return { reason: "timed-out", error, bytesFromClient, bytesFromBackend };
     }
@@ -188,6 +205,6 @@ const timeoutTexts = {
   idle: ({ idleTimeoutMs }: RelaySettings) => `no byte in either direction for ${idleTimeoutMs} ms`,
   "half-closed": ({ halfCloseTimeoutMs }: RelaySettings) =>
     `half-closed, and no byte for ${halfCloseTimeoutMs} ms`,
-  stalled: ({ writeTimeoutMs }: RelaySettings) =>
+  blocked: ({ writeTimeoutMs }: RelaySettings) =>
     `one side accepted no pending bytes for ${writeTimeoutMs} ms`,
 };

@@ -187,6 +187,7 @@ class NativeRelay implements Relay {
       else if (kind === eventKinds.dialFailed)
         this.#connections[slot]?.onDialFailed(events[at + 3] as number, events[at + 2] as number);
       else if (kind === eventKinds.ended) this.#ended(slot, events, at);
+      else if (kind === eventKinds.stalled) this.#connections[slot]?.onStalled();
       else this.#acceptFailed(events[at + 2] as number, events[at + 3] as number);
     } catch (error) {
       process.nextTick(() => {

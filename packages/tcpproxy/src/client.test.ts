@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import type { Observer } from "@gw/interface";
-import { connectTo, freePort, outcome, queue, startBlackHole } from "@gw/testing";
+import type { Lease, LeaseRequest, Observer, Pool, Relay } from "@gw/interface";
+import { connectTo, freePort, outcome, queue, startBackend, startBlackHole } from "@gw/testing";
 import { expect, test } from "vitest";
-import { createDialer, createProxy, inOrder, type ProxyOptions } from "./index.js";
+import { createDialer, createProxy, inOrder, jsRelay, type ProxyOptions } from "./index.js";
 
 type Connected = Parameters<NonNullable<Observer["connected"]>>[0];
 
@@ -80,4 +80,57 @@ test("it takes at least one attempt", () => {
     expect(() =>
       createProxy({ listen: [{ host: "127.0.0.1", port: 0 }], pool: inOrder([]), maxAttempts }),
     ).toThrow(`maxAttempts ${maxAttempts} is not at least 1`);
+});
+
+/** A pool of one endpoint that records its requests, and the stalls of its leases. */
+function recordingPool(endpoint: Lease["endpoint"]) {
+  const requests: LeaseRequest[] = [];
+  const stalls = queue<LeaseRequest>();
+  const pool: Pool = {
+    acquire(request) {
+      requests.push(request);
+      return {
+        endpoint,
+        connected() {},
+        stalled: () => stalls.put(request),
+        failed() {},
+        released() {},
+      };
+    },
+  };
+  return { pool, requests, stalls };
+}
+
+test("the lease is told when its client waits, and its request shows for how long", async () => {
+  await using backend = await startBackend();
+  const { pool, stalls } = recordingPool({ ...backend.address, priority: 0, weight: 0 });
+  await using proxy = await startProxy({ pool, stallTimeoutMs: 50 });
+  const client = await connectTo(proxy.port);
+  client.write("question");
+  const request = await stalls.take();
+  expect(request.waitingMs).toBeGreaterThanOrEqual(50);
+  expect(request).toMatchObject({ bytesFromBackend: 0, answeredMs: undefined, answered: false });
+  (await backend.next()).write("answer");
+  await once(client, "data");
+  expect(request).toMatchObject({ bytesFromBackend: 6, waitingMs: undefined, answered: true });
+  expect(request.answeredMs).toBeLessThan(60_000);
+  client.write("another question");
+  expect(await stalls.take()).toBe(request);
+  client.resetAndDestroy();
+});
+
+test("with a relay that knows nothing of waits they are unknown", async () => {
+  await using backend = await startBackend(socket => socket.pipe(socket));
+  const { pool, requests } = recordingPool({ ...backend.address, priority: 0, weight: 0 });
+  const inner = jsRelay();
+  const relay: Relay = {
+    name: "simple",
+    listen: (address, handlers, { stallTimeoutMs: _, ...settings }) =>
+      inner.listen(address, handlers, settings),
+  };
+  await using proxy = await startProxy({ pool, relay });
+  const client = await connectTo(proxy.port);
+  client.end("question");
+  expect(await outcome(client)).toEqual({ received: Buffer.from("question"), end: "end" });
+  expect(requests).toMatchObject([{ bytesFromBackend: 8, answeredMs: undefined, waitingMs: undefined }]);
 });

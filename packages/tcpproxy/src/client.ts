@@ -84,6 +84,18 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
     return !this.#dialling && this.#client.bytesFromBackend > 0;
   }
 
+  get bytesFromBackend(): number {
+    return this.#client.bytesFromBackend;
+  }
+
+  get answeredMs(): number | undefined {
+    return this.#client.answeredMs;
+  }
+
+  get waitingMs(): number | undefined {
+    return this.#client.waitingMs;
+  }
+
   get host(): string {
     return this.#client.address.host;
   }
@@ -164,6 +176,10 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
       dialling.route?.failed(error);
       this.#advance(dialling);
     }
+  }
+
+  stalled(): void {
+    if (!this.#dialling && !this.#ending) this.#lease?.stalled?.();
   }
 
   ended(end: RelayEnd): void {

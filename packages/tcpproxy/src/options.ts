@@ -57,6 +57,11 @@ export interface ProxyOptions extends RelayOptions {
   readonly halfCloseTimeoutMs?: number | undefined;
   /** @default 300000 */
   readonly writeTimeoutMs?: number | undefined;
+  /**
+   * When a client waits longer for an answer, its lease is told (`stalled`), and nothing is closed; 0: never.
+   * @default 2000
+   */
+  readonly stallTimeoutMs?: number | undefined;
   /** Receives the events of connections. */
   readonly observer?: Observer | undefined;
   /** @default systemClock */
@@ -66,7 +71,7 @@ export interface ProxyOptions extends RelayOptions {
 }
 
 /** Defaults of {@link ProxyOptions}. */
-export const proxyDefaults: RelaySettings = {
+export const proxyDefaults: Readonly<Record<keyof RelaySettings, number>> = {
   keepAliveDelayMs: 30_000,
   keepAliveIntervalMs: 10_000,
   keepAliveProbes: 3,
@@ -74,6 +79,7 @@ export const proxyDefaults: RelaySettings = {
   idleTimeoutMs: 0,
   halfCloseTimeoutMs: 600_000,
   writeTimeoutMs: 300_000,
+  stallTimeoutMs: 2_000,
 };
 
 /** Default of {@link ProxyOptions.maxAttempts}. */
@@ -124,6 +130,7 @@ export function relaySettings(options: RelayOptions): RelaySettings {
     idleTimeoutMs: inRange("idleTimeoutMs"),
     halfCloseTimeoutMs: inRange("halfCloseTimeoutMs"),
     writeTimeoutMs: inRange("writeTimeoutMs"),
+    stallTimeoutMs: inRange("stallTimeoutMs"),
   };
 }
 

@@ -317,6 +317,7 @@ test.each([
   ["keepAliveIntervalMs", 32_767_001],
   ["keepAliveProbes", 128],
   ["userTimeoutMs", 2 ** 31],
+  ["stallTimeoutMs", 2 ** 31],
 ])("%s %d is refused, as the system would", (name, value) => {
   const create = () => createProxy({ listen: [], pool: inOrder([]), [name]: value });
   expect(create).toThrow(`[invalid-option] ${name} ${value} is not between 0 and ${value - 1}`);

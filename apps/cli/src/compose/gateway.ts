@@ -106,6 +106,8 @@ export async function startGateway(
     idleTimeoutMs: flags.idleTimeoutMs,
     halfCloseTimeoutMs: flags.halfCloseTimeoutMs,
     writeTimeoutMs: flags.writeTimeoutMs,
+    // Without checks nothing would follow.
+    stallTimeoutMs: flags.healthCheck === "off" ? 0 : flags.stallTimeoutMs,
     keepAliveDelayMs: flags.keepAliveDelayMs,
     keepAliveIntervalMs: flags.keepAliveIntervalMs,
     keepAliveProbes: flags.keepAliveProbes,

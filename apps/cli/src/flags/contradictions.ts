@@ -121,6 +121,7 @@ function rejectHealthContradictions(flags: HealthFlags): void {
     rejectIfGiven(flags.healthTimeoutMs, "--health-timeout");
     rejectIfGiven(flags.healthRise, "--health-rise");
     rejectIfGiven(flags.healthFall, "--health-fall");
+    rejectIfGiven(flags.stallTimeoutMs, "--stall-timeout");
   }
   if (type === "off" || type === "tcp" || type === "tls") {
     rejectIfGiven(flags.healthPath, "--health-path");

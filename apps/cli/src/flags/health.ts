@@ -1,6 +1,7 @@
 import { checkDefaults, probeDefaults, risingDefaults } from "@gw/health/defaults";
+import { proxyDefaults } from "@gw/tcpproxy";
 import type { Values } from "./flag.js";
-import { choice, duration, number, text } from "./flag.js";
+import { choice, duration, number, orZero, text } from "./flag.js";
 
 /** The values of `--health-check`; the first is the default. */
 export const healthChoices = ["auto", "etcd", "http", "tls", "tcp", "off"] as const;
@@ -58,6 +59,15 @@ export const healthFlags = {
     help: "consecutive failed checks before an endpoint is marked down",
     byDefault: String(checkDefaults.fall),
   }),
+  stallTimeoutMs: duration(
+    {
+      name: "stall-timeout",
+      group: "Health checks",
+      help: "time without an answer before a check, 0: off",
+      byDefault: proxyDefaults.stallTimeoutMs,
+    },
+    orZero,
+  ),
   healthTimeoutMs: probeFlags.healthTimeoutMs,
   healthPath: probeFlags.healthPath,
   healthPort: probeFlags.healthPort,

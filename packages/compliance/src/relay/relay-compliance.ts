@@ -14,6 +14,7 @@ import { acceptingCases, listeningCases } from "./listening.js";
 import { manyConnectionsCases } from "./many-connections.js";
 import { type RelayComplianceOptions, sizesOf } from "./options.js";
 import { processCases } from "./process.js";
+import { stallCases } from "./stalls.js";
 import { keepAliveCases, timeoutCases } from "./timeouts.js";
 
 const cases: readonly RelayCase[] = [
@@ -25,6 +26,7 @@ const cases: readonly RelayCase[] = [
   ...backpressureCases,
   ...timeoutCases,
   ...keepAliveCases,
+  ...stallCases,
   ...dialCases,
   ...dialRaceCases,
   ...cancelledDialCases,

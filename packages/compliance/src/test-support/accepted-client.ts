@@ -34,6 +34,8 @@ export class AcceptedClient extends Waitable implements ClientEvents {
   /** Whether a dial has succeeded. */
   hasBackend = false;
   end: RelayEnd | undefined;
+  /** How often stalled() was called. */
+  stallCount = 0;
   onEnd: (() => void) | undefined;
   readonly #onViolation: (violation: Violation) => void;
   readonly #events: Event[] = [];
@@ -82,7 +84,15 @@ export class AcceptedClient extends Waitable implements ClientEvents {
     this.#record({ name: "ended", end });
   }
 
-  /** How many events are queued. */
+  stalled(): void {
+    this.#log.push("stalled()");
+    this.#demandInvariants("stalled");
+    if (!this.hasBackend) this.#onViolation({ contract: invariants.dial, seen: String(this) });
+    this.stallCount += 1;
+    this.changed();
+  }
+
+  /** How many events are queued; stalled() is not among them. */
   get pending(): number {
     return this.#events.length;
   }
@@ -125,6 +135,14 @@ export class AcceptedClient extends Waitable implements ClientEvents {
     return end;
   }
 
+  /** Waits until stalled() was called `count` times. */
+  async stalls(count: number): Promise<void> {
+    await this.until(
+      () => (this.stallCount >= count ? true : undefined),
+      () => `stalled() is missing (so far: ${this})`,
+    );
+  }
+
   override toString(): string {
     return this.#log.join(", ") || "nothing was called";
   }
@@ -149,13 +167,18 @@ export class AcceptedClient extends Waitable implements ClientEvents {
     }
   }
 
+  /** What holds for each event. */
+  #demandInvariants(name: string): void {
+    if (this.#within)
+      this.#onViolation({ contract: invariants.outside, seen: `${name}() within ${this.#within}` });
+    if (this.end) this.#onViolation({ contract: invariants.once, seen: String(this) });
+  }
+
   #record(event: Event): void {
     this.#log.push(`${event.name}(${event.name === "ended" ? formatEnd(event.end) : ""})`);
-    const seen = String(this);
-    if (this.#within)
-      this.#onViolation({ contract: invariants.outside, seen: `${event.name}() within ${this.#within}` });
-    if (this.end) this.#onViolation({ contract: invariants.once, seen });
-    if (event.name !== "ended" && !this.#dialling) this.#onViolation({ contract: invariants.dial, seen });
+    this.#demandInvariants(event.name);
+    if (event.name !== "ended" && !this.#dialling)
+      this.#onViolation({ contract: invariants.dial, seen: String(this) });
     this.#dialling = false;
     if (event.name === "connected") this.hasBackend = true;
     if (event.name === "ended") {

@@ -58,6 +58,12 @@ export interface RelaySettings {
   readonly halfCloseTimeoutMs: number;
   /** A connection is reset when one side accepts no pending bytes for this long. */
   readonly writeTimeoutMs: number;
+  /**
+   * A client that waits for an answer for longer is reported by {@link ClientEvents.stalled}; nothing is closed. Without
+   * it, relays need not know for how long clients wait.
+   * @default 0
+   */
+  readonly stallTimeoutMs?: number | undefined;
 }
 
 /** A client that was accepted. The relay owns its sockets. */
@@ -68,6 +74,21 @@ export interface RelayClient {
   readonly bytesFromClient: number;
   /** Bytes read from the backend so far. */
   readonly bytesFromBackend: number;
+  /**
+   * For how long the client has been waiting for an answer, in milliseconds, less the pauses of this process. A client
+   * waits while it has sent a byte and the backend has sent none since: from its first such byte, or from `connected` if
+   * it sent that before. It does not while the backend's bytes are held back because the client takes none, and not any
+   * more once the backend has ended its output. It does after it has ended its own.
+   *
+   * It may be up to 250 ms, and an eighth of `stallTimeoutMs`, too short, and is never too long. Undefined if the client
+   * does not wait, after the end, and where that is unknown, as without `stallTimeoutMs`.
+   */
+  readonly waitingMs?: number | undefined;
+  /**
+   * How long ago the backend last sent a byte, in milliseconds, less the pauses of this process. It may be up to 250 ms
+   * too short. Undefined if the backend never did, after the end, and where it is unknown, as without `stallTimeoutMs`.
+   */
+  readonly answeredMs?: number | undefined;
   /**
    * Connects the client to the first of `addresses`, at least one IP literal and port, that accepts. The first is
    * dialled at once; the next in parallel when none has accepted for `attemptDelayMs`, or at once when one has failed,
@@ -101,6 +122,12 @@ export interface ClientEvents {
   connected(address: Address): void;
   /** All addresses failed, and `error` is that of the last one; the client waits for another dial. */
   dialFailed(error: GatewayError): void;
+  /**
+   * The client has been waiting for an answer for `stallTimeoutMs`; see {@link RelayClient.waitingMs}. Once for each wait:
+   * again only if the backend sends a byte, and the client another after that. Up to an eighth of the timeout, or half a
+   * second if that is less, late, and never early.
+   */
+  stalled?(): void;
   /** Both sides are closed. The last event, exactly once for every client that was not refused. */
   ended(end: RelayEnd): void;
 }

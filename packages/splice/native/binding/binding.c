@@ -221,6 +221,20 @@ static napi_value bytes(napi_env env, napi_callback_info info) {
   return from_number(env, (double)counts[to_uint32(env, values[2])]);
 }
 
+/* waiting(engine, slot): for how long the client has been waiting, in milliseconds, or -1 */
+static napi_value waiting(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  struct engine *engine = get_engine(env, info, values);
+  return from_number(env, (double)engine_waiting(engine, to_uint32(env, values[1])));
+}
+
+/* answered(engine, slot): how long ago the backend last sent a byte, in milliseconds, or -1 */
+static napi_value answered(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  struct engine *engine = get_engine(env, info, values);
+  return from_number(env, (double)engine_answered(engine, to_uint32(env, values[1])));
+}
+
 /* peer(engine, slot): [host, port] */
 static napi_value peer(napi_env env, napi_callback_info info) {
   napi_value values[MAX_ARGUMENTS], result;
@@ -239,6 +253,7 @@ NAPI_MODULE_INIT() {
       {"check", check},        {"listen", do_listen},   {"take", take},     {"unlisten", unlisten},
       {"dial", dial},          {"dialAny", dial_any},   {"peer", peer},     {"cancelDial", cancel_dial},
       {"bytes", bytes},        {"close", do_close},     {"abort", do_abort},
+      {"waiting", waiting},    {"answered", answered},
       {"exitNow", exit_now},   {"notify", notify},
   };
   for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {

@@ -34,6 +34,8 @@ static void count_read(struct thread *thread, struct connection *connection, int
   uint64_t before = atomic_load_explicit(total, memory_order_relaxed);
   atomic_store_explicit(total, before + bytes, memory_order_relaxed);
   connection->active_at = thread->now;
+  if (from == CLIENT) client_sent(thread, connection);
+  else backend_answered(thread, connection);
 }
 
 /* Keeps bytes that the writing side did not take. */
@@ -95,6 +97,7 @@ static enum outcome copy_bytes(struct thread *thread, struct connection *connect
   }
   if (got == 0) {
     direction->eof = true;
+    if (from == BACKEND) end_wait(thread, connection);
     if (!connection->ended_first) connection->ended_first = (uint8_t)(from + 1);
     connection->active_at = thread->now;
     return MOVED;

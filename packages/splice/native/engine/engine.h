@@ -20,10 +20,13 @@ struct settings {
   uint32_t keepalive_delay, keepalive_interval, keepalive_probes;
   uint32_t user_timeout; /* TCP_USER_TIMEOUT */
   uint32_t idle_timeout, half_close_timeout, write_timeout;
+  uint32_t stall_timeout; /* reports, and ends nothing */
 };
 
-enum event_kind { ACCEPTED = 1, CONNECTED, DIAL_FAILED, ENDED, ACCEPT_FAILED };
-enum reason { FINISHED, CLIENT_FAILED, BACKEND_FAILED, IDLE, HALF_CLOSED, STALLED, CLOSED, ABORTED };
+/* STALLED: the client waits for an answer of its backend, for longer than the stall timeout. Once for each wait. */
+enum event_kind { ACCEPTED = 1, CONNECTED, DIAL_FAILED, ENDED, ACCEPT_FAILED, STALLED };
+/* BLOCKED: a side accepted no pending bytes for the write timeout. */
+enum reason { FINISHED, CLIENT_FAILED, BACKEND_FAILED, IDLE, HALF_CLOSED, BLOCKED, CLOSED, ABORTED };
 
 struct event {
   uint32_t slot; /* the connection, from ACCEPTED to ENDED; the engine_take after ENDED may give the slot to another */
@@ -89,6 +92,10 @@ void engine_abort(struct engine *, uint32_t slot);
 
 /* Bytes read so far from the client, and from the backend. */
 void engine_bytes(const struct engine *, uint32_t slot, uint64_t bytes[2]);
+/* For how long the client has been waiting for an answer; how long ago the backend last sent a byte. In milliseconds,
+ * less the pauses of this process, and at most 12 days. -1: it does not wait, never, or there is no stall timeout. */
+int64_t engine_waiting(const struct engine *, uint32_t slot);
+int64_t engine_answered(const struct engine *, uint32_t slot);
 /* The address of the client. */
 const struct sockaddr *engine_peer(const struct engine *, uint32_t slot);
 

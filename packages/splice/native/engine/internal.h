@@ -60,7 +60,12 @@ struct connection {
   struct direction direction[2]; /* direction[CLIENT] is read from the client */
   const struct settings *settings;
 
+  /* Written by its thread: stalls.c. */
+  _Atomic uint64_t wait; /* whether the client waits for an answer, and since when */
+  _Atomic uint32_t answered_at; /* when a byte was last read from the backend */
+
   /* Owned by its thread. */
+  struct connection *previous_visited, *next_visited; /* among those whose waits are checked */
   struct connection *previous, *next; /* among the connections of its thread */
   struct connection *next_ready;
   uint32_t active_at; /* when a byte was last read */
@@ -72,6 +77,7 @@ struct connection {
   int end_error;
   uint8_t ended_first; /* as in struct event */
   bool is_ready, in_epoll;
+  bool visited; /* its waits are checked */
   bool has_keepalive_options; /* set on the backend's socket */
   uint8_t dial;               /* the number of the dial under way */
   uint8_t dial_address;       /* which of its addresses the last outcome is about */
@@ -139,7 +145,10 @@ struct thread {
   unsigned pipe_count;
   bool lacks_pipes; /* none could be made since timeouts were last checked */
   unsigned paused;  /* listeners */
-  uint32_t now, check_at; /* `check_at`: when timeouts are checked next */
+  struct connection *visited; /* their waits are checked */
+  uint32_t now;
+  _Atomic uint32_t check_at; /* when the thread checks timeouts or waits next; the controller reads it */
+  uint32_t timeouts_at;      /* when it checks timeouts next */
   atomic_uint tick;       /* counts runs of the loop */
   unsigned wait_failures; /* consecutive ones, of epoll_wait */
   unsigned last_tick, missed_checks; /* the controller's: `tick` at its last check; checks for which it was the same */
@@ -171,7 +180,7 @@ struct engine {
 
 /* mailbox.c: what crosses threads. */
 enum { ORDER_DIAL = 1, ORDER_CANCEL = 2, ORDER_CLOSE = 4, ORDER_ABORT = 8 };
-enum { REPORT_ACCEPTED = 1, REPORT_CONNECTED = 2, REPORT_DIAL_FAILED = 4, REPORT_ENDED = 8 };
+enum { REPORT_ACCEPTED = 1, REPORT_CONNECTED = 2, REPORT_DIAL_FAILED = 4, REPORT_ENDED = 8, REPORT_STALLED = 16 };
 /* Queues an event for the controller. It may free the connection as soon as REPORT_ENDED is queued. */
 void report(struct engine *, struct connection *, uint8_t what, int error);
 void report_accept_failed(struct engine *, struct listener *, int error);
@@ -229,6 +238,20 @@ void move_bytes(struct thread *, struct connection *);
 /* Frees the bytes that both directions hold. */
 void drop_pending(struct thread *, struct connection *);
 
+/* stalls.c */
+/* Called after each read. */
+void client_sent(struct thread *, struct connection *);
+void backend_answered(struct thread *, struct connection *);
+/* There is no answer to wait for any more: the backend, or the connection, has ended. */
+void end_wait(struct thread *, struct connection *);
+/* Reports waits that are longer than the stall timeout, and schedules the next check. */
+void check_waits(struct thread *);
+void extend_wait(struct connection *, uint32_t ms);
+/* Called from time to time, since the clock wraps. */
+void limit_ages(struct thread *, struct connection *);
+/* Whether the wait that was reported goes on. The controller may call it. */
+bool is_still_stalled(const struct connection *);
+
 /* unacked.c */
 /* Whether the peer has yet to acknowledge something, be it the end. */
 bool has_unacked(int fd);
@@ -241,9 +264,13 @@ uint32_t clock_ms(void);
 bool is_past(uint32_t now, uint32_t moment);
 /* Has timeouts checked no later than at `moment`. */
 void schedule_check(struct thread *, uint32_t moment);
+/* Has the thread wake no later than at `moment`. */
+void wake_by(struct thread *, uint32_t moment);
+uint32_t load_check_at(const struct thread *);
 bool needs_checks(const struct thread *);
 bool is_time_to_check(const struct thread *, bool has_more_events);
-void check_timeouts(struct thread *);
+/* Checks waits, and timeouts where that is due. */
+void run_checks(struct thread *);
 /* Extends all timeouts by the time for which this process did not run. */
 void extend_after_pause(struct thread *);
 

@@ -85,7 +85,7 @@ static void release(struct engine *engine, struct connection *connection) {
   if (!queued) free_connection(connection);
 }
 
-/* The events of one connection, oldest first: up to two. */
+/* The events of one connection, oldest first: up to two. A stall is not reported if the wait is over by now. */
 static unsigned take_events(struct engine *engine, struct connection *connection, struct event *out) {
   unsigned count = 0;
   uint8_t events = connection->events;
@@ -107,6 +107,9 @@ static unsigned take_events(struct engine *engine, struct connection *connection
                                   .kind = events & REPORT_CONNECTED ? CONNECTED : DIAL_FAILED,
                                   .error = connection->dial_error,
                                   .address = connection->address_reported};
+  bool stalled = events & REPORT_STALLED && !(events & REPORT_ENDED) && is_still_stalled(connection);
+  if (stalled && connection->dial_reported == connection->dials)
+    out[count++] = (struct event){.slot = connection->slot, .kind = STALLED};
   if (events & REPORT_ENDED) {
     out[count] = (struct event){.slot = connection->slot,
                                 .kind = ENDED,

@@ -85,7 +85,7 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
   struct sockaddr_in target = any;
   struct sockaddr_storage bound;
   /* So that each socket option is set. */
-  struct settings settings = {1000, 1000, 1, TIMEOUT_MS, 0, 0, 0};
+  struct settings settings = {1000, 1000, 1, TIMEOUT_MS, 0, 0, 0, TIMEOUT_MS};
   socklen_t length = sizeof target;
   int listener;
   if (bind(backend, (struct sockaddr *)&any, sizeof any) < 0 || listen(backend, 1) < 0) return false;

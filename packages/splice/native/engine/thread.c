@@ -81,7 +81,8 @@ static int wait_ms(const struct thread *thread) {
   int most = thread->batched ? BATCH_MS : atomic_load(&thread->engine->wake_failed) ? WAKE_RETRY_MS : -1;
   if (!needs_checks(thread)) return most;
   uint32_t now = clock_ms();
-  int check = is_past(now, thread->check_at) ? 0 : (int)(thread->check_at - now) + 1;
+  uint32_t check_at = load_check_at(thread);
+  int check = is_past(now, check_at) ? 0 : (int)(check_at - now) + 1;
   return most >= 0 && most < check ? most : check;
 }
 
@@ -126,7 +127,8 @@ static void flush_batch(struct thread *thread, int events) {
 void *run_thread(void *argument) {
   struct thread *thread = argument;
   struct epoll_event events[MAX_EVENTS];
-  thread->now = thread->check_at = clock_ms();
+  thread->now = thread->timeouts_at = clock_ms();
+  atomic_store(&thread->check_at, thread->now);
   while (!atomic_load(&thread->engine->stopping)) {
     int count = wait_for_events(thread, events);
     atomic_fetch_add_explicit(&thread->tick, 1, memory_order_relaxed);
@@ -142,7 +144,7 @@ void *run_thread(void *argument) {
       else if ((what & KIND) == OF_RACE) on_race(thread, pointer);
       else on_side(thread, pointer, (int)(what & KIND), events[index].events);
     }
-    if (is_time_to_check(thread, count == MAX_EVENTS)) check_timeouts(thread);
+    if (is_time_to_check(thread, count == MAX_EVENTS)) run_checks(thread);
     run_ready(thread);
     report_ended(thread);
     flush_batch(thread, count);

@@ -1,6 +1,7 @@
 /*
  * Timeouts: when a thread checks them, and what it does where one has passed. There is no timer for each: a thread
  * checks all of its connections whenever an eighth of the shortest timeout has passed, once a second at the least.
+ * The waits of clients, of which stalls.c has a list, are checked more often.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -8,7 +9,7 @@
 #include <errno.h>
 #include <time.h>
 
-/* Between two checks. */
+/* Between two checks of timeouts. */
 enum { MIN_INTERVAL_MS = 10, MAX_INTERVAL_MS = 1000 };
 /* A check that is overdue by more was held up: the process was stopped, or had no CPU. */
 enum { PAUSE_TOLERANCE_MS = 100 };
@@ -25,8 +26,21 @@ static bool longer_than(uint32_t now, uint32_t since, uint32_t limit) {
   return limit > 0 && now - since > limit;
 }
 
+uint32_t load_check_at(const struct thread *thread) {
+  return atomic_load_explicit(&thread->check_at, memory_order_relaxed);
+}
+
+static void store_check_at(struct thread *thread, uint32_t moment) {
+  atomic_store_explicit(&thread->check_at, moment, memory_order_relaxed);
+}
+
+void wake_by(struct thread *thread, uint32_t moment) {
+  if (is_past(load_check_at(thread), moment)) store_check_at(thread, moment);
+}
+
 void schedule_check(struct thread *thread, uint32_t moment) {
-  if (is_past(thread->check_at, moment)) thread->check_at = moment;
+  if (is_past(thread->timeouts_at, moment)) thread->timeouts_at = moment;
+  wake_by(thread, moment);
 }
 
 /*
@@ -47,7 +61,7 @@ static bool check_direction(struct thread *thread, struct connection *connection
   uint32_t since = direction->progress_at;
   if (!pending || (unacked && is_past(direction->unacked.since, since))) since = direction->unacked.since;
   if ((pending || unacked) && longer_than(thread->now, since, connection->settings->write_timeout)) {
-    end_connection(thread, connection, STALLED, 0);
+    end_connection(thread, connection, BLOCKED, 0);
     return false;
   }
   direction->all_acked = !pending && !unacked;
@@ -66,6 +80,7 @@ static void check_connection(struct thread *thread, struct connection *connectio
     else dial_failed(thread, connection, ETIMEDOUT);
   }
   if (connection->state != RELAYING) return;
+  limit_ages(thread, connection);
   if (!connection->has_keepalive_options)
     connection->has_keepalive_options = set_keepalive_options(connection->side[BACKEND].fd, settings) == 0;
   if (!check_direction(thread, connection, CLIENT) || !check_direction(thread, connection, BACKEND)) return;
@@ -88,7 +103,7 @@ bool needs_checks(const struct thread *thread) {
 /* Input is handled before timeouts: a thread with more events checks a little later. */
 bool is_time_to_check(const struct thread *thread, bool has_more_events) {
   uint32_t grace = has_more_events ? PAUSE_TOLERANCE_MS / 2 : 0;
-  return needs_checks(thread) && is_past(thread->now, thread->check_at + grace);
+  return needs_checks(thread) && is_past(thread->now, load_check_at(thread) + grace);
 }
 
 /*
@@ -96,11 +111,12 @@ bool is_time_to_check(const struct thread *thread, bool has_more_events) {
  * input that arrived meanwhile is read before the next check.
  */
 void extend_after_pause(struct thread *thread) {
-  if (!needs_checks(thread) || !is_past(thread->now, thread->check_at + PAUSE_TOLERANCE_MS)) return;
-  uint32_t paused = thread->now - thread->check_at;
+  if (!needs_checks(thread) || !is_past(thread->now, load_check_at(thread) + PAUSE_TOLERANCE_MS)) return;
+  uint32_t paused = thread->now - load_check_at(thread);
   for (struct connection *connection = thread->connections; connection; connection = connection->next) {
     connection->active_at += paused;
     connection->dial_deadline += paused;
+    extend_wait(connection, paused);
     for (int from = CLIENT; from <= BACKEND; from++) {
       struct direction *direction = &connection->direction[from];
       direction->progress_at += paused;
@@ -110,11 +126,12 @@ void extend_after_pause(struct thread *thread) {
     }
     if (connection->race) extend_race(connection->race, paused);
   }
-  thread->check_at = thread->now + MIN_INTERVAL_MS;
+  thread->timeouts_at = thread->now + MIN_INTERVAL_MS;
+  store_check_at(thread, thread->timeouts_at);
 }
 
 /* Also closes the pipes that are idle at this moment. */
-void check_timeouts(struct thread *thread) {
+static void check_timeouts(struct thread *thread) {
   uint32_t interval = MAX_INTERVAL_MS;
   close_idle_pipes(thread);
   update_listeners(thread);
@@ -131,5 +148,11 @@ void check_timeouts(struct thread *thread) {
     uint32_t left = connection->dial_deadline - thread->now;
     if (left < interval) interval = left < MIN_INTERVAL_MS ? MIN_INTERVAL_MS : left;
   }
-  thread->check_at = thread->now + interval;
+  thread->timeouts_at = thread->now + interval;
+}
+
+void run_checks(struct thread *thread) {
+  if (is_past(thread->now, thread->timeouts_at)) check_timeouts(thread);
+  store_check_at(thread, thread->timeouts_at);
+  check_waits(thread);
 }

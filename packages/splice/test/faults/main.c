@@ -188,7 +188,7 @@ static void close_all(void) {
 }
 
 static bool start(void) {
-  struct settings settings = {1000, 1000, 3, 10000, 0, 0, 3000};
+  struct settings settings = {1000, 1000, 3, 10000, 0, 0, 3000, 0};
   struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct sockaddr_storage address;
   engine = engine_start(1, wake[1]);

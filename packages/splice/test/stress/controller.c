@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_EVENTS = 64, LONG_MS = 120000 };
+enum { MOST_EVENTS = 64, LONG_MS = 120000, LONGEST_WAIT_MS = 1000000 };
 
 struct tally tally;
 
@@ -48,9 +48,11 @@ static void end(struct controller *controller, uint32_t slot, enum act act) {
   struct tracked *tracked = &controller->tracked[slot];
   record(tracked, act == CLOSE ? DID_CLOSE : DID_ABORT);
   tracked->dialling = false;
+  tracked->ended |= act == ABORT;
   if (act == CLOSE) engine_close(controller->engine, slot);
   if (act == ABORT || chance(controller->random, 10)) {
     record(tracked, DID_ABORT);
+    tracked->ended = true;
     engine_abort(controller->engine, slot);
   }
 }
@@ -80,6 +82,9 @@ void act_when_due(struct controller *controller) {
     engine_bytes(controller->engine, slot, bytes);
     if (bytes[0] < tracked->bytes[0] || bytes[1] < tracked->bytes[1]) violation("slot %u: a counter went back", slot);
     memcpy(tracked->bytes, bytes, sizeof bytes);
+    /* No wait is longer than this program runs, which the wrong times of a race would be. */
+    if (engine_waiting(controller->engine, slot) > LONGEST_WAIT_MS) violation("slot %u: it waits too long", slot);
+    if (engine_answered(controller->engine, slot) > LONGEST_WAIT_MS) violation("slot %u: answered too long ago", slot);
   }
 }
 
@@ -142,11 +147,17 @@ static void on_ended(struct controller *controller, const struct event *event) {
 
 static void on_connected(struct tracked *tracked) {
   tracked->dialling = false;
+  tracked->connected = true;
   if (tracked->act != ABORT) tracked->act = NO_ACT; /* only clients without a backend are cancelled or closed */
   if (tracked->target != AT_BACKEND) violation("connected to an address that does not accept");
   pthread_mutex_lock(&tracked->session->lock);
   tracked->session->outcome.connected++;
   pthread_mutex_unlock(&tracked->session->lock);
+}
+
+static void on_stalled(const struct tracked *tracked, const struct event *event) {
+  if (!tracked->connected || tracked->ended) violation("slot %u: a stall out of order", event->slot);
+  tally.stalls++;
 }
 
 static void on_event(struct controller *controller, const struct event *event) {
@@ -164,6 +175,7 @@ static void on_event(struct controller *controller, const struct event *event) {
   case ACCEPTED: return on_accepted(controller, event);
   case CONNECTED: return on_connected(tracked);
   case DIAL_FAILED: return on_dial_failed(controller, event);
+  case STALLED: return on_stalled(tracked, event);
   default: return on_ended(controller, event);
   }
 }

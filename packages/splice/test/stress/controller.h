@@ -12,7 +12,8 @@ enum target { AT_BACKEND, AT_REFUSING, AT_BLACKHOLE };
 
 /* A connection by the events and orders so far. */
 struct tracked {
-  bool open, dialling;
+  bool open, dialling, connected;
+  bool ended; /* an order has ended it: only ENDED may follow */
   struct session *session; /* NULL: a client of the extra listener */
   enum target target;
   enum act act;

@@ -5,7 +5,7 @@
 
 static const char *const names[] = {"client", "backend"};
 static const char *const reasons[REASONS] = {"finished",    "client-failed", "backend-failed", "idle",
-                                             "half-closed", "stalled",       "closed",         "aborted"};
+                                             "half-closed", "blocked",       "closed",         "aborted"};
 
 static _Noreturn void wrong(const struct connection *this, const struct outcome *outcome, const char *what) {
   char text[700] = "";
@@ -53,7 +53,7 @@ void check_outcome(const struct connection *this, const struct outcome *outcome)
       wrong(this, outcome, "a part of what was sent looks like the whole");
     }
   }
-  bool timed_out = outcome->reason == IDLE || outcome->reason == HALF_CLOSED || outcome->reason == STALLED;
+  bool timed_out = outcome->reason == IDLE || outcome->reason == HALF_CLOSED || outcome->reason == BLOCKED;
   if (timed_out && outcome->listener != WITH_TIMEOUTS) wrong(this, outcome, "timed out where there are no timeouts");
   if (outcome->reason == CLIENT_FAILED && !client->reset_itself) wrong(this, outcome, "the client is blamed");
   if (outcome->reason == BACKEND_FAILED && !backend->reset_itself) wrong(this, outcome, "the backend is blamed");

@@ -76,8 +76,11 @@ static unsigned busy_sessions(void) {
 
 void run_engine(uint64_t *random, unsigned ms, bool drain) {
   static const struct settings settings[LISTENERS] = {
-      {.keepalive_delay = 30000, .keepalive_interval = 10000, .keepalive_probes = 3, .user_timeout = 60000},
-      {.idle_timeout = 200, .half_close_timeout = 150, .write_timeout = 100}};
+      {.keepalive_delay = 30000, .keepalive_interval = 10000, 
+       .keepalive_probes = 3,
+       .user_timeout = 60000,
+       .stall_timeout = 20},
+      {.idle_timeout = 200, .half_close_timeout = 150, .write_timeout = 100, .stall_timeout = 1}};
   static struct controller controller;
   int wake[2];
   controller = (struct controller){.random = random, .extra_listener = -1};

@@ -79,7 +79,7 @@ void run_engine(uint64_t *random, unsigned ms, bool drain);
 
 /* What the controller saw of all engines. */
 struct tally {
-  unsigned long long accepted, ended, failed_dials, failed_accepts, listeners;
+  unsigned long long accepted, ended, failed_dials, failed_accepts, listeners, stalls;
 };
 extern struct tally tally;
 

@@ -10,6 +10,7 @@ import {
 import type { Buffers } from "./buffers.js";
 import { Dial, type DialContext } from "./dial.js";
 import { Direction } from "./direction.js";
+import { Stalls } from "./stalls.js";
 import type { Ticker } from "./ticker.js";
 import { hasTimeouts, Timeouts } from "./timeouts.js";
 
@@ -19,6 +20,8 @@ export interface ConnectionContext {
   readonly dials: DialContext;
   readonly buffers: Buffers;
   readonly ticker: Ticker;
+  /** For clients that wait. */
+  readonly stallTicker: Ticker;
   /** Between two ticks, in milliseconds. */
   readonly tickMs: number;
   /** A connection has ended. */
@@ -36,6 +39,8 @@ export class Connection implements RelayClient {
   #fromBackend: Direction | undefined;
   #dial: Dial | undefined;
   #timeouts: Timeouts | undefined;
+  /** From the dial to the end, if there is a stall timeout. */
+  #stalls: Stalls | undefined;
   #events: ClientEvents | undefined;
   /** Sockets that are not closed; those of a dial do not count. */
   #open = 1;
@@ -57,6 +62,14 @@ export class Connection implements RelayClient {
 
   get bytesFromBackend(): number {
     return this.#fromBackend?.bytes ?? 0;
+  }
+
+  get waitingMs(): number | undefined {
+    return this.#stalls?.waitingMs;
+  }
+
+  get answeredMs(): number | undefined {
+    return this.#stalls?.answeredMs;
   }
 
   /** Reports to `events` from now on. Called before anything can have happened. */
@@ -94,7 +107,8 @@ export class Connection implements RelayClient {
 
   /** Called by the dial. */
   onDialled(backend: Socket, address: Address): void {
-    const { settings, buffers, ticker } = this.#context;
+    const { settings, buffers, ticker, stallTicker } = this.#context;
+    const { stallTimeoutMs = 0 } = settings;
     this.#dial = undefined;
     // Only now: libuv would set its own values when it connects, and then these.
     setKeepAlive(backend, settings);
@@ -102,6 +116,10 @@ export class Connection implements RelayClient {
     this.#fromBackend = new Direction("backend", backend, this, buffers);
     if (hasTimeouts(settings))
       this.#timeouts = new Timeouts(this.#fromClient, this.#fromBackend, settings, ticker.nowMs);
+    if (stallTimeoutMs > 0) {
+      this.#stalls = new Stalls(this.#fromBackend, stallTimeoutMs, stallTicker, this);
+      if (this.#fromClient.bytes > 0) this.#stalls.onRead(true);
+    }
     this.#fromClient.start(backend);
     this.#fromBackend.start(this.#fromClient.from);
     this.#events?.connected(address);
@@ -111,6 +129,16 @@ export class Connection implements RelayClient {
   onDialFailed(error: GatewayError): void {
     this.#dial = undefined;
     this.#events?.dialFailed(error);
+  }
+
+  /** Called by a direction. */
+  onRead(direction: Direction): void {
+    this.#stalls?.onRead(direction === this.#fromClient);
+  }
+
+  /** Called by the stalls. */
+  onStalled(): void {
+    if (!this.#cause) this.#events?.stalled?.();
   }
 
   /** Called by a direction. */
@@ -152,6 +180,8 @@ export class Connection implements RelayClient {
 
   #end(): void {
     this.#context.ticker.delete(this);
+    this.#stalls?.stop();
+    this.#stalls = undefined;
     this.#context.onEnded();
     const { bytesFromClient, bytesFromBackend } = this;
     this.#events?.ended({

@@ -5,6 +5,8 @@ import { handleOf, type SocketHandler, setHandler } from "./socket-events.js";
 
 /** The connection that a direction is part of. */
 export interface DirectionOwner {
+  /** Bytes were read, and counted. */
+  onRead(direction: Direction): void;
   /** The side that `direction` reads from has ended its output. */
   onInputEnded(direction: Direction): void;
   /** The socket that `direction` reads from failed; `onClosed` follows. */
@@ -72,6 +74,7 @@ export class Direction implements SocketHandler {
 
   onInput(length: number): boolean {
     this.bytes += length;
+    this.#owner.onRead(this);
     if (!this.#to) return this.#keep(this.#buffers.copy(length));
     if (length < this.#buffers.input.length && this.from.writableEnded) forceRead(this.from);
     if (this.#write(this.#to, this.#buffers.forWrite(length))) return true;
@@ -81,6 +84,7 @@ export class Direction implements SocketHandler {
 
   onChunk(chunk: Buffer): boolean {
     this.bytes += chunk.length;
+    this.#owner.onRead(this);
     if (!this.#to) return this.#keep(chunk);
     if (this.from.writableEnded) forceRead(this.from);
     return this.#write(this.#to, chunk);

@@ -80,6 +80,7 @@ class Clients {
       dials: relay,
       buffers: relay.buffers,
       ticker: new Ticker(relay.clock),
+      stallTicker: new Ticker(relay.clock),
       tickMs: Math.min(longestTickMs, tickPeriodMs(settings)),
       onEnded: () => this.#ended(),
     };

@@ -41,11 +41,11 @@ export class Timeouts {
     const fromClient = this.#fromClient;
     const fromBackend = this.#fromBackend;
     const idleMs = this.#traffic.ageMs(trafficOf(fromClient) + trafficOf(fromBackend), nowMs);
-    const backendStalledMs = this.#backendWrites.ageMs(pendingProgress(fromClient), nowMs);
-    const clientStalledMs = this.#clientWrites.ageMs(pendingProgress(fromBackend), nowMs);
-    if (fromClient.hasPending && isOver(backendStalledMs, writeTimeoutMs))
+    const backendBlockedMs = this.#backendWrites.ageMs(pendingProgress(fromClient), nowMs);
+    const clientBlockedMs = this.#clientWrites.ageMs(pendingProgress(fromBackend), nowMs);
+    if (fromClient.hasPending && isOver(backendBlockedMs, writeTimeoutMs))
       return timedOut(`backend accepted no pending bytes for ${writeTimeoutMs} ms`);
-    if (fromBackend.hasPending && isOver(clientStalledMs, writeTimeoutMs))
+    if (fromBackend.hasPending && isOver(clientBlockedMs, writeTimeoutMs))
       return timedOut(`client accepted no pending bytes for ${writeTimeoutMs} ms`);
     if (isOver(idleMs, idleTimeoutMs)) return timedOut(`no byte in either direction for ${idleTimeoutMs} ms`);
     if ((fromClient.eof || fromBackend.eof) && isOver(idleMs, halfCloseTimeoutMs))

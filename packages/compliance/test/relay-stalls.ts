@@ -1,0 +1,102 @@
+import type { RelaySettings } from "@gw/interface";
+import type { Faults } from "./faults.js";
+
+/** The connection whose client may wait. */
+interface Waiting {
+  /** Whether bytes of the backend wait for the client to take them. */
+  isHeldBack(): boolean;
+  report(): void;
+}
+
+/** Until a client is looked at again that takes no bytes, in milliseconds. */
+const heldBackMs = 10;
+
+/** The wait of one client of the reference relay. */
+export class Stalls {
+  readonly #timeoutMs: number;
+  readonly #faults: Faults;
+  readonly #connection: Waiting;
+  #timer: NodeJS.Timeout | undefined;
+  #sinceMs: number | undefined;
+  #answeredAtMs: number | undefined;
+  #hasBackendEnded = false;
+  #reports = 0;
+
+  constructor({ stallTimeoutMs = 0 }: RelaySettings, faults: Faults, connection: Waiting) {
+    this.#timeoutMs = stallTimeoutMs || (faults.has("reports stalls without a timeout") ? 100 : 0);
+    this.#faults = faults;
+    this.#connection = connection;
+  }
+
+  get waitingMs(): number | undefined {
+    return this.#faults.has("miscounts waits") ? 1 : ageMs(this.#sinceMs);
+  }
+
+  get answeredMs(): number | undefined {
+    return this.#faults.has("miscounts answers") ? 1e9 : ageMs(this.#answeredAtMs);
+  }
+
+  /** The client has sent bytes, which `hasBackend`, or will have one. */
+  asked(hasBackend: boolean): void {
+    if (this.#timer && this.#faults.has("reports answered clients")) return;
+    const from = this.#faults.has("counts waits from the first byte") || hasBackend;
+    const again = this.#sinceMs === undefined || this.#faults.has("restarts waits with each byte");
+    const answerable = !this.#hasBackendEnded || this.#faults.has("waits for backends that have ended");
+    if (from && again && answerable) this.#wait();
+  }
+
+  answered(): void {
+    this.#answeredAtMs = performance.now();
+    this.#sinceMs = undefined;
+    if (this.#faults.has("reports answered clients")) return;
+    clearTimeout(this.#timer);
+    if (this.#faults.has("reports clients that have sent nothing")) this.#wait();
+  }
+
+  clientEnded(): void {
+    if (this.#faults.has("reports no half-closed clients")) clearTimeout(this.#timer);
+  }
+
+  backendEnded(): void {
+    this.#hasBackendEnded = true;
+    this.#sinceMs = undefined;
+    clearTimeout(this.#timer);
+  }
+
+  ended(): void {
+    if (this.#faults.has("reports stalls after the end")) return;
+    this.#sinceMs = this.#answeredAtMs = undefined;
+    clearTimeout(this.#timer);
+  }
+
+  #wait(): void {
+    if (this.#timeoutMs === 0) return;
+    if (this.#connection.isHeldBack() && !this.#faults.has("reports clients that take no bytes")) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#wait(), heldBackMs);
+      return;
+    }
+    this.#sinceMs = performance.now();
+    this.#startTimer();
+  }
+
+  #startTimer(): void {
+    const early = this.#faults.has("reports stalls early") ? 0.5 : 1;
+    const late = this.#faults.has("reports stalls late") ? 3 : 1;
+    clearTimeout(this.#timer);
+    // A timer of Node may be early by a part of a millisecond.
+    this.#timer = setTimeout(() => this.#report(), this.#timeoutMs * early * late + 1);
+  }
+
+  #report(): void {
+    if (this.#faults.has("reports no stalls")) return;
+    if (this.#faults.has("reports one stall only") && this.#reports > 0) return;
+    this.#reports += 1;
+    if (this.#faults.has("repeats reports of stalls")) this.#startTimer();
+    this.#connection.report();
+  }
+}
+
+function ageMs(momentMs: number | undefined): number | undefined {
+  return momentMs === undefined ? undefined : performance.now() - momentMs;
+}
