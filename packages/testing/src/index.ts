@@ -57,3 +57,4 @@ export {
   startBackend,
   startBlackHole,
 } from "./sockets.js";
+export { stallWrites } from "./stalled-writes.js";

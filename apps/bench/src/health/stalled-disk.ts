@@ -1,6 +1,6 @@
 import { accessSync, mkdirSync, rmdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Program, runProgram, startProgram } from "@gw/testing";
+import { runProgram, stallWrites } from "@gw/testing";
 import { type TemporaryFolder, temporaryFolder } from "../temporary-folder.js";
 
 /** A disk of its own for a process, whose writes can be made to hang. `await using` removes it. */
@@ -67,19 +67,15 @@ async function loopDisk(parent: TemporaryFolder): Promise<StallableDisk | undefi
 }
 
 function tracedDisk(folder: TemporaryFolder): StallableDisk {
-  const tracers: Program[] = [];
+  let stalled: AsyncDisposable | undefined;
   const resume = async (): Promise<void> => {
-    for (const tracer of tracers.splice(0)) await tracer[Symbol.asyncDispose]();
+    await stalled?.[Symbol.asyncDispose]();
   };
   return {
     folder: folder.path,
-    how: "strace, which holds fdatasync and fsync",
+    how: "strace, which holds calls of fsync and fdatasync",
     async stall(pid) {
-      const calls = "fdatasync,fsync";
-      const hold = [`--trace=${calls}`, `--inject=${calls}:delay_enter=600s`];
-      const tracer = startProgram("strace", ["-f", `--attach=${pid}`, ...hold]);
-      tracers.push(tracer);
-      await tracer.printed(/attached/);
+      stalled = await stallWrites(pid);
     },
     resume,
     async [Symbol.asyncDispose]() {
