@@ -38,6 +38,8 @@ export interface MemberIdentity {
   readonly memberId?: string;
   /** The leader that it knows; absent if it knows none. */
   readonly leaderId?: string;
+  /** Grows with each election. */
+  readonly raftTerm?: number;
   readonly learner?: boolean;
   readonly dbSizeBytes?: number;
 }
@@ -107,15 +109,16 @@ export function readHealth({ status, text }: Reply): HealthReport | undefined {
 
 /**
  * Reads the response to a POST to `/v3/maintenance/status`; undefined if it has no status, as where authentication is
- * on and demanded for that. 64-bit numbers are strings, and what is zero is left out.
+ * on and demanded for that (3.5.28 and later, 3.6). 64-bit numbers are strings, and what is zero is left out.
  *
  * Source: etcd 3.4 to 3.6 `v3rpc/maintenance.go`, `etcdserverpb/rpc.proto`.
  */
 export function readStatus({ status, text }: Reply): Status | undefined {
   const answer = status === 200 ? parseObject(text) : undefined;
-  const header = asObject(answer?.["header"]);
-  const id = header?.["member_id"];
-  if (!answer || typeof id !== "string") return undefined;
+  const id = asObject(answer?.["header"])?.["member_id"];
+  const { leader, isLearner } = answer ?? {};
+  if (!answer || hexadecimal(id) === undefined) return undefined;
+  if (leader !== undefined && leader !== "0" && hexadecimal(leader) === undefined) return undefined;
   const errors = Array.isArray(answer["errors"]) ? answer["errors"] : [];
   const alarms = errors.flatMap((error: unknown) => {
     if (typeof error !== "string") return [];
@@ -123,8 +126,7 @@ export function readStatus({ status, text }: Reply): Status | undefined {
       /^(?:memberID:(?<member>\d+)\s+)?alarm:(?<alarm>\w+)/.exec(error)?.groups ?? {};
     return alarm === undefined ? [] : [{ alarm, own: member === id }];
   });
-  const { leader = "0", isLearner } = answer;
-  return { leader: leader !== "0", learner: isLearner === true, alarms };
+  return { leader: hexadecimal(leader) !== undefined, learner: isLearner === true, alarms };
 }
 
 /** Reads the member's identity from the response to a POST to `/v3/maintenance/status`; undefined if it has none. */
@@ -135,15 +137,17 @@ export function readIdentity({ status, text }: Reply): MemberIdentity | undefine
   if (!answer || memberId === undefined) return undefined;
   const clusterId = hexadecimal(header?.["cluster_id"]);
   const leaderId = hexadecimal(answer["leader"]);
+  const raftTerm = positive(header?.["raft_term"]);
   const version = plainVersion(answer["version"]);
-  const dbSizeBytes = typeof answer["dbSize"] === "string" ? Number(answer["dbSize"]) : 0;
+  const dbSizeBytes = positive(answer["dbSize"]);
   return {
     memberId,
     learner: answer["isLearner"] === true,
     ...(clusterId !== undefined && { clusterId }),
     ...(leaderId !== undefined && { leaderId }),
+    ...(raftTerm !== undefined && { raftTerm }),
     ...(version !== undefined && { version }),
-    ...(Number.isSafeInteger(dbSizeBytes) && dbSizeBytes > 0 && { dbSizeBytes }),
+    ...(dbSizeBytes !== undefined && { dbSizeBytes }),
   };
 }
 
@@ -153,8 +157,20 @@ export function readVersion({ status, text }: Reply): string | undefined {
 }
 
 /** 64-bit numbers are decimal strings in JSON; zero, which is left out at times, means none. */
+function decimal(value: unknown): bigint | undefined {
+  if (typeof value !== "string" || !/^[1-9]\d{0,19}$/.test(value)) return undefined;
+  const number = BigInt(value);
+  return number < 2n ** 64n ? number : undefined;
+}
+
 function hexadecimal(id: unknown): string | undefined {
-  return typeof id === "string" && /^[1-9]\d{0,19}$/.test(id) ? BigInt(id).toString(16) : undefined;
+  return decimal(id)?.toString(16);
+}
+
+/** A number that is not zero, as long as it is exact. */
+function positive(value: unknown): number | undefined {
+  const number = Number(decimal(value) ?? 0n);
+  return number > 0 && Number.isSafeInteger(number) ? number : undefined;
 }
 
 function plainVersion(version: unknown): string | undefined {

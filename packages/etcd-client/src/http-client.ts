@@ -1,5 +1,5 @@
 import type { Agent } from "node:http";
-import type { Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import {
   type Clock,
   createExpiringMap,
@@ -52,10 +52,19 @@ export interface HttpClientOptions {
   /** The longest body of a response, in bytes. @default 65536 */
   readonly maxBytes?: number | undefined;
   /**
-   * Keeps one connection to each endpoint for the next request to it, which must not begin before the last one is over:
-   * for a minute, and to the 32 endpoints that were asked last. Else each request has a connection of its own. @default false
+   * Keeps one connection to each endpoint for the next request to it, which must not begin before the last one is over: for
+   * five minutes, while it is used once in three, and to the 32 endpoints that were asked last. It is not used again when
+   * the host has moved, see `resolve`. Else each request has a connection of its own. @default false
    */
   readonly keepAlive?: boolean | undefined;
+  /**
+   * The IP addresses of a host name now; it may answer from memory. A kept connection is used for longer than a minute only
+   * while its address is among them; if the look-up fails, it is. @default none: connections to host names are kept for a
+   * minute
+   */
+  readonly resolve?: ((host: string) => Promise<readonly string[]>) | undefined;
+  /** A number in [0, 1), for jitter. @default Math.random */
+  readonly random?: (() => number) | undefined;
   /**
    * What to do with endpoints of which `secure` is not known: find out, or speak plain text. A server that wants TLS
    * closes a plain connection (etcd), or sends an alert or a 400 (Go): then it is asked over TLS, until that fails.
@@ -65,10 +74,14 @@ export interface HttpClientOptions {
 }
 
 /**
- * For how long a connection is used, in milliseconds. A name may lead elsewhere by then, and a server that still serves
- * what it has accepted may accept nothing new.
+ * For how long a connection is used, in milliseconds: a load balancer may lead elsewhere by then, and a server that still
+ * serves what it has accepted may accept nothing new. A new one costs an etcd with TLS as much as several requests.
  */
-const maxAgeMs = 60_000;
+const maxAgeMs = 300_000;
+/** Up to this part of it is left out at random: all clients of a server that was restarted connected at the same time. */
+const ageJitterPart = 0.2;
+/** After this time, and each time again, a connection is used only if its host still has that address, in milliseconds. */
+const resolveEveryMs = 60_000;
 /** After this time without a request a connection is closed, in milliseconds. */
 const maxIdleMs = 180_000;
 /** How many connections are kept: each takes a descriptor that clients may need. */
@@ -77,14 +90,21 @@ const maxKept = 32;
 /** The connection to one endpoint, if there is one. */
 interface Slot {
   agent: Agent | undefined;
-  connectedAt: number;
+  /** When the connection is too old. */
+  expiresAt: number;
+  /** When the host was last looked up for it. */
+  resolvedAt: number;
+  /** The address that it leads to; empty until a response has come. */
+  remoteAddress: string;
+  /** Whether it is no longer kept, and must not be after a request that is under way. */
+  isForgotten: boolean;
   /** Bounds the request that is under way. */
   deadline: Deadline | undefined;
 }
 
 /** Loads Node's HTTP with the first request, and its TLS with the first that needs it. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const { dial, clock, tls, operation = askOperation } = options;
+  const { dial, clock, tls, resolve, random = Math.random, operation = askOperation } = options;
   const { maxBytes = 64 * 1024, keepAlive = false, detectTls = false } = options;
   const disconnect = (slot: Slot): void => {
     slot.agent?.destroy();
@@ -97,13 +117,36 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     disconnect(slot);
   };
   const release = (slot: Slot): void => {
-    if (!keepAlive) disconnect(slot);
+    if (!keepAlive || slot.isForgotten) disconnect(slot);
     else if (slot.agent) idle.add(slot);
     const [oldest] = idle;
     if (oldest && idle.size > maxKept) discard(oldest);
   };
-  const newSlot = (): Slot => ({ agent: undefined, connectedAt: 0, deadline: undefined });
-  const slots = createExpiringMap(clock, newSlot, { idleMs: maxIdleMs, onDelete: discard });
+  const newSlot = (): Slot => ({
+    agent: undefined,
+    expiresAt: 0,
+    resolvedAt: 0,
+    remoteAddress: "",
+    isForgotten: false,
+    deadline: undefined,
+  });
+  const forget = (slot: Slot): void => {
+    slot.isForgotten = true;
+    discard(slot);
+  };
+  const slots = createExpiringMap(clock, newSlot, { idleMs: maxIdleMs, onDelete: forget });
+
+  /** Whether the connection may be used for one more request. */
+  const isCurrent = async (slot: Slot, { host }: Endpoint, deadline: Deadline): Promise<boolean> => {
+    const now = clock.now();
+    if (now >= slot.expiresAt) return false;
+    if (isIP(host) || now - slot.resolvedAt <= resolveEveryMs) return true;
+    if (!resolve) return false;
+    slot.resolvedAt = now;
+    // Without DNS, nothing shows that the host has moved.
+    const addresses = await deadline.bound(resolve(host), () => {}).catch(() => undefined);
+    return addresses === undefined || addresses.includes(slot.remoteAddress);
+  };
 
   const connect = async (endpoint: Endpoint, secure: boolean, deadline: Deadline): Promise<Socket> => {
     const tcp = await dialClient(dial, endpoint, deadline);
@@ -122,14 +165,23 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       : newSlot();
     const deadline = startDeadline(operation(endpoint), { ...limits, clock });
     idle.delete(slot);
-    const attempt = (): Promise<HttpResponse> => {
+    const attempt = async (): Promise<HttpResponse> => {
       slot.deadline = deadline;
-      if (!slot.agent) slot.connectedAt = clock.now();
-      slot.agent ??= singleConnection(() => connect(endpoint, secure, slot.deadline ?? deadline));
-      return exchange(slot.agent, endpoint, request, { maxBytes, signal: deadline.signal });
+      if (!slot.agent) {
+        const now = clock.now();
+        Object.assign(slot, { expiresAt: now + maxAgeMs * (1 - random() * ageJitterPart), resolvedAt: now });
+        slot.agent = singleConnection(() => connect(endpoint, secure, slot.deadline ?? deadline));
+      }
+      const response = await exchange(slot.agent, endpoint, request, {
+        maxBytes,
+        clock,
+        signal: deadline.signal,
+      });
+      slot.remoteAddress = response.remoteAddress;
+      return response;
     };
-    if (clock.now() - slot.connectedAt > maxAgeMs) disconnect(slot);
     try {
+      if (slot.agent && !(await isCurrent(slot, endpoint, deadline))) disconnect(slot);
       return await attempt().catch(error => {
         disconnect(slot);
         if (error instanceof StaleConnection) return attempt();

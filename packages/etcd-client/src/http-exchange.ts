@@ -1,5 +1,5 @@
 import type { Agent, IncomingMessage } from "node:http";
-import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import { type Clock, type Endpoint, formatAddress, GatewayError } from "@gw/interface";
 import { tlsError } from "./tls-errors.js";
 
 /** One request. */
@@ -18,6 +18,11 @@ export interface HttpResponse {
   readonly text: string;
   /** Whether the connection was new, so that a server that has been restarted may have answered. */
   readonly isFresh: boolean;
+  /**
+   * From sending the request, on a connection that was open by then, to the head of the response, in milliseconds: without
+   * the dial and the TLS handshake.
+   */
+  readonly roundTripMs: number;
   /** The address at which the server was reached, and the one of this side of the connection. */
   readonly remoteAddress: string;
   readonly localAddress: string;
@@ -28,6 +33,14 @@ export class StaleConnection extends Error {}
 
 const maxHeaderBytes = 16 * 1024;
 
+/** Bounds of an exchange. */
+export interface ExchangeLimits {
+  /** The longest body of a response. */
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
 /**
  * Sends one request on the agent's connection, or on a new one. Rejects with the reason of `signal`, with a
  * {@link StaleConnection}, with a GatewayError if the response is too large, or with Node's error.
@@ -36,9 +49,10 @@ export function exchange(
   agent: Agent,
   endpoint: Endpoint,
   { path, body, authorization }: HttpRequest,
-  { maxBytes, signal }: { readonly maxBytes: number; readonly signal: AbortSignal },
+  { maxBytes, signal, clock }: ExchangeLimits,
 ): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
+    let sentAt = clock.now();
     const request = process.getBuiltinModule("node:http").request({
       agent,
       method: body === undefined ? "GET" : "POST",
@@ -64,12 +78,17 @@ export function exchange(
       settle();
       reject(request.reusedSocket && isClosed(error) ? new StaleConnection() : error);
     });
+    // Node sends the request in the same tick, on a socket that is connected.
+    request.once("socket", () => {
+      sentAt = clock.now();
+    });
     request.once("response", response => {
+      const roundTripMs = clock.now() - sentAt;
       const { remoteAddress = "", localAddress = "" } = response.socket;
       const status = response.statusCode ?? 0;
       const isFresh = !request.reusedSocket;
       read(response, maxBytes)
-        .then(text => ({ status, text, isFresh, remoteAddress, localAddress }))
+        .then(text => ({ status, text, isFresh, roundTripMs, remoteAddress, localAddress }))
         .then(resolve, reject)
         .finally(settle);
     });

@@ -12,7 +12,13 @@ export {
 export { type ConnectionCheckOptions, checkConnection, unanswered } from "./connection-check.js";
 export { createDial, type Dial, type Lookup } from "./dial.js";
 export type { Condition, HealthReport, MemberIdentity, Status } from "./etcd-answers.js";
-export { createEtcdCalls, type EtcdCalls, type HealthReply, type StatusReply } from "./etcd-calls.js";
+export {
+  createEtcdCalls,
+  type EtcdCalls,
+  type HealthReply,
+  type StatusReply,
+  type VersionReply,
+} from "./etcd-calls.js";
 export {
   createHttpClient,
   type HttpClient,

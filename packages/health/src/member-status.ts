@@ -50,7 +50,7 @@ export function etcdStatus(options: ProbeOptions & ProbeTlsOptions = {}): Status
     const endAt = clock.now() + timeoutMs;
     const limits = (): RequestLimits => ({ timeoutMs: Math.max(1, endAt - clock.now()), signal });
     const { identity, status } = await calls.status(endpoint, limits());
-    const version = identity?.version ?? (await calls.version(endpoint, limits()));
+    const version = identity?.version ?? (await calls.version(endpoint, limits())).version;
     if (!identity && version === undefined)
       throw new GatewayError("unhealthy", `${operationOf(endpoint)}: it does not answer as etcd does`);
     return {

@@ -1,6 +1,13 @@
 import type { Socket } from "node:net";
 import { finished } from "node:stream/promises";
-import type { Endpoint, Probe, Verdict } from "@gw/interface";
+import {
+  type Clock,
+  type Endpoint,
+  type Probe,
+  type ProbeRequest,
+  systemClock,
+  type Verdict,
+} from "@gw/interface";
 import { type Backend, startBackend } from "@gw/testing";
 
 /** An endpoint of 127.0.0.1 that leaves open whether it speaks TLS unless `secure` is given. */
@@ -14,8 +21,20 @@ export function atAddress(address: string, secure?: boolean): Endpoint {
 }
 
 /** Checks once. */
-export function probeOnce(probe: Probe, endpoint: Endpoint): Promise<Verdict> {
-  return probe(endpoint, new AbortController().signal);
+export function probeOnce(probe: Probe, endpoint: Endpoint, request?: ProbeRequest): Promise<Verdict> {
+  return probe(endpoint, new AbortController().signal, request);
+}
+
+/** Real time, of which a test can skip some between two checks. */
+export function skippableClock(): Clock & { skip(ms: number): void } {
+  let skippedMs = 0;
+  return {
+    now: () => systemClock.now() + skippedMs,
+    after: systemClock.after,
+    skip(ms) {
+      skippedMs += ms;
+    },
+  };
 }
 
 /** A verdict in one line: `etcd /health`, `tls: note`, or `tcp [refused] cluster: …`; addresses are left out. */

@@ -35,7 +35,14 @@ const limits = { timeoutMs: 1_000, signal: new AbortController().signal };
 
 async function read(text: string): Promise<void> {
   const http = {
-    request: async () => ({ status: 200, text, isFresh: true, remoteAddress: "", localAddress: "" }),
+    request: async () => ({
+      status: 200,
+      text,
+      isFresh: true,
+      roundTripMs: 1,
+      remoteAddress: "",
+      localAddress: "",
+    }),
     isSecure: () => false,
     close() {},
   };

@@ -1,7 +1,7 @@
 import { manualClock, missing, startBackend } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { startMember } from "../../test/member.js";
-import { at, formatVerdict, http, probeOnce, startFakeHttp } from "../../test/probing.js";
+import { at, formatVerdict, http, probeOnce, skippableClock, startFakeHttp } from "../../test/probing.js";
 import { autoProbe } from "./auto.js";
 
 const mute = (scope: string): string => `tcp ${scope} [reset] it ended the connection before it sent a byte`;
@@ -10,11 +10,25 @@ describe("by the auto probe", () => {
   test("what does not speak etcd is connected to, and asked again now and then", async () => {
     let answer = http(404, "");
     await using server = await startFakeHttp(() => answer);
-    const probe = autoProbe();
-    for (let count = 0; count < 13; count++)
-      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("tcp");
-    expect(server.asked).toHaveLength(2);
+    const clock = skippableClock();
+    const probe = autoProbe({ clock });
+    const depths = ["regular", "deep"] as const;
+    for (const depth of depths)
+      expect(formatVerdict(await probeOnce(probe, at(server.port), { depth }))).toBe("tcp");
+    expect(server.asked).toEqual(["/v3/maintenance/status", "/readyz?verbose", "/health?exclude=NOSPACE"]);
+    // In a minute, and then after twice as long.
+    for (const [minutes, requests] of [
+      [1, 3],
+      [1, 0],
+      [1, 3],
+    ] as const) {
+      clock.skip(minutes * 60_000);
+      const before = server.asked.length;
+      expect(formatVerdict(await probeOnce(probe, at(server.port), { depth: "regular" }))).toBe("tcp");
+      expect(server.asked.length - before).toBe(requests);
+    }
     answer = http(200, '{"health":"true"}');
+    clock.skip(240_000);
     expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("etcd /health");
     probe.close();
   });

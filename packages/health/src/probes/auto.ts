@@ -1,19 +1,14 @@
 import { unanswered } from "@gw/etcd-client";
-import { createExpiringMap, formatAddress } from "@gw/interface";
+import { formatAddress } from "@gw/interface";
 import { etcdParts } from "./etcd.js";
 import type { HttpProbeOptions } from "./http.js";
 import { guarded, healthy, type KeptProbe, operationOf, probeSettings, unhealthy } from "./probe.js";
+import { createRetryTimes } from "./retry-times.js";
 import { probeAt } from "./target.js";
 
 /**
- * After so many checks, an endpoint that does not speak etcd is asked again whether it does; then after twice as many each
- * time, up to the second: a request that it does not understand may leave an error in its log.
- */
-const [minChecks, maxChecks] = [12, 180];
-
-/**
  * The probe of `etcdProbe` for endpoints that speak etcd, and a mere connection (check `tls` or `tcp`) for all others.
- * Which it is is found out for each endpoint at its first check, and from time to time while it does not speak etcd.
+ * Which it is is found out for each endpoint at its first check, and once in one to sixteen minutes while it does not speak etcd.
  *
  * An endpoint that ends or resets every connection before it has sent a byte is neither: it does not serve, like a port
  * forwarder to a dead server. While no endpoint of the same probe has answered anything, they may all be of a kind that
@@ -27,23 +22,17 @@ const [minChecks, maxChecks] = [12, 180];
 export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
   const { targetOf, check, endAt, connect, hasAccepted, hasAnswered, close } = etcdParts(options);
   /** When to ask again what does not speak etcd. */
-  const waits = createExpiringMap(probeSettings(options).clock, () => ({
-    checksLeft: 0,
-    checksPerQuestion: minChecks,
-  }));
+  const retries = createRetryTimes(probeSettings(options).clock);
   let isEtcdSeen = false;
   let isAnySeen = false;
-  const probe = guarded("tcp", async (endpoint, signal) => {
-    const end = endAt();
-    const wait = waits.get(formatAddress(endpoint));
-    if (wait.checksLeft > 0) {
-      wait.checksLeft -= 1;
-      return connect(endpoint, signal, end);
-    }
-    const result = await check(endpoint, signal);
+  const probe = guarded("tcp", async (endpoint, signal, request) => {
+    const end = endAt(request);
+    const name = formatAddress(endpoint);
+    if (!retries.isDue(name)) return connect(endpoint, signal, end);
+    const result = await check(endpoint, signal, request);
     isAnySeen ||= hasAnswered(endpoint);
     if ("verdict" in result) {
-      wait.checksPerQuestion = minChecks;
+      retries.answered(name);
       isEtcdSeen ||= result.verdict.check.startsWith("etcd");
       return result.verdict;
     }
@@ -51,9 +40,8 @@ export function autoProbe(options: HttpProbeOptions = {}): KeptProbe {
     if (notEtcd.code === "reset" && !hasAnswered(endpoint))
       return unhealthy("tcp", unanswered(operationOf(endpoint)), isAnySeen ? "endpoint" : "cluster");
     const isSilent = notEtcd.code === "timed-out";
-    if (isSilent && (isEtcdSeen || !hasAccepted(endpoint, end))) throw notEtcd;
-    wait.checksLeft = wait.checksPerQuestion;
-    wait.checksPerQuestion = Math.min(maxChecks, wait.checksPerQuestion * 2);
+    if (isSilent && (isEtcdSeen || !hasAccepted(endpoint))) throw notEtcd;
+    retries.refused(name);
     return isSilent ? healthy("tcp") : connect(endpoint, signal, end);
   });
   return Object.assign(probeAt(targetOf, probe), { close });

@@ -1,210 +1,310 @@
-import type {
-  Condition,
-  EtcdCalls,
-  HealthReply,
-  HealthReport,
-  RequestLimits,
-  Status,
-  StatusReply,
-} from "@gw/etcd-client";
+import type { EtcdCalls, HealthReply, RequestLimits, Status } from "@gw/etcd-client";
 import {
+  type CheckDepth,
   type Clock,
   createExpiringMap,
   type Endpoint,
+  type EndpointFacts,
   formatAddress,
   GatewayError,
   type GatewayErrorCode,
   type Verdict,
 } from "@gw/interface";
-import { failed, healthy, healthyByHandshake, operationOf, unhealthy } from "./probe.js";
+import { deepQuestions, localQuestion, type Question, questionAt } from "./etcd-questions.js";
+import { conditionOf, judge, judgeStatus, verdictOn } from "./etcd-verdict.js";
+import { failed, healthyByHandshake, operationOf } from "./probe.js";
+import { createRetryTimes, type RetryTimes } from "./retry-times.js";
 import type { ProbeTarget } from "./target.js";
 
 /** The result of checking an endpoint as if it were etcd. */
-type EtcdCheckResult =
+export type EtcdCheckResult =
   /** It speaks etcd, or the failure prevents it from speaking anything. */
   | { readonly verdict: Verdict }
   /** It does not speak etcd, for the reason `notEtcd`; `isHttp` is whether it speaks HTTP. */
   | { readonly notEtcd: GatewayError; readonly isHttp: boolean };
 
-/** Checks one endpoint. Rejects only when it is aborted. */
-export type EtcdCheck = (endpoint: Endpoint, signal: AbortSignal) => Promise<EtcdCheckResult>;
+/** What is demanded of one check. */
+export interface EtcdCheckRequest {
+  readonly depth: CheckDepth;
+  readonly timeoutMs: number;
+}
 
-/** The status is asked again after this many checks: promotions and alarms are rare. */
-const checksPerStatus = 12;
+/** Checks one endpoint. Rejects only when it is aborted. */
+export type EtcdCheck = (
+  endpoint: Endpoint,
+  signal: AbortSignal,
+  request: EtcdCheckRequest,
+) => Promise<EtcdCheckResult>;
+
+/** A deep check asks for the status, too, if it is older than this, in milliseconds: promotions and alarms are rare. */
+const statusAgeMs = 60_000;
+/**
+ * Where the status is not served, nothing but a read of the whole cluster shows whether a member has a leader: a regular
+ * check makes one if the last is older than this, in milliseconds.
+ */
+const agreementAgeMs = 60_000;
 /** The part of the time that a read which the whole cluster has to agree on may take; the rest is to find out why. */
 const readShare = 0.75;
+/** The name of a regular check in verdicts. */
+const statusCheck = "etcd status";
 
-/** What is known of one endpoint. */
+/** What is known of one endpoint. Times are in milliseconds on the clock of the checks. */
 interface Knowledge {
   /** Whether it has ever answered as etcd does. */
   isEtcd: boolean;
-  /** The question that it answers; undefined until it is known, and again after each new connection. */
+  /** The deep question that it answers; undefined until it is known, and again after each new connection. */
   question: Question | undefined;
+  /** What to ask instead of its status, where that is not served. */
+  local: Question | undefined;
+  /** Why its status is not served, for a note. */
+  refusal: string;
   status: Status | undefined;
-  checksUntilStatus: number;
+  statusAt: number;
+  /** When the newest deep check began that found no fault. */
+  agreedAt: number;
   /** Whether the last check found a fault: then the status, which is quick, is asked first. */
   isUnhealthy: boolean;
 }
 
-interface Question {
-  /** The name of the check in verdicts. */
-  readonly check: string;
-  readonly ask: (calls: EtcdCalls, endpoint: Endpoint, limits: RequestLimits) => Promise<HealthReply>;
-}
-
-/** The deepest first. */
-const questions: readonly Question[] = [
-  { check: "etcd /readyz", ask: (calls, endpoint, limits) => calls.readyz(endpoint, limits) },
-  { check: "etcd /health", ask: (calls, endpoint, limits) => calls.health(endpoint, limits) },
-];
-
-export function createEtcdCheck(context: {
+interface EtcdCheckContext {
   readonly calls: EtcdCalls;
   readonly targetOf: (endpoint: Endpoint) => ProbeTarget;
-  readonly timeoutMs: number;
   readonly clock: Clock;
-}): EtcdCheck {
-  const { calls, targetOf, timeoutMs, clock } = context;
-  const known = createExpiringMap<Knowledge>(clock, () => ({
+}
+
+export function createEtcdCheck(context: EtcdCheckContext): EtcdCheck {
+  const known = createExpiringMap<Knowledge>(context.clock, () => ({
     isEtcd: false,
     question: undefined,
+    local: undefined,
+    refusal: "",
     status: undefined,
-    checksUntilStatus: 0,
+    statusAt: -Infinity,
+    agreedAt: -Infinity,
     isUnhealthy: false,
   }));
-  return async (endpoint, signal) => {
+  const statusRetries = createRetryTimes(context.clock);
+  return (endpoint, signal, request) => {
     const knowledge = known.get(formatAddress(endpoint));
-    const target = targetOf(endpoint);
-    const operation = operationOf(endpoint);
-    const endAt = clock.now() + timeoutMs;
-    const limits = (share = 1): RequestLimits => ({
-      timeoutMs: Math.max(1, (endAt - clock.now()) * share),
-      signal,
-    });
-    const askStatus = async (share?: number): Promise<Status | undefined> => {
-      const { status }: StatusReply = await calls.status(target.endpoint, limits(share));
-      knowledge.status = status;
-      knowledge.checksUntilStatus = checksPerStatus;
-      return status;
-    };
-    const conclude = (verdict: Verdict): EtcdCheckResult => {
-      knowledge.isUnhealthy = verdict.error !== undefined;
-      return { verdict };
-    };
-    const check = (): string => knowledge.question?.check ?? (knowledge.isEtcd ? "etcd" : "tcp");
-    const notEtcd = (error: GatewayError, isHttp: boolean): EtcdCheckResult =>
-      knowledge.isEtcd ? conclude(failed(check(), error)) : { notEtcd: error, isHttp };
-
-    try {
-      if (knowledge.isUnhealthy && knowledge.isEtcd && target.isOwn) {
-        const condition = conditionOf(await askStatus(readShare));
-        if (condition) return conclude(verdictOn(condition, check(), operation));
-      }
-      const found = await askHealth(knowledge, target, question =>
-        question.ask(calls, target.endpoint, limits(readShare)),
-      );
-      if (!found)
-        return notEtcd(new GatewayError("unhealthy", `${operation}: it does not answer as etcd does`), true);
-      const isDue = knowledge.checksUntilStatus <= 0 || found.report.condition !== undefined;
-      knowledge.checksUntilStatus -= 1;
-      // The status only adds to what is known already, so it may fail.
-      const status = isDue && target.isOwn ? await askStatus().catch(() => undefined) : knowledge.status;
-      return conclude(judge(found.check, found.report, status, operation));
-    } catch (thrown) {
-      if (signal.aborted) throw thrown;
-      const error = GatewayError.from(thrown, operation);
-      if (error.code === "certificate-refused") return { verdict: healthyByHandshake(error) };
-      if (notHttp.has(error.code)) return notEtcd(error, false);
-      if (error.code !== "timed-out") return conclude(failed(check(), error));
-      // Does it answer at all? A member without a quorum does: only a read of the whole cluster hangs.
-      const late = await askStatus().then(
-        status => conditionOf(status) ?? (status || knowledge.isEtcd ? "no-consensus" : undefined),
-        () => undefined,
-      );
-      if (signal.aborted) throw thrown;
-      const within = (ms: number): string => `no answer within ${ms} ms`;
-      if (late)
-        return conclude(verdictOn(late, check(), operation, within(Math.round(timeoutMs * readShare))));
-      return notEtcd(new GatewayError("timed-out", `${operation}: ${within(timeoutMs)}`), false);
-    }
+    return new CheckOfOne(context, knowledge, statusRetries, { endpoint, signal, ...request }).run();
   };
 }
 
-/** The member's own report, by the deepest question that it answers; undefined if it answers none as etcd does. */
-async function askHealth(
-  knowledge: Knowledge,
-  { path }: ProbeTarget,
-  ask: (question: Question) => Promise<HealthReply>,
-): Promise<{ readonly check: string; readonly report: HealthReport } | undefined> {
-  for (const question of path === undefined ? questions : [questionAt(path)]) {
-    if (knowledge.question && knowledge.question.check !== question.check) continue;
-    const { report, isFresh } = await ask(question);
-    // A new connection may lead to a new version, which answers another question, or to another member.
-    knowledge.question = undefined;
-    if (isFresh) knowledge.checksUntilStatus = 0;
-    if (!report) continue;
-    knowledge.isEtcd = true;
-    if (!isFresh || question === questions[0]) knowledge.question = question;
-    return { check: question.check, report };
-  }
-  return undefined;
-}
+/** One check of one endpoint. */
+class CheckOfOne {
+  readonly #calls: EtcdCalls;
+  readonly #clock: Clock;
+  readonly #knowledge: Knowledge;
+  /** When to ask again for a status that is not served. */
+  readonly #statusRetries: RetryTimes;
+  readonly #request: EtcdCheckRequest & { readonly endpoint: Endpoint; readonly signal: AbortSignal };
+  readonly #target: ProbeTarget;
+  readonly #operation: string;
+  readonly #name: string;
+  readonly #startedAt: number;
+  #facts: EndpointFacts | undefined;
+  #hasAskedStatus = false;
+  /** The check that a failure belongs to, if it is not the deep one. */
+  #asked: string | undefined;
 
-/** A path of the user's choice. */
-function questionAt(path: string): Question {
-  return { check: `etcd ${path}`, ask: (calls, endpoint, limits) => calls.healthAt(path, endpoint, limits) };
+  constructor(
+    { calls, clock, targetOf }: EtcdCheckContext,
+    knowledge: Knowledge,
+    statusRetries: RetryTimes,
+    request: EtcdCheckRequest & { readonly endpoint: Endpoint; readonly signal: AbortSignal },
+  ) {
+    this.#calls = calls;
+    this.#clock = clock;
+    this.#knowledge = knowledge;
+    this.#statusRetries = statusRetries;
+    this.#request = request;
+    this.#target = targetOf(request.endpoint);
+    this.#operation = operationOf(request.endpoint);
+    this.#name = formatAddress(request.endpoint);
+    this.#startedAt = clock.now();
+  }
+
+  async run(): Promise<EtcdCheckResult> {
+    const { depth, signal, timeoutMs } = this.#request;
+    try {
+      // A path of the user's choice is the check, at both depths.
+      const isRegular = depth === "regular" && this.#target.path === undefined;
+      return await (isRegular ? this.#checkStatus() : this.#checkAgreement());
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      const error = GatewayError.from(thrown, this.#operation);
+      if (error.code === "certificate-refused") return { verdict: healthyByHandshake(error) };
+      if (notHttp.has(error.code)) return this.#notEtcd(error, false);
+      if (error.code !== "timed-out") return this.#conclude(failed(this.#check, error));
+      const late = new GatewayError("timed-out", `${this.#operation}: ${noAnswerWithin(timeoutMs)}`);
+      return this.#notEtcd(late, false);
+    }
+  }
+
+  /** The regular check: what the member knows itself. */
+  async #checkStatus(): Promise<EtcdCheckResult> {
+    if (!this.#statusRetries.isDue(this.#name)) return this.#checkWithoutStatus();
+    this.#asked = statusCheck;
+    let isLasting = true;
+    try {
+      const answer = await this.#askStatus();
+      if (typeof answer !== "number") {
+        this.#statusRetries.answered(this.#name);
+        return this.#conclude(judgeStatus(statusCheck, answer, this.#operation));
+      }
+      isLasting = answer < 500;
+      this.#knowledge.refusal = `HTTP ${answer}`;
+    } catch (error) {
+      // Some gateways of etcd end the connection where authentication refuses a request (etcd#20332).
+      if (!(error instanceof GatewayError && notHttp.has(error.code))) throw error;
+      this.#knowledge.refusal = "it ends the connection";
+    }
+    this.#asked = undefined;
+    const result = await this.#checkWithoutStatus();
+    if ("verdict" in result && this.#knowledge.isEtcd && isLasting) this.#statusRetries.refused(this.#name);
+    return result;
+  }
+
+  /** The regular check of a member that does not serve its status. */
+  async #checkWithoutStatus(): Promise<EtcdCheckResult> {
+    const knowledge = this.#knowledge;
+    const note = `its status is not served (${knowledge.refusal}): whether it has a leader is checked once a minute, by a read of its whole cluster`;
+    const isAgreed = this.#startedAt - knowledge.agreedAt < agreementAgeMs;
+    // Less than what a deep check has found does not refute it.
+    if (knowledge.local && isAgreed && !knowledge.isUnhealthy) {
+      const { check } = knowledge.local;
+      const reply = await this.#askLocal(knowledge.local);
+      if (reply.report) {
+        const verdict = judge(check, reply.report, undefined, this.#operation);
+        return this.#conclude(verdict.error ? verdict : { ...verdict, note });
+      }
+    }
+    const result = await this.#checkAgreement();
+    if (!("verdict" in result) || result.verdict.error || !knowledge.local) return result;
+    return { verdict: { ...result.verdict, check: knowledge.local.check, note } };
+  }
+
+  /** The deep check: whether the whole cluster agrees on a read. */
+  async #checkAgreement(): Promise<EtcdCheckResult> {
+    const knowledge = this.#knowledge;
+    try {
+      if (knowledge.isUnhealthy && knowledge.isEtcd && this.#mayAskStatus) {
+        const answer = await this.#askStatus(readShare);
+        const condition = typeof answer === "number" ? undefined : conditionOf(answer);
+        if (condition) return this.#conclude(verdictOn(condition, this.#check, this.#operation));
+      }
+      const found = await this.#askHealth();
+      if (!found) {
+        const why = `${this.#operation}: it does not answer as etcd does`;
+        return this.#notEtcd(new GatewayError("unhealthy", why), true);
+      }
+      const { check, report, isFresh } = found;
+      const isOld = this.#clock.now() - knowledge.statusAt >= statusAgeMs;
+      // The status only adds to what is known already, so it may fail.
+      if ((isFresh || isOld || report.condition) && this.#mayAskStatus)
+        await this.#askStatus().catch(() => {
+          knowledge.status = undefined;
+        });
+      const verdict = judge(check, report, knowledge.status, this.#operation);
+      if (!verdict.error) knowledge.agreedAt = this.#startedAt;
+      return this.#conclude(verdict);
+    } catch (thrown) {
+      const isLate = thrown instanceof GatewayError && thrown.code === "timed-out";
+      if (!isLate || this.#request.signal.aborted) throw thrown;
+      // Does it answer at all? A member without a quorum does: only a read of the whole cluster hangs.
+      const condition = await this.#conditionOfLate().catch(() => undefined);
+      if (!condition || this.#request.signal.aborted) throw thrown;
+      const reason = noAnswerWithin(Math.round(this.#request.timeoutMs * readShare));
+      return this.#conclude(verdictOn(condition, this.#check, this.#operation, reason));
+    }
+  }
+
+  /** What is wrong with a member that does not answer a deep question in time; undefined if it is not known to be etcd. */
+  async #conditionOfLate(): Promise<ReturnType<typeof conditionOf>> {
+    const { local } = this.#knowledge;
+    if (local && !this.#statusRetries.isDue(this.#name))
+      return (await local.ask(this.#calls, this.#target.endpoint, this.#limits())).report && "no-consensus";
+    const answer = await this.#askStatus();
+    if (typeof answer !== "number") return conditionOf(answer) ?? "no-consensus";
+    return this.#knowledge.isEtcd ? "no-consensus" : undefined;
+  }
+
+  /** The member's own report, by the deepest question that it answers; undefined if it answers none as etcd does. */
+  async #askHealth(): Promise<
+    (HealthReply & { readonly report: object; readonly check: string }) | undefined
+  > {
+    const knowledge = this.#knowledge;
+    const { path, endpoint } = this.#target;
+    for (const question of path === undefined ? deepQuestions : [questionAt(path)]) {
+      if (knowledge.question && knowledge.question.check !== question.check) continue;
+      const reply = await question.ask(this.#calls, endpoint, this.#limits(readShare));
+      // A new connection may lead to a new version, which answers another question, or to another member.
+      knowledge.question = undefined;
+      const { report, isFresh, hasReason } = reply;
+      if (!report) continue;
+      knowledge.isEtcd = true;
+      if (!isFresh || question === deepQuestions[0]) knowledge.question = question;
+      if (path === undefined) knowledge.local = localQuestion(question, hasReason);
+      return { ...reply, report, check: question.check };
+    }
+    return undefined;
+  }
+
+  async #askLocal(local: Question): Promise<HealthReply> {
+    this.#asked = local.check;
+    const reply = await local.ask(this.#calls, this.#target.endpoint, this.#limits());
+    this.#asked = undefined;
+    this.#facts = { roundTripMs: reply.roundTripMs };
+    if (!reply.report) this.#knowledge.local = undefined;
+    return reply;
+  }
+
+  /** The status, or the HTTP status of a response that has none. */
+  async #askStatus(share?: number): Promise<Status | number> {
+    this.#hasAskedStatus = true;
+    const { endpoint } = this.#target;
+    const reply = await this.#calls.status(endpoint, this.#limits(share));
+    const { status, identity, httpStatus, roundTripMs } = reply;
+    Object.assign(this.#knowledge, { status, statusAt: this.#clock.now() });
+    if (!status) return httpStatus;
+    this.#knowledge.isEtcd = true;
+    const { learner: _, dbSizeBytes: __, ...facts } = identity ?? {};
+    this.#facts = { ...facts, roundTripMs };
+    return status;
+  }
+
+  /** Whether a deep check may ask for the status besides. */
+  get #mayAskStatus(): boolean {
+    return this.#target.isOwn && !this.#hasAskedStatus && this.#statusRetries.isDue(this.#name);
+  }
+
+  /** What verdicts of failures name. */
+  get #check(): string {
+    const { isEtcd, question } = this.#knowledge;
+    return isEtcd ? (this.#asked ?? question?.check ?? "etcd") : "tcp";
+  }
+
+  /** For the next request: a share of the time that is left. */
+  #limits(share = 1): RequestLimits {
+    const { timeoutMs, signal } = this.#request;
+    const leftMs = this.#startedAt + timeoutMs - this.#clock.now();
+    return { timeoutMs: Math.max(1, leftMs * share), signal };
+  }
+
+  #conclude(verdict: Verdict): EtcdCheckResult {
+    this.#knowledge.isUnhealthy = verdict.error !== undefined;
+    // Another address than the one that serves clients may be that of another member.
+    return { verdict: this.#facts && this.#target.isOwn ? { ...verdict, facts: this.#facts } : verdict };
+  }
+
+  #notEtcd(error: GatewayError, isHttp: boolean): EtcdCheckResult {
+    return this.#knowledge.isEtcd ? this.#conclude(failed(this.#check, error)) : { notEtcd: error, isHttp };
+  }
 }
 
 /** What a server that does not speak HTTP does with a request. */
 const notHttp: ReadonlySet<GatewayErrorCode> = new Set(["unhealthy", "reset"]);
 
-/**
- * The verdict on what a member reports.
- *
- * @param status undefined if it is not known
- */
-export function judge(
-  check: string,
-  { condition, reason }: HealthReport,
-  status: Status | undefined,
-  operation: string,
-): Verdict {
-  const worst = worstOf(condition, status);
-  if (worst !== undefined) return verdictOn(worst, check, operation, reason);
-  return healthy(check, status?.alarms.some(({ alarm }) => alarm === "NOSPACE") ? noSpace : undefined);
+function noAnswerWithin(ms: number): string {
+  return `no answer within ${ms} ms`;
 }
-
-/** The fault that `status` alone shows: it needs no quorum, so it is known at once. */
-function conditionOf(status: Status | undefined): Condition | undefined {
-  if (!status) return undefined;
-  if (status.learner) return "learner";
-  if (status.alarms.some(({ alarm, own }) => alarm === "CORRUPT" && own)) return "corrupt-here";
-  return status.leader ? undefined : "no-leader";
-}
-
-function verdictOn(condition: Condition, check: string, operation: string, reason?: string): Verdict {
-  const { scope, sentence } = conditions[condition];
-  const detail = `${operation}: ${sentence}${reason ? ` (${reason})` : ""}`;
-  return unhealthy(check, new GatewayError("unhealthy", detail), scope);
-}
-
-function worstOf(condition: Condition | undefined, status: Status | undefined): Condition | undefined {
-  const shown = conditionOf(status);
-  // A leader that was unknown a moment ago explains a read that failed, but does not refute one that succeeded.
-  if (shown === "no-leader") return condition === "no-consensus" ? shown : condition;
-  return shown ?? condition;
-}
-
-const noSpace =
-  "the alarm NOSPACE is on: the cluster refuses writes until its data are compacted and the alarm is disarmed";
-
-const conditions: {
-  readonly [condition in Condition]: { readonly scope: Verdict["scope"]; readonly sentence: string };
-} = {
-  "no-leader": { scope: "cluster", sentence: "it knows no leader" },
-  "no-consensus": { scope: "cluster", sentence: "its cluster does not agree on a read" },
-  corrupt: { scope: "cluster", sentence: "the alarm CORRUPT is on, so that its cluster refuses writes" },
-  "corrupt-here": { scope: "endpoint", sentence: "its data are corrupt" },
-  learner: { scope: "endpoint", sentence: "it is a learner, which refuses clients" },
-  unhealthy: { scope: "endpoint", sentence: "it reports that it is unhealthy" },
-};

@@ -1,9 +1,24 @@
 import type { Socket } from "node:net";
 import { checkConnection, createEtcdCalls, type Dial } from "@gw/etcd-client";
-import { createExpiringMap, type Endpoint, formatAddress, type Verdict } from "@gw/interface";
-import { createEtcdCheck, type EtcdCheck } from "./etcd-check.js";
+import {
+  createExpiringMap,
+  type Endpoint,
+  formatAddress,
+  type ProbeRequest,
+  type Verdict,
+} from "@gw/interface";
+import { createEtcdCheck, type EtcdCheckResult } from "./etcd-check.js";
 import { type HttpProbeOptions, probeClient } from "./http.js";
-import { failed, guarded, healthy, type KeptProbe, operationOf, probeSettings, probeTls } from "./probe.js";
+import {
+  failed,
+  guarded,
+  healthy,
+  type KeptProbe,
+  operationOf,
+  probeSettings,
+  probeTls,
+  timeoutOf,
+} from "./probe.js";
 import { type ProbeTarget, probeAt, probeTarget } from "./target.js";
 
 /**
@@ -27,9 +42,9 @@ import { type ProbeTarget, probeAt, probeTarget } from "./target.js";
  */
 export function etcdProbe(options: HttpProbeOptions = {}): KeptProbe {
   const { targetOf, check, endAt, connect, close } = etcdParts(options);
-  const probe = guarded("etcd", async (endpoint, signal) => {
-    const end = endAt();
-    const result = await check(endpoint, signal);
+  const probe = guarded("etcd", async (endpoint, signal, request) => {
+    const end = endAt(request);
+    const result = await check(endpoint, signal, request);
     if ("verdict" in result) return result.verdict;
     if (!result.isHttp) return failed("etcd", result.notEtcd);
     return { ...(await connect(endpoint, signal, end)), note: result.notEtcd.detail };
@@ -40,21 +55,26 @@ export function etcdProbe(options: HttpProbeOptions = {}): KeptProbe {
 /** What the probes for etcd consist of. */
 export interface EtcdParts {
   readonly targetOf: (endpoint: Endpoint) => ProbeTarget;
-  readonly check: EtcdCheck;
+  readonly check: (
+    endpoint: Endpoint,
+    signal: AbortSignal,
+    request: ProbeRequest | undefined,
+  ) => Promise<EtcdCheckResult>;
   /** When a check that begins now has to end, on the clock of the options. */
-  readonly endAt: () => number;
+  readonly endAt: (request: ProbeRequest | undefined) => number;
   /** Connects, over TLS if the endpoint is known to speak it. */
   readonly connect: (endpoint: Endpoint, signal: AbortSignal, endAt: number) => Promise<Verdict>;
   /** Whether a byte came in on a connection of the newest check. */
   readonly hasAnswered: (endpoint: Endpoint) => boolean;
-  /** Whether the check that ends at `endAt` got a connection, and one without TLS. */
-  readonly hasAccepted: (endpoint: Endpoint, endAt: number) => boolean;
+  /** Whether the newest check got a connection, and one without TLS. */
+  readonly hasAccepted: (endpoint: Endpoint) => boolean;
   readonly close: () => void;
 }
 
 /** The connections to one endpoint. */
 interface Connections {
-  acceptedAt: number;
+  /** Whether the newest check got one. */
+  isAccepted: boolean;
   /** Those of the newest check: a few, since a request that fails is repeated once at most. */
   sockets: Socket[];
 }
@@ -62,28 +82,29 @@ interface Connections {
 /** @throws {GatewayError} `invalid-option` */
 export function etcdParts(options: HttpProbeOptions): EtcdParts {
   const settings = probeSettings(options);
-  const { clock, timeoutMs } = settings;
+  const { clock } = settings;
   const targetOf = probeTarget(options);
   const tls = probeTls(options);
-  const byAddress = createExpiringMap<Connections>(clock, () => ({ acceptedAt: -Infinity, sockets: [] }));
+  const byAddress = createExpiringMap<Connections>(clock, () => ({ isAccepted: false, sockets: [] }));
   const connectionsTo = (endpoint: Endpoint): Connections =>
     byAddress.get(formatAddress(targetOf(endpoint).endpoint));
   const dial: Dial = async (endpoint, signal) => {
     const socket = await settings.dial(endpoint, signal);
     const connections = byAddress.get(formatAddress(endpoint));
-    connections.acceptedAt = clock.now();
+    connections.isAccepted = true;
     connections.sockets.push(socket);
     return socket;
   };
   const client = probeClient({ ...settings, dial }, tls);
-  const check = createEtcdCheck({ calls: createEtcdCalls(client), targetOf, timeoutMs, clock });
+  const check = createEtcdCheck({ calls: createEtcdCalls(client), targetOf, clock });
   return {
     targetOf,
-    check(endpoint, signal) {
-      connectionsTo(endpoint).sockets = [];
-      return check(endpoint, signal);
+    check(endpoint, signal, request) {
+      Object.assign(connectionsTo(endpoint), { isAccepted: false, sockets: [] });
+      const depth = request?.depth ?? "deep";
+      return check(endpoint, signal, { depth, timeoutMs: timeoutOf(settings, request) });
     },
-    endAt: () => clock.now() + timeoutMs,
+    endAt: request => clock.now() + timeoutOf(settings, request),
     async connect(endpoint, signal, endAt) {
       const isSecure = client.isSecure(endpoint);
       await checkConnection(endpoint, {
@@ -96,9 +117,8 @@ export function etcdParts(options: HttpProbeOptions): EtcdParts {
       return healthy(isSecure ? "tls" : "tcp");
     },
     hasAnswered: endpoint => connectionsTo(endpoint).sockets.some(({ bytesRead }) => bytesRead > 0),
-    hasAccepted: (endpoint, endAt) =>
-      !client.isSecure(targetOf(endpoint).endpoint) &&
-      connectionsTo(endpoint).acceptedAt >= endAt - timeoutMs,
+    hasAccepted: endpoint =>
+      !client.isSecure(targetOf(endpoint).endpoint) && connectionsTo(endpoint).isAccepted,
     close: client.close,
   };
 }

@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 import { at, probeOnce } from "../../test/probing.js";
 import { autoProbe } from "./auto.js";
 import { etcdProbe } from "./etcd.js";
-import { judge } from "./etcd-check.js";
+import { judge, judgeStatus } from "./etcd-verdict.js";
 import { httpProbe } from "./http.js";
 
 const corpus = (name: string): readonly string[] =>
@@ -25,6 +25,9 @@ const word = fc.constantFrom(
     "false",
     "0",
     "1",
+    "raft_term",
+    "18446744073709551616",
+    "-1",
     "memberID:1 alarm:CORRUPT",
     "RAFT NO LEADER",
     "__proto__",
@@ -62,7 +65,13 @@ function expectOneLine({ error, note = "", check }: Verdict): void {
 test("any answer is read to a verdict in one line, or is not etcd's", async () => {
   let response = { status: 200, text: "" };
   const calls = createEtcdCalls({
-    request: async () => ({ ...response, isFresh: true, remoteAddress: "", localAddress: "" }),
+    request: async () => ({
+      ...response,
+      isFresh: true,
+      roundTripMs: 1,
+      remoteAddress: "",
+      localAddress: "",
+    }),
     isSecure: () => false,
     close() {},
   });
@@ -72,14 +81,17 @@ test("any answer is read to a verdict in one line, or is not etcd's", async () =
     fc.asyncProperty(status, body, async (code, text) => {
       response = { status: code, text };
       const { status: known, identity } = await calls.status(endpoint, limits);
-      for (const { report } of [await calls.readyz(endpoint, limits), await calls.health(endpoint, limits)])
-        if (report) {
-          expect([200, 503]).toContain(code);
-          expectOneLine(judge("etcd", report, known, "probe"));
-        }
+      if (known) expectOneLine(judgeStatus("etcd", known, "probe"));
+      for (const ask of [calls.readyz, calls.localReadyz, calls.health, calls.localHealth]) {
+        const { report } = await ask(endpoint, limits);
+        if (!report) continue;
+        expect([200, 503]).toContain(code);
+        expectOneLine(judge("etcd", report, known, "probe"));
+      }
       for (const id of [identity?.memberId, identity?.clusterId, identity?.leaderId])
-        expect(id ?? "0").toMatch(/^[0-9a-f]{1,17}$/);
-      for (const version of [identity?.version, await calls.version(endpoint, limits)])
+        expect(id ?? "0").toMatch(/^[0-9a-f]{1,16}$/);
+      expect(identity?.raftTerm ?? 1).toSatisfy((term: number) => Number.isSafeInteger(term) && term > 0);
+      for (const version of [identity?.version, (await calls.version(endpoint, limits)).version])
         expect(version ?? "").toMatch(/^[-+.\w]{0,60}$/);
     }),
     {
@@ -114,14 +126,16 @@ test("any response gets a verdict in one line, whether the server closes the con
   await fc.assert(
     fc.asyncProperty(raw, async text => {
       response = text;
-      const probes = [autoProbe, etcdProbe, httpProbe].map(make => make({ timeoutMs: 250 }));
-      for (const verdict of await Promise.all(probes.map(probe => probeOnce(probe, at(server.port, false)))))
-        expectOneLine(verdict);
-      for (const probe of probes) probe.close();
+      for (const depth of ["regular", "deep"] as const) {
+        const probes = [autoProbe, etcdProbe, httpProbe].map(make => make({ timeoutMs: 250 }));
+        const probing = probes.map(probe => probeOnce(probe, at(server.port, false), { depth }));
+        for (const verdict of await Promise.all(probing)) expectOneLine(verdict);
+        for (const probe of probes) probe.close();
+      }
     }),
     {
       seed: 2,
-      numRuns: 40,
+      numRuns: 20,
       interruptAfterTimeLimit: 20_000,
       examples: responses.map(text => [text] as [string]),
     },

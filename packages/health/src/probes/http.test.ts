@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { connectTo, manualClock, startBackend } from "@gw/testing";
+import { connectTo, startBackend } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { allClosed, at, formatVerdict, http, probeOnce, startFakeHttp } from "../../test/probing.js";
 import { autoProbe } from "./auto.js";
@@ -93,19 +93,6 @@ describe("by HTTP", () => {
       expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("http");
     expect(server.accepted).toBe(3);
     probe.close();
-  });
-
-  test("a connection is kept for a minute: the name may lead elsewhere then", async () => {
-    const clock = manualClock();
-    await using server = await startFakeHttp(() => http(200, ""));
-    const probe = httpProbe({ clock });
-    for (let checks = 1; checks <= 26; checks++) {
-      expect(formatVerdict(await probeOnce(probe, at(server.port)))).toBe("http");
-      await clock.advance(5_000);
-    }
-    expect(server.accepted).toBe(2);
-    probe.close();
-    await allClosed(server);
   });
 
   test("no proxy of the environment is used", async () => {

@@ -12,6 +12,7 @@ import {
   type ProbeTlsOptions,
   probeSettings,
   probeTls,
+  timeoutOf,
   unhealthy,
 } from "./probe.js";
 import { probeAt, probeTarget, type TargetOptions } from "./target.js";
@@ -35,11 +36,11 @@ export function httpProbe(options: HttpProbeOptions = {}): KeptProbe {
   const settings = probeSettings(options);
   const client = probeClient(settings, probeTls(options));
   const targetOf = probeTarget(options);
-  const probe = guarded("http", async (endpoint, signal) => {
+  const probe = guarded("http", async (endpoint, signal, request) => {
     const operation = operationOf(endpoint);
     const { endpoint: target, path = "/health" } = targetOf(endpoint);
     try {
-      const limits = { timeoutMs: settings.timeoutMs, signal };
+      const limits = { timeoutMs: timeoutOf(settings, request), signal };
       const { status } = await client.request(target, { path }, limits);
       if (status >= 200 && status <= 299) return healthy("http");
       const what = status >= 300 && status <= 399 ? "a redirect, which is not followed" : "a refusal";

@@ -1,4 +1,11 @@
-import { createDial, createTlsContext, type Dial, type TlsContext, type TlsOptions } from "@gw/etcd-client";
+import {
+  createDial,
+  createTlsContext,
+  type Dial,
+  type HttpClientOptions,
+  type TlsContext,
+  type TlsOptions,
+} from "@gw/etcd-client";
 import {
   type Clock,
   type Endpoint,
@@ -6,6 +13,7 @@ import {
   GatewayError,
   type GatewayErrorCode,
   type Probe,
+  type ProbeRequest,
   systemClock,
   type Verdict,
 } from "@gw/interface";
@@ -17,6 +25,8 @@ export interface ProbeOptions {
   readonly timeoutMs?: number | undefined;
   /** Connects; the socket returned belongs to the probe, and may be paused and half-open. @default createDial() */
   readonly dial?: Dial | undefined;
+  /** See `HttpClientOptions` of `@gw/etcd-client`. @default none: connections to host names are kept for a minute */
+  readonly resolve?: HttpClientOptions["resolve"];
   /** @default systemClock */
   readonly clock?: Clock | undefined;
 }
@@ -47,15 +57,21 @@ export interface KeptProbe extends Probe {
 export interface ProbeSettings {
   readonly timeoutMs: number;
   readonly dial: Dial;
+  readonly resolve: HttpClientOptions["resolve"];
   readonly clock: Clock;
 }
 
 /** @throws {GatewayError} `invalid-option` */
 export function probeSettings(options: ProbeOptions): ProbeSettings {
-  const { timeoutMs = probeDefaults.timeoutMs, dial = createDial(), clock = systemClock } = options;
+  const { timeoutMs = probeDefaults.timeoutMs, dial = createDial(), clock = systemClock, resolve } = options;
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31))
     throw new GatewayError("invalid-option", `timeoutMs ${timeoutMs} is not more than 0 and less than 2³¹`);
-  return { timeoutMs, dial, clock };
+  return { timeoutMs, dial, resolve, clock };
+}
+
+/** How long one check may take, in milliseconds. */
+export function timeoutOf({ timeoutMs }: ProbeSettings, request: ProbeRequest | undefined): number {
+  return Math.max(1, Math.min(timeoutMs, request?.timeoutMs ?? timeoutMs));
 }
 
 /** @throws {GatewayError} `invalid-option` */
@@ -65,14 +81,14 @@ export function probeTls({ ca, cert, key, serverNames }: ProbeTlsOptions): TlsCo
 
 /** Turns what `probe` throws into a verdict of `check`, unless the check was aborted. */
 export function guarded(check: string, probe: Probe): Probe {
-  return async (endpoint, signal) => {
+  return async (endpoint, signal, request) => {
     const operation = operationOf(endpoint);
     const throwIfAborted = (): void => {
       if (signal.aborted)
         throw new GatewayError("aborted", `${operation}: given up`, { cause: signal.reason });
     };
     throwIfAborted();
-    const verdict = await probe(endpoint, signal).catch((error: unknown) =>
+    const verdict = await probe(endpoint, signal, request).catch((error: unknown) =>
       failed(check, GatewayError.from(error, operation)),
     );
     throwIfAborted();

@@ -42,8 +42,8 @@ export function probeTarget({ path, port, url }: TargetOptions): (endpoint: Endp
 
 /** Makes the verdicts of a probe inconclusive where it checks another address than clients use. */
 export function probeAt(targetOf: (endpoint: Endpoint) => ProbeTarget, probe: Probe): Probe {
-  return async (endpoint, signal) => {
-    const verdict = await probe(endpoint, signal);
+  return async (endpoint, signal, request) => {
+    const verdict = await probe(endpoint, signal, request);
     return targetOf(endpoint).isOwn ? verdict : { ...verdict, conclusive: false };
   };
 }

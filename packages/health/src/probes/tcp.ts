@@ -1,6 +1,6 @@
 import { checkConnection } from "@gw/etcd-client";
 import type { Probe } from "@gw/interface";
-import { guarded, healthy, operationOf, type ProbeOptions, probeSettings } from "./probe.js";
+import { guarded, healthy, operationOf, type ProbeOptions, probeSettings, timeoutOf } from "./probe.js";
 
 /**
  * A probe of check `tcp`: the endpoint accepts a connection and does not end it within 300 ms, unless it has sent a byte
@@ -10,8 +10,9 @@ import { guarded, healthy, operationOf, type ProbeOptions, probeSettings } from 
  */
 export function tcpProbe(options: ProbeOptions = {}): Probe {
   const settings = probeSettings(options);
-  return guarded("tcp", async (endpoint, signal) => {
-    await checkConnection(endpoint, { ...settings, signal, operation: operationOf(endpoint) });
+  return guarded("tcp", async (endpoint, signal, request) => {
+    const limits = { timeoutMs: timeoutOf(settings, request), signal };
+    await checkConnection(endpoint, { ...settings, ...limits, operation: operationOf(endpoint) });
     return healthy("tcp");
   });
 }

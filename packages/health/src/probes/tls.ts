@@ -9,6 +9,7 @@ import {
   type ProbeTlsOptions,
   probeSettings,
   probeTls,
+  timeoutOf,
 } from "./probe.js";
 
 /**
@@ -20,9 +21,10 @@ import {
 export function tlsProbe(options: ProbeOptions & ProbeTlsOptions = {}): Probe {
   const settings = probeSettings(options);
   const tls = probeTls(options);
-  return guarded("tls", async (endpoint, signal) => {
+  return guarded("tls", async (endpoint, signal, request) => {
     try {
-      await checkConnection(endpoint, { ...settings, tls, signal, operation: operationOf(endpoint) });
+      const limits = { timeoutMs: timeoutOf(settings, request), signal };
+      await checkConnection(endpoint, { ...settings, ...limits, tls, operation: operationOf(endpoint) });
       return healthy("tls");
     } catch (error) {
       if (error instanceof GatewayError && error.code === "certificate-refused")

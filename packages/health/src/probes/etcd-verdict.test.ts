@@ -1,6 +1,6 @@
 import type { HealthReport, Status } from "@gw/etcd-client";
 import { describe, expect, test } from "vitest";
-import { judge } from "./etcd-check.js";
+import { judge } from "./etcd-verdict.js";
 
 const fine: Status = { leader: true, learner: false, alarms: [] };
 const alarm = (alarm: string, own: boolean): Status => ({ ...fine, alarms: [{ alarm, own }] });
