@@ -27,6 +27,9 @@ export function inTurn(): Selector {
   };
 }
 
+/** Those of the pool; the clock is one of the rig's own if none is given. */
+export type RigOptions = Omit<PoolOptions, "clock"> & { readonly clock?: ManualClock };
+
 export interface Rig {
   readonly pool: EndpointPool;
   readonly clock: ManualClock;
@@ -45,8 +48,10 @@ export interface TakenLease extends Lease {
 }
 
 /** A pool of `endpoints` that picks the first, retries each 1000 ms of its manual clock, and logs its events. */
-export function rig(endpoints: readonly Endpoint[], options: PoolOptions = {}): Rig {
-  const clock = manualClock();
+export function rig(
+  endpoints: readonly Endpoint[],
+  { clock = manualClock(), ...options }: RigOptions = {},
+): Rig {
   const log: string[] = [];
   const pool = createPool({
     selector: first,

@@ -2,13 +2,16 @@ import { selectorCompliance } from "@gw/compliance";
 import type { Candidate, Selector } from "@gw/interface";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { candidates, chiSquare, counted } from "../../test/picks.js";
+import { candidates, changingCandidates, chiSquare, counted } from "../../test/picks.js";
 import { endpoint, rig, seededRandom, timedOut } from "../../test/support.js";
 import { viewOf } from "./candidate-view.js";
 import { stickyRandom } from "./sticky-random.js";
 import { pickByWeight } from "./weighted-random.js";
 
 for (const { name, run } of selectorCompliance(() => stickyRandom())) test(name, run);
+describe("with failback", () => {
+  for (const { name, run } of selectorCompliance(() => stickyRandom({ failbackMs: 1 }))) test(name, run);
+});
 
 function pick(selector: Selector, from: readonly Candidate[]): string | undefined {
   return selector.pick(from)?.endpoint.host;
@@ -108,5 +111,79 @@ describe("sticky random", () => {
     expect(after).not.toBe(before);
     await clock.advance(1_000);
     expect(new Set(hosts(100))).toEqual(new Set([after]));
+  });
+});
+
+describe("failback", () => {
+  const failbackMs = 60_000;
+
+  /** Candidates that have been up for a long time, except those away; a selector, and its first pick. */
+  function rigged(seed: number) {
+    const selector = stickyRandom({ failbackMs, random: seededRandom(seed) });
+    const all = changingCandidates(4);
+    for (const one of all) one.upMs = 1e9;
+    const home = selector.pick(all);
+    const host = home?.endpoint.host ?? "";
+    const back = all.find(one => one === home) ?? {};
+    const others = all.filter(one => one !== home);
+    return { selector, all, others, host, target: () => selector.target?.(all)?.endpoint.host, back };
+  }
+
+  test("returns home once that has been up for the time given, up to half of it longer", () => {
+    const delays: number[] = [];
+    for (let seed = 1; seed <= 200; seed++) {
+      const { selector, all, others, host, target, back } = rigged(seed * 7_919);
+      const other = pick(selector, others);
+      expect(other).not.toBe(host);
+      let upMs = 0;
+      for (Object.assign(back, { upMs }); pick(selector, all) !== host; Object.assign(back, { upMs })) {
+        expect(pick(selector, all)).toBe(other);
+        expect(target()).toBeUndefined();
+        upMs += 1_000;
+      }
+      expect(target()).toBe(host);
+      delays.push(upMs);
+    }
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(failbackMs);
+    expect(Math.min(...delays)).toBeLessThan(failbackMs * 1.1);
+    expect(Math.max(...delays)).toBeGreaterThan(failbackMs * 1.4);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(failbackMs * 1.5);
+  });
+
+  test("does not return while nobody knows for how long home has been up", () => {
+    const { selector, all, others, back } = rigged(1);
+    const other = pick(selector, others);
+    Object.assign(back, { upMs: undefined });
+    expect(pick(selector, all)).toBe(other);
+  });
+
+  test("keeps home while it is away, whatever happens to the others", () => {
+    const { selector, all, others, host } = rigged(1);
+    for (let left = others; left.length > 0; left = left.slice(1)) pick(selector, left);
+    expect(pick(selector, [])).toBeUndefined();
+    expect(pick(selector, all)).toBe(host);
+  });
+
+  test("makes another endpoint home once home is no endpoint any more", async () => {
+    const endpoints = [..."abcd"].map(host => endpoint(host));
+    for (let seed = 1; seed <= 20; seed++) {
+      const selector = stickyRandom({ failbackMs: 1_000, random: seededRandom(seed) });
+      const { pool, take, hosts, clock } = rig(endpoints, { selector });
+      const [first] = hosts(1);
+      const rest = endpoints.filter(({ host }) => host !== first);
+      pool.update(rest);
+      const [second] = hosts(1);
+      take().failed(timedOut);
+      expect(hosts(1)).not.toEqual([second]);
+      await clock.advance(1_000);
+      expect(hosts(1)).not.toEqual([second]);
+      pool.update(endpoints);
+      await clock.advance(3_000);
+      expect(hosts(1)).toEqual([second]);
+    }
+  });
+
+  test.each([0, -1, Number.NaN, Infinity])("rejects a time of %d ms", failbackMs => {
+    expect(() => stickyRandom({ failbackMs })).toThrow(/failbackMs .* is not more than 0/);
   });
 });

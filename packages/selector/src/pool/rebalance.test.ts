@@ -1,27 +1,7 @@
 import { type Endpoint, GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { a, b, c, endpoint, inTurn, type Rig, refused, rig, type TakenLease } from "../../test/support.js";
-
-/** Opens connections; their clients reconnect whenever they are closed. */
-function crowd({ take }: Rig, count: number): Set<TakenLease> {
-  const open = new Set<TakenLease>();
-  const connect = (): void => {
-    const lease = take();
-    lease.onRevoked = () => {
-      open.delete(lease);
-      lease.released();
-      connect();
-    };
-    open.add(lease);
-    lease.connected();
-  };
-  for (let index = 0; index < count; index++) connect();
-  return open;
-}
-
-function counts({ pool }: Rig): readonly string[] {
-  return pool.inspect().map(({ endpoint, connections }) => `${endpoint.host} ${connections}`);
-}
+import { counts, crowd } from "../../test/crowd.js";
+import { a, b, c, endpoint, inTurn, type Rig, refused, rig } from "../../test/support.js";
 
 /** All connections are on `b` and `c`, and `a` is up again. */
 async function afterOutage(
@@ -60,6 +40,17 @@ describe("connections of endpoints that have more than their share", () => {
     one.log.length = 0;
     await one.clock.advance(600_000);
     expect(one.log).toEqual([]);
+  });
+
+  test("are moved until no endpoint has too few although less than one may be moved at a time", async () => {
+    const one = rig([a, b], { selector: inTurn(), rebalance: 0.1 });
+    one.take().failed(refused);
+    crowd(one, 40);
+    await one.clock.advance(1_000);
+    expect(counts(one)).toEqual(["a 0", "b 40"]);
+    // Every other client that reconnects goes to it.
+    await one.clock.advance(3_600_000);
+    expect(Number(counts(one)[0]?.split(" ")[1])).toBeGreaterThanOrEqual(16);
   });
 
   test("go back to the better priority when it is up again", async () => {

@@ -1,7 +1,16 @@
 import { GatewayError, type Verdict } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { a, b, c, endpoint, type Rig, refused, rig, type TakenLease } from "../../test/support.js";
-import type { PoolOptions } from "./options.js";
+import {
+  a,
+  b,
+  c,
+  endpoint,
+  type Rig,
+  type RigOptions,
+  refused,
+  rig,
+  type TakenLease,
+} from "../../test/support.js";
 
 const healthy: Verdict = { check: "etcd /health", scope: "endpoint" };
 const refusedByCheck = new GatewayError("reset", "it ended the connection before it sent a byte");
@@ -21,7 +30,7 @@ function unanswered(pool: Rig, clients: number): void {
 }
 
 /** A pool whose checks of what is down succeed with this verdict, at once. */
-function checked(verdict: Verdict | undefined, options: PoolOptions = {}): Rig {
+function checked(verdict: Verdict | undefined, options: RigOptions = {}): Rig {
   return rig([a, b, c], { probe: async () => verdict, ...options });
 }
 
