@@ -6,6 +6,7 @@
 
 export type { DnsAddresses, DnsAnswer, DnsClient, DnsClientOptions, SrvRecord } from "./dns/client.js";
 export { createDnsClient } from "./dns/create-client.js";
+export { type FallbackOptions, fallbackDefaults, withFallback } from "./fallback.js";
 export { type Changes, createChanges as watchForChanges } from "./file/changes.js";
 export { type FileOptions, file, fileDefaults } from "./file/file.js";
 export {

@@ -16,6 +16,7 @@ import type { StartFlags } from "../flags/table.js";
 import type { EventLog } from "../log/event-log.js";
 import type { Dial } from "./certificates.js";
 import { createHealth } from "./health.js";
+import { openMemory, stateFilePath } from "./memory.js";
 import { chooseRelay } from "./relay.js";
 import { createResolvable } from "./resolvable.js";
 import { createResolver } from "./resolver.js";
@@ -60,7 +61,9 @@ export async function startGateway(
     onFallback: why => log.write("relay fallback", { relay: "js", why }),
   });
 
-  const resolver = await createResolver(flags, (event, why) => log.write(event, { why }));
+  const memory = await openMemory(flags, stateFilePath(flags, process.env), { log });
+  const system = await createResolver(flags, (event, why) => log.write(event, { why }));
+  const resolver = { ...system, lookup: memory.withAddresses(system.lookup) };
   const dialer = createDialer({ connectTimeoutMs: flags.connectTimeoutMs, lookup: resolver.lookup });
   const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal });
 
@@ -68,6 +71,7 @@ export async function startGateway(
     resolver,
     dial,
     observer,
+    withFallback: memory.withEndpoints,
     warn: (event, why) => log.write(event, { why }),
   });
   for (const endpoint of sources.duplicates) log.write("endpoint duplicated", { endpoint });
@@ -141,13 +145,16 @@ export async function startGateway(
     health.reload();
     refresh();
   };
-  const close: Gateway["close"] = options => {
+  const close: Gateway["close"] = async options => {
     stop.abort();
+    const saved = memory.close();
     urgentRefresh.close();
     health.close();
     resolvable.close();
     pool.close();
-    return proxy.close(options);
+    const closed = await proxy.close(options);
+    await saved;
+    return closed;
   };
   try {
     const endpoints = await firstSet(watch);
@@ -156,12 +163,19 @@ export async function startGateway(
       resolvable.ready(),
       ...listen.map(address => resolveAll(address, dialer)),
     ]);
-    rejectSelf(addresses, listen, listening.flat());
+    // What is remembered may be wrong, and ends no start.
+    const known = [...addresses].filter(([endpoint]) => !memory.isRemembered(endpoint));
+    rejectSelf(new Map(known), listen, listening.flat());
     signal.throwIfAborted();
     resolvable.start();
     await proxy.listen();
     health.start(pool);
-    void follow(watch, resolvable.update);
+    // The id of the cluster is not known yet.
+    memory.follow(pool, () => undefined);
+    void follow(watch, set => {
+      if (set.length === 0) memory.forget();
+      resolvable.update(set);
+    });
     sources.certificates.follow(
       {
         onUsed() {

@@ -31,6 +31,8 @@ export interface SourcesContext {
   readonly resolver: Resolver;
   readonly dial: Dial;
   readonly observer: Observer;
+  /** Covers sources that have no endpoints at the start. @default nothing does */
+  readonly withFallback?: ((source: Discovery) => Discovery) | undefined;
   /** Reports a fault that stops nothing: the name of the event, and why. */
   readonly warn: (event: "credentials exposed" | "credentials invalid", why: string) => void;
 }
@@ -43,7 +45,7 @@ export interface SourcesContext {
  */
 export async function createSources(
   flags: DiscoveryFlags,
-  { resolver, dial, observer, warn }: SourcesContext,
+  { resolver, dial, observer, warn, withFallback = source => source }: SourcesContext,
 ): Promise<Sources> {
   const listed = listedEndpoints(flags);
   const refresh = {
@@ -66,7 +68,9 @@ export async function createSources(
         ...refresh,
       }),
     );
-  const seeds = sources.length === 1 && sources[0] ? sources[0] : merge(sources, { observer });
+  const given = sources.length === 1 && sources[0] ? sources[0] : merge(sources, { observer });
+  // Below the member list and the validation, so that what is remembered is asked and validated, too.
+  const seeds = withFallback(given);
 
   const certificates = await loadCertificates(flags, dial);
   const { check } = certificates;

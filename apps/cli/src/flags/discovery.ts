@@ -1,5 +1,5 @@
 import { membersDefaults, parseEndpoints, refreshDefaults } from "@gw/discovery";
-import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
+import { type Address, formatAddress, GatewayError, parseAddress, quote } from "@gw/interface";
 import type { Values } from "./flag.js";
 import { boolean, duration, flag, list, text } from "./flag.js";
 
@@ -119,6 +119,20 @@ export const discoveryFlags = {
   }),
 };
 
+/** The flags of discovery that only `gw start` has. */
+export const stateFlags = {
+  stateFile: flag<string>(
+    "<file>",
+    {
+      name: "state-file",
+      group: "Discovery",
+      help: "file of last good endpoints, used without DNS; off: none",
+      byDefault: "endpoints.json in $STATE_DIRECTORY where systemd sets it, else off",
+    },
+    given => (given === "" ? "off" : given),
+  ),
+};
+
 /** Values of the flags of discovery; undefined where one is not given. */
 export type DiscoveryFlags = Values<typeof discoveryFlags>;
 
@@ -127,6 +141,22 @@ export function listedEndpoints(flags: DiscoveryFlags): ReturnType<typeof parseE
   const hasOtherSource = flags.endpointsFile !== undefined || flags.discoverySrv !== undefined;
   const list = flags.endpoints?.join(",") ?? (hasOtherSource ? undefined : defaultEndpoints);
   return list === undefined ? undefined : parseEndpoints(list);
+}
+
+/** Where endpoints come from, as flags; the same text for the same sources. */
+export function sourceText(flags: DiscoveryFlags): string {
+  // With a CA, endpoints must have TLS.
+  const insecure = flags.insecureDiscovery ?? (flags.trustedCaFile === undefined ? undefined : false);
+  const given = {
+    endpoints: listedEndpoints(flags)?.endpoints.map(formatAddress).join(","),
+    "endpoints-file": flags.endpointsFile,
+    "discovery-srv": flags.discoverySrv,
+    "discovery-srv-name": flags.discoverySrvName,
+    "insecure-discovery": flags.discoverySrv === undefined ? undefined : insecure,
+  };
+  return Object.entries(given)
+    .flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`]))
+    .join(" ");
 }
 
 /** Whether there are endpoints besides those of `--endpoints`, which may change at any time. */

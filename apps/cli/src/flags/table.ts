@@ -1,7 +1,7 @@
 import { GatewayError, quote } from "@gw/interface";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { connectionFlags, listenFlags } from "./connections.js";
-import { discoveryFlags } from "./discovery.js";
+import { discoveryFlags, stateFlags } from "./discovery.js";
 import { readVariable } from "./environment.js";
 import { connectTimeoutMs, failoverFlags } from "./failover.js";
 import { type Flag, type FlagTable, type Values, variable } from "./flag.js";
@@ -11,6 +11,7 @@ import { healthFlags, probeFlags } from "./health.js";
 export const startFlags = {
   ...listenFlags,
   ...discoveryFlags,
+  ...stateFlags,
   ...healthFlags,
   ...failoverFlags,
   ...connectionFlags,
