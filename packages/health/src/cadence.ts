@@ -85,7 +85,7 @@ export function dueAt(one: CheckedEndpoint, cadence: Cadence): number {
 }
 
 /** When an endpoint is checked for what it says of itself, whatever its clients show. */
-export function refreshDueAt({ startedAt = -Infinity, jitter }: CheckedEndpoint, cadence: Cadence): number {
+function refreshDueAt({ startedAt = -Infinity, jitter }: CheckedEndpoint, cadence: Cadence): number {
   return startedAt + cadence.refreshMs * jitter;
 }
 

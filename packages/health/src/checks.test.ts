@@ -1,6 +1,6 @@
 import type { Verdict } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { bad, endpoint, good, shared, startChecking, verdictOf } from "../test/checking.js";
+import { bad, endpoint, good, randomFrom, shared, startChecking, verdictOf } from "../test/checking.js";
 import { type CheckOptions, checkHealth } from "./checks.js";
 
 const [one, two, three] = [endpoint(1), endpoint(2), endpoint(3)];
@@ -99,11 +99,7 @@ test("a failure that is followed by a success does not count", async () => {
 test.each([1, 2, 3, 5])(
   "a failure that begins at any time is reported within fall × interval + timeout: fall %i",
   async fall => {
-    let seed = 1;
-    const random = () => {
-      seed = (seed * 48_271) % 2_147_483_647;
-      return seed / 2_147_483_647;
-    };
+    const random = randomFrom(1);
     for (let round = 0; round < 20; round++) {
       const at = startChecking([one, two, three], { fall, random });
       at.use(1);
@@ -366,11 +362,7 @@ describe("an endpoint that", () => {
 });
 
 test("a hundred endpoints are checked spread out, and at small cost", async () => {
-  let seed = 7;
-  const random = () => {
-    seed = (seed * 48_271) % 2_147_483_647;
-    return seed / 2_147_483_647;
-  };
+  const random = randomFrom(7);
   const at = startChecking(
     Array.from({ length: 100 }, (_, number) => endpoint(number)),
     { random },

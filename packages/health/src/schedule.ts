@@ -40,19 +40,19 @@ const maxOthers = 6;
  * two that clients need as well. Less urgent checks leave room for more urgent ones, so that endpoints that hang, each of
  * which takes the probe's whole timeout, do not delay the others.
  */
-export const maxConcurrent: readonly number[] = [32, 28, 24, 16];
+const maxConcurrent: readonly number[] = [32, 28, 24, 16];
 
 /**
  * Which checks come first when not all that are due can be made: 0 the endpoint in use and the candidates; 1 those that are
  * suspected, and those with clients; 2 those whose last check succeeded; 3 the rest.
  */
-export function urgencyOf({ next, suspicion, role, failures, healthyAt }: CheckedEndpoint): number {
+function urgencyOf({ next, suspicion, role, failures, healthyAt }: CheckedEndpoint): number {
   if (next) return 0;
   if (suspicion !== undefined || role === "serving") return 1;
   return failures === 0 && healthyAt > -Infinity ? 2 : 3;
 }
 
-export interface ScheduleContext {
+interface ScheduleContext {
   readonly pool: CheckedPool;
   readonly cadence: Cadence;
   readonly clock: Clock;

@@ -19,6 +19,18 @@ export function endpoint(number: number, priority = 0): Endpoint {
 export const good: Verdict = { check: "tcp", scope: "endpoint" };
 export const bad: Verdict = verdictOf("timed-out", "endpoint");
 export const shared: Verdict = verdictOf("unhealthy", "cluster");
+/** What checks of an etcd member find. */
+export const status: Verdict = { check: "etcd status", scope: "endpoint" };
+export const deep: Verdict = { check: "etcd /readyz", scope: "endpoint" };
+
+/** Different numbers in [0, 1), the same ones each time. */
+export function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}
 
 export function verdictOf(
   code: ConstructorParameters<typeof GatewayError>[0],
@@ -48,6 +60,8 @@ export interface Checking {
   readonly facts: string[];
   /** How long each check takes, in milliseconds. */
   tookMs: number;
+  /** How long deep checks of some endpoints take. */
+  readonly deepTookMs: Map<number, number>;
   /** `12000 e1`: when each check began, and of which endpoint; `12000 e1 deep` for a deep one. */
   readonly checked: string[];
   /** `12000 e1 ok`, `12000 e1 timed-out`, or `12000 e1 unhealthy alone` if others are known to be free of that. */
@@ -62,10 +76,7 @@ export interface Checking {
   readonly mostAtOnce: number;
 }
 
-export function startChecking(
-  endpoints: readonly Endpoint[],
-  options: Partial<CheckOptions> & { readonly random?: () => number } = {},
-): Checking {
+export function startChecking(endpoints: readonly Endpoint[], options: Partial<CheckOptions> = {}): Checking {
   const clock = manualClock();
   const statuses = new Map(
     endpoints.map((one): [string, EndpointStatus] => [
@@ -102,6 +113,7 @@ export function startChecking(
   const facts: string[] = [];
   const checking = {
     tookMs: 0,
+    deepTookMs: new Map<number, number>(),
     mostAtOnce: 0,
     mostOfAll: 0,
     inspections: 0,
@@ -123,7 +135,9 @@ export function startChecking(
       checking.mostAtOnce = Math.max(checking.mostAtOnce, underWay.get(host) ?? 0);
       running += 1;
       checking.mostOfAll = Math.max(checking.mostOfAll, running);
-      const tookMs = checking.quick.has(Number(host.slice(1))) ? 0 : checking.tookMs;
+      const number = Number(host.slice(1));
+      const deepTookMs = isDeep ? checking.deepTookMs.get(number) : undefined;
+      const tookMs = deepTookMs ?? (checking.quick.has(number) ? 0 : checking.tookMs);
       await new Promise<void>((resolve, reject) => {
         const cancel = clock.after(Math.min(tookMs, request?.timeoutMs ?? Infinity), resolve);
         signal.onabort = () => {
@@ -134,7 +148,6 @@ export function startChecking(
         running -= 1;
         underWay.set(host, (underWay.get(host) ?? 0) - 1);
       });
-      const number = Number(host.slice(1));
       return (isDeep && checking.findsDeep.get(number)) || (checking.finds.get(number) ?? good);
     },
     ...options,
