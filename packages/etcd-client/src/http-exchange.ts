@@ -78,6 +78,11 @@ export function exchange(
       settle();
       reject(request.reusedSocket && isClosed(error) ? new StaleConnection() : error);
     });
+    request.once("upgrade", (_, socket) => {
+      settle();
+      socket.destroy();
+      reject(new GatewayError("unhealthy", "it answers with another protocol"));
+    });
     // Node sends the request in the same tick, on a socket that is connected.
     request.once("socket", () => {
       sentAt = clock.now();

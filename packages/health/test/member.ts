@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, type Program, startProgram } from "@gw/testing";
+import { type EtcdVersion, findEtcd, freePort, type Program, startProgram } from "@gw/testing";
 
 /** A cluster of one, for flags that a test wants. `await using` ends it and removes its folder. */
 export interface Member extends AsyncDisposable {
@@ -12,8 +12,15 @@ export interface Member extends AsyncDisposable {
   readonly metricsPort: number;
 }
 
-/** @param flags without dashes; with `cert-file` among them clients speak TLS */
-export async function startMember(flags: { readonly [flag: string]: string } = {}): Promise<Member> {
+/**
+ * @param flags without dashes; with `cert-file` among them clients speak TLS
+ * @param version @default the `etcd` on the PATH
+ */
+export async function startMember(
+  flags: { readonly [flag: string]: string } = {},
+  version?: EtcdVersion,
+): Promise<Member> {
+  const etcd = version === undefined ? "etcd" : (findEtcd(version) ?? "");
   const folder = await mkdtemp(join(tmpdir(), "gw-member-"));
   const [port, metricsPort, peerPort] = [await freePort(), await freePort(), await freePort()];
   const url = `${flags["cert-file"] === undefined ? "http" : "https"}://127.0.0.1:${port}`;
@@ -30,7 +37,7 @@ export async function startMember(flags: { readonly [flag: string]: string } = {
     ...flags,
   };
   const args = Object.entries(all).map(([flag, value]) => `--${flag}=${value}`);
-  const program = startProgram("etcd", args, { cwd: folder });
+  const program = startProgram(etcd, args, { cwd: folder });
   const end = async (): Promise<void> => {
     await program[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });

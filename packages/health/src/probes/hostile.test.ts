@@ -37,6 +37,11 @@ describe("a server that answers with", () => {
       "[unhealthy] the headers of its answer do not end",
     ],
     [
+      "a switch of protocols",
+      socket => socket.write("HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"),
+      "[unhealthy] it answers with another protocol",
+    ],
+    [
       "another protocol",
       socket => socket.write("SSH-2.0-OpenSSH_9.2\r\n"),
       /^\[unhealthy\] its answer is not HTTP \(HPE_\w+\)$/,
@@ -124,7 +129,6 @@ describe("a server that", () => {
     ["does not begin to answer", undefined],
     ["does not come to the end of its headers", "HTTP/1.1 200 OK\r\nContent-"],
     ["does not come to the end of its answer", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nslow"],
-    ["changes the protocol", "HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"],
     ["sends interim answers only", "HTTP/1.1 100 Continue\r\n\r\n".repeat(3)],
   ])("%s is given up in time, with its connection", async (_, beginning) => {
     const clock = manualClock();
