@@ -1,0 +1,181 @@
+// Faults of a member that a client notices by waiting. Regular checks are an hour apart here: they cannot help.
+import { once } from "node:events";
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  createNetwork,
+  type EtcdCluster,
+  type EtcdMember,
+  etcdctl,
+  missing,
+  noNetworks,
+  runEtcdctl,
+  runProgram,
+  stallWrites,
+  startCountingProxy,
+  startEtcd,
+  startGw,
+} from "@gw/testing";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { inUse } from "./in-use.js";
+
+/** No check but the first one and those that clients cause. */
+const rarely = "--health-interval=1h";
+const status = "POST /v3/maintenance/status";
+
+/** Sends a request of etcd's JSON API. */
+function post(address: string, path: string, body: object, agent: Agent): ClientRequest {
+  const [host, port] = address.split(":");
+  const text = JSON.stringify(body);
+  const headers = { "content-length": text.length };
+  return request({ host, port, path, method: "POST", headers, agent }).end(text);
+}
+
+/** The body of the answer; rejects if the connection fails or the answer is an error. */
+async function answer(sent: ClientRequest): Promise<string> {
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
+  const text = Buffer.concat(await response.toArray()).toString();
+  if (response.statusCode !== 200) throw new Error(text);
+  return text;
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+/** A client without a timeout, retries or keepalive of its own, with one connection at a time. */
+function patientClient(address: string): { put(): Promise<string> } {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  return { put: () => answer(post(address, "/v3/kv/put", { key: base64("k"), value: base64("v") }, agent)) };
+}
+
+/** Puts until it works, as clients do: what is under way when a connection is closed may be lost. */
+async function untilPut(put: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await put();
+      return;
+    } catch {
+      await sleep(50);
+    }
+  }
+}
+
+/** The leader, as its members say. */
+async function leaderOf(cluster: EtcdCluster): Promise<EtcdMember> {
+  for (;;) {
+    const { stdout } = await etcdctl(cluster.endpoints, "endpoint", "status");
+    // endpoint, id, version, size, is leader, …
+    const leader = stdout.split("\n").find(line => line.split(", ")[4] === "true");
+    if (leader) return cluster.member(leader.split(",", 1)[0] ?? "");
+  }
+}
+
+/** `member` first. */
+function endpointsFrom(cluster: EtcdCluster, member: EtcdMember): string {
+  return [member, ...cluster.members.filter(one => one !== member)].map(({ endpoint }) => endpoint).join(",");
+}
+
+describe.skipIf(missing("etcd", "etcdctl"))("a client that waits", { timeout: 120_000 }, () => {
+  test.each(["sticky-random", "round-robin"])(
+    "for a member that hangs is served by another one, with %s",
+    async selector => {
+      await using cluster = await startEtcd();
+      await using gw = await startGw([`--endpoints=${cluster.endpoints}`, `--selector=${selector}`, rarely]);
+      const client = patientClient(gw.address);
+      await untilPut(client.put);
+      const hung = await inUse(gw, cluster);
+      hung.pause();
+      await untilPut(client.put);
+      expect(await inUse(gw, cluster)).not.toBe(hung);
+      expect(await gw.logged(/^endpoint down$/)).toMatchObject({ endpoint: hung.endpoint });
+      expect(await gw.logged(/^closing connections$/)).toMatchObject({
+        endpoint: hung.endpoint,
+        connections: 1,
+      });
+      hung.resume();
+    },
+  );
+
+  test.skipIf(missing("strace"))(
+    "for a leader whose disk hangs is served by another member, though that leader's status is good",
+    async () => {
+      await using cluster = await startEtcd();
+      await cluster.settled();
+      const stalled = await leaderOf(cluster);
+      const flags = ["--selector=first", rarely, "--log-level=trace"];
+      await using gw = await startGw([`--endpoints=${endpointsFrom(cluster, stalled)}`, ...flags]);
+      const client = patientClient(gw.address);
+      await untilPut(client.put);
+      expect(await inUse(gw, cluster)).toBe(stalled);
+      await using _ = await stallWrites(stalled.pid);
+      await untilPut(client.put);
+      expect(await gw.logged(/^endpoint down$/)).toMatchObject({ endpoint: stalled.endpoint });
+      const checks = gw.log.filter(
+        ({ msg, ...line }) => msg === "health check" && line["endpoint"] === stalled.endpoint,
+      );
+      expect(checks.at(-1)).toMatchObject({ why: expect.anything() });
+      expect(await inUse(gw, cluster)).not.toBe(stalled);
+    },
+  );
+
+  test("for a lock keeps its connection, and costs the member one check in an interval at most", async () => {
+    await using cluster = await startEtcd();
+    await cluster.settled();
+    const [member] = cluster.members as [EtcdMember];
+    await using proxy = await startCountingProxy(member.endpoint);
+    const flags = ["--health-interval=1s", "--stall-timeout=200ms"];
+    await using gw = await startGw([`--endpoints=${proxy.address}`, ...flags]);
+    const agent = new Agent({ keepAlive: true });
+    onTestFinished(() => agent.destroy());
+    const lock = async (): Promise<{ readonly lease: string; readonly sent: ClientRequest }> => {
+      const granted = await answer(post(gw.address, "/v3/lease/grant", { TTL: 600 }, agent));
+      const { ID: lease } = JSON.parse(granted) as { ID: string };
+      return { lease, sent: post(gw.address, "/v3/lock/lock", { name: base64("lock"), lease }, agent) };
+    };
+    const held = await lock();
+    await answer(held.sent);
+    const waiting = await Promise.all([lock(), lock(), lock()]);
+    const before = proxy.requests.get(status) ?? 0;
+    await proxy.counted(status, before + 1);
+    const since = performance.now();
+    await proxy.counted(status, before + 4);
+    // Three more, and the first of them may have been late.
+    expect(performance.now() - since).toBeGreaterThan(2 * 900);
+    expect(gw.log.filter(({ msg }) => /^(?:endpoint down|panic|closed)$/.test(msg))).toEqual([]);
+    await answer(post(gw.address, "/v3/lease/revoke", { ID: held.lease }, agent));
+    await Promise.any(waiting.map(({ sent }) => answer(sent)));
+    for (const { sent } of waiting) sent.destroy();
+  });
+});
+
+describe.skipIf(missing("etcd", "etcdctl", "curl") || noNetworks())(
+  "across a network",
+  { timeout: 120_000 },
+  () => {
+    test("a client that waits for a member that has lost its peers is served by another one", async () => {
+      await using network = await createNetwork(3);
+      await using cluster = await startEtcd(3, { network });
+      const { commandPrefix } = network;
+      const flags = [`--endpoints=${cluster.endpoints}`, "--selector=first", rarely];
+      await using gw = await startGw(flags, { commandPrefix });
+      const put = async (): Promise<void> => {
+        const curl = ["curl", "--silent", "--fail", "--data", '{"key":"aw==","value":"dg=="}'];
+        const [command = "", ...rest] = [...commandPrefix, ...curl, `http://${gw.address}/v3/kv/put`];
+        const { code } = await runProgram(command, rest);
+        if (code !== 0) throw new Error(`curl: ${code}`);
+      };
+      await untilPut(put);
+      const [first] = cluster.members as [EtcdMember];
+      expect(await inUse(gw, cluster)).toBe(first);
+      await network.hosts[0]?.isolate();
+      await untilPut(put);
+      expect(await gw.logged(/^endpoint down$/)).toMatchObject({
+        endpoint: first.endpoint,
+        why: expect.stringMatching(/leader/),
+      });
+      expect(await inUse(gw, cluster)).not.toBe(first);
+      // Another client is not sent there either.
+      expect(await runEtcdctl(commandPrefix, gw.address, ["put", "k", "w"])).toMatchObject({ code: 0 });
+    });
+  },
+);
