@@ -2,6 +2,8 @@
 export interface RelayComplianceOptions extends RelaySizeOptions {
   /** The same factory for a process of its own, to test that the relay keeps it alive. @default not tested */
   readonly factory?: RelayFactory | undefined;
+  /** Whether it reports clients that wait, which is optional. @default true */
+  readonly reportsStalls?: boolean | undefined;
 }
 
 /** Where to find the function that makes a relay. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { relay } from "../../test/relays.js";
+import type { RelayComplianceOptions } from "./options.js";
 import { relayCompliance } from "./relay-compliance.js";
 
 describe("the reference relay", () => {
@@ -34,4 +35,13 @@ test("a case that fails leaves nothing open", async () => {
   expect(failing.length).toBe(3);
   for (const { run } of failing) await expect(run()).rejects.toThrow("ended()");
   await expect.poll(open).toBe(before);
+});
+
+test("a relay that does not report clients that wait may say so", () => {
+  const names = (options: RelayComplianceOptions): string[] =>
+    relayCompliance(() => relay(), options)
+      .map(({ name }) => name)
+      .filter(name => name.startsWith("reports a client that waits"));
+  expect(names({ reportsStalls: false })).toEqual([]);
+  expect(names({}).length).toBe(1);
 });

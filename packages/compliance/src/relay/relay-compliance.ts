@@ -26,7 +26,6 @@ const cases: readonly RelayCase[] = [
   ...backpressureCases,
   ...timeoutCases,
   ...keepAliveCases,
-  ...stallCases,
   ...dialCases,
   ...dialRaceCases,
   ...cancelledDialCases,
@@ -46,8 +45,8 @@ export function relayCompliance(
   make: () => Relay | Promise<Relay>,
   options: RelayComplianceOptions = {},
 ): readonly ComplianceCase[] {
-  const { factory, ...sizes } = options;
-  return [...cases, ...(factory ? processCases(factory) : [])]
+  const { factory, reportsStalls = true, ...sizes } = options;
+  return [...cases, ...(reportsStalls ? stallCases : []), ...(factory ? processCases(factory) : [])]
     .filter(({ possible = true }) => possible)
     .map(({ name, contract, check }) => ({
       name,
