@@ -156,7 +156,8 @@ export function checkHealth(options: CheckOptions): HealthChecks {
       pauses.stop();
       trackers.delete(pauses);
       one.running = undefined;
-      if (!result || result.verdict.error?.isLocal) again(one, startedAt + intervalMs, suspicion);
+      if (!result || result.verdict.error?.isLocal)
+        again(one, startedAt + (suspicion ? cadence.fastMs : intervalMs), suspicion);
       else if (wasPaused && result.verdict.error && one.voided < maxVoided) {
         // It may have answered while this process did not run.
         one.voided += 1;

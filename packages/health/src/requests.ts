@@ -99,6 +99,8 @@ export function createRequests({
   };
 }
 
-function withFacts(verdict: Verdict, facts: EndpointFacts | undefined): Verdict {
-  return facts ? { ...verdict, facts: { ...facts, ...verdict.facts } } : verdict;
+/** A verdict with the facts of an earlier request, unless it has all of its own: what is absent there is known to be so. */
+function withFacts(verdict: Verdict, earlier: EndpointFacts | undefined): Verdict {
+  if (!earlier || verdict.facts?.memberId !== undefined) return verdict;
+  return { ...verdict, facts: { ...earlier, ...verdict.facts } };
 }

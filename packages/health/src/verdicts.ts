@@ -91,7 +91,8 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     if (!others.some(isHealthy)) return false;
     if (one.anotherHealthySince + fastMs / 2 <= startedAt) return true;
     one.anotherHealthySince = Math.min(one.anotherHealthySince, clock.now());
-    one.soonAt = (one.startedAt ?? startedAt) + fastMs;
+    // A check that begins earlier could not decide it either.
+    one.soonAt = Math.max((one.startedAt ?? startedAt) + fastMs, one.anotherHealthySince + fastMs / 2);
     schedule.update(one);
     context.onChange();
     return false;
