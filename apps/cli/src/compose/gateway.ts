@@ -78,6 +78,7 @@ export async function startGateway(
 
   const health = await createHealth(flags, {
     dial,
+    resolve: host => dialer.resolve(host),
     connectTimeoutMs: dialer.connectTimeoutMs,
     serverNames: sources.serverNames,
     certificates: sources.certificates,

@@ -32,6 +32,8 @@ export interface Health {
 /** What health checks need of the rest of the gateway. */
 export interface HealthContext {
   readonly dial: Dial;
+  /** See `Dialer.resolve`. */
+  readonly resolve: (host: string) => Promise<readonly string[]>;
   /** See `Dialer.connectTimeoutMs`. */
   readonly connectTimeoutMs: number;
   /** Names that a certificate may have instead of the endpoint's host. */
@@ -130,8 +132,8 @@ class GatewayHealth implements Health {
   }
 
   #loadProbe(): Promise<LoadedProbe> {
-    const { dial, serverNames, certificates } = this.#context;
-    return loadProbe(this.#flags, { dial, serverNames, tls: certificates.files });
+    const { dial, resolve, serverNames, certificates } = this.#context;
+    return loadProbe(this.#flags, { dial, resolve, serverNames, tls: certificates.files });
   }
 
   get #isOff(): boolean {
@@ -196,6 +198,8 @@ export interface ProbeContext {
   /** Names that a certificate may have instead of the endpoint's host. */
   readonly serverNames: readonly string[];
   readonly dial: Dial;
+  /** For connections that are kept between two checks, see `ProbeOptions`. */
+  readonly resolve?: ((host: string) => Promise<readonly string[]>) | undefined;
 }
 
 /**
@@ -207,8 +211,8 @@ export async function loadProbe(flags: HealthFlags, context: ProbeContext): Prom
   const { healthCheck: type = healthChoices[0], healthTimeoutMs: timeoutMs } = flags;
   if (type === "off") throw new GatewayError("invalid-option", "--health-check off has no probe");
   const { autoProbe, etcdProbe, httpProbe, tcpProbe, tlsProbe } = await import("@gw/health");
-  const { dial, serverNames, tls } = context;
-  const common = { timeoutMs, dial };
+  const { dial, resolve, serverNames, tls } = context;
+  const common = { timeoutMs, dial, resolve };
   const request = {
     ...common,
     ...tls,

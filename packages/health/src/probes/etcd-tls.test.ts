@@ -14,6 +14,8 @@ import { httpProbe } from "./http.js";
 import { tcpProbe } from "./tcp.js";
 import { tlsProbe } from "./tls.js";
 
+const regular = { depth: "regular" } as const;
+
 describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
   let ca: CertificateAuthority;
   let other: CertificateAuthority;
@@ -39,8 +41,10 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
       test.each([undefined, true])("is healthy, whether or not its endpoint says so: %s", async secure => {
         for (const trust of [{}, { ca: ca.cert }]) {
           const probe = make(trust);
-          for (let count = 0; count < 3; count++)
+          for (let count = 0; count < 3; count++) {
             expect(formatVerdict(await probeOnce(probe, at(open.port, secure)))).toBe("etcd /health");
+            expect(formatVerdict(await probeOnce(probe, at(open.port, secure), regular))).toBe("etcd status");
+          }
           probe.close();
         }
       });
@@ -53,8 +57,8 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
             await other.issue({ usage: "client" }),
           ] as Partial<Certificate>[]) {
             const probe = make({ ca: ca.cert, cert, key });
-            for (let count = 0; count < 3; count++)
-              expect(formatVerdict(await probeOnce(probe, at(guarded.port, secure)))).toMatch(
+            for (const request of [regular, {}, regular])
+              expect(formatVerdict(await probeOnce(probe, at(guarded.port, secure), request))).toMatch(
                 /^tls: the server requires a client certificate, or another one \(.*\); only its TLS handshake is checked, 4 times an hour;/,
               );
             probe.close();
@@ -64,6 +68,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
 
       test("is asked with the right certificate, or where it requires none", async () => {
         const probe = make({ ca: ca.cert, cert: client.cert, key: client.key });
+        expect(formatVerdict(await probeOnce(probe, at(guarded.port, true), regular))).toBe("etcd status");
         expect(formatVerdict(await probeOnce(probe, at(guarded.port, true)))).toBe("etcd /health");
         probe.close();
         const elsewhere = make({ port: guarded.metricsPort, ca: ca.cert });
@@ -73,8 +78,8 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
 
       test("whose CA is not the trusted one is unhealthy, as others may be", async () => {
         const probe = make({ ca: other.cert });
-        for (const secure of [true, undefined])
-          expect(formatVerdict(await probeOnce(probe, at(open.port, secure)))).toMatch(
+        for (const [secure, request] of [[true], [undefined], [true, regular], [undefined, regular]] as const)
+          expect(formatVerdict(await probeOnce(probe, at(open.port, secure), request))).toMatch(
             /^(tcp|etcd|tls) cluster \[untrusted\] the CA that issued its certificate, .* is not trusted/,
           );
         probe.close();

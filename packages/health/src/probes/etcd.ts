@@ -22,21 +22,29 @@ import {
 import { type ProbeTarget, probeAt, probeTarget } from "./target.js";
 
 /**
- * A probe for etcd, as deep as a member allows; the verdict names the check that was made:
+ * A probe for etcd; the verdict names the check that was made. Regular:
+ *
+ * - `etcd status`: the member's own status, which needs no quorum: whether it knows a leader or is a learner, which alarms
+ *   are on, and the facts of the verdict
+ * - `etcd /readyz without linearizable_read`, `etcd /health?serializable=true` or `etcd /version`, with a note, where the
+ *   status is not served: the deepest question that the member answers alone. Once a minute it is a deep check instead,
+ *   since nothing else shows whether there is a leader
+ *
+ * Deep, as deep as a member allows:
  *
  * - `etcd /readyz` (3.4.29, 3.5.11, 3.6 and later): its own data can be read, the whole cluster agrees on a read, no
  *   data are corrupt, and it is no learner (3.5.19, 3.6)
  * - `etcd /health` (older): it knows a leader, and the cluster agrees on a read
- * - `tls`, with a note: it refuses this side's client certificate, or answers neither of these questions
- * - `tcp`, with a note: the same without TLS
  *
- * Besides, a member's status is asked for at first, from time to time, and when it is unhealthy: whether it is a learner,
- * which alarms are on, whether it knows a leader. Not so with `port` or `url`, which lead to where etcd does not serve
- * it. The alarm NOSPACE is a note, since reads go on; a fault of the cluster as a whole (no leader, no agreement, CORRUPT
- * elsewhere) has the scope `cluster`.
+ * Its status is asked for besides if it is older than a minute, and when the member is unhealthy, but not with `port` or
+ * `url`, which lead to where etcd does not serve it.
  *
- * One connection to each endpoint is kept, for a minute at most. The questions that an endpoint answers are found out
- * again with each new one.
+ * At both depths, and with a note: `tls` if it refuses this side's client certificate, or answers none of these questions;
+ * `tcp` for the same without TLS.
+ *
+ * The alarm NOSPACE is a note, since reads go on; a fault of the cluster as a whole (no leader, no agreement, CORRUPT
+ * elsewhere) has the scope `cluster`. One connection to each endpoint is kept, see `keepAlive` of `@gw/etcd-client`. The
+ * questions that an endpoint answers are found out again with each new one.
  *
  * @throws {GatewayError} `invalid-option`
  */

@@ -27,7 +27,7 @@ export function probeClient(settings: ProbeSettings, tls: TlsContext): HttpClien
 
 /**
  * A probe of check `http`: a GET of `path` (`/health`) is answered with a status from 200 to 299. Redirects are not
- * followed, and no proxy is used. One connection to each endpoint is kept, for a minute at most. If an endpoint refuses
+ * followed, and no proxy is used. One connection to each endpoint is kept. If an endpoint refuses
  * this side's client certificate, only its TLS handshake is checked, and the verdict's note says so.
  *
  * @throws {GatewayError} `invalid-option`
