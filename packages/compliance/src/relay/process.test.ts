@@ -18,6 +18,7 @@ function factory(listening: string): { readonly module: string; readonly name: s
             const { host, port } = address;
             const backend = connect({ host, port, allowHalfOpen: true });
             backend.once("connect", () => events.connected(address));
+            reportStalls(server, socket, backend, () => events.stalled());
             socket.pipe(backend).pipe(socket).on("close", () => events.ended({ reason: "finished" }));
           },
         });
@@ -26,18 +27,44 @@ function factory(listening: string): { readonly module: string; readonly name: s
       ${listening}
       return { address: server.address(), close: () => server.close() };
     }
+    // Counts the ticks of a timer, which stand still while the process does.
+    function reportStalls(server, client, backend, report) {
+      let ticks = 0, asks = false;
+      client.on("data", () => {
+        asks = true;
+        ticks = 0;
+        if (server.countsPauses) setTimeout(() => asks && report(), 700);
+      });
+      backend.on("data", () => (asks = false));
+      if (server.countsPauses) return;
+      const tick = () => asks && ++ticks === 36 && report();
+      const timer = setInterval(() => setImmediate(tick), 20);
+      client.once("close", () => clearInterval(timer));
+    }
     export const simple = () => ({ name: "simple", listen });`;
   return { module: `data:text/javascript,${encodeURIComponent(source)}`, name: "simple" };
 }
 
-function run(listening: string): Promise<void> {
+function run(listening: string, name = "keeps its process alive"): Promise<void> {
   const cases = relayCompliance(() => relay(), { factory: factory(listening), limitMs: 3_000 });
-  const one = cases.find(({ name }) => name.startsWith("keeps its process alive"));
+  const one = cases.find(one => one.name.startsWith(name));
   return one?.run() ?? Promise.reject(new Error("no such case"));
 }
 
 test("a relay keeps its process alive only while something is open", async () => {
   await run("");
+});
+
+const pause = "does not count a pause of its process";
+
+test("a relay does not count a pause of its process", async () => {
+  await run("", pause);
+});
+
+test("catches a relay that counts pauses of its process", async () => {
+  await expect(run("server.countsPauses = true;", pause)).rejects.toThrow(
+    /ms of them paused|stalled\(\) was called/,
+  );
 });
 
 const caught: { readonly [fault: string]: readonly [listening: string, message: RegExp] } = {

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { formatAddress } from "@gw/interface";
-import { loopback, noTimeouts, type RelayCase } from "../test-support/harness.js";
+import { type Harness, loopback, noTimeouts, type RelayCase } from "../test-support/harness.js";
 import { Mismatch, Waitable } from "../test-support/waitable.js";
 import type { RelayFactory } from "./options.js";
 
-/** Whether a relay keeps its process alive, which takes a process of its own. */
+/** What takes a process of its own: whether a relay keeps it alive. */
 export function processCases(factory: RelayFactory): readonly RelayCase[] {
   return [
     {
@@ -63,6 +64,85 @@ const script = `
   console.log("listening on " + listener.address.port);
   later("listener");`;
 
+const stallTimeoutMs = 700;
+/** For how long the process is stopped; longer than the stall timeout. */
+const pauseMs = 900;
+/** A pause is noticed late, so that its beginning may count. */
+const toleranceMs = 300;
+
+/** Whether a relay counts a pause of its process as a wait, which takes a process of its own as well. */
+export function pauseCases(factory: RelayFactory): readonly RelayCase[] {
+  return [
+    {
+      name: "does not count a pause of its process as the wait of a client",
+      contract: "A client waits for stallTimeoutMs, less the pauses of the process, before it is reported.",
+      possible: process.platform !== "win32",
+      check: harness => checkPause(harness, factory),
+    },
+  ];
+}
+
+async function checkPause(harness: Harness, factory: RelayFactory): Promise<void> {
+  const backend = await harness.backend();
+  const settings = { ...noTimeouts, stallTimeoutMs };
+  const values = { backend: backend.address, listen: loopback, settings, factory };
+  const host = new RelayProcess(
+    ["--input-type=module", "--eval", stallScript, JSON.stringify(values)],
+    harness.sizes.limitMs,
+  );
+  try {
+    const client = harness.client({
+      ...loopback,
+      port: Number(await host.prints(/listening on (\d+)\n/)),
+    });
+    const server = await backend.next();
+    client.send("question");
+    await server.gets("question");
+    host.pause();
+    server.send("answer");
+    await sleep(pauseMs);
+    host.resume();
+    await client.gets("answer");
+    const sinceMs = performance.now();
+    client.send("another");
+    await server.gets("another");
+    host.pause();
+    await sleep(pauseMs);
+    host.resume();
+    await host.prints(/stalled\n/);
+    const tookMs = performance.now() - sinceMs;
+    if (tookMs < pauseMs + stallTimeoutMs - toleranceMs)
+      throw new Mismatch(
+        `a client was reported after ${Math.round(tookMs)} ms, ${pauseMs} ms of them paused`,
+      );
+    client.end();
+    server.end();
+    await host.prints(/ended as finished\n/);
+    const count = host.count("stalled");
+    if (count !== 1) throw new Mismatch(`stalled() was called ${count} times, in place of once`);
+  } finally {
+    host.stop();
+  }
+}
+
+/** Prints the events of one client. */
+const stallScript = `
+  const { backend, listen, settings, factory } = JSON.parse(process.argv[1]);
+  const { [factory.name]: make } = await import(factory.module);
+  const relay = await make();
+  const onClient = client => {
+    listener.close();
+    setImmediate(() => client.dial([backend], 10_000));
+    return {
+      connected() {},
+      dialFailed: error => console.log(error.message),
+      stalled: () => console.log("stalled"),
+      ended: end => console.log("ended as " + end.reason),
+    };
+  };
+  const listener = await relay.listen(listen, { onClient, onError() {} }, settings);
+  console.log("listening on " + listener.address.port);`;
+
 /** A process with a relay, and its output. */
 class RelayProcess extends Waitable {
   readonly #process: ChildProcess;
@@ -102,6 +182,19 @@ class RelayProcess extends Waitable {
       () => `it does not exit with nothing open (${this.#output})`,
     );
     if (code !== 0) throw new Mismatch(`it exited with ${code}, after the output ${this.#output}`);
+  }
+
+  /** How often it has printed `text`. */
+  count(text: string): number {
+    return this.#output.split(text).length - 1;
+  }
+
+  pause(): void {
+    this.#process.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#process.kill("SIGCONT");
   }
 
   stop(): void {

@@ -13,7 +13,7 @@ import { halfCloseCases, resetCases } from "./half-close-and-reset.js";
 import { acceptingCases, listeningCases } from "./listening.js";
 import { manyConnectionsCases } from "./many-connections.js";
 import { type RelayComplianceOptions, sizesOf } from "./options.js";
-import { processCases } from "./process.js";
+import { pauseCases, processCases } from "./process.js";
 import { stallCases } from "./stalls.js";
 import { keepAliveCases, timeoutCases } from "./timeouts.js";
 
@@ -46,7 +46,8 @@ export function relayCompliance(
   options: RelayComplianceOptions = {},
 ): readonly ComplianceCase[] {
   const { factory, reportsStalls = true, ...sizes } = options;
-  return [...cases, ...(reportsStalls ? stallCases : []), ...(factory ? processCases(factory) : [])]
+  const ofProcess = factory ? [...processCases(factory), ...(reportsStalls ? pauseCases(factory) : [])] : [];
+  return [...cases, ...(reportsStalls ? stallCases : []), ...ofProcess]
     .filter(({ possible = true }) => possible)
     .map(({ name, contract, check }) => ({
       name,

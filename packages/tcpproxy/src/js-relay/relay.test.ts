@@ -7,8 +7,11 @@ import { JsRelay } from "./relay.js";
 import { detectReader } from "./self-test.js";
 import { SharedBufferReader, streamReader } from "./socket-events.js";
 
+/** The built package, for a process of its own. */
+const factory = { module: new URL("../../dist/index.js", import.meta.url).href, name: "jsRelay" };
+
 describe("the JavaScript relay", () => {
-  for (const { name, run } of relayCompliance(() => jsRelay())) test(name, run, 120_000);
+  for (const { name, run } of relayCompliance(() => jsRelay(), { factory })) test(name, run, 120_000);
 });
 
 describe("the JavaScript relay where sockets can only be read as streams", () => {
