@@ -33,7 +33,7 @@ export interface CheckedEndpoint extends Due {
   uninformative: boolean;
   /** Consecutive checks that failed; a stall that the first of them confirmed is one more. */
   failures: number;
-  /** How long to wait between two checks while it fails and that has no consequence. */
+  /** How long after the beginning of the newest check the next one is due, while it fails and that has no consequence. */
   failingMs: number;
   /** Consecutive failures that did not count, since this process was paused meanwhile. */
   voided: number;

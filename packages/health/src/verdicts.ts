@@ -59,7 +59,8 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     const isStall = one.failures === 0 && (suspicion === "stalled" || one.suspicion === "stalled");
     one.failures += isStall ? 2 : 1;
     const { failures } = one;
-    one.failingMs = failingMs(failures, cadence, random);
+    // From the end of the check, so that the others can be compared before the next one.
+    one.failingMs = clock.now() - (one.startedAt ?? startedAt) + failingMs(failures, cadence, random);
     if (failures < fall) one.soonAt = startedAt + fastMs;
     schedule.update(one);
     const isShared = verdict.scope === "cluster";
@@ -92,7 +93,9 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     if (one.anotherHealthySince + fastMs / 2 <= startedAt) return true;
     one.anotherHealthySince = Math.min(one.anotherHealthySince, clock.now());
     // A check that begins earlier could not decide it either.
-    one.soonAt = Math.max((one.startedAt ?? startedAt) + fastMs, one.anotherHealthySince + fastMs / 2);
+    const checkedAt = one.startedAt ?? startedAt;
+    one.soonAt = Math.max(checkedAt + fastMs, one.anotherHealthySince + fastMs / 2);
+    one.failingMs = one.soonAt - checkedAt;
     schedule.update(one);
     context.onChange();
     return false;
