@@ -102,6 +102,16 @@ describe("bad usage is one line on stderr and exit code 2", () => {
       ["--selector=two-choices:choice=3"],
       /selector "two-choices": there is no option "choice"; it has choices/,
     ],
+    [["--selector=sticky-random:failback=0"], /selector "sticky-random": failback "0" is not more than zero/],
+    [["--selector=leader:settle=5"], /selector "leader": settle "5" is not a duration such as 500ms/],
+    [
+      ["--selector=nearest:tolerance=30"],
+      /selector "nearest": tolerance "30" is not a share from 0% to 100%/,
+    ],
+    [
+      ["--selector=nearest:settle=1m,zone=a"],
+      /there is no option "zone"; it has tolerance, min-tolerance, settle/,
+    ],
     [["--selector=random:a=1"], /selector "random": there is no option "a"; it has none/],
     [["--selector=random:"], /selector "random:": what follows ":" must be options of the form key=value/],
     [["--selector=two-choices:choices=2,choices=3"], /the option "choices" is given twice/],

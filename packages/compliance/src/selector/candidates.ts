@@ -31,6 +31,14 @@ export function liveCandidate(endpoint: Endpoint, connections: () => number = ()
   });
 }
 
+/** What may be known of a candidate beside its connections. */
+export type Facts = Omit<Candidate, "endpoint" | "connections">;
+
+/** New candidates for `given`, with facts by their index. */
+export function knownCandidates(given: readonly Endpoint[], factsOf: (index: number) => Facts): Candidate[] {
+  return given.map((endpoint, index) => ({ ...candidate(endpoint, index % 3), ...factsOf(index) }));
+}
+
 /** Typical sets of endpoints, and those at the limits of what is allowed. Each has one priority. */
 export const notableSets: { readonly [name: string]: readonly Endpoint[] } = {
   "one endpoint": endpoints(1),

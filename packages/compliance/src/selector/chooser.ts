@@ -3,11 +3,11 @@ import { type Candidate, formatAddress, type Selector, sameEndpoint } from "@gw/
 import { violation } from "../suite.js";
 
 const contract = {
-  noThrow: "pick() never throws, whatever candidates it is given.",
-  synchronous: "pick() is synchronous: it returns a candidate and not a promise of one.",
-  undefinedForNone: "pick() returns undefined when there are no candidates.",
+  noThrow: "() never throws, whatever candidates it is given.",
+  synchronous: "() is synchronous: it returns a candidate and not a promise of one.",
+  undefinedForNone: "() returns undefined when there are no candidates.",
   candidateForSome: "pick() returns undefined only if there are no candidates.",
-  offered: "pick() returns one of the very objects that it was given.",
+  offered: "() returns one of the very objects that it was given.",
 };
 
 /** Calls a selector and checks what it returns. */
@@ -18,38 +18,51 @@ export interface Chooser {
    * @param occasion what is special about this call, for the message
    */
   choose(candidates: readonly Candidate[], occasion?: string): Candidate | undefined;
+  /** The same for its target; undefined if it has no such method, or wants connections nowhere. */
+  aim(candidates: readonly Candidate[], occasion?: string): Candidate | undefined;
 }
 
 /** @param earlier all candidates so far; pass one set to several choosers to tell their candidates apart */
 export function chooser(selector: Selector, earlier: Set<unknown> = new Set()): Chooser {
+  const ask = (
+    method: "pick" | "target",
+    candidates: readonly Candidate[],
+    occasion: string,
+  ): Candidate | undefined => {
+    const offered = [...candidates];
+    const where = `${occasion && `${occasion}, `}given ${listOf(offered)}`;
+    const choice = call(selector, method, candidates, where);
+    if (offered.length === 0) {
+      if (choice === undefined) return undefined;
+      throw violation(method + contract.undefinedForNone, `${where}, it returned ${nameOf(choice, earlier)}`);
+    }
+    const chosen = offered.find(one => one === choice);
+    for (const one of offered) earlier.add(one);
+    if (chosen || (choice === undefined && method === "target")) return chosen;
+    if (method === "pick" && (choice === undefined || choice === null))
+      throw violation(contract.candidateForSome, `${where}, it returned ${choice}`);
+    const broken = isThenable(choice) ? contract.synchronous : contract.offered;
+    throw violation(method + broken, `${where}, it returned ${nameOf(choice, earlier, offered)}`);
+  };
   return {
-    choose(candidates, occasion = "") {
-      const offered = [...candidates];
-      const where = `${occasion && `${occasion}, `}given ${listOf(offered)}`;
-      const choice = call(selector, candidates, where);
-      if (offered.length === 0) {
-        if (choice === undefined) return undefined;
-        throw violation(contract.undefinedForNone, `${where}, it returned ${nameOf(choice, earlier)}`);
-      }
-      const picked = offered.find(one => one === choice);
-      for (const one of offered) earlier.add(one);
-      if (picked) return picked;
-      if (choice === undefined || choice === null)
-        throw violation(contract.candidateForSome, `${where}, it returned ${choice}`);
-      const broken = isThenable(choice) ? contract.synchronous : contract.offered;
-      throw violation(broken, `${where}, it returned ${nameOf(choice, earlier, offered)}`);
-    },
+    choose: (candidates, occasion = "") => ask("pick", candidates, occasion),
+    aim: (candidates, occasion = "") => ask("target", candidates, occasion),
   };
 }
 
-function call(selector: Selector, candidates: readonly Candidate[], where: string): unknown {
+function call(
+  selector: Selector,
+  method: "pick" | "target",
+  candidates: readonly Candidate[],
+  where: string,
+): unknown {
   try {
-    const choice: unknown = selector.pick(candidates);
+    const choice: unknown = method === "pick" ? selector.pick(candidates) : selector.target?.(candidates);
     // A promise is reported as such; its rejection must not end the process.
     if (choice instanceof Promise) choice.catch(() => {});
     return choice;
   } catch (error) {
-    throw violation(contract.noThrow, `${where}, it threw ${inspect(error, { depth: 0 })}`, error);
+    throw violation(method + contract.noThrow, `${where}, it threw ${inspect(error, { depth: 0 })}`, error);
   }
 }
 

@@ -3,9 +3,11 @@ import type { Candidate, Endpoint, Selector } from "@gw/interface";
 import { type Case, violation } from "../suite.js";
 import { seededRandom, shuffled } from "../test-support/random.js";
 import { candidates, endpoints, notableSets } from "./candidates.js";
-import { chooser } from "./chooser.js";
+import { type Chooser, chooser } from "./chooser.js";
 
-const unchanged = "pick() changes neither the array, nor the candidates, nor their endpoints.";
+const unchanged = "A selector changes neither the array, nor the candidates, nor their endpoints.";
+/** Its methods. */
+const methods = ["choose", "aim"] as const;
 
 /** What a selector must leave unchanged. */
 export const purityCases: readonly Case<() => Promise<Selector>>[] = [
@@ -13,28 +15,33 @@ export const purityCases: readonly Case<() => Promise<Selector>>[] = [
     name: "changes neither the array, nor the candidates, nor their endpoints",
     async check(make) {
       const selector = await make();
-      for (const [name, set] of inManyOrders()) {
-        compareAfterwards(selector, candidates(set), name);
-        recordWrites(selector, candidates(set), name);
-      }
+      for (const [name, set] of inManyOrders())
+        for (const method of methods) {
+          compareAfterwards(chooser(selector)[method], candidates(set), name);
+          recordWrites(chooser(selector)[method], candidates(set), name);
+        }
     },
   },
   {
     name: "picks from frozen arrays of frozen candidates",
     async check(make) {
-      const { choose } = chooser(await make());
-      for (const [name, set] of inManyOrders())
-        choose(Object.freeze(candidates(set).map(deeplyFrozen)), `${name}, frozen`);
-      choose(Object.freeze([]), "a frozen empty array");
+      const asked = chooser(await make());
+      for (const method of methods) {
+        for (const [name, set] of inManyOrders())
+          asked[method](Object.freeze(candidates(set).map(deeplyFrozen)), `${name}, frozen`);
+        asked[method](Object.freeze([]), "a frozen empty array");
+      }
     },
   },
   {
     name: "leaves built-in objects such as Array.prototype and Math.random as they are",
     // selectorCompliance checks them after every case.
     async check(make) {
-      const { choose } = chooser(await make());
-      choose([]);
-      for (let call = 0; call < 100; call++) choose(candidates(endpoints(1 + (call % 5))));
+      const asked = chooser(await make());
+      for (const method of methods) {
+        asked[method]([]);
+        for (let call = 0; call < 100; call++) asked[method](candidates(endpoints(1 + (call % 5))));
+      }
     },
   },
 ];
@@ -48,10 +55,10 @@ function inManyOrders(): readonly (readonly [name: string, set: readonly Endpoin
 }
 
 /** Finds changes that are still there afterwards. */
-function compareAfterwards(selector: Selector, offered: Candidate[], occasion: string): void {
+function compareAfterwards(ask: Chooser["choose"], offered: Candidate[], occasion: string): void {
   const members = [...offered];
   const values = structuredClone(offered);
-  chooser(selector).choose(offered, occasion);
+  ask(offered, occasion);
   const moved = offered.length !== members.length || offered.some((one, index) => one !== members[index]);
   if (moved) throw violation(unchanged, `${occasion}: the array holds something else, or in another order`);
   if (!isDeepStrictEqual(offered, values))
@@ -59,7 +66,7 @@ function compareAfterwards(selector: Selector, offered: Candidate[], occasion: s
 }
 
 /** Finds changes when they are made, even if the selector undoes them. */
-function recordWrites(selector: Selector, offered: readonly Candidate[], occasion: string): void {
+function recordWrites(ask: Chooser["choose"], offered: readonly Candidate[], occasion: string): void {
   const changes = new Set<string>();
   const watched = offered.map(({ endpoint, connections }) =>
     recordingProxy(
@@ -68,7 +75,7 @@ function recordWrites(selector: Selector, offered: readonly Candidate[], occasio
       changes,
     ),
   );
-  chooser(selector).choose(recordingProxy(watched, "the array", changes), occasion);
+  ask(recordingProxy(watched, "the array", changes), occasion);
   if (changes.size > 0) throw violation(unchanged, `${occasion}: it ${[...changes].join(", ")}`);
 }
 

@@ -1,4 +1,4 @@
-import type { Selector } from "@gw/interface";
+import type { Candidate, Selector } from "@gw/interface";
 import { describe, expect, test } from "vitest";
 import { counting, fail, selector } from "../../test/selectors.js";
 import { selectorCompliance } from "./selector-compliance.js";
@@ -28,6 +28,11 @@ const good: { readonly [policy: string]: () => Selector | Promise<Selector> } = 
       host = picked?.endpoint.host;
       return picked;
     });
+  },
+  "the leader where one is known, which is its target": () => {
+    const leader = (candidates: readonly Candidate[]): Candidate | undefined =>
+      candidates.find(({ isLeader }) => isLeader);
+    return { pick: candidates => leader(candidates) ?? candidates[0], target: leader };
   },
   "the first, from an async factory": async () => first(),
 };

@@ -1,8 +1,10 @@
 import type { Selector } from "@gw/interface";
 import { type Case, type ComplianceCase, violation } from "../suite.js";
 import { choiceCases } from "./choice.js";
+import { factCases } from "./facts.js";
 import { memoryCases } from "./memory.js";
 import { purityCases } from "./purity.js";
+import { targetCases } from "./target.js";
 
 /**
  * What every selector must do, whatever its policy is. The cases depend neither on time nor on chance.
@@ -10,7 +12,13 @@ import { purityCases } from "./purity.js";
  * @param make returns a new selector each time; what it throws fails the case that called it
  */
 export function selectorCompliance(make: () => Selector | Promise<Selector>): readonly ComplianceCase[] {
-  const cases: readonly Case<() => Promise<Selector>>[] = [...choiceCases, ...memoryCases, ...purityCases];
+  const cases: readonly Case<() => Promise<Selector>>[] = [
+    ...choiceCases,
+    ...factCases,
+    ...targetCases,
+    ...memoryCases,
+    ...purityCases,
+  ];
   return cases.map(({ name, check }) => ({
     name,
     run: () => checkingBuiltIns(() => check(async () => make())),

@@ -98,7 +98,7 @@ export interface Observer {
   }): void;
   /** A panic that lasted `panicMs` is over. */
   panicOver?(event: { readonly panicMs: number }): void;
-  /** A selector threw or made an invalid choice; a random candidate was taken in its place. */
+  /** A selector threw or made an invalid choice; a random candidate is picked in its place, a target is ignored. */
   selectorFailed?(event: { readonly error: GatewayError }): void;
 
   /** A client was accepted. `connection` is its number in later events. */

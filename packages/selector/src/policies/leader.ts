@@ -48,14 +48,11 @@ export function leader(options: LeaderOptions = {}): Selector {
   /** When a leader was last seen. */
   let seenAt = -Infinity;
 
-  /** A leader other than the endpoint in use. A member may have several endpoints: of these always the same. */
+  /** Chooses among the endpoints of the leader, if it has several: always the same one, and not the same everywhere. */
+  const chance = random();
   const leaderAmong = (candidates: CandidateView): Candidate | undefined => {
     const leaders = itemsOf(candidates).filter(({ isLeader }) => isLeader);
-    const known = elected?.endpoint;
-    return (
-      (known && leaders.find(({ endpoint }) => sameEndpoint(endpoint, known))) ??
-      pickByWeight(viewOf(leaders), random)
-    );
+    return pickByWeight(viewOf(leaders), () => chance);
   };
 
   const isConfirmed = ({ endpoint }: Candidate, now: number): boolean => {

@@ -40,8 +40,10 @@ export function nearest(options: NearestOptions = {}): Selector {
   const { tolerance, minToleranceMs, settleMs } = valid(options);
   const current = new Current();
   let comparedAt = -Infinity;
-  /** Since when the endpoint in use is far, and for how long it may be. */
-  let far: { readonly since: number; readonly mostMs: number } | undefined;
+  /** Since when the endpoint in use is far; */
+  let farSince: number | undefined;
+  /** and for how long it may be. */
+  const farMs = settleMs * (1 + random());
 
   const exceeds = ({ latencyMs = 0 }: Candidate, lowestMs: number, times: number): boolean =>
     latencyMs > lowestMs + Math.max(minToleranceMs, lowestMs * tolerance) * times;
@@ -49,7 +51,7 @@ export function nearest(options: NearestOptions = {}): Selector {
 
   const draw = (candidates: CandidateView): Candidate | undefined => {
     const lowestMs = lowestOf(candidates);
-    far = undefined;
+    farSince = undefined;
     const near = itemsOf(candidates).filter(
       one => lowestMs === Infinity || (one.latencyMs !== undefined && !exceeds(one, lowestMs, 1)),
     );
@@ -63,11 +65,11 @@ export function nearest(options: NearestOptions = {}): Selector {
     if (!here || now - comparedAt < compareMs) return here;
     comparedAt = now;
     if (!isFar(here, lowestOf(candidates))) {
-      far = undefined;
+      farSince = undefined;
       return here;
     }
-    far ??= { since: now, mostMs: settleMs * (1 + random()) };
-    return now - far.since >= far.mostMs ? draw(candidates) : here;
+    farSince ??= now;
+    return now - farSince >= farMs ? draw(candidates) : here;
   };
 
   return viewing(
