@@ -2,7 +2,8 @@
 // retries, backoff or keepalive of its own, so that what it sees is the gateway's doing. Prints a line of JSON for each:
 //
 //   put-kept, put-new   attempt to put, on one connection or each on its own: start, end, ok, why
-//   watch               event of the keys that begin with "k": at, value
+//   watch               event of the key "k": at, value
+//   watch-nothing       the same of a key that nothing changes
 //   status              question for the member's status: at, leader (false if it knows none), or why
 import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -58,9 +59,9 @@ async function put(start) {
 
 let revision = 0;
 async function watch() {
-  const created = { key: base64("k"), range_end: base64("l"), start_revision: revision };
+  const key = base64(mode === "watch" ? "k" : "nothing");
   let unread = "";
-  await post("/v3/watch", { create_request: created }, part => {
+  await post("/v3/watch", { create_request: { key, start_revision: revision } }, part => {
     const lines = (unread + part).split("\n");
     unread = lines.pop() ?? "";
     for (const line of lines)

@@ -42,16 +42,16 @@ export function startPuts(
   return startClient(prefix, [mode, address, `${intervalMs}`, `${timeoutMs}`]);
 }
 
-/** Watches over HTTP, without a byte from the client after the first request. */
-export function startHttpWatch(prefix: readonly string[], address: string): Client<WatchEvent> {
-  return startClient<{ at: number; value: string }, WatchEvent>(
-    prefix,
-    ["watch", address],
-    ({ at, value }) => ({
-      at,
-      value: Number(value),
-    }),
-  );
+/** Watches over HTTP, without a byte from the client after the first request. @param mode which events there are */
+export function startHttpWatch(
+  prefix: readonly string[],
+  address: string,
+  mode: "watch" | "watch-nothing" = "watch",
+): Client<WatchEvent> {
+  return startClient<{ at: number; value: string }, WatchEvent>(prefix, [mode, address], ({ at, value }) => ({
+    at,
+    value: Number(value),
+  }));
 }
 
 /** Asks a member for its state every 50 ms, without a gateway. */
@@ -83,13 +83,14 @@ export function startEtcdctlPuts(
   return reading(startShell(prefix, loop, address), line => JSON.parse(line) as Attempt);
 }
 
-/** Watches with etcdctl. @param flags such as `--keepalive-time=24h` */
+/** Watches a key with etcdctl. @param flags such as `--keepalive-time=24h` */
 export function startEtcdctlWatch(
   prefix: readonly string[],
   address: string,
   flags: readonly string[] = [],
+  key = "k",
 ): Client<WatchEvent> {
-  const once = `while :; do "$@" watch --prefix k ${flags.join(" ")}; done`;
+  const once = `while :; do "$@" watch ${key} ${flags.join(" ")}; done`;
   // A value follows its key, each on its own line, after the kind of event.
   return reading(startShell(prefix, once, address), line =>
     /^\d+$/.test(line) ? { at: Date.now(), value: Number(line) } : undefined,
