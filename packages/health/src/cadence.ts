@@ -107,6 +107,7 @@ export function isCheckNeeded(
     const activity = ask();
     if (activity ? clients.isStalled(activity, now) : one.suspicion === "stalled") return true;
     clients.stalledAt = undefined;
+    deep.cancel();
     if (one.suspicion === "stalled") Object.assign(one, { suspicion: undefined, soonAt: Infinity });
   }
   if (one.soonAt <= now) return true;

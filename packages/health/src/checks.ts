@@ -146,7 +146,7 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     const startedAt = clock.now();
     const { suspicion } = one;
     const jitter = jitterOf(one.startedAt === undefined, random);
-    if (suspicion === "stalled") one.stallCheckedAt = startedAt;
+    if (suspicion === "stalled" && !one.deep.isNext) one.stallCheckedAt = startedAt;
     Object.assign(one, { startedAt, soonAt: Infinity, suspicion: undefined, jitter });
     const checking = async (): Promise<void> => {
       const pauses = trackPauses(clock);
@@ -171,7 +171,8 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     };
     one.running = checking();
     schedule.update(one);
-    if (suspicion !== undefined && requests.some(({ depth }) => depth === "deep")) checkCandidates(one);
+    // Not again and again because of false alarms.
+    if (suspicion !== undefined && one.deep.isAllowed(startedAt)) checkCandidates(one);
   };
 
   /** The check of `one` has no verdict. */

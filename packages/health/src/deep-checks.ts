@@ -26,8 +26,10 @@ export class DeepChecks {
   #check: string | undefined;
   #falseAlarms = 0;
   #falseAlarmAt = -Infinity;
-  /** Whether a stall was not followed by a deep check, because of false alarms before. */
+  /** Whether a stall has yet to be followed by a deep check, which false alarms before may have put off. */
   isOwed = false;
+  /** Whether the next check is the one that follows a stall, if the client still waits then. */
+  isNext = false;
 
   constructor(now: number, random: () => number) {
     this.#random = random;
@@ -77,10 +79,16 @@ export class DeepChecks {
   begin(now: number): void {
     this.#startedAt = now;
     this.#dueAt = now + soonestMs + this.#random() * (latestMs - soonestMs);
-    this.isOwed = false;
+    this.cancel();
   }
 
-  /** @param isAlarm whether a suspicion has caused it */
+  /** No stall needs one any more. */
+  cancel(): void {
+    this.isOwed = false;
+    this.isNext = false;
+  }
+
+  /** @param isAlarm whether there was a suspicion */
   end({ check, error }: Verdict, isAlarm: boolean): void {
     this.#check = check;
     this.#hasFailed = error !== undefined;

@@ -218,8 +218,8 @@ describe("a stall", () => {
     at.checked.splice(0);
     at.reports.splice(0);
     await stall(at);
-    await at.clock.advance(0);
-    expect(at.checked).toEqual(["62000 e1", "62000 e2", "62000 e3", "62000 e1 deep"]);
+    await at.clock.advance(500);
+    expect(at.checked).toEqual(["62000 e1", "62000 e2", "62000 e3", "62375 e1 deep"]);
     expect(at.reports.every(report => report.endsWith("ok"))).toBe(true);
     // One failure later is one only, though the client still waits.
     at.finds.set(1, bad);
@@ -231,17 +231,29 @@ describe("a stall", () => {
     at.checks.close();
   });
 
-  test("that is over is not checked", async () => {
+  test("that is over when its status is known causes no deep check, as after an election", async () => {
     const at = startMembers();
     await at.clock.advance(minute);
-    at.checked.splice(0);
-    at.checks.suspect(one, "stalled");
+    await stall(at);
     await at.clock.advance(100);
-    at.activity.set(1, { waitingMs: 0 });
-    at.checks.suspect(one, "stalled");
-    await at.clock.advance(5_000);
-    expect(checksOf(at, 1).filter(check => check === "deep")).toHaveLength(1);
+    at.activity.clear();
+    await at.clock.advance(30_000);
+    expect(checksOf(at, 1)).not.toContain("deep");
     at.checks.close();
+  });
+
+  test("that comes soon after another one is checked later, unless it is over by then", async () => {
+    for (const isOver of [true, false]) {
+      const at = startMembers();
+      await at.clock.advance(minute);
+      await stall(at);
+      await at.clock.advance(1_000);
+      at.checks.suspect(one, "stalled");
+      if (isOver) at.activity.set(1, { bytes: 10_000, answeredMs: 0 });
+      await at.clock.advance(10_000);
+      expect(at.checked.includes("72000 e1")).toBe(!isOver);
+      at.checks.close();
+    }
   });
 
   test("while an error of this machine prevents checks is no failure", async () => {

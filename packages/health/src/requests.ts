@@ -31,13 +31,15 @@ export function requestsFor(one: CheckedEndpoint, now: number): readonly ProbeRe
   const deepRequest: ProbeRequest = { depth: "deep", timeoutMs: limits?.deep };
   const regularRequest: ProbeRequest = { depth: "regular", timeoutMs: limits?.regular };
   if (deep.hasFailed) return [deepRequest];
-  if (suspicion !== undefined) {
-    if (deep.isAllowed(now)) return [regularRequest, deepRequest];
-    deep.isOwed ||= suspicion === "stalled";
+  if (suspicion === "stalled") {
+    if (deep.isNext) return [deepRequest];
+    deep.isOwed = true;
     return [regularRequest];
   }
+  if (suspicion !== undefined) return deep.isAllowed(now) ? [regularRequest, deepRequest] : [regularRequest];
+  if (one.failures > 0) return [regularRequest];
   const isOwed = clients.stalledAt !== undefined && deep.isOwed && deep.isAllowed(now);
-  const isDue = one.role === "serving" && one.failures === 0 && deep.isDue(now);
+  const isDue = one.role === "serving" && deep.isDue(now);
   return isOwed || isDue ? [deepRequest] : [regularRequest];
 }
 

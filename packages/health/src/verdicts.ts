@@ -1,4 +1,4 @@
-import type { CheckDepth, CheckedPool, Clock, ProbeRequest, Suspicion } from "@gw/interface";
+import type { CheckDepth, CheckedPool, Clock, ProbeRequest, Suspicion, Verdict } from "@gw/interface";
 import { type Cadence, failingMs } from "./cadence.js";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
 import type { RequestResult } from "./requests.js";
@@ -36,14 +36,29 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
   const conclude = (one: CheckedEndpoint, result: CheckResult): void => {
     const { verdict, depth } = result;
     one.uninformative = verdict.uninformative === true;
-    if (depth === "deep") one.deep.end(verdict, result.suspicion !== undefined);
+    const isAlarm = result.suspicion !== undefined || one.clients.stalledAt !== undefined;
+    if (depth === "deep") one.deep.end(verdict, isAlarm);
     if (verdict.error) void failed(one, result);
     else succeeded(one, result);
   };
 
-  const succeeded = (one: CheckedEndpoint, { verdict, startedAt }: CheckResult): void => {
+  /**
+   * A regular check does not confirm a stall: a deep one follows, if the client still waits a moment later. When an election
+   * ends, the clients of all gateways have waited, and are answered in that moment.
+   */
+  const followStall = (one: CheckedEndpoint, verdict: Verdict): void => {
+    const { deep } = one;
+    if (verdict.uninformative || deep.isSameAs(verdict.check)) deep.cancel();
+    if (!deep.isOwed || !deep.isAllowed(clock.now())) return;
+    deep.isNext = true;
+    one.suspicion ??= "stalled";
+    one.soonAt = Math.min(one.soonAt, clock.now() + fastMs * (0.25 + 0.25 * random()));
+  };
+
+  const succeeded = (one: CheckedEndpoint, { verdict, depth, startedAt, suspicion }: CheckResult): void => {
     const isRecovery = one.failures > 0;
     Object.assign(one, { failures: 0, healthyAt: startedAt, anotherHealthySince: Infinity });
+    if (depth === "regular" && suspicion === "stalled") followStall(one, verdict);
     schedule.update(one);
     pool.report(one.endpoint, verdict, true);
     // A fault that others share with this one no longer may now be theirs alone.
