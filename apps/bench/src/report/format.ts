@@ -1,14 +1,8 @@
+import { number } from "@gw/report";
 import { type Results, type Row, rowOf } from "../results.js";
 
 /** The subject that ratios refer to. */
 export const reference = "etcd-gateway";
-
-/** Three significant digits, with thousands separators. */
-export function number(value: number): string {
-  const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
-  const digits = Math.max(0, Math.min(2, 2 - magnitude));
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-}
 
 /** The median with the spread of the rounds, `1,234 (1,200–1,250)`, or why there is none. */
 export function withSpread(row: Row | undefined): string {

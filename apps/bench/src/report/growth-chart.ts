@@ -1,5 +1,6 @@
+import { faint, ink, plotTop } from "@gw/report";
 import type { Results } from "../results.js";
-import { colourOf, draw, faint, footer, frame, ink } from "./drawing.js";
+import { colourOf, draw } from "./drawing.js";
 import { titleOf } from "./text.js";
 
 const curves = [
@@ -11,11 +12,8 @@ const curves = [
 /** How cost grows: with connections for all subjects, with endpoints for gw's pool. */
 export function growthChart(results: Results): string {
   const width = 330;
-  const plot = { top: frame.top + 70, height: 260 };
-  const size = {
-    width: curves.length * (width + 20) + 20,
-    height: plot.top + plot.height + 60 + footer(results).length * frame.lineHeight + 20,
-  };
+  const plot = { top: plotTop + 70, height: 260 };
+  const size = { width: curves.length * (width + 20) + 20, height: plot.top + plot.height + 60 };
   const heading = {
     title: "How cost grows",
     subtitle: `Medians of the rounds. Left and middle: 128 B request/response over all connections in turn, 10 under way at any time`,
@@ -23,7 +21,7 @@ export function growthChart(results: Results): string {
   const lines = curves.flatMap((curve, n) => linesOf(results, curve, n));
   const named = results.subjects.filter(({ name }) => lines.some(line => line.subject === name));
   const gridLeft = (n: number): number => 20 + n * (width + 20);
-  return draw(results, size, heading, {
+  const plots = {
     title: curves.map(({ title }, n) => ({
       text: title,
       left: gridLeft(n),
@@ -31,7 +29,7 @@ export function growthChart(results: Results): string {
       textStyle: { fontSize: 12, color: ink },
     })),
     legend: {
-      top: frame.top,
+      top: plotTop,
       left: 15,
       itemGap: 28,
       data: named.map(({ title }) => title),
@@ -60,7 +58,8 @@ export function growthChart(results: Results): string {
       axisLabel: { color: ink, formatter: (value: number) => value.toLocaleString("en") },
     })),
     series: lines.map(({ subject: _, ...series }) => series),
-  });
+  };
+  return draw(results, { ...heading, size, plots });
 }
 
 function linesOf(results: Results, { measure, figure }: (typeof curves)[number], n: number) {

@@ -1,17 +1,8 @@
+import { markdownTable, number } from "@gw/report";
 import type { Results } from "../results.js";
-import { number, ratio, reference, times } from "./format.js";
+import { ratio, reference, times } from "./format.js";
 import { headlinesOf } from "./headlines.js";
-import { circumstances, detailTables, type Table } from "./text.js";
-
-/** The lines of a README around its generated part. */
-const markers = ["<!-- bench:start -->", "<!-- bench:end -->"] as const;
-
-/** `text` with `content` between its markers; unchanged if it has none. */
-export function betweenMarkers(text: string, content: string): string {
-  const [start, end] = markers.map(marker => text.indexOf(marker)) as [number, number];
-  if (start < 0 || end < start) return text;
-  return `${text.slice(0, start + markers[0].length)}\n\n${content}\n\n${text.slice(end)}`;
-}
+import { circumstances, detailTables } from "./text.js";
 
 /** For the README of the project: the figures that matter, for the programs that people choose between. */
 export function shortReport(results: Results): string {
@@ -34,7 +25,7 @@ export function fullReport(results: Results): string {
     setUps.map(({ title, name, setUp }) => `- **${title}** (\`--subjects ${name}\`): ${setUp}.`).join("\n"),
     "### All figures",
     "Median (least–most of the rounds), and its ratio to `etcd gateway`.",
-    ...detailTables(results).map(table => `**${table.title}**\n\n${markdown(table.rows)}`),
+    ...detailTables(results).map(table => `**${table.title}**\n\n${markdownTable(table.rows)}`),
   ].join("\n\n");
 }
 
@@ -50,20 +41,11 @@ function summary(results: Results, names: readonly string[]): string {
       return `${number(one.median)}${comparison && ` (${comparison})`}`;
     }),
   ]);
-  return markdown([["", ...subjects.map(({ title }) => title)], ...lines]);
+  return markdownTable([["", ...subjects.map(({ title }) => title)], ...lines]);
 }
 
 function smallPrint(results: Results, facts: readonly string[]): string[] {
   const compared = `Medians; in brackets the ratio to \`etcd gateway\`.`;
   const quick = results.settings.quick ? ["**A smoke run: these are no figures to quote.**"] : [];
   return [...quick, `${compared} ${facts.join(". ")}.`];
-}
-
-function markdown(rows: Table["rows"]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  const width = rows[0]?.length ?? 0;
-  const padded = rows.map(row => [...row, ...Array<string>(width - row.length).fill("")]);
-  const [heading = [], ...body] = padded;
-  const rule = heading.map((_, column) => (column === 0 ? "---" : "--:"));
-  return [line(heading), line(rule), ...body.map(line)].join("\n");
 }

@@ -1,7 +1,7 @@
-import type { CustomSeriesRenderItem } from "echarts";
+import { type CustomSeriesRenderItem, faint, ink, number, plotTop } from "@gw/report";
 import type { Results, Row } from "../results.js";
-import { colourOf, draw, faint, footer, frame, ink } from "./drawing.js";
-import { number, ratio, reference, times } from "./format.js";
+import { colourOf, draw } from "./drawing.js";
+import { ratio, reference, times } from "./format.js";
 import { type Headline, headlinesOf } from "./headlines.js";
 import { titleOf } from "./text.js";
 
@@ -16,17 +16,17 @@ export function ratioChart(results: Results): string {
   const rows = Math.ceil(headlines.length / panel.columns);
   const size = {
     width: panel.columns * panel.width + 20,
-    height: frame.top + rows * pitch + footer(results).length * frame.lineHeight + 20,
+    height: plotTop + rows * pitch,
   };
   const at = (n: number): { readonly left: number; readonly top: number } => ({
     left: 20 + (n % panel.columns) * panel.width,
-    top: frame.top + Math.floor(n / panel.columns) * pitch,
+    top: plotTop + Math.floor(n / panel.columns) * pitch,
   });
   const heading = {
     title: "gw next to its peers",
     subtitle: "Medians of interleaved rounds, with their spread; × is the ratio to etcd gateway",
   };
-  return draw(results, size, heading, {
+  const plots = {
     title: headlines.map((headline, n) => ({ ...at(n), ...panelTitle(headline) })),
     grid: headlines.map((_, n) => ({
       left: at(n).left + panel.names,
@@ -47,7 +47,8 @@ export function ratioChart(results: Results): string {
       name: headline.row(subjects[0] ?? "") ? "" : " ",
     })),
     series: headlines.flatMap((headline, n) => barsOf(results, headline, subjects, n)),
-  });
+  };
+  return draw(results, { ...heading, size, plots });
 }
 
 function panelTitle({ title, figure }: Headline): object {

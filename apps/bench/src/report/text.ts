@@ -1,11 +1,12 @@
+import { number, type Rows } from "@gw/report";
 import type { MeasureEntry, Results } from "../results.js";
 import { rowOf } from "../results.js";
-import { number, ratio, reference, times, withSpread } from "./format.js";
+import { ratio, reference, times, withSpread } from "./format.js";
 
 /** A table with a heading row, as rows of cells. */
 export interface Table {
   readonly title: string;
-  readonly rows: readonly (readonly string[])[];
+  readonly rows: Rows;
 }
 
 /** A table for each case of each measure: a line for each subject, a column for each figure. */

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { betweenMarkers } from "@gw/report";
 import type { Results } from "../results.js";
 import { growthChart } from "./growth-chart.js";
-import { betweenMarkers, fullReport, shortReport } from "./markdown.js";
+import { fullReport, shortReport } from "./markdown.js";
 import { ratioChart } from "./ratio-chart.js";
 
 const inProject = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
@@ -19,6 +20,9 @@ export const readmes: readonly {
   { file: inProject("apps/bench/README.md"), report: fullReport },
   { file: inProject("docs/comparison.md"), report: shortReport },
 ];
+
+/** The name of the markers around the generated part of a page. */
+export const marker = "bench";
 
 /** Reads what {@link writeResults} wrote. */
 export function readResults(folder: string): Results {
@@ -38,7 +42,7 @@ export function writeReadmes(results: Results): void {
   for (const { file, report } of readmes) {
     if (!existsSync(file)) continue;
     const text = readFileSync(file, "utf8");
-    const updated = betweenMarkers(text, report(results));
+    const updated = betweenMarkers(text, marker, report(results));
     if (updated !== text) writeFileSync(file, updated);
   }
 }
