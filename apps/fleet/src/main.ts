@@ -1,0 +1,51 @@
+import { execFileSync } from "node:child_process";
+import { isPublished, type Options, readOptions, usage } from "./options.js";
+import { markdownReport } from "./report/markdown.js";
+import { publish, readPublished } from "./report/write.js";
+import { isMet, type Results, type RunResult } from "./results.js";
+import { scenarios } from "./scenarios.js";
+import { simulate } from "./simulate.js";
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? `fleet: ${error.message}` : error);
+  process.exitCode = 1;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const options = readOptions(args);
+  if (!options) return console.log(usage);
+  if (options.readme) return publish(readPublished());
+  const results = await simulateAll(options);
+  console.log(markdownReport(results));
+  if (isPublished(options)) publish(results);
+  for (const { scenario, setUp, targets } of results.runs)
+    for (const target of targets.filter(one => !isMet(one))) {
+      console.error(`missed: ${scenario} (${setUp}): ${target.what}: ${target.value} > ${target.limit}`);
+      process.exitCode = 1;
+    }
+}
+
+async function simulateAll({ gateways, seed, scenario: names }: Options): Promise<Results> {
+  const runs: RunResult[] = [];
+  for (const scenario of scenarios.filter(({ name }) => names?.includes(name) ?? true))
+    for (const setUp of scenario.setUps) {
+      const startedAt = performance.now();
+      runs.push(await simulate(scenario, setUp, { gateways, seed }));
+      const tookS = Math.round((performance.now() - startedAt) / 1_000);
+      const megabytes = Math.round(process.memoryUsage.rss() / 2 ** 20);
+      console.error(`${scenario.name} (${setUp.name}): ${tookS} s, ${megabytes} MiB`);
+    }
+  return { gateways, seed, commit: commit(), runs };
+}
+
+/** The commit of the work tree, with "-dirty" where it differs. */
+function commit(): string {
+  const git = (...args: string[]): string => execFileSync("git", args, { encoding: "utf8" }).trim();
+  try {
+    return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : "-dirty"}`;
+  } catch {
+    return "unknown";
+  }
+}
