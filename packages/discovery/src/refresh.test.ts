@@ -82,14 +82,26 @@ describe("a source that is read again and again", () => {
     expect(readCount()).toBe(2);
   });
 
-  test("waits up to 10 % longer, at random", async () => {
+  test("waits up to a fifth longer, at random", async () => {
     const { clock, reads, next, readCount } = rig({ random: () => 0.999 });
     (await reads.take()).answer({ endpoints: [a], ttlMs: 10_000 });
     await next(2);
-    await clock.advance(10_900);
+    await clock.advance(11_900);
     expect(readCount()).toBe(1);
     await clock.advance(100);
     expect(readCount()).toBe(2);
+  });
+
+  test("waits at random after failures, so that many gateways do not read it in step", async () => {
+    const { clock, reads, readCount } = rig({ random: () => 0.5 });
+    // Half of the jitter of each: a quarter off what has grown, then a tenth more.
+    for (const waitMs of [1_100, 1_650, 3_300, 6_600]) {
+      (await reads.take()).fail(new GatewayError("timed-out", "no answer"));
+      await clock.advance(waitMs - 1);
+      const before = readCount();
+      await clock.advance(1);
+      expect(readCount()).toBe(before + 1);
+    }
   });
 
   test("keeps the last good set when it fails, reports that once with its age, and backs off", async () => {

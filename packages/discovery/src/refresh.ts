@@ -9,6 +9,7 @@ import {
   type Observer,
   systemClock,
   type WatchOptions,
+  withJitter,
 } from "@gw/interface";
 import { changed, sameSet, without } from "./endpoint-sets.js";
 import { isConfigurationError, settleOnce } from "./settling.js";
@@ -29,7 +30,7 @@ export interface Reading {
 export interface RefreshOptions {
   /** The least time between two reads, in milliseconds. @default 5000 */
   readonly minRefreshMs?: number | undefined;
-  /** The longest time between two reads, in milliseconds. @default 300000 */
+  /** The longest time between two reads, in milliseconds, without jitter. @default 300000 */
   readonly maxRefreshMs?: number | undefined;
   /**
    * How long a source must be empty, without a break and in milliseconds, before an empty set is yielded. Without it,
@@ -48,8 +49,16 @@ export interface RefreshOptions {
 export const refreshDefaults = { minRefreshMs: 5_000, maxRefreshMs: 300_000 } as const;
 
 /**
- * A discovery that reads a source repeatedly: when what it read has expired (plus up to 10 % jitter, so that many
- * gateways do not query at the same time), after a failure with back-off, and on request.
+ * Up to this part of a wait is added at random. Many gateways get the same TTL, and from a caching server even the same
+ * moment at which it ends; not sooner, since that server would answer with what is left of the TTL.
+ */
+export const refreshJitter = 0.2;
+/** Up to this part of a delay that has grown is taken off at random: a source fails for many gateways at once. */
+export const failureJitter = 0.5;
+
+/**
+ * A discovery that reads a source repeatedly: when what it read has expired, after a failure with back-off, and on
+ * request. Waits have {@link refreshJitter} and {@link failureJitter}.
  *
  * @param source names it in events
  * @param read reads once. While there is no set yet, a GatewayError with a code of the configuration's (`invalid-…`) ends
@@ -83,7 +92,7 @@ async function* watch(
   { signal, onRefresh, onSettled }: WatchOptions,
 ): AsyncGenerator<readonly Endpoint[], void, undefined> {
   const { minRefreshMs, maxRefreshMs, observer, clock = systemClock, random = Math.random } = options;
-  const backoff = { baseMs: minRefreshMs, maxMs: maxRefreshMs };
+  const backoff = { baseMs: minRefreshMs, maxMs: maxRefreshMs, jitter: failureJitter, random };
   const waiter = createWaiter(clock, signal, onRefresh);
   const status = createStatus(source, observer, clock);
   const settle = settleOnce(onSettled);
@@ -125,7 +134,7 @@ async function* watch(
         validMs = backoffMs(failures, backoff);
       }
       const clamped = Math.min(Math.max(validMs, minRefreshMs), maxRefreshMs);
-      await waiter.wait(clamped * (1 + random() / 10));
+      await waiter.wait(withJitter(clamped, refreshJitter, random));
     }
   } finally {
     waiter.dispose();

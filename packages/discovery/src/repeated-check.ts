@@ -1,4 +1,5 @@
-import { backoffMs, type Clock, type Endpoint, GatewayError, type Limiter } from "@gw/interface";
+import { backoffMs, type Clock, type Endpoint, GatewayError, type Limiter, withJitter } from "@gw/interface";
+import { failureJitter, refreshJitter } from "./refresh.js";
 
 /** Checks an endpoint: resolves if it is valid, rejects with the reason if it is not. */
 export type Check = (endpoint: Endpoint, signal: AbortSignal) => Promise<unknown>;
@@ -32,10 +33,10 @@ export interface CheckOptions {
   readonly onResult: () => void;
 }
 
-/** Starts to check `endpoint`, at once. Up to 10 % jitter is added to waits. */
+/** Starts to check `endpoint`, at once. Waits have the jitter of `refreshing`. */
 export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): RepeatedCheck {
   const { check, limited, minRefreshMs, maxRefreshMs, clock, random, onResult } = options;
-  const backoff = { baseMs: minRefreshMs, maxMs: maxRefreshMs };
+  const backoff = { baseMs: minRefreshMs, maxMs: maxRefreshMs, jitter: failureJitter, random };
   const stopped = new AbortController();
   const { signal } = stopped;
   const state = { checked: false, usable: false, error: undefined as GatewayError | undefined };
@@ -65,7 +66,7 @@ export function checkRepeatedly(endpoint: Endpoint, options: CheckOptions): Repe
     if (signal.aborted) return;
     if (isRequested) return run();
     const waitMs = error ? backoffMs(Math.max(failures, 1), backoff) : maxRefreshMs;
-    cancelWait = clock.after(waitMs * (1 + random() / 10), run);
+    cancelWait = clock.after(withJitter(waitMs, refreshJitter, random), run);
   };
   run();
   return {

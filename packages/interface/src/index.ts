@@ -42,7 +42,7 @@ export {
 export { interfaceAddresses } from "./network/interfaces.js";
 export { withLocalZone } from "./network/zone.js";
 export { printable, quote, withoutCredentials } from "./quote.js";
-export { type BackoffOptions, backoffMs } from "./time/backoff.js";
+export { type BackoffOptions, backoffMs, withJitter } from "./time/backoff.js";
 export { type Clock, systemClock } from "./time/clock.js";
 export { createExpiringMap, type ExpiringMap, type ExpiringMapOptions } from "./time/expiring-map.js";
 export { createLimiter, type Limiter, type LimiterOptions } from "./time/limiter.js";

@@ -47,7 +47,7 @@ export interface TakenLease extends Lease {
   onRevoked: () => void;
 }
 
-/** A pool of `endpoints` that picks the first, retries each 1000 ms of its manual clock, and logs its events. */
+/** A pool of `endpoints` that picks the first, retries each 1000 ms of its manual clock, without jitter, and logs its events. */
 export function rig(
   endpoints: readonly Endpoint[],
   { clock = manualClock(), ...options }: RigOptions = {},
@@ -57,6 +57,7 @@ export function rig(
     selector: first,
     retryDelayMs: 1_000,
     maxRetryDelayMs: 1_000,
+    random: () => 0,
     clock,
     observer: writingTo(log),
     ...options,

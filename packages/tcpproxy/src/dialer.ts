@@ -17,6 +17,8 @@ export interface DialerOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Resolves names. @default systemLookup */
   readonly lookup?: Lookup | undefined;
+  /** A number in [0, 1), for jitter. @default Math.random */
+  readonly random?: (() => number) | undefined;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
 }
@@ -93,7 +95,7 @@ class TcpDialer implements Dialer {
     if (!(this.connectTimeoutMs > 0))
       throw new GatewayError("invalid-option", `connectTimeoutMs ${this.connectTimeoutMs} is not positive`);
     this.#clock = options.clock ?? systemClock;
-    this.#resolver = new Resolver(options.lookup ?? systemLookup, this.#clock);
+    this.#resolver = new Resolver(options.lookup ?? systemLookup, this.#clock, options.random ?? Math.random);
   }
 
   route(endpoint: Endpoint): Route {

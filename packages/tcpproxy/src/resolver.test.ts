@@ -5,7 +5,7 @@ import { type Lookup, Resolver } from "./resolver.js";
 type Answer = { readonly addresses: readonly string[]; readonly ttlMs?: number };
 
 /** A resolver whose look-ups the test answers. */
-function rig() {
+function rig(random = () => 0) {
   const clock = manualClock();
   const asked = queue<{ fresh: boolean; answer(answer: Answer): void; fail(error: Error): void }>();
   let lookups = 0;
@@ -13,7 +13,7 @@ function rig() {
     lookups += 1;
     return new Promise((answer, fail) => asked.put({ fresh, answer, fail }));
   };
-  return { resolver: new Resolver(lookup, clock), clock, asked, lookups: () => lookups };
+  return { resolver: new Resolver(lookup, clock, random), clock, asked, lookups: () => lookups };
 }
 
 test("an answer is used for ten seconds, then once more while the next look-up is under way", async () => {
@@ -30,6 +30,19 @@ test("an answer is used for ten seconds, then once more while the next look-up i
   (await asked.take()).answer({ addresses: ["192.0.2.2"] });
   await resolver.refresh("etcd.test").catch(() => {});
   expect(await resolver.addresses("etcd.test")).toEqual(["192.0.2.2"]);
+});
+
+test("an answer is used for up to a fifth less, at random", async () => {
+  const { resolver, clock, asked, lookups } = rig(() => 0.5);
+  const first = resolver.addresses("etcd.test");
+  (await asked.take()).answer({ addresses: ["192.0.2.1"] });
+  await first;
+  await clock.advance(9_000);
+  await resolver.addresses("etcd.test");
+  expect(lookups()).toBe(1);
+  await clock.advance(1);
+  await resolver.addresses("etcd.test");
+  expect(lookups()).toBe(2);
 });
 
 test("a shorter TTL applies", async () => {

@@ -27,6 +27,8 @@ export const systemLookup: Lookup = async host => ({ addresses: await getaddrinf
 
 /** For how long an answer is used without another look-up, unless its TTL is shorter. */
 const longestFreshMs = 10_000;
+/** Up to this part of that time is taken off at random: the answers of many gateways may expire at the same moment. */
+const freshJitter = 0.2;
 /** After this time a dial waits for another look-up, but no longer than {@link quickMs}. */
 const staleMs = 60_000;
 /** How long a dial waits for DNS while it has old addresses. */
@@ -47,12 +49,15 @@ interface Known {
 export class Resolver {
   readonly #lookup: Lookup;
   readonly #clock: Clock;
+  readonly #random: () => number;
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Map<string, Promise<readonly string[]>>();
 
-  constructor(lookup: Lookup, clock: Clock) {
+  /** @param random a number in [0, 1), for jitter */
+  constructor(lookup: Lookup, clock: Clock, random: () => number) {
     this.#lookup = lookup;
     this.#clock = clock;
+    this.#random = random;
   }
 
   /**
@@ -133,7 +138,8 @@ export class Resolver {
       if (answer.length === 0) throw new GatewayError("name-not-resolved", `${quote(host)} has no address`);
       const [best] = this.#known.get(host)?.addresses ?? [];
       const addresses = preferring(best, answer);
-      this.#remember(host, { addresses, at: this.#clock.now(), freshMs: Math.min(ttlMs, longestFreshMs) });
+      const freshMs = Math.min(ttlMs, longestFreshMs) * (1 - freshJitter * this.#random());
+      this.#remember(host, { addresses, at: this.#clock.now(), freshMs });
       return addresses;
     } catch (error) {
       throw GatewayError.from(error, `look up ${quote(host)}`);

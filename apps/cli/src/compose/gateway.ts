@@ -2,11 +2,13 @@ import { refreshDefaults } from "@gw/discovery";
 import type { HealthObserver } from "@gw/health";
 import {
   type Address,
+  backoffMs,
   type Endpoint,
   formatAddress,
   GatewayError,
   type Observer,
   systemClock,
+  withJitter,
 } from "@gw/interface";
 import { createPool } from "@gw/selector";
 import { createDialer, createProxy, type Dialer, isSelfDial, type TcpProxy } from "@gw/tcpproxy";
@@ -211,12 +213,24 @@ async function follow(watch: SourceWatch, use: (endpoints: readonly Endpoint[]) 
   for (let set = await watch.next(); set; set = await watch.next()) use(set);
 }
 
-/** Runs `action` when it is started, and then each `everyMs` until it is stopped. */
-function repeat(action: () => void, everyMs: number): { start(): void; stop(): void; close(): void } {
+/** A crash of the whole cluster is seen by all of its gateways at once: the first look-up is within this time, in ms. */
+const urgentSpreadMs = 1_000;
+/** The longest delay between urgent look-ups, in milliseconds. The first is the shortest time between two look-ups. */
+const longestUrgentMs = 30_000;
+/** Up to this part of a delay that has grown is taken off at random; each is then up to the second part longer. */
+const [urgentJitter, repeatJitter] = [0.5, 0.2];
+
+/**
+ * Runs `action` soon after it is started, then after `firstMs`, and ever less often, until it is stopped. Delays are
+ * random, so that many gateways do not act in step.
+ */
+function repeat(action: () => void, firstMs: number): { start(): void; stop(): void; close(): void } {
+  const backoff = { baseMs: firstMs, maxMs: Math.max(firstMs, longestUrgentMs), jitter: urgentJitter };
   let cancel: (() => void) | undefined;
   let isClosed = false;
-  const run = (): void => {
-    cancel = systemClock.after(everyMs, run);
+  const run = (runs: number): void => {
+    const delayMs = withJitter(backoffMs(runs, backoff), repeatJitter);
+    cancel = systemClock.after(delayMs, () => run(runs + 1));
     action();
   };
   const stop = (): void => {
@@ -225,7 +239,7 @@ function repeat(action: () => void, everyMs: number): { start(): void; stop(): v
   };
   return {
     start() {
-      if (!cancel && !isClosed) run();
+      if (!cancel && !isClosed) cancel = systemClock.after(Math.random() * urgentSpreadMs, () => run(1));
     },
     stop,
     close() {

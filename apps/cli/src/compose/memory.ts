@@ -212,7 +212,9 @@ class FileMemory implements Memory {
       const endpoints = this.#goodEndpoints(pool);
       if (!endpoints) return undefined;
       const addresses = this.#addresses.current();
-      return { savedAt: Date.now(), discovery, clusterId: clusterId(), endpoints, addresses };
+      // What is not known in this run yet is what was known before.
+      const id = clusterId() ?? this.clusterId;
+      return { savedAt: Date.now(), discovery, clusterId: id, endpoints, addresses };
     };
     this.#saveAfter(firstSaveMs);
   }

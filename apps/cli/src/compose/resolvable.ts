@@ -1,10 +1,12 @@
 import {
   type Address,
+  backoffMs,
   type Clock,
   type Endpoint,
   formatAddress,
   GatewayError,
   systemClock,
+  withJitter,
 } from "@gw/interface";
 import type { Dialer } from "@gw/tcpproxy";
 
@@ -19,6 +21,8 @@ export interface ResolvableOptions {
   readonly onResolved: (endpoint: Endpoint) => void;
   /** @default systemClock */
   readonly clock?: Clock | undefined;
+  /** A number in [0, 1), for jitter. @default Math.random */
+  readonly random?: (() => number) | undefined;
 }
 
 /** Passes on the endpoints whose hosts have addresses. */
@@ -41,9 +45,12 @@ export interface Resolvable {
 const settleMs = 250;
 /** How long the start waits for the first address, in milliseconds. */
 const longestMs = 3_000;
-/** Between two look-ups of a host without addresses, in milliseconds; doubled up to the second one. */
-const retryMs = 5_000;
-const longestRetryMs = 60_000;
+/**
+ * The delay after a failed look-up, in milliseconds: it doubles, up to the longest. DNS fails for many gateways at once,
+ * so a delay that has grown is up to a half shorter at random, and each is then up to a fifth longer.
+ */
+const retry = { baseMs: 5_000, maxMs: 60_000, jitter: 0.5 };
+const retryJitter = 0.2;
 
 /** One endpoint and its addresses. */
 interface Known {
@@ -66,6 +73,7 @@ export function createResolvable({
   onUnresolved,
   onResolved,
   clock = systemClock,
+  random = Math.random,
 }: ResolvableOptions): Resolvable {
   let known = new Map<string, Known>();
   let started = false;
@@ -97,7 +105,7 @@ export function createResolvable({
       one.failures += 1;
       if (isCurrent(one)) {
         if (one.failures === 1) onUnresolved(one.endpoint, GatewayError.from(error, "look up"));
-        const waitMs = Math.min(retryMs * 2 ** (one.failures - 1), longestRetryMs);
+        const waitMs = withJitter(backoffMs(one.failures, { ...retry, random }), retryJitter, random);
         one.cancelRetry = clock.after(waitMs, () => void ask(one));
       }
     }

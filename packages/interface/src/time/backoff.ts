@@ -19,3 +19,8 @@ export function backoffMs(
   if (jitter === 0) return fullMs;
   return Math.max(baseMs, Math.round(fullMs * (1 - jitter * random())));
 }
+
+/** `ms`, and up to the part `jitter` of it more at random, so that many gateways do not act in step. */
+export function withJitter(ms: number, jitter: number, random: () => number = Math.random): number {
+  return ms * (1 + jitter * random());
+}

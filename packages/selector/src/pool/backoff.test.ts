@@ -1,5 +1,6 @@
+import { manualClock } from "@gw/testing";
 import { describe, expect, test } from "vitest";
-import { a, b, refused, rig } from "../../test/support.js";
+import { a, b, refused, rig, seededRandom } from "../../test/support.js";
 import { Backoff } from "./backoff.js";
 
 const settings = { retryDelayMs: 1_000, maxRetryDelayMs: 6_000, random: () => 0 };
@@ -11,10 +12,19 @@ describe("the delay after consecutive failures", () => {
     expect(waits).toEqual([1_000, 2_000, 4_000, 6_000, 6_000]);
   });
 
-  test("is up to a fifth less, at random, but never less than the first", () => {
+  test("is up to a half less, at random, also after the first failure", () => {
     const backoff = new Backoff();
     const waits = [0.5, 0.5, 0.999].map(random => backoff.failed({ ...settings, random: () => random }));
-    expect(waits).toEqual([1_000, 1_800, 3_201]);
+    expect(waits).toEqual([750, 1_500, 2_002]);
+  });
+
+  test("is at most five seconds, then doubles up to thirty, while all endpoints are down", () => {
+    const backoff = new Backoff();
+    const slow = { ...settings, retryDelayMs: 60_000, maxRetryDelayMs: 300_000 };
+    expect([1, 2, 3, 4, 5].map(() => backoff.failed(slow, true))).toEqual([
+      5_000, 10_000, 20_000, 30_000, 30_000,
+    ]);
+    expect(new Backoff().failed({ ...slow, retryDelayMs: 1_000 }, true)).toBe(1_000);
   });
 
   test("keeps growing though the endpoint was up for a short time", () => {
@@ -52,7 +62,7 @@ test("an endpoint that flaps is down for longer and longer", async () => {
   expect(waits).toEqual(["1000", "2000", "4000", "8000", "8000", "8000"]);
 });
 
-test("a pool whose endpoints are all down tries each at least every five seconds", async () => {
+test("a pool whose endpoints are all down tries each after five seconds, and then less often", async () => {
   const tried: string[] = [];
   const { take, clock, log } = rig([a, b], {
     retryDelayMs: 60_000,
@@ -67,12 +77,36 @@ test("a pool whose endpoints are all down tries each at least every five seconds
   expect(tried).toEqual([]);
   take().failed(refused);
   expect(log.at(-1)).toBe("panic all-down a,b: connection refused");
-  await clock.advance(10_000);
-  expect(tried).toEqual(["25000 a", "25000 b", "30000 a", "30000 b"]);
+  await clock.advance(35_000);
+  expect(tried).toEqual(["25000 a", "25000 b", "35000 a", "35000 b", "55000 a", "55000 b"]);
   take(a).connected();
-  await clock.advance(60_000);
-  // The delay that had begun by then stays shortened; the next one is a full one.
-  expect(tried.slice(4)).toEqual(["35000 a"]);
+  await clock.advance(100_000);
+  // The delay that had begun by then stays shortened; the next ones are full ones.
+  expect(tried.slice(6)).toEqual(["85000 a", "145000 a"]);
+});
+
+test("pools whose endpoints all fail at the same moment do not try them in step", async () => {
+  const random = seededRandom(1);
+  const clock = manualClock();
+  const tried: number[] = [];
+  const probe = async (): Promise<never> => {
+    tried.push(clock.now());
+    throw refused;
+  };
+  for (let pool = 0; pool < 200; pool++) {
+    const { take } = rig([a, b], { clock, probe, random, retryDelayMs: 60_000, maxRetryDelayMs: 60_000 });
+    take().failed(refused);
+    take().failed(refused);
+  }
+  await clock.advance(5_000);
+  expect(tried.length).toBe(400);
+  // Twenty-five parts of a tenth of a second have 16 each on average.
+  const parts = Array.from(
+    { length: 50 },
+    (_, part) => tried.filter(at => Math.floor(at / 100) === part).length,
+  );
+  expect(parts.slice(0, 25).every(count => count === 0)).toBe(true);
+  expect(Math.max(...parts)).toBeLessThan(40);
 });
 
 test.each([

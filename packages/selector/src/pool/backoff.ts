@@ -1,6 +1,6 @@
 import { backoffMs } from "@gw/interface";
 
-/** Delays are in milliseconds. */
+/** Delays are in milliseconds, without jitter. */
 export interface BackoffSettings {
   /** After the first failure. */
   readonly retryDelayMs: number;
@@ -10,8 +10,14 @@ export interface BackoffSettings {
   readonly random: () => number;
 }
 
-/** Up to this part of a delay that has grown is taken off at random, so that many gateways are not in step. */
-const jitterPart = 0.2;
+/**
+ * Up to this part of each delay is taken off at random, also of the first: all gateways of a fleet notice a crash at the
+ * same moment, and must not check the endpoint at the same moment, which may then be busy with its start.
+ */
+const jitterPart = 0.5;
+
+/** While all endpoints are down, they are tried this soon, in milliseconds; a whole fleet does, so it backs off as well. */
+const urgent = { baseMs: 5_000, maxMs: 30_000 };
 
 /** How long one endpoint is down after each failure: twice as long as after the one before. */
 export class Backoff {
@@ -19,15 +25,12 @@ export class Backoff {
   #delayMs = 0;
   #upSince = -Infinity;
 
-  /** Returns how long to wait after one more failure, in milliseconds. */
-  failed({ retryDelayMs, maxRetryDelayMs, random }: BackoffSettings): number {
+  /** Returns how long to wait after one more failure, in milliseconds; less if it `isUrgent`. */
+  failed({ retryDelayMs, maxRetryDelayMs, random }: BackoffSettings, isUrgent = false): number {
     this.#failures += 1;
-    this.#delayMs = backoffMs(this.#failures, {
-      baseMs: retryDelayMs,
-      maxMs: maxRetryDelayMs,
-      jitter: jitterPart,
-      random,
-    });
+    const fullMs = backoffMs(this.#failures, { baseMs: retryDelayMs, maxMs: maxRetryDelayMs });
+    const mostMs = isUrgent ? Math.min(fullMs, backoffMs(this.#failures, urgent)) : fullMs;
+    this.#delayMs = jittered(mostMs, random);
     return this.#delayMs;
   }
 
@@ -40,4 +43,13 @@ export class Backoff {
   failedAfterServing(now: number): void {
     if (now - this.#upSince >= this.#delayMs) this.#failures = 0;
   }
+}
+
+/** The first delay while all endpoints are down, in milliseconds. */
+export function urgentDelayMs(random: () => number): number {
+  return jittered(urgent.baseMs, random);
+}
+
+function jittered(ms: number, random: () => number): number {
+  return Math.round(ms * (1 - jitterPart * random()));
 }

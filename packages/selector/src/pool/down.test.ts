@@ -22,13 +22,21 @@ describe("an endpoint whose dial fails", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("is down for a minute by default", () => {
+  test("is down for a minute by default, less up to a half at random", () => {
     const delays: number[] = [];
-    const pool = createPool({ observer: { endpointDown: ({ retryInMs }) => delays.push(retryInMs) } });
-    pool.update([a]);
-    pool.acquire({ tried: [], onRevoked() {} })?.failed(refused);
-    pool.close();
-    expect(delays).toEqual([60_000]);
+    for (const random of [undefined, () => 0, () => 0.999]) {
+      const observer = {
+        endpointDown: ({ retryInMs }: { readonly retryInMs: number }) => delays.push(retryInMs),
+      };
+      const pool = createPool({ observer, random });
+      pool.update([a]);
+      pool.acquire({ tried: [], onRevoked() {} })?.failed(refused);
+      pool.close();
+    }
+    const [byDefault = 0, ...others] = delays;
+    expect(byDefault).toBeGreaterThanOrEqual(30_000);
+    expect(byDefault).toBeLessThanOrEqual(60_000);
+    expect(others).toEqual([60_000, 30_030]);
   });
 
   test("by an error of this machine is not marked down", () => {

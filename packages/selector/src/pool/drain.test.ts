@@ -1,5 +1,14 @@
+import type { GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { a, b, refused, rig, seededRandom } from "../../test/support.js";
+import { a, b, refused, rig, seededRandom, timedOut } from "../../test/support.js";
+import type { EndpointPool } from "./pool.js";
+
+/** A connection whose client has waited for so long. */
+function connect(pool: EndpointPool, waitingMs: number): { readonly revoked: readonly GatewayError[] } {
+  const revoked: GatewayError[] = [];
+  pool.acquire({ tried: [], waitingMs, onRevoked: error => revoked.push(error) })?.connected();
+  return { revoked };
+}
 
 describe("the open connections of an endpoint that is gone", () => {
   test("may end by themselves for half the drain timeout, and are closed one by one in the other half", async () => {
@@ -22,18 +31,51 @@ describe("the open connections of an endpoint that is gone", () => {
   });
 
   test.each([
-    [1, 10],
+    ["removed", 5_000, 0],
+    ["removed, with a request under way", 5_000, 1_000],
+    ["removed, and a client has waited for long", 250, 1_001],
+    ["unhealthy", 1_000, 0],
+    ["unhealthy, and a client waits", 250, 1],
+  ])(
+    "under `close`, that of an endpoint that is %s is closed within %d ms",
+    async (why, withinMs, waitingMs) => {
+      const random = (): number => 0.999;
+      const { pool, clock, log } = rig([a, b], {
+        onRemoved: "close",
+        maxRetryDelayMs: 60_000,
+        retryDelayMs: 60_000,
+        random,
+      });
+      const lease = connect(pool, waitingMs);
+      if (why.startsWith("removed")) pool.update([b]);
+      else pool.report(a, { check: "etcd", scope: "endpoint", error: timedOut }, true);
+      expect(log).toContain(`closing 1 of a within ${withinMs}`);
+      await clock.advance(withinMs * 0.99);
+      expect(lease.revoked).toEqual([]);
+      await clock.advance(withinMs * 0.01);
+      expect(lease.revoked).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    [20, 250],
     [50, 500],
     [1_000, 1_000],
-  ])("under `close`, %d of them are closed within %d ms", async (connections, withinMs) => {
-    const { pool, clock, take } = rig([a, b], { onRemoved: "close" });
-    const leases = Array.from({ length: connections }, () => take());
-    for (const lease of leases) lease.connected();
-    pool.update([b]);
-    await clock.advance(withinMs);
-    expect(leases.every(lease => lease.revoked.length === 1)).toBe(true);
-    expect(clock.pending).toBe(0);
-  });
+  ])(
+    "under `close`, %d of them with clients that wait are closed within %d ms",
+    async (connections, withinMs) => {
+      const { pool, clock, log } = rig([a, b], { random: seededRandom(2) });
+      const leases = Array.from({ length: connections }, () => connect(pool, 5));
+      pool.report(a, { check: "etcd", scope: "endpoint", error: timedOut }, true);
+      expect(log).toContain(`closing ${connections} of a within ${withinMs}`);
+      const revoked = (): number => leases.filter(lease => lease.revoked.length > 0).length;
+      await clock.advance(withinMs / 2);
+      expect(revoked()).toBeGreaterThan(connections / 4);
+      expect(revoked()).toBeLessThan((connections * 3) / 4);
+      await clock.advance(withinMs / 2);
+      expect(revoked()).toBe(connections);
+    },
+  );
 
   test("under `leave` stay open", () => {
     const { pool, clock, take } = rig([a, b], { onRemoved: "leave" });

@@ -1,10 +1,21 @@
 import { formatAddress, GatewayError, notify, startTimeout } from "@gw/interface";
-import type { PoolEntry } from "./entry.js";
+import type { PoolEntry, RevocableLease } from "./entry.js";
 import { revokeDials } from "./lease.js";
 import type { DrainPolicy, PoolSettings } from "./options.js";
 
-/** Closing this many connections is spread over a second; fewer take less. */
-const manyConnections = 100;
+/**
+ * Under `close`, connections are closed within this time, in milliseconds: each gateway of a fleet may have one, and all
+ * notice the same fault at the same moment,
+ */
+const closeSpreadMs = 1_000;
+/** within this time if their clients wait for an answer, */
+const waitingSpreadMs = 250;
+/** or more where many do, by this time for each of them, up to the first one, */
+const eachWaitingMs = 10;
+/** and within this time if the endpoint was removed: then it may serve well. */
+const removedSpreadMs = 5_000;
+/** There, an answer that takes longer than this shows that it does not, in milliseconds. */
+const hangingMs = 1_000;
 
 type DrainSettings = Pick<
   PoolSettings,
@@ -31,7 +42,8 @@ export class Drain {
     // What hangs would hang all through the drain.
     const hangs = entry.isUnhealthy && onUnhealthy === "close";
     if (rejected) for (const lease of entry.connected.items()) lease.revoke(rejected);
-    else this.#close(entry, hangs ? "close" : onRemoved, error);
+    else if (hangs) this.#close(entry, "close", error);
+    else this.#close(entry, onRemoved, error, { spreadMs: removedSpreadMs, waitsAfterMs: hangingMs });
   }
 
   /** Closes the connections of an unhealthy entry, unless it is usable: then no other endpoint is better for them. */
@@ -42,46 +54,65 @@ export class Drain {
     else if (!entry.closing.active) this.#close(entry, this.#settings.onUnhealthy, down.error);
   }
 
-  #close(entry: PoolEntry, policy: DrainPolicy, error: GatewayError): void {
+  #close(entry: PoolEntry, policy: DrainPolicy, error: GatewayError, pace: Pace = failing): void {
     const connections = entry.connected.size;
-    const withinMs = closeConnections(entry, policy, error, this.#settings);
+    const withinMs = closeConnections(entry, { policy, error, pace }, this.#settings);
     const { endpoint } = entry;
     if (withinMs > 0)
       notify(this.#settings.observer, "closingConnections", { endpoint, connections, withinMs, error });
   }
 }
 
+/** How fast connections are closed under `close`, in milliseconds. */
+interface Pace {
+  /** Those whose clients do not wait, within this time. */
+  readonly spreadMs: number;
+  /** Clients wait that have been waiting for longer than this. */
+  readonly waitsAfterMs: number;
+}
+
+const failing: Pace = { spreadMs: closeSpreadMs, waitsAfterMs: 0 };
+
 /**
- * Closes the connections of `entry`, each after a random delay so that their clients do not all reconnect at once.
+ * Closes the connections of `entry`, each after a random delay so that their clients, and those of other gateways, do not
+ * all reconnect at once.
  *
- * @param error the reason, for the holders of their leases
+ * @param order.error the reason, for the holders of their leases
  * @returns within how many milliseconds; 0 if there is nothing to close
  */
 function closeConnections(
   entry: PoolEntry,
-  policy: DrainPolicy,
-  error: GatewayError,
+  order: { readonly policy: DrainPolicy; readonly error: GatewayError; readonly pace: Pace },
   { drainTimeoutMs, clock, random }: DrainSettings,
 ): number {
+  const { policy, error, pace } = order;
   const { closing } = entry;
   closing.cancel();
   const open = entry.connected.items();
   if (open.length === 0 || policy === "leave") return 0;
-  const spreadMs =
-    policy === "drain" ? drainTimeoutMs / 2 : 1_000 * Math.min(1, open.length / manyConnections);
-  const firstMs = policy === "drain" ? drainTimeoutMs / 2 : 0;
+  const waiting = new Set(open.filter(({ waitingMs = 0 }) => waitingMs > pace.waitsAfterMs));
+  const waitingMs = Math.min(closeSpreadMs, Math.max(waitingSpreadMs, waiting.size * eachWaitingMs));
+  const halfMs = drainTimeoutMs / 2;
+  const spreadOf = (lease: RevocableLease): number => {
+    if (policy === "drain") return halfMs;
+    return waiting.has(lease) ? waitingMs : pace.spreadMs;
+  };
+  const firstMs = policy === "drain" ? halfMs : 0;
   let left = open.length;
-  const timeouts = open.map(lease =>
-    startTimeout(clock, firstMs + spreadMs * random(), () => {
+  let withinMs = 0;
+  const timeouts = open.map(lease => {
+    const spreadMs = spreadOf(lease);
+    withinMs = Math.max(withinMs, firstMs + spreadMs);
+    return startTimeout(clock, firstMs + spreadMs * random(), () => {
       left -= 1;
       if (left === 0) closing.active = false;
       lease.revoke(error);
-    }),
-  );
+    });
+  });
   closing.active = true;
   closing.cancel = () => {
     for (const cancel of timeouts) cancel();
     closing.active = false;
   };
-  return firstMs + spreadMs;
+  return withinMs;
 }

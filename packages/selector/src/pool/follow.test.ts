@@ -110,7 +110,7 @@ describe("connections that are elsewhere than the selector's target", () => {
 
   test("are moved at the rate of the selector where the pool has none", async () => {
     const selector = new Told("a", 0.5);
-    const one = rig([a, b], { selector });
+    const one = rig([a, b], { selector, random: () => 0.5 });
     crowd(one, 100);
     selector.to = "b";
     await one.clock.advance(minute);

@@ -19,7 +19,7 @@ describe("an endpoint that fails its health checks", () => {
     const leases = [take(), take()];
     for (const lease of leases) lease.connected();
     pool.report(a, hanging, false);
-    expect(log).toEqual(["down a for 1000: it hangs", "closing 2 of a within 20"]);
+    expect(log).toEqual(["down a for 1000: it hangs", "closing 2 of a within 1000"]);
     expect(hosts(1)).toEqual(["b"]);
     await clock.advance(20);
     expect(leases.map(({ revoked }) => revoked)).toEqual([[hangs], [hangs]]);
@@ -100,7 +100,7 @@ describe("an endpoint that fails its health checks", () => {
     pool.report(a, leaderless, false);
     expect(log).toEqual([]);
     pool.report(a, hanging, false);
-    expect(log).toEqual(["closing 1 of a within 10"]);
+    expect(log).toEqual(["closing 1 of a within 1000"]);
     await clock.advance(10);
     expect(lease.revoked).toEqual([hangs]);
   });
@@ -113,7 +113,7 @@ describe("an endpoint that fails its health checks", () => {
     pool.report(a, hanging, false);
     log.length = 0;
     pool.update([b]);
-    expect(log[0]).toBe("closing 1 of a within 10");
+    expect(log[0]).toBe("closing 1 of a within 1000");
     await clock.advance(10);
   });
 });
@@ -164,7 +164,7 @@ describe("when health checks mark down more than the threshold", () => {
     up = ["b"];
     await clock.advance(200);
     expect(log).toEqual(
-      expect.arrayContaining(["up b after 1000", "panic over after 1000", "closing 1 of a within 10"]),
+      expect.arrayContaining(["up b after 1000", "panic over after 1000", "closing 1 of a within 1000"]),
     );
     expect(lease.revoked).toEqual([hangs]);
   });

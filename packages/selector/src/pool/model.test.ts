@@ -39,6 +39,7 @@ class Pair {
       selector,
       retryDelayMs,
       maxRetryDelayMs: retryDelayMs,
+      random: () => 0,
       onRemoved: "leave",
       onUnhealthy: "leave",
       clock: this.clock,

@@ -24,12 +24,13 @@ export interface PoolOptions {
   /** The policy. @default stickyRandom() */
   readonly selector?: Selector | undefined;
   /**
-   * How long a failed endpoint is down before it is tried again; more than 0. The delay doubles with each further
-   * failure, less up to a fifth at random, until the endpoint has served for as long as the last delay.
+   * How long a failed endpoint is down before it is tried again, less up to a half at random; more than 0. The delay
+   * doubles with each further failure, until the endpoint has served for as long as the last delay. While all endpoints
+   * are down it is 5 seconds at most, doubling up to 30.
    * @default 60000
    */
   readonly retryDelayMs?: number | undefined;
-  /** The longest delay; not less than `retryDelayMs`. @default 300000, or `retryDelayMs` if that is more */
+  /** The longest delay, without jitter; not less than `retryDelayMs`. @default 300000, or `retryDelayMs` if that is more */
   readonly maxRetryDelayMs?: number | undefined;
   /**
    * Tries an endpoint that is down: resolves if it can serve again, with the verdict of a health check if there was one;

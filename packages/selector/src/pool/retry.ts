@@ -1,9 +1,7 @@
 import { createLimiter, formatAddress, GatewayError, notify, type Verdict } from "@gw/interface";
+import { urgentDelayMs } from "./backoff.js";
 import type { PoolEntry } from "./entry.js";
 import type { PoolSettings } from "./options.js";
-
-/** While all endpoints are down, they are tried at least this often, in milliseconds. */
-const urgentMs = 5_000;
 
 /** How many entries are tried at the same time; each takes a descriptor or two. */
 const atOnce = 16;
@@ -30,8 +28,7 @@ export class Retries {
 
   /** How long to wait before `entry`, which has failed now, is tried again, in milliseconds. */
   delayMs(entry: PoolEntry): number {
-    const ms = entry.backoff.failed(this.#settings);
-    return this.#urgent ? Math.min(ms, urgentMs) : ms;
+    return entry.backoff.failed(this.#settings, this.#urgent);
   }
 
   /** Tries an entry that is down after `delayMs`; `error` is the failure of the retry before, if there was one. */
@@ -45,11 +42,12 @@ export class Retries {
   setUrgent(urgent: boolean, entries: readonly PoolEntry[]): void {
     if (this.#urgent === urgent) return;
     this.#urgent = urgent;
-    const soonest = this.#settings.clock.now() + urgentMs;
+    const { clock, random } = this.#settings;
     for (const entry of urgent ? entries : []) {
-      if (!entry.down || entry.down.retryAt <= soonest) continue;
+      const delayMs = urgentDelayMs(random);
+      if (!entry.down || entry.down.retryAt <= clock.now() + delayMs) continue;
       entry.retry.cancel();
-      this.schedule(entry, urgentMs);
+      this.schedule(entry, delayMs);
     }
   }
 
@@ -77,7 +75,7 @@ export class Retries {
       const { endpoint } = entry;
       const error = GatewayError.from(cause, `probe ${formatAddress(endpoint)}`);
       // An error of this machine: the endpoint was not tried at all.
-      if (error.isLocal) return this.schedule(entry, urgentMs);
+      if (error.isLocal) return this.schedule(entry, urgentDelayMs(this.#settings.random));
       const retryInMs = this.delayMs(entry);
       this.schedule(entry, retryInMs, error);
       notify(observer, "endpointStillDown", { endpoint, error, retryInMs });
