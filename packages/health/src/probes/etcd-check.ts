@@ -24,7 +24,7 @@ export type EtcdCheckResult =
   | { readonly notEtcd: GatewayError; readonly isHttp: boolean };
 
 /** What is demanded of one check. */
-export interface EtcdCheckRequest {
+interface EtcdCheckRequest {
   readonly depth: CheckDepth;
   readonly timeoutMs: number;
 }
