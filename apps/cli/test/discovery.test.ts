@@ -303,9 +303,9 @@ test("gw resolve needs no DNS for what is listed", async () => {
   expect(await runGw(["resolve", "--endpoints=10.0.0.1,https://[::1]:3"])).toMatchObject({
     code: 0,
     stdout: [
-      "ENDPOINT       TIER  WEIGHT  TLS      CERTIFICATE  ADDRESSES",
-      "10.0.0.1:2379  0     0       unknown  not checked  10.0.0.1",
-      "[::1]:3        0     0       yes      not checked  ::1",
+      "ENDPOINT       TIER  WEIGHT  TLS      CERTIFICATE  CLUSTER  ADDRESSES",
+      "10.0.0.1:2379  0     0       unknown  not checked  unknown  10.0.0.1",
+      "[::1]:3        0     0       yes      not checked  unknown  ::1",
       "",
     ].join("\n"),
   });

@@ -85,6 +85,22 @@ describe("bad usage is one line on stderr and exit code 2", () => {
     [["--health-port=1", "--health-url=http://{host}"], /--health-port and --health-url exclude each other/],
     [["--health-check=tcp", "--health-path=/"], /--health-path does nothing with --health-check tcp/],
     [["--health-check=off", "--health-rise=2"], /--health-rise does nothing with --health-check off/],
+    [
+      ["--cluster-id=xyz"],
+      /--cluster-id <id>.*"xyz" is neither auto nor off nor a cluster id in hexadecimal/,
+    ],
+    [["--cluster-id=0"], /"0" is neither auto nor off nor a cluster id/],
+    [
+      ["--cluster-id=12345678901234567"],
+      /nor a cluster id in hexadecimal.*; in hexadecimal it is 2bdc545d6b4b87$/m,
+    ],
+    [["--cluster-id=1f", "--health-check=tcp"], /--cluster-id 1f cannot be verified with --health-check tcp/],
+    [["--cluster-id=1f", "--cluster-id-hold=1s"], /--cluster-id-hold does nothing with --cluster-id 1f/],
+    [["--cluster-id=off", "--cluster-id-hold=1s"], /--cluster-id-hold does nothing with --cluster-id off/],
+    [
+      ["--health-check=off", "--cluster-id-hold=1s"],
+      /--cluster-id-hold does nothing with --health-check off/,
+    ],
     [["--health-check=off", "--stall-timeout=2s"], /--stall-timeout does nothing with --health-check off/],
     [["--health-check=off", "--on-unhealthy=drain"], /--on-unhealthy does nothing with --health-check off/],
     [["--on-unhealthy=kill"], /--on-unhealthy.*kill.*Allowed choices are drain, close, leave/],

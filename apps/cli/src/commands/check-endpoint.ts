@@ -33,6 +33,8 @@ export interface EndpointCheck {
   readonly member?: Omit<MemberStatus, "secure">;
   /** Why it has no status. */
   readonly memberError?: string;
+  /** That it belongs to another cluster than the one that `--cluster-id` names. */
+  readonly clusterError?: string;
 }
 
 /** What checks are made with. */
@@ -44,6 +46,8 @@ export interface CheckContext {
   /** Whether an endpoint may serve only with a valid certificate. */
   readonly certificateDemanded: boolean;
   readonly probe: Probe | undefined;
+  /** The id that `--cluster-id` names. */
+  readonly pinned: string | undefined;
 }
 
 /** Checks one endpoint. Takes no longer than the timeouts of its checks together. */
@@ -65,7 +69,8 @@ export async function checkEndpoint(
   const speaksTls = "value" in status ? status.value.secure : (secure ?? health?.check === "tls");
   const certificate = speaksTls ? await certificateOf(endpoint, context, signal) : undefined;
   const trusted = certificate?.error === undefined || !context.certificateDemanded;
-  const usable = health?.error === undefined && trusted;
+  const clusterError = clusterErrorOf("value" in status ? status.value.clusterId : undefined, context.pinned);
+  const usable = health?.error === undefined && trusted && clusterError === undefined;
   return {
     ...known,
     addresses,
@@ -74,6 +79,7 @@ export async function checkEndpoint(
     ...("value" in status || secure !== undefined || speaksTls ? { secure: speaksTls } : {}),
     ...(certificate && { certificate }),
     ...memberOf(status),
+    ...(clusterError !== undefined && { clusterError }),
   };
 }
 
@@ -134,6 +140,15 @@ function memberOf(status: Outcome<MemberStatus>): Pick<EndpointCheck, "member" |
   if ("error" in status) return { memberError: status.error.detail };
   const { secure: _, ...member } = status.value;
   return { member };
+}
+
+/** Why an endpoint of `clusterId` must not be used; undefined if that is not known, or it may be. */
+export function clusterErrorOf(
+  clusterId: string | undefined,
+  pinned: string | undefined,
+): string | undefined {
+  if (clusterId === undefined || pinned === undefined || clusterId === pinned) return undefined;
+  return `it is a member of cluster ${clusterId}, not of ${pinned}`;
 }
 
 type Outcome<T> = { readonly value: T } | { readonly error: GatewayError };

@@ -38,24 +38,26 @@ export function findings(
 }
 
 /** An endpoint that cannot serve, and why. */
-function failureOf({ endpoint, usable, addresses, health, certificate }: EndpointCheck): readonly Finding[] {
+function failureOf(check: EndpointCheck): readonly Finding[] {
+  const { endpoint, usable, addresses, health, certificate, clusterError } = check;
   if (usable) return [];
   const failed = addresses.flatMap(({ error }) => error ?? []);
-  const why = health?.error ?? certificate?.error ?? failed.join("; ");
+  const why = clusterError ?? health?.error ?? certificate?.error ?? failed.join("; ");
   return [{ severity: "error", message: `${endpoint} cannot serve: ${why}` }];
 }
 
-/** A TCP proxy hides that its endpoints are not of one cluster. */
+/** Clients of one address must not see the data of two clusters. */
 function otherClusters(checks: readonly EndpointCheck[]): readonly Finding[] {
   const clusters = groups(checks, ({ member }) => member?.clusterId);
-  if (clusters.size < 2) return [];
+  const message = mixedClusters(clusters);
+  return message === undefined ? [] : [{ severity: "error", message }];
+}
+
+/** What is wrong with endpoints of these clusters; undefined if they belong together. */
+export function mixedClusters(clusters: ReadonlyMap<string, readonly string[]>): string | undefined {
+  if (clusters.size < 2) return undefined;
   const each = [...clusters].map(([id, names]) => `${id}: ${names.join(", ")}`).join("; ");
-  return [
-    {
-      severity: "error",
-      message: `the endpoints belong to ${clusters.size} different clusters, so that clients would see different data (${each})`,
-    },
-  ];
+  return `the endpoints belong to ${clusters.size} different clusters, of which the gateway uses one (${each})`;
 }
 
 function sameMember(checks: readonly EndpointCheck[]): readonly Finding[] {
@@ -116,9 +118,9 @@ function versionsOf(checks: readonly EndpointCheck[]): readonly Finding[] {
 }
 
 /** The names of endpoints by what they have in common. */
-function groups(
-  checks: readonly EndpointCheck[],
-  keyOf: (check: EndpointCheck) => string | undefined,
+export function groups<Check extends { readonly endpoint: string }>(
+  checks: readonly Check[],
+  keyOf: (check: Check) => string | undefined,
 ): ReadonlyMap<string, readonly string[]> {
   const names = new Map<string, string[]>();
   for (const check of checks) {

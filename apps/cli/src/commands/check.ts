@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import type { Dial } from "../compose/certificates.js";
 import { loadProbe } from "../compose/health.js";
 import { rejectCheckContradictions } from "../flags/contradictions.js";
+import { pinnedClusterId } from "../flags/health.js";
 import { addFlags, type CheckFlags, checkFlags, valuesOf } from "../flags/table.js";
 import { printJson, printLines, printWarning } from "../output/stdio.js";
 import { onWarning } from "../process/events.js";
@@ -115,6 +116,7 @@ async function prepare(
     certificate,
     certificateDemanded: validation !== undefined,
     probe: health?.probe,
+    pinned: pinnedClusterId(flags),
     close() {
       status.close();
       health?.close();

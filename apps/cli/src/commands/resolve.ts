@@ -12,13 +12,15 @@ import type { Command } from "commander";
 import type { Resolver } from "../compose/resolver.js";
 import type { Sources } from "../compose/sources.js";
 import { rejectDiscoveryContradictions } from "../flags/contradictions.js";
-import { discoveryFlags } from "../flags/discovery.js";
-import type { ResolveFlags } from "../flags/table.js";
-import { addFlags, valuesOf } from "../flags/table.js";
+import { pinnedClusterId } from "../flags/health.js";
+import { addFlags, type ResolveFlags, resolveFlags, valuesOf } from "../flags/table.js";
 import { printed, printJson, printLines, printWarning, stdoutClosed } from "../output/stdio.js";
 import { table } from "../output/table.js";
 import { onWarning } from "../process/events.js";
 import { stopSignals } from "../process/stop-signals.js";
+import { clusterErrorOf } from "./check-endpoint.js";
+import { groups, mixedClusters } from "./check-report.js";
+import { type AskCluster, askClusters } from "./cluster-question.js";
 import { type Discovered, discover, turn } from "./discover.js";
 
 /** What `gw resolve --json` prints, one line for each report. */
@@ -54,6 +56,10 @@ interface EndpointReport {
   readonly addresses: readonly string[];
   /** `ok`, `not checked`, or the error. */
   readonly certificate: string;
+  /** The id of its etcd cluster, as etcdctl prints it; absent if it is unknown, or with `--cluster-id off`. */
+  readonly clusterId?: string;
+  /** Why the id is unknown. */
+  readonly clusterError?: string;
   readonly usable: boolean;
 }
 
@@ -66,11 +72,11 @@ export function addResolve(gw: Command): void {
     .option("--json", "print JSON, a line for each report")
     .option("--watch", "go on, and print again whenever something changed")
     .helpOption("-h, --help", "print this help");
-  addFlags(command, discoveryFlags);
+  addFlags(command, resolveFlags);
   command.action((own: { readonly json?: boolean; readonly watch?: boolean }) => {
     onWarning(printWarning);
     const { json = false, watch = false } = own;
-    return resolve({ ...valuesOf(gw, command, discoveryFlags), json, watch });
+    return resolve({ ...valuesOf(gw, command, resolveFlags), json, watch });
   });
 }
 
@@ -88,12 +94,13 @@ async function resolve(flags: ResolveFlags): Promise<void> {
   let onChange = (): void => {};
   const discovered = await discover(flags, { signal, onChange: () => onChange() });
   const { problems } = discovered;
+  const askCluster = flags.clusterId === "off" ? undefined : await askClusters(discovered, signal);
   let usable = false;
   let printing: Promise<void> | undefined;
   /** Prints what is known, one report after the other. */
   const print = (): void => {
     printing = Promise.resolve(printing).then(async () => {
-      const report = await reportOn(discovered, flags, signal);
+      const report = await reportOn(discovered, flags, askCluster, signal);
       if (signal.aborted) return;
       problems.clear();
       usable = report.endpoints.some(one => one.usable);
@@ -125,14 +132,27 @@ const atOnce = 16;
 async function reportOn(
   { endpoints, resolver, sources, problems, warnings }: Discovered,
   flags: ResolveFlags,
+  askCluster: AskCluster | undefined,
   signal: AbortSignal,
 ): Promise<ResolveReport> {
   const limited = createLimiter({ limit: atOnce });
   const noted = { warnings: [...warnings], problems: [...problems] };
   const [srv, reports] = await Promise.all([
     flags.discoverySrv === undefined ? undefined : srvReports(flags.discoverySrv, flags, resolver, signal),
-    Promise.all(endpoints.map(endpoint => endpointReport(endpoint, resolver, sources, limited, signal))),
+    Promise.all(
+      endpoints.map(async endpoint => {
+        const [report, cluster] = await Promise.all([
+          endpointReport(endpoint, resolver, sources, limited, signal),
+          askCluster?.(endpoint),
+        ]);
+        const wrong = clusterErrorOf(cluster?.clusterId, pinnedClusterId(flags));
+        if (wrong !== undefined) noted.problems.push(`${report.endpoint}: ${wrong}`);
+        return { ...report, ...cluster, usable: report.usable && wrong === undefined };
+      }),
+    ),
   ]);
+  const mixed = mixedClusters(groups(reports, ({ clusterId }) => clusterId));
+  if (mixed !== undefined && pinnedClusterId(flags) === undefined) noted.problems.push(mixed);
   return { ...(srv && { srv }), endpoints: reports, ...noted };
 }
 
@@ -206,14 +226,18 @@ function formatReport({ srv = [], endpoints, warnings, problems }: ResolveReport
   }
   if (endpoints.length > 0)
     lines.push(
-      ...table(["ENDPOINT", "TIER", "WEIGHT", "TLS", "CERTIFICATE", "ADDRESSES"], endpoints.map(row)),
+      ...table(
+        ["ENDPOINT", "TIER", "WEIGHT", "TLS", "CERTIFICATE", "CLUSTER", "ADDRESSES"],
+        endpoints.map(row),
+      ),
     );
   for (const warning of warnings) lines.push(`warning: ${warning}`);
   for (const problem of problems) lines.push(`! ${problem}`);
   return lines;
 }
 
-function row({ endpoint, tier, weight, secure, certificate, addresses }: EndpointReport): readonly string[] {
+function row(report: EndpointReport): readonly string[] {
+  const { endpoint, tier, weight, secure, certificate, clusterId, clusterError, addresses } = report;
   const tls = secure === undefined ? "unknown" : secure ? "yes" : "no";
   return [
     endpoint,
@@ -221,6 +245,7 @@ function row({ endpoint, tier, weight, secure, certificate, addresses }: Endpoin
     String(weight),
     tls,
     certificate,
+    clusterId ?? (clusterError === undefined ? "-" : "unknown"),
     addresses.join(", ") || "cannot be resolved",
   ];
 }

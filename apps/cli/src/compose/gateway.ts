@@ -18,6 +18,7 @@ import type { StartFlags } from "../flags/table.js";
 import type { EventLog } from "../log/event-log.js";
 import type { Dial } from "./certificates.js";
 import { createHealth } from "./health.js";
+import { createIdentity } from "./identity.js";
 import { openMemory, stateFilePath } from "./memory.js";
 import { chooseRelay } from "./relay.js";
 import { createResolvable } from "./resolvable.js";
@@ -78,6 +79,14 @@ export async function startGateway(
   });
   for (const endpoint of sources.duplicates) log.write("endpoint duplicated", { endpoint });
 
+  const identity = createIdentity(flags, {
+    dial,
+    serverNames: sources.serverNames,
+    certificates: sources.certificates,
+    observer,
+    remembered: memory.clusterId,
+  });
+
   const health = await createHealth(flags, {
     dial,
     resolve: host => dialer.resolve(host),
@@ -85,6 +94,7 @@ export async function startGateway(
     serverNames: sources.serverNames,
     certificates: sources.certificates,
     observer,
+    onFacts: identity.learn,
     onFailure: error => log.write("health checks unavailable", { why: error.detail }),
   });
 
@@ -99,8 +109,18 @@ export async function startGateway(
     drainTimeoutMs: flags.drainTimeoutMs,
     maxConnectionAgeMs: flags.maxConnectionAgeMs,
     rebalance: flags.rebalance,
-    probe: health.retry,
-    onSuspicion: health.suspect,
+    async probe(endpoint, signal) {
+      const verdict = await health.retry(endpoint, signal);
+      await identity.admit(endpoint, signal);
+      return verdict;
+    },
+    onSuspicion(endpoint, why) {
+      health.suspect(endpoint, why);
+      // Its address may lead to another member now; one that is slow is still the same.
+      if (why !== "stalled") identity.suspect(endpoint);
+    },
+    onConnected: identity.connected,
+    waitForEndpoints: true,
     observer,
   });
 
@@ -124,12 +144,12 @@ export async function startGateway(
     observer,
   });
 
-  // Endpoints flow from the sources to the pool, once their hosts have addresses.
+  // Endpoints flow from the sources to the pool, once their hosts have addresses and their cluster is known.
   const stop = new AbortController();
   const watch = watchSources(sources.discovery, AbortSignal.any([stop.signal, signal]));
   const resolvable = createResolvable({
     dialer,
-    use: endpoints => pool.update(endpoints),
+    use: identity.update,
     onUnresolved: (endpoint, error) =>
       log.write("endpoint unresolved", { endpoint: formatAddress(endpoint), why: error.detail }),
     onResolved: endpoint => log.write("endpoint resolved", { endpoint: formatAddress(endpoint) }),
@@ -146,6 +166,7 @@ export async function startGateway(
 
   const refreshAll = (): void => {
     health.reload();
+    identity.refresh();
     refresh();
   };
   const close: Gateway["close"] = async options => {
@@ -154,6 +175,7 @@ export async function startGateway(
     urgentRefresh.close();
     health.close();
     resolvable.close();
+    identity.close();
     pool.close();
     const closed = await proxy.close(options);
     await saved;
@@ -170,11 +192,11 @@ export async function startGateway(
     const known = [...addresses].filter(([endpoint]) => !memory.isRemembered(endpoint));
     rejectSelf(new Map(known), listen, listening.flat());
     signal.throwIfAborted();
+    identity.start(pool);
     resolvable.start();
     await proxy.listen();
     health.start(pool);
-    // The id of the cluster is not known yet.
-    memory.follow(pool, () => undefined);
+    memory.follow(pool, () => identity.clusterId);
     void follow(watch, set => {
       if (set.length === 0) memory.forget();
       resolvable.update(set);

@@ -4,7 +4,7 @@ import { poolDefaults } from "@gw/selector";
 import type { LoadedSelector } from "../compose/selector.js";
 import type { DiscoveryFlags } from "./discovery.js";
 import { formatDuration } from "./duration.js";
-import { type HealthFlags, healthChoices } from "./health.js";
+import { canIdentify, type HealthFlags, healthChoices, pinnedClusterId } from "./health.js";
 import type { CheckFlags, StartFlags } from "./table.js";
 
 // A flag that has no effect without another, or with another, is a mistake: what it should do would be missed.
@@ -21,6 +21,7 @@ export function rejectStartContradictions(flags: StartFlags): void {
       `--max-retry-delay ${formatDuration(most)} is less than --retry-delay ${formatDuration(least)}`,
     );
   rejectCheckContradictions(flags);
+  rejectIdentityContradictions(flags);
   if (flags.healthCheck !== "off") return;
   for (const [given, name] of [
     [flags.onUnhealthy, "--on-unhealthy"],
@@ -130,6 +131,19 @@ function rejectHealthContradictions(flags: HealthFlags): void {
   }
   if (flags.healthPort !== undefined && flags.healthUrl !== undefined)
     throw invalid("--health-port and --health-url exclude each other");
+}
+
+function rejectIdentityContradictions(flags: HealthFlags): void {
+  const pinned = pinnedClusterId(flags);
+  if (pinned !== undefined && !canIdentify(flags))
+    throw invalid(
+      `--cluster-id ${pinned} cannot be verified with --health-check ${flags.healthCheck}, which does not ask etcd; use auto or etcd`,
+    );
+  if (flags.clusterIdHoldMs === undefined) return;
+  if (pinned !== undefined || flags.clusterId === "off")
+    throw invalid(`--cluster-id-hold does nothing with --cluster-id ${flags.clusterId}`);
+  if (!canIdentify(flags))
+    throw invalid(`--cluster-id-hold does nothing with --health-check ${flags.healthCheck}`);
 }
 
 function invalid(detail: string): GatewayError {

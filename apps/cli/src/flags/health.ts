@@ -1,10 +1,26 @@
-import { checkDefaults, probeDefaults, risingDefaults } from "@gw/health/defaults";
+import { checkDefaults, identityDefaults, probeDefaults, risingDefaults } from "@gw/health/defaults";
+import { GatewayError, quote } from "@gw/interface";
 import { proxyDefaults } from "@gw/tcpproxy";
 import type { Values } from "./flag.js";
-import { choice, duration, number, orZero, text } from "./flag.js";
+import { choice, duration, flag, number, orZero, text } from "./flag.js";
 
 /** The values of `--health-check`; the first is the default. */
 export const healthChoices = ["auto", "etcd", "http", "tls", "tcp", "off"] as const;
+
+/** Which etcd cluster's members are used: an id, or one of these words; the first is the default. */
+const clusterIdWords = ["auto", "off"] as const;
+
+/** A flag of all commands that look at endpoints. */
+export const clusterIdFlag = flag<string>(
+  "<id>",
+  {
+    name: "cluster-id",
+    group: "Health checks",
+    help: "id of the etcd cluster to use, auto or off",
+    byDefault: clusterIdWords[0],
+  },
+  parseClusterId,
+);
 
 /** The flags of one check. */
 export const probeFlags = {
@@ -72,7 +88,37 @@ export const healthFlags = {
   healthPath: probeFlags.healthPath,
   healthPort: probeFlags.healthPort,
   healthUrl: probeFlags.healthUrl,
+  clusterId: clusterIdFlag,
+  clusterIdHoldMs: duration({
+    name: "cluster-id-hold",
+    group: "Health checks",
+    help: "time until a rebuilt cluster's new id is accepted",
+    byDefault: identityDefaults.holdMs,
+  }),
 };
 
 /** Values of the flags of health checks; undefined where one is not given. */
 export type HealthFlags = Values<typeof healthFlags>;
+
+/** The id of the only cluster that may be used; undefined if there is none. */
+export function pinnedClusterId({ clusterId }: Pick<HealthFlags, "clusterId">): string | undefined {
+  return clusterIdWords.some(word => word === clusterId) ? undefined : clusterId;
+}
+
+/** Whether endpoints are asked for the id of their cluster. */
+export function canIdentify({ clusterId, healthCheck = healthChoices[0] }: HealthFlags): boolean {
+  return clusterId !== "off" && (healthCheck === "auto" || healthCheck === "etcd");
+}
+
+/** Reads an id as etcd logs it. JSON has the same number in decimal, which nearly always has too many digits for hexadecimal. */
+function parseClusterId(given: string): string {
+  if (clusterIdWords.some(word => word === given)) return given;
+  const digits = /^(?:0x)?0*(?<digits>[0-9a-f]{1,16})$/i.exec(given)?.groups?.["digits"];
+  if (digits !== undefined && digits !== "0") return digits.toLowerCase();
+  const decimal = /^\d{17,20}$/.test(given) ? BigInt(given) : 0n;
+  const hint = decimal > 0n && decimal < 2n ** 64n ? `; in hexadecimal it is ${decimal.toString(16)}` : "";
+  throw new GatewayError(
+    "invalid-option",
+    `${quote(given)} is neither auto nor off nor a cluster id in hexadecimal, as in etcd's log${hint}`,
+  );
+}

@@ -5,7 +5,7 @@ import { discoveryFlags, stateFlags } from "./discovery.js";
 import { readVariable } from "./environment.js";
 import { connectTimeoutMs, failoverFlags } from "./failover.js";
 import { type Flag, type FlagTable, type Values, variable } from "./flag.js";
-import { healthFlags, probeFlags } from "./health.js";
+import { clusterIdFlag, healthFlags, probeFlags } from "./health.js";
 
 /** The flags of `gw start`. */
 export const startFlags = {
@@ -20,12 +20,14 @@ export const startFlags = {
 export type StartFlags = Values<typeof startFlags>;
 
 /** The flags of `gw check`, besides `--json`. */
-export const checkFlags = { ...discoveryFlags, connectTimeoutMs, ...probeFlags };
+export const checkFlags = { ...discoveryFlags, connectTimeoutMs, ...probeFlags, clusterId: clusterIdFlag };
 /** Values of the flags of `gw check`. */
 export type CheckFlags = Values<typeof checkFlags> & { readonly json?: boolean };
 
+/** The flags of `gw resolve`, besides `--json` and `--watch`. */
+export const resolveFlags = { ...discoveryFlags, clusterId: clusterIdFlag };
 /** Values of the flags of `gw resolve`. */
-export type ResolveFlags = Values<typeof discoveryFlags> & {
+export type ResolveFlags = Values<typeof resolveFlags> & {
   readonly json?: boolean;
   readonly watch?: boolean;
 };

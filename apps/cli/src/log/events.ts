@@ -75,6 +75,21 @@ export const logEvents = {
   "health check": { levels: ["trace"], fields: ["endpoint", "check", "note?", "why?", "tookMs"] },
   "health checks unavailable": { levels: ["error"], fields: ["why"] },
 
+  // Cluster identity.
+  "cluster identified": {
+    levels: ["info", "warn"],
+    fields: ["clusterId", "why", "members", "others?"],
+    limit: few,
+  },
+  "cluster unknown": { levels: ["info"], fields: ["endpoints", "why"], limit: few },
+  "wrong cluster": {
+    levels: ["warn", "error"],
+    fields: ["clusterId", "members", "others", "why"],
+    limit: few,
+  },
+  "wrong cluster over": { levels: ["info"], fields: ["clusterId", "lasted"], limit: few },
+  "cluster rebuilt": { levels: ["warn"], fields: ["clusterId", "former", "members", "why"], limit: few },
+
   // Failover.
   "pool changed": { levels: ["debug"], fields: ["added", "removed"] },
   "endpoint down": { levels: ["warn"], fields: ["endpoint", "why", "retryIn"], limit: fewPerEndpoint },

@@ -8,6 +8,7 @@ export function logObserver(log: EventLog): Observer & HealthObserver {
   return {
     ...discoveryEvents(log),
     ...failoverEvents(log),
+    ...identityEvents(log),
     ...connectionEvents(log),
     // Events that are frequent and rarely logged: without a listener they cost nothing.
     ...(log.isEnabled("health check") && eachCheck(log)),
@@ -90,6 +91,67 @@ function failoverEvents(log: EventLog): Observer & HealthObserver {
       log.write("selector failed", { why: error.detail });
     },
   };
+}
+
+function identityEvents(log: EventLog): HealthObserver {
+  return {
+    clusterIdentified({ clusterId, reason, isProvisional, members, foreign, from }) {
+      const of = { clusterId, members: namesOf(members) };
+      if (reason === "rebuilt")
+        return log.write("cluster rebuilt", { ...of, former: from, why: identityReasons.rebuilt });
+      const level = reason === "first" || from !== undefined ? "warn" : "info";
+      const why = isProvisional ? `${identityReasons[reason]}, of few so far` : identityReasons[reason];
+      log.write(
+        "cluster identified",
+        { ...of, why, ...(foreign.length > 0 && { others: byCluster(foreign) }) },
+        level,
+      );
+    },
+    clusterUnknown({ endpoints }) {
+      const why = "they answer, and cannot tell their cluster; they are used";
+      log.write("cluster unknown", { endpoints: namesOf(endpoints), why });
+    },
+    wrongCluster({ clusterId, members, foreign, isAnyUsed }) {
+      const alternating = foreign
+        .filter(({ alternations }) => alternations > 1)
+        .map(({ endpoint }) => endpoint);
+      const why = [
+        "the endpoints belong to different clusters; only members of one are used",
+        ...(isAnyUsed ? [] : ["no endpoint is left"]),
+        ...(alternating.length > 0
+          ? [
+              `${namesOf(alternating).join(", ")} leads to one and to another, as a load balancer in front of both does`,
+            ]
+          : []),
+      ].join("; ");
+      const of = { clusterId, members: namesOf(members), others: byCluster(foreign), why };
+      log.write("wrong cluster", of, isAnyUsed ? "warn" : "error");
+    },
+    wrongClusterOver({ clusterId, lastedMs }) {
+      log.write("wrong cluster over", { clusterId, lasted: formatDuration(lastedMs) });
+    },
+  };
+}
+
+const identityReasons = {
+  pinned: "it is the one that --cluster-id names",
+  remembered: "it is the one that was used before",
+  majority: "most endpoints that told their cluster belong to it",
+  first: "the endpoints disagree and none has a majority; a member of this cluster answered first",
+  rebuilt: "all endpoints that answer have told this new id for longer than --cluster-id-hold",
+} as const;
+
+/** `ID: host:port, host:port` for each cluster. */
+function byCluster(
+  foreign: readonly { readonly endpoint: Endpoint; readonly clusterId: string }[],
+): readonly string[] {
+  const clusters = new Map<string, Endpoint[]>();
+  for (const { endpoint, clusterId } of foreign) {
+    const endpoints = clusters.get(clusterId);
+    if (endpoints) endpoints.push(endpoint);
+    else clusters.set(clusterId, [endpoint]);
+  }
+  return [...clusters].slice(0, maxNamed).map(([id, endpoints]) => `${id}: ${namesOf(endpoints).join(", ")}`);
 }
 
 const recyclingCauses = {

@@ -46,6 +46,8 @@ export interface PoolOptions {
    * An endpoint is suspected, and should be checked at once. Called synchronously from within the call that showed it.
    */
   readonly onSuspicion?: ((endpoint: Endpoint, why: Suspicion) => void) | undefined;
+  /** A client was connected to an endpoint. Called synchronously; it must be quick and change nothing of the pool. */
+  readonly onConnected?: ((endpoint: Endpoint) => void) | undefined;
   /**
    * Whether clients wait for the first `update`; otherwise they fail at once while there are no endpoints. @default false
    */
@@ -90,7 +92,7 @@ export const poolDefaults = {
 const longestMs = 2 ** 31 - 1;
 
 /** Those that have no default. */
-type Optional = "probe" | "onSuspicion" | "observer";
+type Optional = "probe" | "onSuspicion" | "onConnected" | "observer";
 
 /** {@link PoolOptions} with all defaults filled in. */
 export type PoolSettings = Pick<PoolOptions, Optional> & {
@@ -107,6 +109,7 @@ export function poolSettings(options: PoolOptions): PoolSettings {
     probe: options.probe,
     panicThreshold: options.panicThreshold ?? poolDefaults.panicThreshold,
     onSuspicion: options.onSuspicion,
+    onConnected: options.onConnected,
     waitForEndpoints: options.waitForEndpoints ?? false,
     onRemoved: options.onRemoved ?? poolDefaults.onRemoved,
     onUnhealthy: options.onUnhealthy ?? poolDefaults.onUnhealthy,

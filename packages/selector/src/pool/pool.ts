@@ -206,6 +206,7 @@ class SelectingPool implements EndpointPool {
       else if (entry.down) this.#drain.assess(entry, this.#tiers.isUsable(entry));
       this.#setInUse(entry);
       this.#rebalancing.connected();
+      this.#settings.onConnected?.(entry.endpoint);
     },
     stalled: ({ isDraining, endpoint }: PoolEntry): void => {
       if (!isDraining) this.#settings.onSuspicion?.(endpoint, "stalled");

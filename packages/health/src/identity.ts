@@ -1,0 +1,15 @@
+/**
+ * Which endpoints belong to one etcd cluster. An entry of its own, so that a gateway can start without the probes.
+ *
+ * @packageDocumentation
+ */
+
+export { identityTimeoutMs } from "./defaults.js";
+export {
+  type ClusterIdentity,
+  type ClusterIdentityOptions,
+  type IdentityUse,
+  identifyCluster,
+  wrongCluster,
+} from "./identity/cluster-identity.js";
+export type { AcceptedCluster, ForeignEndpoint, IdentityReason } from "./identity/decision.js";
