@@ -86,7 +86,8 @@ describe("the text of a state", () => {
     );
     fc.assert(
       fc.property(fc.nat({ max: values.length - 1 }), replacement, (index, other) => {
-        const { index: at = 0, 0: old = "" } = values[index] ?? [];
+        const value = values[index];
+        const [at = 0, old = ""] = [value?.index, value?.[0]];
         const found = parsed(text.slice(0, at) + other + text.slice(at + old.length));
         if (typeof found !== "string") expect(parseState(formatState(found))).toEqual(found);
       }),
