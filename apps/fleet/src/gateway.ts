@@ -1,6 +1,6 @@
 import { refreshDefaults, srv } from "@gw/discovery";
 import { checkHealth, type HealthChecks, rising } from "@gw/health";
-import { type Endpoint, formatAddress, type Probe, type Suspicion } from "@gw/interface";
+import { backoffMs, formatAddress, type Probe, withJitter } from "@gw/interface";
 import { createPool, type EndpointPool, stickyRandom } from "@gw/selector";
 import { Client, type ClientKind } from "./model/client.js";
 import { ModelProbe } from "./model/probe.js";
@@ -29,6 +29,12 @@ export interface Chances {
 
 /** Health checks begin so long after the start, in milliseconds; see `loadDelayMs` of the gateway. */
 const checksDelayMs = 100;
+/** Look-ups while all endpoints are down; see `repeat` of the gateway. */
+const urgent = {
+  spreadMs: 1_000,
+  backoff: { baseMs: refreshDefaults.minRefreshMs, maxMs: 30_000, jitter: 0.5 },
+  jitter: 0.2,
+} as const;
 /** How long the first question to an endpoint, who it is, may take, in milliseconds. */
 const identityTimeoutMs = 1_000;
 
@@ -61,7 +67,7 @@ export class Gateway {
       random: chances.jitter,
       waitForEndpoints: true,
       probe: rising(this.#probe, { clock }),
-      onSuspicion: (endpoint, why) => this.#suspect(endpoint, why),
+      onSuspicion: (endpoint, why) => this.#checks?.suspect(endpoint, why),
       clock,
     });
     this.clients = settings.clients.map(
@@ -107,17 +113,21 @@ export class Gateway {
 
   /** While all endpoints are down, they may have moved to other addresses. */
   #refreshWhileAllAreDown(refresh: () => void): void {
+    const { clock } = this.#world;
+    const random = this.#chances.jitter;
     let cancel: (() => void) | undefined;
-    const run = (): void => {
-      cancel = this.#world.clock.after(refreshDefaults.minRefreshMs, run);
+    const run = (runs: number): void => {
+      const delayMs = withJitter(backoffMs(runs, { ...urgent.backoff, random }), urgent.jitter, random);
+      cancel = clock.after(delayMs, () => run(runs + 1));
       this.#addresses.clear();
       refresh();
     };
     this.#pool.onChange(({ allDown }) => {
-      if (allDown && !cancel) run();
-      if (allDown) return;
-      cancel?.();
-      cancel = undefined;
+      if (allDown) cancel ??= clock.after(random() * urgent.spreadMs, () => run(1));
+      else {
+        cancel?.();
+        cancel = undefined;
+      }
     });
   }
 
@@ -133,11 +143,6 @@ export class Gateway {
     });
     this.#pool.onChange(() => checks.update());
     this.#checks = checks;
-  }
-
-  #suspect(endpoint: Endpoint, why: Suspicion): void {
-    const suspect: ((endpoint: Endpoint, why: Suspicion) => void) | undefined = this.#checks?.suspect;
-    suspect?.(endpoint, why);
   }
 
   /** Asks for the addresses of a host unless they are remembered. */

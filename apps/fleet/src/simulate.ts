@@ -15,8 +15,8 @@ export async function simulate(
   scale: Scale,
   watch: (fleet: Fleet) => void = () => {},
 ): Promise<RunResult> {
-  const { settleMs, observedMs, happenings } = scenario;
-  const untilMs = settleMs + observedMs;
+  const { settleMs, happenings } = scenario;
+  const untilMs = settleMs + (setUp.observedMs ?? scenario.observedMs);
   const fleet = createFleet({ ...scale, ...setUp.settings, longestMs: untilMs });
   watch(fleet);
   for (const { atMs, run } of happenings) fleet.clock.after(settleMs + atMs, () => run(fleet));
