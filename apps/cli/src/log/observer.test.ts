@@ -39,7 +39,12 @@ test("no field takes the place of the line's own level", () => {
   const log = pino({ level: "trace" }, { write: line => raw.push(line) });
   const observer = logObserver(createEventLog(log, manualClock()));
   observer.checkTypeChanged?.({ endpoint, check: "etcd /health", note: "shallow" });
-  observer.checked?.({ endpoint, verdict: { check: "tcp", scope: "endpoint", error }, depth: "regular", tookMs: 1.234 });
+  observer.checked?.({
+    endpoint,
+    verdict: { check: "tcp", scope: "endpoint", error },
+    depth: "regular",
+    tookMs: 1.234,
+  });
   for (const line of raw) expect(line.match(/"level":/g)).toHaveLength(1);
   expect(raw.map(line => JSON.parse(line))).toMatchObject([
     { level: 30, msg: "health check type", check: "etcd /health", note: "shallow" },
