@@ -52,10 +52,11 @@ async function terminate(gw: Gw): Promise<void> {
   expect(await gw.exit).toMatchObject({ code: 0 });
 }
 
-/** A gateway that has served a client and was stopped: then there is a state file. */
+/** A gateway that has served a client, saved its endpoint and was stopped. */
 async function remember(dns: DnsServer): Promise<void> {
   await using gw = await startGw([...flags(dns), `--state-file=${stateFile()}`]);
   await request(gw);
+  await expect.poll(() => readdir(folder), { timeout: 20_000 }).toEqual(["endpoints.json"]);
   await terminate(gw);
 }
 

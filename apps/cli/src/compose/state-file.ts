@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import { isIP } from "node:net";
-import { dirname } from "node:path";
 import { getSystemErrorMap } from "node:util";
 import { type Endpoint, GatewayError, parseAddress } from "@gw/interface";
 
@@ -93,15 +92,6 @@ export async function writeState(path: string, state: State): Promise<void> {
     await rm(temporary, { force: true }).catch(() => {});
     throw explained(error);
   }
-  await syncFolder(dirname(path));
-}
-
-/** Makes a new name in a folder last. Some file systems cannot; then the kernel decides when it does. */
-async function syncFolder(path: string): Promise<void> {
-  try {
-    const folder = await open(path, constants.O_RDONLY);
-    await folder.sync().finally(() => folder.close());
-  } catch {}
 }
 
 /** The text of a state file, within {@link stateLimits}. */
