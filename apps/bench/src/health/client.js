@@ -22,7 +22,7 @@ function post(path, body, onData) {
     const signal = Number(timeout) > 0 ? AbortSignal.timeout(Number(timeout)) : undefined;
     const sent = request({ host, port, path, method: "POST", headers, agent, signal }, response => {
       const parts = [];
-      response.on("data", onData ?? (part => parts.push(part)));
+      response.on("data", onData && response.statusCode === 200 ? onData : part => parts.push(part));
       response.once("error", reject).once("end", () => {
         const answer = Buffer.concat(parts).toString();
         if (response.statusCode === 200) resolve(answer);

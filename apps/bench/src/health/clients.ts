@@ -65,7 +65,10 @@ function startClient<Line, Result = Line>(
   convert: (line: Line) => Result = line => line as unknown as Result,
 ): Client<Result> {
   const [command = "", ...rest] = [...prefix, process.execPath, program, ...args];
-  return reading(startProgram(command, rest), line => convert(JSON.parse(line) as Line));
+  const started = startProgram(command, rest);
+  // It prints nothing there unless it fails.
+  started.child.stderr?.on("data", (text: string) => process.stderr.write(text));
+  return reading(started, line => convert(JSON.parse(line) as Line));
 }
 
 /** Runs `etcdctl put` with its defaults, `intervalMs` after the one before or at once after a failure. */

@@ -3,11 +3,12 @@ import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import type { EtcdVersion } from "@gw/testing";
 import { type Budgets, type Builds, measureBudgets } from "./budgets.js";
+import { type Defragmentation, measureDefragmentation } from "./defragmentation.js";
 import { faults, loads, measureFault, type Sample } from "./speeds.js";
 
 const usage = `npm run bench:health -- [options]: what health checks cost a cluster, and how soon they help
 
-  --only <names>    budgets, speeds (default both)
+  --only <names>    budgets, speeds, defragmentation (default all)
   --minutes <n>     for which requests are counted (default 10)
   --rounds <n>      faults of each kind (default 5)
   --faults <text>   only faults whose names contain it
@@ -24,13 +25,14 @@ interface Results {
   readonly circumstances: string;
   readonly budgets?: Budgets;
   readonly samples?: readonly Sample[];
+  readonly defragmentations?: readonly Defragmentation[];
 }
 
 async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      only: { type: "string", default: "budgets,speeds" },
+      only: { type: "string", default: "budgets,speeds,defragmentation" },
       minutes: { type: "string", default: "10" },
       rounds: { type: "string", default: "5" },
       faults: { type: "string", default: "" },
@@ -51,6 +53,9 @@ async function main(args: readonly string[]): Promise<void> {
     ...(only.includes("speeds") && {
       samples: await measureSpeeds(Number(values.rounds), values.faults, builds),
     }),
+    ...(only.includes("defragmentation") && {
+      defragmentations: await measureDefragmentation(databaseMb, builds),
+    }),
   };
   if (values.output) writeFileSync(values.output, `${JSON.stringify(results, undefined, 2)}\n`);
   const before = values.compare
@@ -58,6 +63,9 @@ async function main(args: readonly string[]): Promise<void> {
     : undefined;
   console.log(report(results, before).join("\n"));
 }
+
+/** The size of the database that is defragmented. */
+const databaseMb = 300;
 
 /** JSON has no Infinity, which stands for "not at all". */
 function revive(key: string, value: unknown): unknown {
@@ -71,7 +79,9 @@ async function measureSpeeds(rounds: number, names: string, builds: Builds): Pro
       console.error(
         `[${Math.round(performance.now() / 1_000)} s] round ${round} of ${rounds}: ${fault.name}`,
       );
-      samples.push(...(await measureFault(fault, loads, builds)));
+      const ofFault = await measureFault(fault, loads, builds);
+      samples.push(...ofFault);
+      console.error(ofFault.map(({ load, firstS }) => `  ${load}: ${firstS.toFixed(1)} s`).join("\n"));
     }
   return samples;
 }
@@ -81,6 +91,8 @@ function report(results: Results, before: Results | undefined): string[] {
   if (before) lines.push(`Before: ${before.circumstances}`);
   if (results.budgets) lines.push("", ...budgetLines(results.budgets, before?.budgets));
   if (results.samples) lines.push("", ...speedLines(results.samples, before?.samples));
+  for (const { gateway, databaseMb: size, ...seen } of results.defragmentations ?? [])
+    lines.push(`defragmentation of ${size} MB, gateway with ${gateway}: ${JSON.stringify(seen)}`);
   return lines;
 }
 
