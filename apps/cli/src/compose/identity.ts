@@ -48,11 +48,10 @@ export function createIdentity(flags: HealthFlags, context: IdentityContext): Id
     update: endpoints => identity.update(endpoints),
     learn: (endpoint, facts) => identity.learn(endpoint, facts),
     suspect: endpoint => identity.suspect(endpoint),
-    connected: endpoint => identity.connected(endpoint),
+    connected: (endpoint, isRecovered) => identity.connected(endpoint, isRecovered),
     admit: (endpoint, signal) => identity.admit(endpoint, signal),
     start(pool) {
       identity.start((endpoints, rejected) => pool.update(endpoints, rejected));
-      onMarkedUp(pool, endpoint => identity.suspect(endpoint));
     },
     refresh() {
       questions.renew();
@@ -84,23 +83,6 @@ function passAll(): Identity {
     refresh() {},
     close() {},
   };
-}
-
-/**
- * Calls `listener` with endpoints that are up again. A retry asks them before, but while all endpoints are down a client's
- * connection can mark one up.
- */
-function onMarkedUp(pool: EndpointPool, listener: (endpoint: Endpoint) => void): void {
-  let down = new Set<string>();
-  pool.onChange(() => {
-    const before = down;
-    down = new Set();
-    for (const { endpoint, state } of pool.inspect()) {
-      const address = formatAddress(endpoint);
-      if (state === "down") down.add(address);
-      else if (state === "up" && before.has(address)) listener(endpoint);
-    }
-  });
 }
 
 /** Questions to endpoints about their identity. */

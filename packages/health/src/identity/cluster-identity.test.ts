@@ -274,14 +274,48 @@ test("a suspected endpoint is asked at most once in ten seconds", async () => {
   expect(asked).toEqual(["a", "a"]);
 });
 
-test("an endpoint that is connected to is asked unless it told its id in the last 90 seconds", async () => {
+test("an endpoint that clients connect to is asked after 10, 40, 150, 150 … s", async () => {
+  const identity = identify("ab", "a=X b=X");
+  await clock.advance(10);
+  const waits: number[] = [];
+  for (let seconds = 0; waits.length < 4; seconds++) {
+    asked = [];
+    identity.connected(endpoint("a"), false);
+    await clock.advance(1_000);
+    if (asked.length === 0) continue;
+    waits.push(seconds);
+    seconds = 0;
+  }
+  expect(waits).toEqual([10, 41, 151, 151]);
+});
+
+test("health checks on an open connection do not keep an endpoint from being asked when a client connects", async () => {
+  const identity = identify("ab", "a=X b=X");
+  await clock.advance(10_010);
+  answer("a=Y");
+  identity.learn(endpoint("a"), { clusterId: "X" });
+  expect(used.at(-1)).toBe("ab");
+  identity.connected(endpoint("a"), false);
+  await clock.advance(10);
+  expect(used.at(-1)).toBe("b");
+});
+
+test("an endpoint that cannot tell is not asked for each client", async () => {
+  const identity = identify("abc", "a=X b=X c=-");
+  await clock.advance(10);
+  asked = [];
+  for (let second = 0; second < 150; second++) {
+    identity.connected(endpoint("c"), false);
+    await clock.advance(1_000);
+  }
+  expect(asked).toEqual(["c", "c"]);
+});
+
+test("an endpoint that a client finds up again is asked", async () => {
   const identity = identify("ab", "a=X b=X");
   await clock.advance(10);
   asked = [];
-  for (let connections = 0; connections < 180; connections++) {
-    identity.connected(endpoint("a"));
-    await clock.advance(1_000);
-  }
+  identity.connected(endpoint("a"), true);
   expect(asked).toEqual(["a"]);
 });
 

@@ -64,8 +64,13 @@ export interface ClusterIdentity {
   admit(endpoint: Endpoint, signal: AbortSignal): Promise<void>;
   /** Another member may have taken the endpoint's address: it is asked now, but at most once in ten seconds. */
   suspect(endpoint: Endpoint): void;
-  /** A client was connected to an endpoint: it is asked now, unless it has told its id in the last 90 seconds. */
-  connected(endpoint: Endpoint): void;
+  /**
+   * A client was connected to an endpoint: it is asked now, unless it was asked a short time ago. Answers to health checks do
+   * not count, since their connection may still lead to a former owner of the address.
+   *
+   * @param isRecovered whether the connection has shown that the endpoint is up again
+   */
+  connected(endpoint: Endpoint, isRecovered: boolean): void;
   /** What endpoints answer may have changed, as with a new certificate: those without the accepted id are asked again. */
   refresh(): void;
   close(): void;
@@ -79,8 +84,11 @@ const [firstAgainMs, againMs] = [2_000, 60_000];
 const jitterPart = 0.1;
 /** Between two questions because an endpoint is suspected, in milliseconds. */
 const suspectMs = 10_000;
-/** After this time, an endpoint that is connected to is asked again, in milliseconds: longer than between two checks. */
-const staleMs = 90_000;
+/**
+ * An endpoint that clients connect to is asked again after this time, in milliseconds; with each answer that is the same
+ * after four times as long, up to the second. A busy endpoint must not be asked more than twice a minute, checks included.
+ */
+const [firstStaleMs, staleMs] = [10_000, 150_000];
 /** Larger sets are not evaluated after each answer, but once in a time that grows with them: in 100 ms for 10,000. */
 const [evaluatedAtOnce, evaluatedPerMs] = [1_000, 100];
 
@@ -101,6 +109,15 @@ export function wrongCluster(endpoint: Endpoint, clusterId: string, accepted: st
   return new GatewayError("wrong-cluster", detail);
 }
 
+/** An answer on a new connection. Times are in milliseconds. */
+interface FreshAnswer {
+  /** Undefined if the endpoint cannot tell. */
+  readonly clusterId: string | undefined;
+  readonly validMs: number;
+  /** On the clock. */
+  readonly staleAt: number;
+}
+
 class Identity implements ClusterIdentity {
   readonly #options: ClusterIdentityOptions;
   readonly #clock: Clock;
@@ -118,6 +135,8 @@ class Identity implements ClusterIdentity {
   /** Endpoints that have reported something, or were asked. */
   #known = new Set<string>();
   readonly #suspectedAt = new Map<string, number>();
+  /** The newest answer of each endpoint to a question, and until when it need not be asked because a client connects. */
+  readonly #fresh = new Map<string, FreshAnswer>();
   #clusterId: string | undefined;
   /** Whether any id is accepted. */
   #isDecided: boolean;
@@ -151,7 +170,7 @@ class Identity implements ClusterIdentity {
 
   update(endpoints: readonly Endpoint[]): void {
     this.#endpoints = new Map(endpoints.map(endpoint => [formatAddress(endpoint), endpoint]));
-    for (const known of [this.#known, this.#suspectedAt])
+    for (const known of [this.#known, this.#suspectedAt, this.#fresh])
       for (const address of known.keys()) if (!this.#endpoints.has(address)) known.delete(address);
     this.#decision.update(endpoints);
     // A single endpoint cannot disagree with others.
@@ -188,9 +207,9 @@ class Identity implements ClusterIdentity {
     void this.#ask(endpoint);
   }
 
-  connected(endpoint: Endpoint): void {
-    if (this.#isDecided && this.#clock.now() - this.#decision.toldAt(endpoint) > staleMs)
-      this.suspect(endpoint);
+  connected(endpoint: Endpoint, isRecovered: boolean): void {
+    const { staleAt = -Infinity } = this.#fresh.get(formatAddress(endpoint)) ?? {};
+    if (isRecovered || this.#clock.now() >= staleAt) this.suspect(endpoint);
   }
 
   refresh(): void {
@@ -233,6 +252,7 @@ class Identity implements ClusterIdentity {
     try {
       const clusterId = await this.#options.ask(endpoint, signal);
       if (signal.aborted) return undefined;
+      this.#keepFresh(endpoint, clusterId);
       if (clusterId === undefined) this.#decision.unable(endpoint);
       else this.#decision.told(endpoint, clusterId);
       return clusterId;
@@ -241,6 +261,14 @@ class Identity implements ClusterIdentity {
       if (!signal.aborted && !GatewayError.from(error, "ask").isLocal) this.#decision.silent(endpoint);
       return undefined;
     }
+  }
+
+  #keepFresh(endpoint: Endpoint, clusterId: string | undefined): void {
+    const address = formatAddress(endpoint);
+    const before = this.#fresh.get(address);
+    const isSame = before !== undefined && before.clusterId === clusterId;
+    const validMs = isSame ? Math.min(before.validMs * 4, staleMs) : firstStaleMs;
+    this.#fresh.set(address, { clusterId, validMs, staleAt: this.#clock.now() + validMs });
   }
 
   #evaluateSoon(): void {

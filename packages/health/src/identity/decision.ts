@@ -73,8 +73,6 @@ export interface IdentityDecision {
   silent(endpoint: Endpoint): void;
   /** Whether its newest answer was that it cannot tell. */
   isUnable(endpoint: Endpoint): boolean;
-  /** When it last told an id, on the clock; -Infinity if never. */
-  toldAt(endpoint: Endpoint): number;
   /** Decides by what is known now. Takes time that grows with the set. */
   view(): IdentityView;
 }
@@ -175,10 +173,6 @@ class Decision implements IdentityDecision {
 
   isUnable(endpoint: Endpoint): boolean {
     return this.#reports.get(formatAddress(endpoint))?.answer === "unable";
-  }
-
-  toldAt(endpoint: Endpoint): number {
-    return this.#reports.get(formatAddress(endpoint))?.toldAt ?? -Infinity;
   }
 
   view(): IdentityView {

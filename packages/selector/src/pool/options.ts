@@ -46,8 +46,12 @@ export interface PoolOptions {
    * An endpoint is suspected, and should be checked at once. Called synchronously from within the call that showed it.
    */
   readonly onSuspicion?: ((endpoint: Endpoint, why: Suspicion) => void) | undefined;
-  /** A client was connected to an endpoint. Called synchronously; it must be quick and change nothing of the pool. */
-  readonly onConnected?: ((endpoint: Endpoint) => void) | undefined;
+  /**
+   * A client was connected to an endpoint. Called synchronously; it must be quick and change nothing of the pool.
+   *
+   * @param isRecovered whether the connection has shown that the endpoint, which was down, is up again
+   */
+  readonly onConnected?: ((endpoint: Endpoint, isRecovered: boolean) => void) | undefined;
   /**
    * Whether clients wait for the first `update`; otherwise they fail at once while there are no endpoints. @default false
    */

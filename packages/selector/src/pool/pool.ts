@@ -34,8 +34,8 @@ export interface EndpointPool extends Pool, CheckedPool {
    * dials are revoked, and `onRemoved` decides what happens to its open connections; it keeps them if it returns before
    * they have ended.
    *
-   * @param rejected endpoints that are not in the set because they must not serve clients any more, and why: if they
-   *   were in it before, their connections are reset at once, whatever `onRemoved` says
+   * @param rejected endpoints that are not in the set because they must not serve clients any more, and why: connections
+   *   that they still have are reset at once, whatever `onRemoved` says
    */
   update(endpoints: readonly Endpoint[], rejected?: readonly RejectedEndpoint[]): void;
   /**
@@ -131,6 +131,11 @@ class SelectingPool implements EndpointPool {
     const errors = new Map(rejected.map(({ endpoint, error }) => [formatAddress(endpoint), error]));
     const { added, removed } = this.#entries.replace(endpoints);
     for (const entry of removed) this.#drain.removed(entry, errors.get(formatAddress(entry.endpoint)));
+    // Those that left an earlier set may still have connections.
+    for (const entry of errors.size > 0 ? [...this.#entries.draining] : []) {
+      const error = errors.get(formatAddress(entry.endpoint));
+      if (error) this.#drain.removed(entry, error);
+    }
     const isChanged = added.length + removed.length > 0;
     if (isChanged)
       notify(this.#settings.observer, "poolChanged", {
@@ -201,12 +206,13 @@ class SelectingPool implements EndpointPool {
     connected: (entry: PoolEntry): void => {
       if (entry.isDraining) return;
       entry.dialSucceeded(this.#leases);
-      if (entry.down && !entry.down.connectable) this.#markUp(entry, undefined);
+      const isRecovered = entry.down !== undefined && !entry.down.connectable;
+      if (isRecovered) this.#markUp(entry, undefined);
       // It was dialled before a check marked it down.
       else if (entry.down) this.#drain.assess(entry, this.#tiers.isUsable(entry));
       this.#setInUse(entry);
       this.#rebalancing.connected();
-      this.#settings.onConnected?.(entry.endpoint);
+      this.#settings.onConnected?.(entry.endpoint, isRecovered);
     },
     stalled: ({ isDraining, endpoint }: PoolEntry): void => {
       if (!isDraining) this.#settings.onSuspicion?.(endpoint, "stalled");

@@ -1,3 +1,4 @@
+import { GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
 import { a, b, c, endpoint, inTurn, refused, rig } from "../../test/support.js";
 
@@ -67,6 +68,31 @@ describe("an update", () => {
     expect([...connected.revoked, ...staying.revoked]).toEqual([]);
     pool.update([c]);
     expect(dialling.revoked.length).toBe(1);
+  });
+
+  test("resets the connections of what is rejected, also of what left before", () => {
+    const { pool, take } = rig([a, b, c], { onRemoved: "leave" });
+    const [staying, leaving] = [take(), take(a)];
+    staying.connected();
+    leaving.connected();
+    pool.update([a, c]);
+    const error = new GatewayError("wrong-cluster", "another cluster");
+    pool.update(
+      [c],
+      [a, b].map(endpoint => ({ endpoint, error })),
+    );
+    expect([staying.revoked, leaving.revoked]).toEqual([[error], [error]]);
+  });
+
+  test("tells whether a connection has shown that an endpoint is up again", () => {
+    const connected: string[] = [];
+    const { take } = rig([a], {
+      onConnected: ({ host }, isRecovered) => connected.push(`${host} ${isRecovered}`),
+    });
+    take().connected();
+    take().failed(refused);
+    take().connected();
+    expect(connected).toEqual(["a false", "a true"]);
   });
 
   test("ends the retries of what is gone", async () => {
