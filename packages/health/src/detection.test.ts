@@ -187,6 +187,20 @@ test("a fault that deep checks find in all members moves nobody, and deep checks
   at.checks.close();
 });
 
+test("a fault that all members show is theirs alone soon after another endpoint comes up", async () => {
+  const at = startMembers();
+  at.endpointDown(3, { unhealthy: true });
+  await at.clock.advance(minute);
+  for (const number of [1, 2]) at.finds.set(number, shared);
+  await at.clock.advance(5 * minute);
+  at.endpointDown(3, { state: "up" });
+  at.checks.update();
+  const since = at.clock.now();
+  await at.clock.advance(5_000);
+  expect(reportedAfter(at, since, "e1 unhealthy alone")).toBeGreaterThan(0);
+  at.checks.close();
+});
+
 test("a fault that all members show is checked less and less often, and at once when a client stalls", async () => {
   const at = startMembers({ random: randomFrom(6) });
   await at.clock.advance(minute);
@@ -254,6 +268,26 @@ describe("a stall", () => {
       expect(at.checked.includes("72000 e1")).toBe(!isOver);
       at.checks.close();
     }
+  });
+
+  test("of a cluster that agrees more slowly than a waiting client should wait moves nobody", async () => {
+    const agreesMs = 1_700;
+    const at = startMembers({
+      async probe(_, __, request) {
+        if (request?.depth === "regular") return status;
+        const { timeoutMs = 2_000 } = request ?? {};
+        await new Promise<void>(resolve => at.clock.after(Math.min(agreesMs, timeoutMs), resolve));
+        return timeoutMs < agreesMs ? { ...shared, check: "etcd /readyz" } : deep;
+      },
+    });
+    await at.clock.advance(minute);
+    for (let second = 0; second < 30; second++) {
+      await stall(at);
+      at.checks.suspect(two, "stalled");
+    }
+    expect(reportedAfter(at, minute, "e1 ok")).toBeGreaterThan(0);
+    expect(at.reports.filter(report => report.endsWith("alone"))).toEqual([]);
+    at.checks.close();
   });
 
   test("while an error of this machine prevents checks is no failure", async () => {

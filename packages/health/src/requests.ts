@@ -30,7 +30,8 @@ export function requestsFor(one: CheckedEndpoint, now: number): readonly ProbeRe
   const limits = suspicion === "stalled" ? stallTimeoutMs : undefined;
   const deepRequest: ProbeRequest = { depth: "deep", timeoutMs: limits?.deep };
   const regularRequest: ProbeRequest = { depth: "regular", timeoutMs: limits?.regular };
-  if (deep.hasFailed) return [deepRequest];
+  // The others are compared with it, and have as much time.
+  if (deep.hasFailed) return [{ depth: "deep" }];
   if (suspicion === "stalled") {
     if (deep.isNext) return [deepRequest];
     deep.isOwed = true;

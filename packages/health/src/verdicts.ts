@@ -56,7 +56,8 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
   };
 
   const succeeded = (one: CheckedEndpoint, { verdict, depth, startedAt, suspicion }: CheckResult): void => {
-    const isRecovery = one.failures > 0;
+    // Its first check, too: it may be new, or have been down.
+    const isRecovery = one.failures > 0 || one.healthyAt === -Infinity;
     Object.assign(one, { failures: 0, healthyAt: startedAt, anotherHealthySince: Infinity });
     if (depth === "regular" && suspicion === "stalled") followStall(one, verdict);
     schedule.update(one);
