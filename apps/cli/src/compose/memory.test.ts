@@ -126,19 +126,14 @@ describe("what is saved", () => {
     expect(await saved(memory)).toEqual([]);
   });
 
-  test("keeps the id of the cluster until another is known", async () => {
+  test.each(["def", undefined])("has the id of the cluster of this run, if one is verified: %s", async id => {
     await writeState(path, state);
-    for (const [known, expected] of [
-      [undefined, "abc"],
-      ["def", "def"],
-    ] as const) {
-      const { memory, pool } = await open();
-      expect(memory.clusterId).toBe("abc");
-      memory.follow(pool, () => known);
-      pool.statuses = [status("a", { inUse: true })];
-      await memory.close();
-      expect(parseState(await readFile(path, "utf8")).clusterId).toBe(expected);
-    }
+    const { memory, pool } = await open();
+    expect(memory.clusterId).toBe("abc");
+    memory.follow(pool, () => id);
+    pool.statuses = [status("a", { inUse: true })];
+    await memory.close();
+    expect(parseState(await readFile(path, "utf8")).clusterId).toBe(id);
   });
 
   test("is written once in ten seconds at most, and only when it has changed", async () => {

@@ -33,7 +33,7 @@ export interface Memory {
   isRemembered(endpoint: Endpoint): boolean;
   /** Discovery has removed all endpoints: they are not to be used again. */
   forget(): void;
-  /** Begins to save the good endpoints of `pool`, and the id of the cluster if it is known. */
+  /** Begins to save the good endpoints of `pool`, and the id of their cluster; undefined if nobody verifies it. */
   follow(pool: Pick<EndpointPool, "inspect">, clusterId: () => string | undefined): void;
   /** Saves a last time. Resolves when that is done, or after three seconds. */
   close(): Promise<void>;
@@ -212,9 +212,7 @@ class FileMemory implements Memory {
       const endpoints = this.#goodEndpoints(pool);
       if (!endpoints) return undefined;
       const addresses = this.#addresses.current();
-      // What is not known in this run yet is what was known before.
-      const id = clusterId() ?? this.clusterId;
-      return { savedAt: Date.now(), discovery, clusterId: id, endpoints, addresses };
+      return { savedAt: Date.now(), discovery, clusterId: clusterId(), endpoints, addresses };
     };
     this.#saveAfter(firstSaveMs);
   }
