@@ -452,6 +452,7 @@ test("close aborts the checks under way, and leaves no timer", async () => {
 test.each<[Partial<CheckOptions>, string]>([
   [{ intervalMs: 0 }, "intervalMs 0 is not more than 0 and less than 2³¹"],
   [{ intervalMs: Number.NaN }, "intervalMs NaN is not more than 0 and less than 2³¹"],
+  [{ timeoutMs: 0 }, "timeoutMs 0 is not more than 0 and less than 2³¹"],
   [{ fall: 0 }, "fall 0 is not a whole number from 1"],
   [{ fall: 1.5 }, "fall 1.5 is not a whole number from 1"],
 ])("%j is rejected", (options, detail) => {

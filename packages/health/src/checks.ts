@@ -13,7 +13,7 @@ import {
 } from "@gw/interface";
 import { cadenceOf, isCheckNeeded, jitterOf } from "./cadence.js";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
-import { checkDefaults } from "./defaults.js";
+import { checkDefaults, probeDefaults } from "./defaults.js";
 import { createCheckTypes, type HealthObserver } from "./observer.js";
 import { createRequests, requestsFor } from "./requests.js";
 import { createSchedule } from "./schedule.js";
@@ -33,6 +33,11 @@ export interface CheckOptions {
   readonly intervalMs?: number | undefined;
   /** How many consecutive failures are reported as one. @default 2 */
   readonly fall?: number | undefined;
+  /**
+   * The timeout of the probe, in milliseconds. While a client waits, a regular check has half of it and a deep one three
+   * quarters, but no less than with the default. @default 2000
+   */
+  readonly timeoutMs?: number | undefined;
   /**
    * Called with what an endpoint says of itself, each time it says something, before its verdict is reported. It must be
    * quick; what it throws becomes a process warning.
@@ -99,8 +104,11 @@ const maxVoided = 3;
 export function checkHealth(options: CheckOptions): HealthChecks {
   const { probe, pool, observer, onFacts, random = Math.random, clock = systemClock } = options;
   const { intervalMs = checkDefaults.intervalMs, fall = checkDefaults.fall } = options;
+  const { timeoutMs = probeDefaults.timeoutMs } = options;
   if (!(intervalMs > 0 && intervalMs < 2 ** 31))
     throw new GatewayError("invalid-option", `intervalMs ${intervalMs} is not more than 0 and less than 2³¹`);
+  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31))
+    throw new GatewayError("invalid-option", `timeoutMs ${timeoutMs} is not more than 0 and less than 2³¹`);
   if (!(Number.isInteger(fall) && fall >= 1))
     throw new GatewayError("invalid-option", `fall ${fall} is not a whole number from 1`);
   const cadence = cadenceOf(intervalMs, fall);
@@ -142,7 +150,7 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     else schedule.update(one);
   };
 
-  const check = (one: CheckedEndpoint, requests = requestsFor(one, clock.now())): void => {
+  const check = (one: CheckedEndpoint, requests = requestsFor(one, clock.now(), timeoutMs)): void => {
     const startedAt = clock.now();
     const { suspicion } = one;
     const jitter = jitterOf(one.startedAt === undefined, random);

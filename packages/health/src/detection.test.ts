@@ -290,6 +290,27 @@ describe("a stall", () => {
     at.checks.close();
   });
 
+  test.each([
+    [500, ["regular 1000", "deep 1500"]],
+    [10_000, ["regular 5000", "deep 7500"]],
+  ])("leaves checks less time than the timeout of %i ms, but enough", async (timeoutMs, expected) => {
+    const requests: string[] = [];
+    const at = startMembers({
+      timeoutMs,
+      async probe({ host }, _, request) {
+        if (host === "e1") requests.push(`${request?.depth} ${request?.timeoutMs}`);
+        return request?.depth === "regular" ? status : deep;
+      },
+    });
+    await at.clock.advance(minute);
+    expect(new Set(requests)).toEqual(new Set(["regular undefined"]));
+    requests.splice(0);
+    await stall(at);
+    await at.clock.advance(1_000);
+    expect(requests).toEqual(expected);
+    at.checks.close();
+  });
+
   test("while an error of this machine prevents checks is no failure", async () => {
     const at = startMembers();
     await at.clock.advance(minute);

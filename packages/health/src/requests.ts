@@ -9,6 +9,7 @@ import {
   type Verdict,
 } from "@gw/interface";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
+import { probeDefaults } from "./defaults.js";
 import { type CheckTypes, type HealthObserver, notifyHealth } from "./observer.js";
 
 /** The result of the requests of one check. */
@@ -21,15 +22,21 @@ export interface RequestResult {
   readonly startedAt: number;
 }
 
-/** While a client waits, checks are that much quicker: the timeouts of the two depths, in milliseconds. */
-const stallTimeoutMs = { regular: 1_000, deep: 1_500 } as const;
+/** While a client waits, a check of each depth has this part of the probe's timeout, and at least that of the default. */
+const stallParts = { regular: 0.5, deep: 0.75 } as const;
 
-/** The requests that a check makes one after the other, as long as they succeed. */
-export function requestsFor(one: CheckedEndpoint, now: number): readonly ProbeRequest[] {
+/**
+ * The requests that a check makes one after the other, as long as they succeed.
+ *
+ * @param timeoutMs of the probe
+ */
+export function requestsFor(one: CheckedEndpoint, now: number, timeoutMs: number): readonly ProbeRequest[] {
   const { deep, clients, suspicion } = one;
-  const limits = suspicion === "stalled" ? stallTimeoutMs : undefined;
-  const deepRequest: ProbeRequest = { depth: "deep", timeoutMs: limits?.deep };
-  const regularRequest: ProbeRequest = { depth: "regular", timeoutMs: limits?.regular };
+  const requestOf = (depth: CheckDepth): ProbeRequest =>
+    suspicion === "stalled"
+      ? { depth, timeoutMs: Math.max(timeoutMs, probeDefaults.timeoutMs) * stallParts[depth] }
+      : { depth };
+  const [deepRequest, regularRequest] = [requestOf("deep"), requestOf("regular")];
   // The others are compared with it, and have as much time.
   if (deep.hasFailed) return [{ depth: "deep" }];
   if (suspicion === "stalled") {

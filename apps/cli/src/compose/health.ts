@@ -158,6 +158,7 @@ class GatewayHealth implements Health {
         pool,
         intervalMs: this.#flags.healthIntervalMs,
         fall: this.#flags.healthFall,
+        timeoutMs: this.#flags.healthTimeoutMs,
         onFacts: this.#context.onFacts,
         observer: this.#context.observer,
       });
