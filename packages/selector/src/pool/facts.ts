@@ -39,7 +39,7 @@ export class KnownFacts {
   }
 }
 
-/** Whoever knows a term and names no leader has none. */
+/** A report with a term and without a leader shows that there is none. */
 function leaderOf({ raftTerm, leaderId }: EndpointFacts): Pick<EndpointFacts, "leaderId"> | undefined {
   return raftTerm === undefined ? undefined : { leaderId };
 }
