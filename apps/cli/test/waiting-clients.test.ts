@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  createAuthority,
   createNetwork,
   type EtcdCluster,
   type EtcdMember,
@@ -115,6 +116,34 @@ describe.skipIf(missing("etcd", "etcdctl"))("a client that waits", { timeout: 12
       );
       expect(checks.at(-1)).toMatchObject({ why: expect.anything() });
       expect(await inUse(gw, cluster)).not.toBe(stalled);
+    },
+  );
+
+  test.skipIf(missing("openssl")).each([
+    ["without a certificate that the members demand", false],
+    ["with one", true],
+  ])(
+    "for a member that hangs is served by another one, over mutual TLS, by a gateway %s",
+    async (_, isCertified) => {
+      await using ca = await createAuthority();
+      const { certFile, keyFile } = await ca.issue();
+      await using cluster = await startEtcd(3, { tls: { certFile, keyFile, clientCaFile: ca.certFile } });
+      const files = [`--trusted-ca-file=${ca.certFile}`, `--cert-file=${certFile}`, `--key-file=${keyFile}`];
+      const flags = [...(isCertified ? files : []), rarely];
+      const endpoints = cluster.members.map(({ endpoint }) => `https://${endpoint}`).join(",");
+      await using gw = await startGw([`--endpoints=${endpoints}`, ...flags]);
+      const tls = [`--cacert=${ca.certFile}`, `--cert=${certFile}`, `--key=${keyFile}`];
+      const put = async (): Promise<void> => {
+        const { code, stderr } = await etcdctl(gw.address, "put", "k", "v", "--dial-timeout=15s", ...tls);
+        if (code !== 0) throw new Error(stderr);
+      };
+      await untilPut(put);
+      const hung = await inUse(gw, cluster);
+      hung.pause();
+      await untilPut(put);
+      expect(await inUse(gw, cluster)).not.toBe(hung);
+      expect(await gw.logged(/^endpoint down$/)).toMatchObject({ endpoint: hung.endpoint });
+      hung.resume();
     },
   );
 
