@@ -80,8 +80,8 @@ export interface RelayClient {
    * it sent that before. It does not while the backend's bytes are held back because the client takes none, and not any
    * more once the backend has ended its output. It does after it has ended its own.
    *
-   * It may be up to 250 ms, and an eighth of `stallTimeoutMs`, too short, and is never too long. Undefined if the client
-   * does not wait, after the end, and where that is unknown, as without `stallTimeoutMs`.
+   * It may be too short, by up to an eighth of `stallTimeoutMs`, at least 50 ms and at most 250 ms; it is never too long.
+   * Undefined if the client does not wait, after the end, and where that is unknown, as without `stallTimeoutMs`.
    */
   readonly waitingMs?: number | undefined;
   /**
@@ -124,8 +124,8 @@ export interface ClientEvents {
   dialFailed(error: GatewayError): void;
   /**
    * The client has been waiting for an answer for `stallTimeoutMs`; see {@link RelayClient.waitingMs}. Once for each wait:
-   * again only if the backend sends a byte, and the client another after that. Up to an eighth of the timeout, or half a
-   * second if that is less, late, and never early.
+   * again only if the backend sends a byte, and the client another after that. Late by up to an eighth of the timeout, at
+   * least 50 ms and at most half a second; never early.
    */
   stalled?(): void;
   /** Both sides are closed. The last event, exactly once for every client that was not refused. */
