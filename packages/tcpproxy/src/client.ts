@@ -274,7 +274,7 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
   #giveUp(dialling: Dialling): void {
     if (this.#ending) return;
     this.#ending = true;
-    dialling.error ??= new GatewayError("unreachable", "there are no endpoints");
+    dialling.error ??= new GatewayError("unreachable", "there are no endpoints that may be used");
     this.#client.close();
   }
 }
