@@ -83,6 +83,12 @@ export type Fault =
   | "reports no half-closed clients"
   | "counts waits from the first byte"
   | "reports stalls without a timeout"
-  | "reports stalls after the end";
+  | "reports stalls after the end"
+  | "does not report waits that were given up"
+  | "counts waits to the end"
+  | "takes half-closed clients for gone"
+  | "counts waits of answered clients"
+  | "counts waits that the backend ended"
+  | "counts waits that it ended itself";
 
 export type Faults = ReadonlySet<Fault>;

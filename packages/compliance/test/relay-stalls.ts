@@ -1,4 +1,4 @@
-import type { RelaySettings } from "@gw/interface";
+import type { RelayEnd, RelaySettings } from "@gw/interface";
 import type { Faults } from "./faults.js";
 
 /** The connection whose client may wait. */
@@ -20,6 +20,9 @@ export class Stalls {
   #sinceMs: number | undefined;
   #answeredAtMs: number | undefined;
   #hasBackendEnded = false;
+  /** Since when the client had been waiting when it left, and when that was; undefined if it was not, or has not left. */
+  #left: { readonly sinceMs: number; readonly atMs: number } | undefined;
+  #hasAnsweredLate = false;
   #reports = 0;
 
   constructor({ stallTimeoutMs = 0 }: RelaySettings, faults: Faults, connection: Waiting) {
@@ -47,20 +50,35 @@ export class Stalls {
 
   answered(): void {
     this.#answeredAtMs = performance.now();
-    this.#sinceMs = undefined;
+    this.#hasAnsweredLate = this.#left !== undefined;
+    if (!this.#faults.has("counts waits of answered clients")) this.#sinceMs = undefined;
     if (this.#faults.has("reports answered clients")) return;
     clearTimeout(this.#timer);
     if (this.#faults.has("reports clients that have sent nothing")) this.#wait();
   }
 
+  /** The client has ended its output, or failed. */
   clientEnded(): void {
+    if (this.#sinceMs !== undefined) this.#left ??= { sinceMs: this.#sinceMs, atMs: performance.now() };
     if (this.#faults.has("reports no half-closed clients")) clearTimeout(this.#timer);
   }
 
   backendEnded(): void {
     this.#hasBackendEnded = true;
-    this.#sinceMs = undefined;
+    if (!this.#faults.has("counts waits that the backend ended")) this.#sinceMs = undefined;
     clearTimeout(this.#timer);
+  }
+
+  /** See `RelayEnd.waitedMs`. */
+  waitedMs(reason: RelayEnd["reason"]): number | undefined {
+    if (this.#faults.has("does not report waits that were given up")) return undefined;
+    const byPeers = reason === "finished" || reason === "client-failed" || reason === "backend-failed";
+    if (!byPeers && !this.#faults.has("counts waits that it ended itself")) return undefined;
+    const isServed = reason === "finished" && this.#hasAnsweredLate;
+    if (isServed && !this.#faults.has("takes half-closed clients for gone")) return undefined;
+    if (!this.#left) return undefined;
+    const { sinceMs, atMs } = this.#left;
+    return (this.#faults.has("counts waits to the end") ? performance.now() : atMs) - sinceMs;
   }
 
   ended(): void {

@@ -203,6 +203,7 @@ export class RelayedClient implements RelayClient {
 
   /** Only the first failure counts; others follow from it. */
   #fail(failure: Failure): void {
+    if (!this.#failure && failure.reason === "client-failed") this.#stalls.clientEnded();
     this.#failure ??= failure;
     this.cancelDial();
     const { reason } = failure;
@@ -224,12 +225,15 @@ export class RelayedClient implements RelayClient {
     if (this.#over && !this.#faults.has("aborts what has ended")) return;
     this.#over = true;
     this.#timeouts.clear();
+    const { reason } = this.#failure ?? { reason: "finished" };
+    const waitedMs = this.#stalls.waitedMs(reason);
     this.#stalls.ended();
     this.#onEnd?.();
     const { client: bytesFromClient, backend: bytesFromBackend } = this.#read;
     const extra = this.#faults.has("miscounts") ? 1 : 0;
     const end: RelayEnd = {
       ...(this.#failure ?? { reason: "finished" }),
+      ...(waitedMs !== undefined && { waitedMs }),
       bytesFromClient: bytesFromClient + extra,
       bytesFromBackend: bytesFromBackend + extra,
     };

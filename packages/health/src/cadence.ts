@@ -107,7 +107,8 @@ export function isCheckNeeded(
     const activity = ask();
     if (activity ? clients.isStalled(activity, now) : one.suspicion === "stalled") return true;
     clients.stalledAt = undefined;
-    deep.cancel();
+    // A client that gave up waits no more, and what it has shown still has to be checked.
+    if (one.suspicion !== "abandoned") deep.cancel();
     if (one.suspicion === "stalled") Object.assign(one, { suspicion: undefined, soonAt: Infinity });
   }
   if (one.soonAt <= now) return true;

@@ -31,7 +31,7 @@ export interface CheckedEndpoint extends Due {
   anotherHealthySince: number;
   /** Whether the newest check learnt next to nothing, as the next one would. */
   uninformative: boolean;
-  /** Consecutive checks that failed; a stall that the first of them confirmed is one more. */
+  /** Consecutive checks that failed; a wait of a client that the first of them confirmed is one more. */
   failures: number;
   /** How long after the beginning of the newest check the next one is due, while it fails and that has no consequence. */
   failingMs: number;
@@ -42,7 +42,7 @@ export interface CheckedEndpoint extends Due {
   soonAt: number;
   /** Why it is suspected, until the check that follows. */
   suspicion: Suspicion | undefined;
-  /** When the newest check began that a stall has caused; -Infinity if there was none. */
+  /** When the newest check began that a wait of a client has caused; -Infinity if there was none. */
   stallCheckedAt: number;
   /** Which heap it waits in; see `urgencyOf`. */
   urgency: number;

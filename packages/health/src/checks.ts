@@ -17,7 +17,7 @@ import { checkDefaults, probeDefaults } from "./defaults.js";
 import { createCheckTypes, type HealthObserver } from "./observer.js";
 import { createRequests, requestsFor } from "./requests.js";
 import { createSchedule } from "./schedule.js";
-import { suspect } from "./suspicion.js";
+import { isWait, suspect } from "./suspicion.js";
 import { createVerdicts } from "./verdicts.js";
 
 /** Options of {@link checkHealth}. */
@@ -54,7 +54,7 @@ export interface CheckOptions {
 export interface HealthChecks {
   /**
    * There is reason to suspect an endpoint: it is checked now, first as cheaply as possible, then deeply. At most once in ten
-   * seconds because of stalls and if its checks are {@link Verdict.uninformative}, else at most once a second.
+   * seconds because of clients that wait or gave up and if its checks are {@link Verdict.uninformative}, else at most once a second.
    *
    * @param why @default "lost"
    */
@@ -84,7 +84,8 @@ const maxVoided = 3;
  * | any other | once in five minutes |
  *
  * So a failure of an endpoint with clients is reported within `fall` × `intervalMs` + the probe's timeout, and if a client
- * waits, within about a second after {@link HealthChecks.suspect}: a stall is the first failure, the check the second.
+ * waits, or has given up, within about a second after {@link HealthChecks.suspect}: the wait is the first failure, the check
+ * the second.
  *
  * A deep check follows a suspicion that the regular check does not confirm, less often after false alarms. It is also made of
  * endpoints with clients once in 10 to 12 minutes, and of an endpoint whose last deep check failed.
@@ -154,7 +155,7 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     const startedAt = clock.now();
     const { suspicion } = one;
     const jitter = jitterOf(one.startedAt === undefined, random);
-    if (suspicion === "stalled" && !one.deep.isNext) one.stallCheckedAt = startedAt;
+    if (isWait(suspicion) && !one.deep.isNext) one.stallCheckedAt = startedAt;
     Object.assign(one, { startedAt, soonAt: Infinity, suspicion: undefined, jitter });
     const checking = async (): Promise<void> => {
       const pauses = trackPauses(clock);

@@ -349,6 +349,96 @@ describe("a stall", () => {
   });
 });
 
+describe("clients that give up after a second each, and are gone then", () => {
+  /** One after the other, with a connection of its own: whether one waits longer is never seen. */
+  const giveUp = async (at: Checking, times: number): Promise<void> => {
+    for (let time = 0; time < times; time++) {
+      await at.clock.advance(1_000);
+      at.checks.suspect(one, "abandoned");
+    }
+  };
+
+  test.each([1, 2, 3])("a member that hangs is reported a second after the first: %i", async seed => {
+    const random = randomFrom(seed);
+    const at = startMembers({ random });
+    // The last regular check was two seconds ago, so that none is under way.
+    await at.clock.advance(minute);
+    const checkedAt = Number.parseInt(at.checked.findLast(check => check.endsWith(" e1")) ?? "", 10);
+    await at.clock.advance(Math.max(0, checkedAt + 2_000 - at.clock.now()));
+    at.finds.set(1, bad);
+    at.tookMs = 2_000;
+    const since = at.clock.now();
+    await giveUp(at, 3);
+    expect(reportedAfter(at, since, "e1 timed-out")).toBe(2_000);
+    at.checks.close();
+  });
+
+  test("a member without a leader is reported within two checks", async () => {
+    const at = startMembers();
+    await at.clock.advance(minute);
+    at.finds.set(1, shared);
+    const since = at.clock.now();
+    await giveUp(at, 3);
+    expect(reportedAfter(at, since, "e1 unhealthy alone")).toBeLessThanOrEqual(2_200);
+    at.checks.close();
+  });
+
+  test("a member whose disk stalls is reported after deep checks of all", async () => {
+    const at = startMembers();
+    await at.clock.advance(minute);
+    stallDisk(at, 1);
+    const since = at.clock.now();
+    await giveUp(at, 7);
+    expect(reportedAfter(at, since, "e1 unhealthy alone")).toBeLessThanOrEqual(6_000);
+    at.checks.close();
+  });
+
+  test("a member that is well is checked at most once in ten seconds, deeply less and less often", async () => {
+    const at = startMembers({ random: randomFrom(7) });
+    await at.clock.advance(minute);
+    at.checked.splice(0);
+    at.reports.splice(0);
+    for (let second = 0; second < 600; second++) {
+      await at.clock.advance(1_000);
+      for (let client = 0; client < 5; client++) at.checks.suspect(one, "abandoned");
+      // Others stall, and are answered.
+      if (second % 7 === 0) at.checks.suspect(one, "stalled");
+    }
+    expect(checksOf(at, 1).filter(check => check === "regular").length).toBeGreaterThanOrEqual(55);
+    expect(checksOf(at, 1).filter(check => check === "regular").length).toBeLessThanOrEqual(60);
+    const deepChecks = checksOf(at, 1).filter(check => check === "deep").length;
+    expect(deepChecks).toBeGreaterThanOrEqual(5);
+    expect(deepChecks).toBeLessThanOrEqual(9);
+    expect(at.reports.every(report => report.endsWith("ok"))).toBe(true);
+    at.checks.close();
+  });
+
+  test("one that gives up soon after a check is followed by another check later, though nobody waits", async () => {
+    const at = startMembers();
+    await at.clock.advance(minute);
+    await stall(at);
+    await at.clock.advance(1_000);
+    at.activity.set(1, { bytes: 10_000, answeredMs: 0 });
+    at.checks.suspect(one, "abandoned");
+    await at.clock.advance(8_900);
+    expect(at.checked).not.toContain("72000 e1");
+    await at.clock.advance(100);
+    expect(at.checked).toContain("72000 e1");
+    at.checks.close();
+  });
+
+  test("while a stall is over, the deep check that one has caused is still made", async () => {
+    const at = startMembers();
+    await at.clock.advance(minute);
+    await stall(at);
+    at.checks.suspect(one, "abandoned");
+    at.activity.clear();
+    await at.clock.advance(500);
+    expect(checksOf(at, 1).at(-1)).toBe("deep");
+    at.checks.close();
+  });
+});
+
 test("when an endpoint with clients is suspected, candidates are checked unless they were a moment ago", async () => {
   const at = startChecking([one, two, three, endpoint(4)]);
   for (const number of [1, 2, 3, 4]) heal(at, number);

@@ -11,6 +11,7 @@ import {
 import type { CheckedEndpoint } from "./checked-endpoint.js";
 import { probeDefaults } from "./defaults.js";
 import { type CheckTypes, type HealthObserver, notifyHealth } from "./observer.js";
+import { isWait } from "./suspicion.js";
 
 /** The result of the requests of one check. */
 export interface RequestResult {
@@ -22,7 +23,7 @@ export interface RequestResult {
   readonly startedAt: number;
 }
 
-/** While a client waits, a check of each depth has this part of the probe's timeout, and at least that of the default. */
+/** Because of clients that wait, a check of each depth has this part of the probe's timeout, and at least that of the default. */
 const stallParts = { regular: 0.5, deep: 0.75 } as const;
 
 /**
@@ -33,13 +34,13 @@ const stallParts = { regular: 0.5, deep: 0.75 } as const;
 export function requestsFor(one: CheckedEndpoint, now: number, timeoutMs: number): readonly ProbeRequest[] {
   const { deep, clients, suspicion } = one;
   const requestOf = (depth: CheckDepth): ProbeRequest =>
-    suspicion === "stalled"
+    isWait(suspicion)
       ? { depth, timeoutMs: Math.max(timeoutMs, probeDefaults.timeoutMs) * stallParts[depth] }
       : { depth };
   const [deepRequest, regularRequest] = [requestOf("deep"), requestOf("regular")];
   // The others are compared with it, and have as much time.
   if (deep.hasFailed) return [{ depth: "deep" }];
-  if (suspicion === "stalled") {
+  if (isWait(suspicion)) {
     if (deep.isNext) return [deepRequest];
     deep.isOwed = true;
     return [regularRequest];

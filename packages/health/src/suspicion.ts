@@ -6,10 +6,15 @@ const suspectMs = 1_000;
 /** The same if its checks are uninformative, and may leave errors in its log. */
 const uninformativeSuspectMs = 10_000;
 /**
- * The least time between the beginnings of two checks that stalls cause, in milliseconds, unless it is undecided whether the
- * endpoint is healthy: requests that block for long stall as well.
+ * The least time between the beginnings of two checks that waits of clients cause, in milliseconds, unless it is undecided
+ * whether the endpoint is healthy: requests that block for long, and are given up, are waits as well.
  */
 const stallMs = 10_000;
+
+/** Whether a client waits, or has waited, for longer than it would have to for an endpoint that is healthy. */
+export function isWait(why: Suspicion | undefined): boolean {
+  return why === "stalled" || why === "abandoned";
+}
 
 /** `one` is suspected: it is checked as soon as the limits allow. */
 export function suspect(one: CheckedEndpoint, why: Suspicion, now: number, fall: number): void {
@@ -23,5 +28,5 @@ function earliestCheckAt(one: CheckedEndpoint, why: Suspicion, fall: number): nu
   const { startedAt = -Infinity, failures, uninformative } = one;
   if (uninformative) return startedAt + uninformativeSuspectMs;
   const isUndecided = failures > 0 && failures < fall;
-  return why === "stalled" && !isUndecided ? one.stallCheckedAt + stallMs : startedAt + suspectMs;
+  return isWait(why) && !isUndecided ? one.stallCheckedAt + stallMs : startedAt + suspectMs;
 }

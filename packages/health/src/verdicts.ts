@@ -3,6 +3,7 @@ import { type Cadence, failingMs } from "./cadence.js";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
 import type { RequestResult } from "./requests.js";
 import type { Schedule } from "./schedule.js";
+import { isWait } from "./suspicion.js";
 
 /** The result of a check. */
 export interface CheckResult extends RequestResult {
@@ -24,7 +25,7 @@ export interface VerdictContext {
 
 /**
  * Works out what follows from the result of a check: whether it is reported to the pool, and as whose fault. A success is
- * reported at once, a failure from the `fall`th consecutive one on. A stall which a check confirms is a failure itself.
+ * reported at once, a failure from the `fall`th consecutive one on. A wait of a client which a check confirms is a failure itself.
  *
  * A fault that the whole cluster may have is the endpoint's own only if another one was found healthy by a check of the
  * same depth that began after the failure, and if the next check, some time later, fails as well.
@@ -43,15 +44,15 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
   };
 
   /**
-   * A regular check does not confirm a stall: a deep one follows, if the client still waits a moment later. When an election
-   * ends, the clients of all gateways have waited, and are answered in that moment.
+   * A regular check does not confirm a stall: a deep one follows a moment later, if the client still waits or has given up.
+   * When an election ends, the clients of all gateways have waited, and are answered in that moment.
    */
-  const followStall = (one: CheckedEndpoint, verdict: Verdict): void => {
+  const followWait = (one: CheckedEndpoint, verdict: Verdict, suspicion: Suspicion): void => {
     const { deep } = one;
     if (verdict.uninformative || deep.isSameAs(verdict.check)) deep.cancel();
     if (!deep.isOwed || !deep.isAllowed(clock.now())) return;
     deep.isNext = true;
-    one.suspicion ??= "stalled";
+    one.suspicion ??= suspicion;
     one.soonAt = Math.min(one.soonAt, clock.now() + fastMs * (0.25 + 0.25 * random()));
   };
 
@@ -59,7 +60,7 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     // Its first check, too: it may be new, or have been down.
     const isRecovery = one.failures > 0 || one.healthyAt === -Infinity;
     Object.assign(one, { failures: 0, healthyAt: startedAt, anotherHealthySince: Infinity });
-    if (depth === "regular" && suspicion === "stalled") followStall(one, verdict);
+    if (depth === "regular" && suspicion && isWait(suspicion)) followWait(one, verdict, suspicion);
     schedule.update(one);
     pool.report(one.endpoint, verdict, true);
     // A fault that others share with this one no longer may now be theirs alone.
@@ -72,8 +73,8 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
 
   const failed = async (one: CheckedEndpoint, result: CheckResult): Promise<void> => {
     const { verdict, startedAt, suspicion } = result;
-    const isStall = one.failures === 0 && (suspicion === "stalled" || one.suspicion === "stalled");
-    one.failures += isStall ? 2 : 1;
+    const isConfirmed = one.failures === 0 && (isWait(suspicion) || isWait(one.suspicion));
+    one.failures += isConfirmed ? 2 : 1;
     const { failures } = one;
     // From the end of the check, so that the others can be compared before the next one.
     one.failingMs = clock.now() - (one.startedAt ?? startedAt) + failingMs(failures, cadence, random);
@@ -82,7 +83,7 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     const isShared = verdict.scope === "cluster";
     const depth = isShared ? result.depth : "regular";
     // Checks of others that began before this one prove nothing about a fault that all may have.
-    const needsFresh = isShared && (failures <= fall || isStall || one.anotherHealthySince < Infinity);
+    const needsFresh = isShared && (failures <= fall || isConfirmed || one.anotherHealthySince < Infinity);
     const since = needsFresh ? startedAt : clock.now() - cadence.everyMs.serving;
     const others = schedule.others(one);
     // Clients may have to go there.

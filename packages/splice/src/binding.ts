@@ -49,9 +49,10 @@ export type Engine = { readonly engine: unique symbol };
 
 /**
  * The numbers of an event: its kind; the slot of the connection; the reason and which side ended first, or the
- * listener, or the index of a dial's address; an errno; bytes from the client; bytes from the backend.
+ * listener, or the index of a dial's address; an errno; bytes from the client; bytes from the backend; for how
+ * long a client that gave up had been waiting.
  */
-export const numbersPerEvent = 6;
+export const numbersPerEvent = 7;
 
 /** `enum event_kind` of the engine. */
 export const eventKinds = {

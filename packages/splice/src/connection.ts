@@ -166,7 +166,8 @@ function endOf(events: Float64Array, at: number, settings: RelaySettings): Relay
   const code = events[at + 2] as number;
   const endedFirst = sides[code >> 8];
   const end = endFor(endReasons[code & 0xff] ?? "aborted", events, at, settings);
-  return endedFirst ? { ...end, endedFirst } : end;
+  const waitedMs = events[at + 6] as number;
+  return { ...end, ...(endedFirst && { endedFirst }), ...(waitedMs > 0 && { waitedMs }) };
 }
 
 function endFor(

@@ -86,6 +86,8 @@ test("it takes at least one attempt", () => {
 function recordingPool(endpoint: Lease["endpoint"]) {
   const requests: LeaseRequest[] = [];
   const stalls = queue<LeaseRequest>();
+  /** What leases were told at their ends. */
+  const ends = queue<"abandoned" | "released">();
   const pool: Pool = {
     acquire(request) {
       requests.push(request);
@@ -94,11 +96,12 @@ function recordingPool(endpoint: Lease["endpoint"]) {
         connected() {},
         stalled: () => stalls.put(request),
         failed() {},
-        released() {},
+        abandoned: () => ends.put("abandoned"),
+        released: () => ends.put("released"),
       };
     },
   };
-  return { pool, requests, stalls };
+  return { pool, requests, stalls, ends };
 }
 
 test("the lease is told when its client waits, and its request shows for how long", async () => {
@@ -117,6 +120,45 @@ test("the lease is told when its client waits, and its request shows for how lon
   client.write("another question");
   expect(await stalls.take()).toBe(request);
   client.resetAndDestroy();
+});
+
+test("the lease is told when its client gives up after two fifths of the stall timeout, and not sooner", async () => {
+  await using backend = await startBackend();
+  const { pool, ends } = recordingPool({ ...backend.address, priority: 0, weight: 0 });
+  const inner = jsRelay();
+  let waitedMs = 0;
+  const relay: Relay = {
+    name: "with other waits",
+    listen: (address, handlers, settings) =>
+      inner.listen(
+        address,
+        {
+          ...handlers,
+          onClient(client) {
+            const events = handlers.onClient(client);
+            return (
+              events && {
+                connected: address => events.connected(address),
+                dialFailed: error => events.dialFailed(error),
+                ended: end => events.ended({ ...end, waitedMs }),
+              }
+            );
+          },
+        },
+        settings,
+      ),
+  };
+  await using proxy = await startProxy({ pool, relay, stallTimeoutMs: 1_000 });
+  for (const [waited, told] of [
+    [399, ["released"]],
+    [400, ["abandoned", "released"]],
+  ] as const) {
+    waitedMs = waited;
+    const client = await connectTo(proxy.port);
+    await backend.next();
+    client.resetAndDestroy();
+    for (const end of told) expect(await ends.take()).toBe(end);
+  }
 });
 
 test("with a relay that knows nothing of waits they are unknown", async () => {

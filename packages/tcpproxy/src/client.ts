@@ -23,6 +23,8 @@ export interface ClientContext {
   readonly loops: LoopDetector;
   /** Endpoints that are tried for one client at most. */
   readonly maxAttempts: number;
+  /** A client that leaves after it has been waiting for an answer for this long, in milliseconds, gave up. */
+  readonly abandonedMs: number;
   readonly observer: Observer | undefined;
   readonly clock: Clock;
   /** Called once for each client, when it and its backend are closed; never from within `start`. */
@@ -183,12 +185,13 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
   }
 
   ended(end: RelayEnd): void {
-    const { observer, loops, onEnd } = this.#context;
+    const { observer, loops, abandonedMs, onEnd } = this.#context;
     const [lease, dialling, revoked] = [this.#lease, this.#dialling, this.#ending];
     this.#ending = true;
     this.#lease = undefined;
     dialling?.held?.hold.leave(this);
     if (lease) loops.left(this, lease.endpoint);
+    if (!dialling && end.waitedMs !== undefined && end.waitedMs >= abandonedMs) lease?.abandoned?.();
     if (dialling) lease?.released();
     else lease?.released(end.reason === "backend-failed" ? end.error : undefined, wasAnswered(end));
     if (lease && !dialling) {

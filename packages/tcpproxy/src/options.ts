@@ -58,7 +58,8 @@ export interface ProxyOptions extends RelayOptions {
   /** @default 300000 */
   readonly writeTimeoutMs?: number | undefined;
   /**
-   * When a client waits longer for an answer, its lease is told (`stalled`), and nothing is closed; 0: never.
+   * When a client waits longer for an answer, its lease is told (`stalled`), and nothing is closed; 0: never. So it is when
+   * a client leaves that has waited for two fifths of this time (`abandoned`).
    * @default 2000
    */
   readonly stallTimeoutMs?: number | undefined;
@@ -147,4 +148,12 @@ export function atLeastOne(
   const count = value ?? standard;
   if (count >= 1) return count;
   throw new GatewayError("invalid-option", `${name} ${count} is not at least 1`);
+}
+
+/** Part of the stall timeout after which a client that leaves has given up: timeouts of clients are often a second. */
+const abandonedPart = 0.4;
+
+/** The wait after which a client that leaves gave up, in milliseconds; Infinity if waits are not timed. */
+export function abandonedMs({ stallTimeoutMs = 0 }: RelaySettings): number {
+  return stallTimeoutMs === 0 ? Infinity : stallTimeoutMs * abandonedPart;
 }

@@ -21,7 +21,7 @@ import { createDialer, type Dialer } from "./dialer.js";
 import { jsRelay } from "./js-relay/relay.js";
 import { type ListenContext, listenAt } from "./listen.js";
 import { LoopDetector } from "./loop-detection.js";
-import { atLeastOne, defaultMaxAttempts, type ProxyOptions, relaySettings } from "./options.js";
+import { abandonedMs, atLeastOne, defaultMaxAttempts, type ProxyOptions, relaySettings } from "./options.js";
 
 /** A TCP proxy. */
 export interface TcpProxy {
@@ -97,6 +97,7 @@ class ListeningProxy implements TcpProxy {
       dialer: this.#dialer,
       loops: this.#loops,
       maxAttempts,
+      abandonedMs: abandonedMs(this.#settings),
       observer,
       clock: this.#clock,
       onEnd: client => this.#ended(client),

@@ -117,7 +117,7 @@ export async function startGateway(
     onSuspicion(endpoint, why) {
       health.suspect(endpoint, why);
       // Its address may lead to another member now; one that is slow is still the same.
-      if (why !== "stalled") identity.suspect(endpoint);
+      if (why !== "stalled" && why !== "abandoned") identity.suspect(endpoint);
     },
     onConnected: identity.connected,
     waitForEndpoints: true,

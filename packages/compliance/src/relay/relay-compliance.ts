@@ -3,6 +3,7 @@ import type { Relay } from "@gw/interface";
 import { type ComplianceCase, violation } from "../suite.js";
 import { Harness, type RelayCase } from "../test-support/harness.js";
 import { Mismatch } from "../test-support/waitable.js";
+import { abandonedWaitCases } from "./abandoned-waits.js";
 import { backpressureCases } from "./backpressure.js";
 import { byteCases } from "./bytes.js";
 import { abortCases, closingCases } from "./close-and-abort.js";
@@ -47,7 +48,7 @@ export function relayCompliance(
 ): readonly ComplianceCase[] {
   const { factory, reportsStalls = true, ...sizes } = options;
   const ofProcess = factory ? [...processCases(factory), ...(reportsStalls ? pauseCases(factory) : [])] : [];
-  return [...cases, ...(reportsStalls ? stallCases : []), ...ofProcess]
+  return [...cases, ...(reportsStalls ? [...stallCases, ...abandonedWaitCases] : []), ...ofProcess]
     .filter(({ possible = true }) => possible)
     .map(({ name, contract, check }) => ({
       name,

@@ -80,8 +80,9 @@ export type Probe = (endpoint: Endpoint, signal: AbortSignal, request?: ProbeReq
  * - `unanswered`: it ended a connection before it sent a byte
  * - `refused`: it could not be dialled while connections to it are open
  * - `stalled`: a client waits for it longer than the stall timeout
+ * - `abandoned`: a client gave up that had waited for it for long
  */
-export type Suspicion = "lost" | "unanswered" | "refused" | "stalled";
+export type Suspicion = "lost" | "unanswered" | "refused" | "stalled" | "abandoned";
 
 /** What the open connections of clients show of an endpoint. */
 export interface EndpointActivity {

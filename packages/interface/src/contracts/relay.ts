@@ -145,6 +145,14 @@ export interface RelayEnd {
   readonly error?: GatewayError;
   /** The side whose output ended, or that failed, before the other's. Absent if neither did, or if it is unknown. */
   readonly endedFirst?: "client" | "backend";
+  /**
+   * For how long a client that gave up had been waiting for an answer, in milliseconds, and as exact as
+   * {@link RelayClient.waitingMs}. Measured when it ended its output or failed, which it did before the backend.
+   *
+   * Absent if it was not waiting then; if it took an answer after it had ended its output (`finished`); for the other
+   * reasons than `finished`, `client-failed` and `backend-failed`; and where it is unknown, as without `stallTimeoutMs`.
+   */
+  readonly waitedMs?: number;
   /** Bytes read from the client. */
   readonly bytesFromClient: number;
   /** Bytes read from the backend. */

@@ -222,6 +222,23 @@ describe("suspicion", () => {
     expect(suspects).toEqual(["a"]);
   });
 
+  test("falls on an endpoint whose client stalls or gives up, unless it is no longer in the pool", () => {
+    const whys: string[] = [];
+    const { take, pool } = rig([a, b], { onSuspicion: ({ host }, why) => whys.push(`${host} ${why}`) });
+    const [one, gone, dialled] = [take(), take(), take()];
+    dialled.abandoned?.();
+    one.connected();
+    gone.connected();
+    one.stalled?.();
+    one.abandoned?.();
+    one.released();
+    one.abandoned?.();
+    expect(whys).toEqual(["a stalled", "a abandoned"]);
+    pool.update([b]);
+    gone.abandoned?.();
+    expect(whys).toHaveLength(2);
+  });
+
   test("falls on an endpoint that cannot be dialled while connections to it are open", () => {
     const { suspects, onSuspicion } = listened();
     const { take } = rig([a, b], { onSuspicion });

@@ -19,6 +19,7 @@ function take(onRevoked: (error: GatewayError) => void = ({ code }) => events.pu
   const outcomes = {
     now: () => 0,
     stalled: () => {},
+    abandoned: () => {},
     connected: (by: PoolEntry) => events.push(`connected ${by.endpoint.host} of ${by.connections}`),
     failed: (by: PoolEntry, { code }: GatewayError) =>
       events.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),

@@ -9,6 +9,7 @@ export interface LeaseEvents {
   now(): number;
   connected(entry: PoolEntry): void;
   stalled(entry: PoolEntry): void;
+  abandoned(entry: PoolEntry): void;
   /** `order` is that of the lease. */
   failed(entry: PoolEntry, error: GatewayError, order: number): void;
   /**
@@ -112,6 +113,10 @@ class PoolLease implements Lease, RevocableLease {
 
   stalled(): void {
     if (this.#state === "connected") this.#events.stalled(this.#entry);
+  }
+
+  abandoned(): void {
+    if (this.#state === "connected") this.#events.abandoned(this.#entry);
   }
 
   failed(error: GatewayError): void {

@@ -217,6 +217,9 @@ class SelectingPool implements EndpointPool {
     stalled: ({ isDraining, endpoint }: PoolEntry): void => {
       if (!isDraining) this.#settings.onSuspicion?.(endpoint, "stalled");
     },
+    abandoned: ({ isDraining, endpoint }: PoolEntry): void => {
+      if (!isDraining) this.#settings.onSuspicion?.(endpoint, "abandoned");
+    },
     failed: (entry: PoolEntry, error: GatewayError, lease: number): void => {
       if (error.isLocal || entry.isDraining || entry.isOutdated(lease)) return;
       const { isUp } = entry;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Numbers of an event, as numbersPerEvent of binding.ts; events that are taken at once. */
-enum { EVENT_NUMBERS = 6, MAX_EVENTS = 512 };
+enum { EVENT_NUMBERS = 7, MAX_EVENTS = 512 };
 
 /* An engine as JavaScript holds it. */
 struct handle {
@@ -153,6 +153,7 @@ static napi_value take(napi_env env, napi_callback_info info) {
     out[3] = event->error;
     out[4] = (double)event->bytes[0];
     out[5] = (double)event->bytes[1];
+    out[6] = event->kind == ENDED ? (double)event->waited : 0;
   }
   return from_number(env, count);
 }

@@ -43,6 +43,7 @@ void end_connection(struct thread *thread, struct connection *connection, enum r
   /* When bytes are unread, the kernel resets the connection by itself. Bytes that were read here are lost as well. */
   bool reset = reason != FINISHED && !(reason == CLOSED && is_untouched(connection));
   drop_pending(thread, connection);
+  settle_wait(connection, reason);
   end_wait(thread, connection);
   end_race(thread, connection);
   close_side(&connection->side[CLIENT], reset);

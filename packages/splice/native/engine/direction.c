@@ -98,6 +98,7 @@ static enum outcome copy_bytes(struct thread *thread, struct connection *connect
   if (got == 0) {
     direction->eof = true;
     if (from == BACKEND) end_wait(thread, connection);
+    else client_ended(connection);
     if (!connection->ended_first) connection->ended_first = (uint8_t)(from + 1);
     connection->active_at = thread->now;
     return MOVED;

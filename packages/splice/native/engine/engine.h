@@ -36,6 +36,9 @@ struct event {
   enum reason reason;  /* ENDED */
   unsigned address;    /* CONNECTED, DIAL_FAILED: the index of the dial's address */
   uint8_t ended_first; /* ENDED: 1 if the client's input ended or failed first, 2 if the backend's did, 0 if neither */
+  /* ENDED: for how long the client had been waiting when it ended its output or failed, in milliseconds. 0 if it was not
+   * waiting, took an answer after that, or the connection was ended by this machine. */
+  uint32_t waited;
   uint64_t bytes[2];   /* ENDED: read from the client, read from the backend */
 };
 

@@ -76,6 +76,8 @@ struct connection {
   enum reason reason; /* once it is OVER */
   int end_error;
   uint8_t ended_first; /* as in struct event */
+  uint32_t waited;     /* when the client ended its output or failed; as in struct event once it is OVER */
+  bool answered_late;  /* the backend has sent a byte since the client ended its output */
   bool is_ready, in_epoll;
   bool visited; /* its waits are checked */
   bool has_keepalive_options; /* set on the backend's socket */
@@ -247,6 +249,10 @@ void end_wait(struct thread *, struct connection *);
 /* Reports waits that are longer than the stall timeout, and schedules the next check. */
 void check_waits(struct thread *);
 void extend_wait(struct connection *, uint32_t ms);
+/* The client has ended its output: notes for how long it has been waiting. */
+void client_ended(struct connection *);
+/* Decides `waited` of a connection that ends. To be called before end_wait. */
+void settle_wait(struct connection *, enum reason);
 /* Called from time to time, since the clock wraps. */
 void limit_ages(struct thread *, struct connection *);
 /* Whether the wait that was reported goes on. The controller may call it. */

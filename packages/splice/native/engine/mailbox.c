@@ -115,7 +115,8 @@ static unsigned take_events(struct engine *engine, struct connection *connection
                                 .kind = ENDED,
                                 .error = connection->end_error,
                                 .reason = connection->reason,
-                                .ended_first = connection->ended_first};
+                                .ended_first = connection->ended_first,
+                                .waited = connection->waited};
     engine_bytes(engine, connection->slot, out[count].bytes);
     count++;
     connection->next_event = engine->to_free;

@@ -80,6 +80,7 @@ void client_sent(struct thread *thread, struct connection *connection) {
 void backend_answered(struct thread *thread, struct connection *connection) {
   store_answered_at(connection, thread->now);
   store_wait(connection, NO_WAIT);
+  connection->answered_late = connection->direction[CLIENT].eof;
 }
 
 void end_wait(struct thread *thread, struct connection *connection) {
@@ -131,6 +132,20 @@ static int64_t age_of(const struct connection *connection, uint32_t moment) {
   uint32_t now = clock_ms(), check_at = load_check_at(connection->thread);
   int32_t age = (int32_t)((is_past(now, check_at) ? check_at : now) - moment);
   return age < 0 ? 0 : age;
+}
+
+void client_ended(struct connection *connection) {
+  uint64_t wait = load_wait(connection);
+  connection->waited = wait & TIMED ? (uint32_t)age_of(connection, (uint32_t)wait) : 0;
+}
+
+void settle_wait(struct connection *connection, enum reason reason) {
+  bool left_before = connection->direction[CLIENT].eof;
+  if (reason == CLIENT_FAILED && !left_before) client_ended(connection);
+  bool by_peers = reason == FINISHED || reason == CLIENT_FAILED || reason == BACKEND_FAILED;
+  /* It only ended its output, and has taken the answer. */
+  bool served = reason == FINISHED && connection->answered_late;
+  if (!by_peers || served) connection->waited = 0;
 }
 
 int64_t engine_waiting(const struct engine *engine, uint32_t slot) {

@@ -133,6 +133,7 @@ static void on_ended(struct controller *controller, const struct event *event) {
   tracked->open = false;
   controller->open--;
   tally.ended++;
+  if (event->waited > LONGEST_WAIT_MS) violation("slot %u: it waited too long", event->slot);
   struct session *session = tracked->session;
   if (!session) return;
   uint64_t one = 1;

@@ -47,6 +47,8 @@ export class Connection implements RelayClient {
   /** Set by the first cause that ends the connection before it is finished; later ones are its consequences. */
   #cause: Pick<RelayEnd, "reason" | "error"> | undefined;
   #endedFirst: RelayEnd["endedFirst"];
+  /** What the client had seen when its side ended before the backend's. */
+  #left: { readonly waitedMs: number | undefined; readonly bytesFromBackend: number } | undefined;
 
   /** @param client an accepted socket, which is reading */
   constructor(client: Socket, address: Address, context: ConnectionContext) {
@@ -143,12 +145,12 @@ export class Connection implements RelayClient {
 
   /** Called by a direction. */
   onInputEnded({ side }: Direction): void {
-    this.#endedFirst ??= side;
+    this.#sideEnded(side);
   }
 
   /** Called by a direction. */
   onFailed({ side }: Direction, error: Error): void {
-    if (!this.#cause) this.#endedFirst ??= side;
+    if (!this.#cause) this.#sideEnded(side);
     this.#reset({ reason: `${side}-failed`, error: GatewayError.from(error, side) });
   }
 
@@ -156,7 +158,7 @@ export class Connection implements RelayClient {
   onClosed({ side, from }: Direction): void {
     this.#open -= 1;
     if (!isFinished(from)) {
-      if (!this.#cause) this.#endedFirst ??= side;
+      if (!this.#cause) this.#sideEnded(side);
       this.#reset({ reason: `${side}-failed` });
     }
     if (this.#open === 0) this.#end();
@@ -168,6 +170,22 @@ export class Connection implements RelayClient {
     this.#fromBackend?.checkForReset();
     const error = this.#timeouts?.expired(nowMs);
     if (error) this.#reset({ reason: "timed-out", error });
+  }
+
+  /** The output of a side has ended, or the side has failed. */
+  #sideEnded(side: Direction["side"]): void {
+    if (this.#endedFirst) return;
+    this.#endedFirst = side;
+    if (side === "client")
+      this.#left = { waitedMs: this.#stalls?.waitingMs, bytesFromBackend: this.bytesFromBackend };
+  }
+
+  /** See {@link RelayEnd.waitedMs}. */
+  #waitedMs(reason: RelayEnd["reason"]): number | undefined {
+    if (reason === "client-failed" || reason === "backend-failed") return this.#left?.waitedMs;
+    // It only ended its output, and has taken what the backend sent after that.
+    const isServed = this.bytesFromBackend !== this.#left?.bytesFromBackend;
+    return reason === "finished" && !isServed ? this.#left?.waitedMs : undefined;
   }
 
   /** Resets both sides: the one that did not fail must not mistake the end of its input for a complete one. */
@@ -184,9 +202,12 @@ export class Connection implements RelayClient {
     this.#stalls = undefined;
     this.#context.onEnded();
     const { bytesFromClient, bytesFromBackend } = this;
+    const cause = this.#cause ?? { reason: "finished" };
+    const waitedMs = this.#waitedMs(cause.reason);
     this.#events?.ended({
-      ...(this.#cause ?? { reason: "finished" }),
+      ...cause,
       ...(this.#endedFirst && { endedFirst: this.#endedFirst }),
+      ...(waitedMs !== undefined && { waitedMs }),
       bytesFromClient,
       bytesFromBackend,
     });
