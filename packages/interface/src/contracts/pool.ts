@@ -43,8 +43,8 @@ export interface Lease {
   /** The client of the connection waits longer for an answer than the stall timeout. Called once for each wait. */
   stalled?(): void;
   /**
-   * The client of the connection gave up: it left after it had waited for an answer for long, though not for the stall
-   * timeout, or not so that it was noticed. Called at most once, right before `released`.
+   * The client of the connection gave up: it left after it had waited for an answer for long, whether or not `stalled` was
+   * called for that. Called at most once, right before `released`.
    */
   abandoned?(): void;
   /** The dial failed, for the reason `error`. Local errors do not count against the endpoint. */
