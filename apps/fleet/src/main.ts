@@ -32,10 +32,11 @@ async function simulateAll({ gateways, seed, scenario: names }: Options): Promis
   for (const scenario of scenarios.filter(({ name }) => names?.includes(name) ?? true))
     for (const setUp of scenario.setUps) {
       const startedAt = performance.now();
-      runs.push(await simulate(scenario, setUp, { gateways, seed }));
-      const tookS = Math.round((performance.now() - startedAt) / 1_000);
-      const megabytes = Math.round(process.memoryUsage.rss() / 2 ** 20);
-      console.error(`${scenario.name} (${setUp.name}): ${tookS} s, ${megabytes} MiB`);
+      const run = await simulate(scenario, setUp, { gateways, seed });
+      runs.push(run);
+      const values = run.targets.map(({ what, value, limit }) => `${what} ${value} (≤ ${limit})`);
+      const took = `${Math.round((performance.now() - startedAt) / 1_000)} s`;
+      console.error(`${scenario.name}, ${setUp.name}: ${[...values, took].join(", ")}`);
     }
   return { gateways, seed, commit: commit(), runs };
 }
