@@ -161,8 +161,8 @@ export async function startGateway(
     watch.refresh();
   };
   const urgentRefresh = repeat(refresh, flags.discoveryMinRefreshMs ?? refreshDefaults.minRefreshMs);
-  // While all endpoints are down, they may have moved to other addresses.
-  pool.onChange(({ allDown }) => (allDown ? urgentRefresh.start() : urgentRefresh.stop()));
+  // While all endpoints are down, or belong to another cluster, theirs may have moved to other addresses.
+  pool.onChange(({ allDown }) => (allDown || pool.size === 0 ? urgentRefresh.start() : urgentRefresh.stop()));
 
   const refreshAll = (): void => {
     health.reload();

@@ -38,11 +38,6 @@ export type EtcdCheck = (
 
 /** A deep check asks for the status, too, if it is older than this, in milliseconds: promotions and alarms are rare. */
 const statusAgeMs = 60_000;
-/**
- * Where the status is not served, nothing but a read of the whole cluster shows whether a member has a leader: a regular
- * check makes one if the last is older than this, in milliseconds.
- */
-const agreementAgeMs = 60_000;
 /** The part of the time that a read which the whole cluster has to agree on may take; the rest is to find out why. */
 const readShare = 0.75;
 /** The name of a regular check in verdicts. */
@@ -60,8 +55,6 @@ interface Knowledge {
   refusal: string;
   status: Status | undefined;
   statusAt: number;
-  /** When the newest deep check began that found no fault. */
-  agreedAt: number;
   /** Whether the last check found a fault: then the status, which is quick, is asked first. */
   isUnhealthy: boolean;
 }
@@ -80,7 +73,6 @@ export function createEtcdCheck(context: EtcdCheckContext): EtcdCheck {
     refusal: "",
     status: undefined,
     statusAt: -Infinity,
-    agreedAt: -Infinity,
     isUnhealthy: false,
   }));
   const statusRetries = createRetryTimes(context.clock);
@@ -165,13 +157,12 @@ class CheckOfOne {
     return result;
   }
 
-  /** The regular check of a member that does not serve its status. */
+  /** The regular check of a member that does not serve its status; a deep one until it is known what else it answers. */
   async #checkWithoutStatus(): Promise<EtcdCheckResult> {
     const knowledge = this.#knowledge;
-    const note = `its status is not served (${knowledge.refusal}): whether it has a leader is checked once a minute, by a read of its whole cluster`;
-    const isAgreed = this.#startedAt - knowledge.agreedAt < agreementAgeMs;
+    const note = `its status is not served (${knowledge.refusal}): only deep checks show whether it has a leader`;
     // Less than what a deep check has found does not refute it.
-    if (knowledge.local && isAgreed && !knowledge.isUnhealthy) {
+    if (knowledge.local && !knowledge.isUnhealthy) {
       const { check } = knowledge.local;
       const reply = await this.#askLocal(knowledge.local);
       if (reply.report) {
@@ -206,7 +197,6 @@ class CheckOfOne {
           knowledge.status = undefined;
         });
       const verdict = judge(check, report, knowledge.status, this.#operation);
-      if (!verdict.error) knowledge.agreedAt = this.#startedAt;
       return this.#conclude(verdict);
     } catch (thrown) {
       const isLate = thrown instanceof GatewayError && thrown.code === "timed-out";

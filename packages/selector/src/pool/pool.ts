@@ -49,6 +49,8 @@ export interface EndpointPool extends Pool, CheckedPool {
    * @returns a function that stops the calls; `close` does not
    */
   onChange(listener: (change: PoolChange) => void): () => void;
+  /** How many endpoints it has, up or down. */
+  readonly size: number;
   /** Stops trying endpoints again and closing connections. Leases stay valid; `acquire` goes on to work. */
   close(): void;
 }
@@ -184,6 +186,10 @@ class SelectingPool implements EndpointPool {
       this.#tiers.refresh(entry);
       this.#panic.assess(this.#entries.current, this.#tiers);
     }
+  }
+
+  get size(): number {
+    return this.#entries.current.length;
   }
 
   onChange(listener: (change: PoolChange) => void): () => void {
