@@ -140,13 +140,13 @@ export async function measureFault(
     running.push({ load, gw, client });
   }
   const status = open.use(startStatus(commandPrefix, member.endpoint));
-  // What the watches wait for. Without a gateway, and at a member that stays.
-  open.use(startPuts(commandPrefix, "put-new", others[0] ?? "", { intervalMs: 100, timeoutMs: 1_000 }));
   // At any moment of the gateways' schedules.
   await sleep(5_000 + Math.random() * 10_000);
   const disk = disks[cluster.members.indexOf(member)];
   await fault.begin({ member, network, ...(disk && { disk }) });
   const begun = Date.now();
+  // Until now watches are idle. Without a gateway, and at a member that stays.
+  open.use(startPuts(commandPrefix, "put-new", others[0] ?? "", { intervalMs: 100, timeoutMs: 1_000 }));
   const noticed = (): number =>
     status.results.find(({ at, leader }) => at > begun && leader === false)?.at ?? Infinity;
   for (;;) {
