@@ -107,6 +107,20 @@ describe.each([1, 2, 3])("a fault of the member in use is reported, with other r
     at.checks.close();
   });
 
+  test("it has no leader and answers idle watches with errors: within 13 s", async () => {
+    const { at, since } = await startSomewhere();
+    at.finds.set(1, shared);
+    at.activity.set(1, {
+      answeredMs: 0,
+      get bytes() {
+        return at.clock.now() - since;
+      },
+    });
+    await at.clock.advance(13_000);
+    expect(reportedAfter(at, since, "e1 unhealthy alone")).toBeGreaterThan(0);
+    at.checks.close();
+  });
+
   test("its disk stalls while a client waits: within 6 s, by deep checks of all", async () => {
     const { at, since } = await startSomewhere();
     stallDisk(at, 1);
@@ -259,11 +273,17 @@ describe("a stall", () => {
   test("that comes soon after another one is checked later, unless it is over by then", async () => {
     for (const isOver of [true, false]) {
       const at = startMembers();
+      at.activity.set(1, {
+        answeredMs: 0,
+        get bytes() {
+          return at.clock.now();
+        },
+      });
       await at.clock.advance(minute);
       await stall(at);
       await at.clock.advance(1_000);
       at.checks.suspect(one, "stalled");
-      if (isOver) at.activity.set(1, { bytes: 10_000, answeredMs: 0 });
+      if (isOver) at.activity.set(1, { bytes: 100_000, answeredMs: 0 });
       await at.clock.advance(10_000);
       expect(at.checked.includes("72000 e1")).toBe(!isOver);
       at.checks.close();

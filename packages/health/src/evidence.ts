@@ -17,17 +17,23 @@ export class ClientEvidence {
   answeredAt: number = -Infinity;
   /** When a client last stalled; undefined if no client waits any more. */
   stalledAt: number | undefined;
+  #wasSilent = true;
   #bytes = 0;
   #evaluatedAt = -Infinity;
   #seenBytes = 0;
 
-  /** Whether the endpoint has served clients since the last evaluation, and none waits for long. */
+  /**
+   * Whether the endpoint has served clients since the last evaluation, and none waits for long. Answers that follow a
+   * silence are no evidence yet: a member that has lost its leader ends idle watches, and answers with errors from then on.
+   */
   evaluate({ bytes, connections, answeredMs, waitingMs }: EndpointActivity, now: number): void {
     const sent = bytes - this.#bytes;
     const elapsedMs = now - this.#evaluatedAt;
     this.#bytes = bytes;
     this.#evaluatedAt = now;
-    if (sent < silentBytes * Math.max(1, connections) * Math.max(1, elapsedMs / silentPerMs)) return;
+    const wasSilent = this.#wasSilent;
+    this.#wasSilent = sent < silentBytes * Math.max(1, connections) * Math.max(1, elapsedMs / silentPerMs);
+    if (wasSilent || this.#wasSilent) return;
     if (answeredMs < Infinity) this.answeredAt = now - answeredMs;
     else if (waitingMs < longWaitMs) this.answeredAt = now;
   }
