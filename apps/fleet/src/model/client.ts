@@ -27,7 +27,7 @@ const stallTimeoutMs = 2_000;
 const longestBackoffMs = 1_000;
 /** Bytes of a new connection: settings, and the answer to the watch. */
 const openingBytes = 200;
-const answerBytes = 180;
+const answerBytes = 300;
 const pingBytes = 17;
 /** An answer that takes longer than this is waited for, in milliseconds. */
 const promptMs = 100;
