@@ -277,7 +277,9 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     const people = await runGw(["resolve", ...flags]);
     expect(people).toMatchObject({ code: 0, stderr: "" });
     expect(people.stdout).toMatch(/^_etcd-client-ssl\._tcp\.example\.com: 2 records from 127\.0\.0\.1:\d+\n/);
-    expect(people.stdout).toMatch(/^infra0\.example\.com:2379 +1 +5 +yes +not checked +unknown +192\.0\.2\.1$/m);
+    expect(people.stdout).toMatch(
+      /^infra0\.example\.com:2379 +1 +5 +yes +not checked +unknown +192\.0\.2\.1$/m,
+    );
     expect(people.stdout).toMatch(
       /^nowhere\.example\.com:2380 +2 +0 +yes +not checked +unknown +cannot be resolved$/m,
     );
