@@ -57,7 +57,7 @@ describe.each(published)("the tarball of $name", ({ name, folder }) => {
     const further = {
       "@gw/cli": ["bin/gw.js", "dist/main.js", "dist/etcd-supervisor-process.js", "dist/events.js"],
       "@gw/discovery": ["dist/index.js", "schema/endpoints.schema.json"],
-      "@gw/health": ["dist/index.js", "dist/defaults.js"],
+      "@gw/health": ["dist/index.js", "dist/defaults.js", "dist/identity.js"],
     }[name] ?? ["dist/index.js", ...native];
     const wanted = ["LICENSE", "README.md", "package.json", ...declared, ...further];
     // What an entry loads later, or shares with another; source maps; and what an earlier build has left behind, which is not on a

@@ -20,6 +20,7 @@ import type { Dial } from "./certificates.js";
 import { createHealth } from "./health.js";
 import { createIdentity } from "./identity.js";
 import { openMemory, stateFilePath } from "./memory.js";
+import { watchHosts } from "./moved-hosts.js";
 import { chooseRelay } from "./relay.js";
 import { createResolvable } from "./resolvable.js";
 import { createResolver } from "./resolver.js";
@@ -66,7 +67,8 @@ export async function startGateway(
 
   const memory = await openMemory(flags, stateFilePath(flags, process.env), { log });
   const system = await createResolver(flags, (event, why) => log.write(event, { why }));
-  const resolver = { ...system, lookup: memory.withAddresses(system.lookup) };
+  const hosts = watchHosts(memory.withAddresses(system.lookup));
+  const resolver = { ...system, lookup: hosts.lookup };
   const dialer = createDialer({ connectTimeoutMs: flags.connectTimeoutMs, lookup: resolver.lookup });
   const dial: Dial = (endpoint, signal) => dialer.dial(endpoint, { signal });
 
@@ -86,6 +88,7 @@ export async function startGateway(
     observer,
     remembered: memory.clusterId,
   });
+  hosts.onMoved(identity.moved);
 
   const health = await createHealth(flags, {
     dial,

@@ -48,6 +48,7 @@ export function createIdentity(flags: HealthFlags, context: IdentityContext): Id
     update: endpoints => identity.update(endpoints),
     learn: (endpoint, facts) => identity.learn(endpoint, facts),
     suspect: endpoint => identity.suspect(endpoint),
+    moved: host => identity.moved(host),
     connected: (endpoint, isRecovered) => identity.connected(endpoint, isRecovered),
     admit: (endpoint, signal) => identity.admit(endpoint, signal),
     start(pool) {
@@ -78,6 +79,7 @@ function passAll(): Identity {
     },
     learn() {},
     suspect() {},
+    moved() {},
     connected() {},
     admit: async () => {},
     refresh() {},

@@ -94,6 +94,22 @@ function identify(
   return identity;
 }
 
+test("nothing is passed on before there is a set, so that clients wait for it", async () => {
+  const identity = identifyCluster({ ask, clock });
+  const sets: string[] = [];
+  identity.start(endpoints => sets.push(hosts(endpoints)));
+  await clock.advance(5_000);
+  identity.refresh();
+  expect(sets).toEqual([]);
+  answer("a=X b=X");
+  identity.update(set("ab"));
+  expect(sets).toEqual([]);
+  await clock.advance(5);
+  expect(sets).toEqual(["ab"]);
+  identity.update([]);
+  expect(sets).toEqual(["ab", ""]);
+});
+
 test("a single endpoint is passed on at once, and not asked", async () => {
   identify("a", "a=X");
   expect(used).toEqual(["nothing yet", "a"]);
@@ -263,15 +279,33 @@ test("an endpoint is asked before it is used again", async () => {
   await expect(unanswered).resolves.toBeUndefined();
 });
 
-test("a suspected endpoint is asked at most once in ten seconds", async () => {
+test("a suspected endpoint is asked at once, and at most once in two seconds", async () => {
   const identity = identify("ab", "a=X b=X");
-  await clock.advance(10);
+  await clock.advance(3_000);
   asked = [];
-  for (let second = 0; second < 20; second++) {
+  for (let quarter = 0; quarter < 15; quarter++) {
     identity.suspect(endpoint("a"));
-    await clock.advance(1_000);
+    await clock.advance(250);
   }
   expect(asked).toEqual(["a", "a"]);
+  // The last suspicion came after the last question.
+  await clock.advance(60_000);
+  expect(asked).toEqual(["a", "a", "a"]);
+});
+
+test("endpoints of a host that has moved are asked", async () => {
+  const identity = identify("ab", "a=X b=X");
+  await clock.advance(3_000);
+  answer("b=Y");
+  identity.moved("b");
+  await clock.advance(10);
+  expect(used.at(-1)).toBe("a");
+});
+
+test("answers that have arrived while this process was paused are not late", async () => {
+  identify("ab", "a=X b=Y", { pinned: "X" });
+  await clock.pause(1_500);
+  expect(used).toEqual(["nothing yet", "a"]);
 });
 
 test("an endpoint that clients connect to is asked after 10, 40, 150, 150 … s", async () => {

@@ -1,15 +1,17 @@
 import {
   type Clock,
-  createLimiter,
   type Endpoint,
   type EndpointFacts,
   formatAddress,
   GatewayError,
+  startTimeout,
   systemClock,
 } from "@gw/interface";
+import { identityWaitMs } from "../defaults.js";
 import type { HealthObserver } from "../observer.js";
-import { createIdentityDecision, type IdentityView } from "./decision.js";
-import { createIdentityReports } from "./reports.js";
+import { createIdentityDecision, type IdentityDecision, type IdentityView } from "./decision.js";
+import { createIdentityEvents, type IdentityEvents } from "./events.js";
+import { Questions } from "./questions.js";
 
 /** Options of {@link identifyCluster}. */
 export interface ClusterIdentityOptions {
@@ -62,8 +64,10 @@ export interface ClusterIdentity {
    * @throws {GatewayError} `wrong-cluster` if it is a member of another cluster
    */
   admit(endpoint: Endpoint, signal: AbortSignal): Promise<void>;
-  /** Another member may have taken the endpoint's address: it is asked now, but at most once in ten seconds. */
+  /** Another member may have taken the endpoint's address: it is asked now, but at most once in two seconds. */
   suspect(endpoint: Endpoint): void;
+  /** A host name leads to an address that it did not lead to before: its endpoints are suspected. */
+  moved(host: string): void;
   /**
    * A client was connected to an endpoint: it is asked now, unless it was asked a short time ago. Answers to health checks do
    * not count, since their connection may still lead to a former owner of the address.
@@ -76,19 +80,10 @@ export interface ClusterIdentity {
   close(): void;
 }
 
-/** How many endpoints are asked at the same time; each takes a descriptor. */
-const atOnce = 32;
 /** Endpoints of another cluster are asked again after the first time, then after twice as long each time, up to the second. */
 const [firstAgainMs, againMs] = [2_000, 60_000];
 /** Up to this part of such a time is added or taken away at random. */
 const jitterPart = 0.1;
-/** Between two questions because an endpoint is suspected, in milliseconds. */
-const suspectMs = 10_000;
-/**
- * An endpoint that clients connect to is asked again after this time, in milliseconds; with each answer that is the same
- * after four times as long, up to the second. A busy endpoint must not be asked more than twice a minute, checks included.
- */
-const [firstStaleMs, staleMs] = [10_000, 150_000];
 /** Larger sets are not evaluated after each answer, but once in a time that grows with them: in 100 ms for 10,000. */
 const [evaluatedAtOnce, evaluatedPerMs] = [1_000, 100];
 
@@ -109,54 +104,44 @@ export function wrongCluster(endpoint: Endpoint, clusterId: string, accepted: st
   return new GatewayError("wrong-cluster", detail);
 }
 
-/** An answer on a new connection. Times are in milliseconds. */
-interface FreshAnswer {
-  /** Undefined if the endpoint cannot tell. */
-  readonly clusterId: string | undefined;
-  readonly validMs: number;
-  /** On the clock. */
-  readonly staleAt: number;
-}
-
 class Identity implements ClusterIdentity {
   readonly #options: ClusterIdentityOptions;
   readonly #clock: Clock;
-  readonly #decision: ReturnType<typeof createIdentityDecision>;
-  readonly #reports: ReturnType<typeof createIdentityReports>;
-  readonly #limited = createLimiter({ limit: atOnce });
-  #isClosed = false;
-  /** Of the questions that are under way; one signal for all would have too many listeners. */
-  readonly #aborts = new Set<AbortController>();
-  #endpoints: ReadonlyMap<string, Endpoint> = new Map();
+  readonly #decision: IdentityDecision;
+  readonly #questions: Questions;
+  readonly #events: IdentityEvents;
+  #set: readonly Endpoint[] = [];
+  #isSetKnown = false;
   #use: IdentityUse | undefined;
   #published: readonly Endpoint[] | undefined;
-  /** Questions that are under way or wait for their turn: each with the id that is told. */
-  readonly #asking = new Map<string, Promise<string | undefined>>();
-  /** Endpoints that have reported something, or were asked. */
-  #known = new Set<string>();
-  readonly #suspectedAt = new Map<string, number>();
-  /** The newest answer of each endpoint to a question, and until when it need not be asked because a client connects. */
-  readonly #fresh = new Map<string, FreshAnswer>();
   #clusterId: string | undefined;
   /** Whether any id is accepted. */
   #isDecided: boolean;
-  /** The foreign endpoints, as text. */
-  #picture = "";
-  #pictureAt = -Infinity;
+  /** The foreign endpoints as text, and since when they are these. */
+  #foreign = { text: "", since: -Infinity };
   #againMs = firstAgainMs;
   #againAt = Infinity;
   #isConfirming = false;
   #stopTimer = (): void => {};
+  /** End the waits for first answers. */
+  readonly #stopWaits = new Set<() => void>();
   #isDeferred = false;
+  #isClosed = false;
 
   constructor(options: ClusterIdentityOptions) {
-    const { clock = systemClock, pinned, remembered, holdMs, observer } = options;
+    const { ask, clock = systemClock, pinned, remembered, holdMs, observer } = options;
     this.#options = options;
     this.#clock = clock;
     this.#decision = createIdentityDecision({ pinned, remembered, holdMs, clock });
+    this.#questions = new Questions({
+      ask,
+      decision: this.#decision,
+      onAnswer: () => this.#evaluateSoon(),
+      clock,
+    });
+    this.#events = createIdentityEvents(observer, clock);
     this.#clusterId = pinned ?? remembered;
     this.#isDecided = this.#clusterId !== undefined;
-    this.#reports = createIdentityReports(observer, clock);
   }
 
   get clusterId(): string | undefined {
@@ -165,33 +150,31 @@ class Identity implements ClusterIdentity {
 
   start(use: IdentityUse): void {
     this.#use = use;
-    if (this.#endpoints.size > 0) this.#evaluate();
+    if (this.#isSetKnown) this.#evaluate();
   }
 
   update(endpoints: readonly Endpoint[]): void {
-    this.#endpoints = new Map(endpoints.map(endpoint => [formatAddress(endpoint), endpoint]));
-    for (const known of [this.#known, this.#suspectedAt, this.#fresh])
-      for (const address of known.keys()) if (!this.#endpoints.has(address)) known.delete(address);
-    this.#decision.update(endpoints);
-    // A single endpoint cannot disagree with others.
-    if (endpoints.length > 1 || this.#isDecided)
-      for (const [address, endpoint] of this.#endpoints)
-        if (!this.#known.has(address)) void this.#ask(endpoint);
+    this.#set = endpoints;
+    this.#isSetKnown = true;
+    this.#questions.update(endpoints);
+    const added = this.#decision.update(endpoints);
+    if (added.length > 0) this.#waitFor(added);
+    if (!this.#isAlone)
+      for (const endpoint of endpoints)
+        if (!this.#questions.hasAsked(endpoint)) void this.#questions.ask(endpoint);
     this.#evaluate();
   }
 
   learn(endpoint: Endpoint, { clusterId }: EndpointFacts): void {
     if (clusterId === undefined) return;
-    this.#known.add(formatAddress(endpoint));
     this.#decision.told(endpoint, clusterId);
     this.#evaluateSoon();
   }
 
   async admit(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
-    // What is no etcd needs not be asked again and again; and a single endpoint cannot disagree with others.
-    if (!this.#isDecided && (this.#endpoints.size === 1 || this.#decision.isUnable(endpoint))) return;
-    this.#suspectedAt.set(formatAddress(endpoint), this.#clock.now());
-    await this.#askNow(endpoint, signal);
+    // What is no etcd needs not be asked again and again.
+    if (this.#isAlone || (!this.#isDecided && this.#decision.find(endpoint)?.isUnable)) return;
+    await this.#questions.askNow(endpoint, signal);
     this.#evaluateSoon();
     const { foreign, accepted } = this.#decision.view();
     const address = formatAddress(endpoint);
@@ -200,79 +183,48 @@ class Identity implements ClusterIdentity {
   }
 
   suspect(endpoint: Endpoint): void {
-    const address = formatAddress(endpoint);
-    const now = this.#clock.now();
-    if (!this.#isDecided || now - (this.#suspectedAt.get(address) ?? -Infinity) < suspectMs) return;
-    this.#suspectedAt.set(address, now);
-    void this.#ask(endpoint);
+    if (this.#isDecided) this.#questions.askSoon(endpoint);
+  }
+
+  moved(host: string): void {
+    for (const endpoint of this.#set) if (endpoint.host === host) this.suspect(endpoint);
   }
 
   connected(endpoint: Endpoint, isRecovered: boolean): void {
-    const { staleAt = -Infinity } = this.#fresh.get(formatAddress(endpoint)) ?? {};
-    if (isRecovered || this.#clock.now() >= staleAt) this.suspect(endpoint);
+    if (isRecovered && this.#isDecided) void this.#questions.ask(endpoint);
+    else if (this.#questions.isStale(endpoint)) this.suspect(endpoint);
   }
 
   refresh(): void {
-    if (this.#endpoints.size === 1 && !this.#isDecided) return;
+    if (this.#isAlone) return;
     const members = new Set(this.#decision.view().members);
-    for (const endpoint of this.#endpoints.values()) if (!members.has(endpoint)) void this.#ask(endpoint);
+    for (const endpoint of this.#set) if (!members.has(endpoint)) void this.#questions.ask(endpoint);
   }
 
   close(): void {
     this.#isClosed = true;
     this.#stopTimer();
-    for (const abort of this.#aborts) abort.abort(new GatewayError("aborted", "the gateway stops"));
+    for (const stop of this.#stopWaits) stop();
+    this.#questions.close();
   }
 
-  /** Asks an endpoint, in its turn. Never rejects. */
-  #ask(endpoint: Endpoint): Promise<string | undefined> {
-    const address = formatAddress(endpoint);
-    const before = this.#asking.get(address);
-    if (before) return before;
-    this.#known.add(address);
-    const abort = new AbortController();
-    const asked = this.#limited(async () => {
-      // Its turn may come much later.
-      const current = this.#endpoints.get(address);
-      if (!current || this.#isClosed) return undefined;
-      this.#aborts.add(abort);
-      return this.#askNow(current, abort.signal);
-    }).then(clusterId => {
-      this.#asking.delete(address);
-      this.#aborts.delete(abort);
-      this.#evaluateSoon();
-      return clusterId;
+  /** Whether there is a single endpoint, and no id: it cannot disagree with anything. */
+  get #isAlone(): boolean {
+    return this.#set.length === 1 && !this.#isDecided;
+  }
+
+  /** Waits for the first answers of these endpoints, as long as others are there and this process runs. */
+  #waitFor(endpoints: readonly Endpoint[]): void {
+    const stop = startTimeout(this.#clock, identityWaitMs, () => {
+      this.#stopWaits.delete(stop);
+      this.#decision.giveUp(endpoints);
+      this.#evaluate();
     });
-    this.#asking.set(address, asked);
-    return asked;
-  }
-
-  /** Asks now, and keeps the answer: an id, or undefined if there is none. Never rejects. */
-  async #askNow(endpoint: Endpoint, signal: AbortSignal): Promise<string | undefined> {
-    try {
-      const clusterId = await this.#options.ask(endpoint, signal);
-      if (signal.aborted) return undefined;
-      this.#keepFresh(endpoint, clusterId);
-      if (clusterId === undefined) this.#decision.unable(endpoint);
-      else this.#decision.told(endpoint, clusterId);
-      return clusterId;
-    } catch (error) {
-      // An error of this machine's own says nothing about the endpoint.
-      if (!signal.aborted && !GatewayError.from(error, "ask").isLocal) this.#decision.silent(endpoint);
-      return undefined;
-    }
-  }
-
-  #keepFresh(endpoint: Endpoint, clusterId: string | undefined): void {
-    const address = formatAddress(endpoint);
-    const before = this.#fresh.get(address);
-    const isSame = before !== undefined && before.clusterId === clusterId;
-    const validMs = isSame ? Math.min(before.validMs * 4, staleMs) : firstStaleMs;
-    this.#fresh.set(address, { clusterId, validMs, staleAt: this.#clock.now() + validMs });
+    this.#stopWaits.add(stop);
   }
 
   #evaluateSoon(): void {
-    const { size } = this.#endpoints;
+    const { length: size } = this.#set;
     if (size <= evaluatedAtOnce) this.#evaluate();
     else if (!this.#isDeferred) {
       this.#isDeferred = true;
@@ -293,9 +245,9 @@ class Identity implements ClusterIdentity {
     this.#isDecided = accepted !== undefined;
     if (accepted && !accepted.isProvisional) this.#clusterId = accepted.clusterId;
     this.#askAgain(view, now);
-    const reportAt = this.#reports.report(view, this.#asking.size > 0);
+    const reportAt = this.#events.report(view, this.#questions.isAsking);
     this.#stopTimer();
-    const nextAt = Math.min(view.nextAt, this.#againAt, reportAt);
+    const nextAt = Math.min(this.#againAt, reportAt);
     this.#stopTimer = this.#clock.after(Math.max(0, nextAt - now), () => this.#evaluate());
   }
 
@@ -323,25 +275,20 @@ class Identity implements ClusterIdentity {
   /** Asks endpoints of other clusters again, and whether the accepted cluster is still there. */
   #askAgain(view: IdentityView, now: number): void {
     const { foreign, holdEndsAt } = view;
-    const picture = foreign
-      .map(({ endpoint, clusterId }) => `${formatAddress(endpoint)} ${clusterId}`)
-      .join();
-    if (picture !== this.#picture) {
-      this.#picture = picture;
+    const text = foreign.map(({ endpoint, clusterId }) => `${formatAddress(endpoint)} ${clusterId}`).join();
+    if (text !== this.#foreign.text) {
       if (foreign.length > 0) void this.#confirm(view);
       // An endpoint that alternates does not make it ask more often.
-      if (now - this.#pictureAt >= againMs || this.#againAt === Infinity) {
-        this.#pictureAt = now;
-        this.#againMs = firstAgainMs;
-        this.#againAt = now + this.#againMs;
-      }
+      const isRecent = this.#againAt < Infinity && now - this.#foreign.since < againMs;
+      if (!isRecent) [this.#againMs, this.#againAt] = [firstAgainMs, now + firstAgainMs];
+      this.#foreign = { text, since: isRecent ? this.#foreign.since : now };
     }
     if (foreign.length === 0) {
       this.#againAt = Infinity;
       return;
     }
     if (this.#againAt <= now) {
-      for (const { endpoint } of foreign) void this.#ask(endpoint);
+      for (const { endpoint } of foreign) void this.#questions.ask(endpoint);
       void this.#confirm(view);
       this.#againMs = Math.min(this.#againMs * 2, againMs);
       const { random = Math.random } = this.#options;
@@ -356,7 +303,9 @@ class Identity implements ClusterIdentity {
     if (this.#isConfirming) return;
     this.#isConfirming = true;
     for (let from = 0, count = 1; from < members.length; from += count, count *= 2) {
-      const told = await Promise.all(members.slice(from, from + count).map(endpoint => this.#ask(endpoint)));
+      const told = await Promise.all(
+        members.slice(from, from + count).map(endpoint => this.#questions.ask(endpoint)),
+      );
       if (told.includes(accepted?.clusterId) || this.#isClosed) break;
     }
     this.#isConfirming = false;

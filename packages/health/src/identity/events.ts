@@ -4,7 +4,7 @@ import { type HealthObserver, notifyHealth } from "../observer.js";
 import type { IdentityView } from "./decision.js";
 
 /** Reports what has changed about the identity of endpoints, each once. */
-export interface IdentityReports {
+export interface IdentityEvents {
   /**
    * Reports what is new, unless questions are under way whose answers may belong to it: then in a second at the latest.
    *
@@ -16,7 +16,7 @@ export interface IdentityReports {
 /** While no endpoint is used, this is repeated so often, in milliseconds. */
 const repeatMs = 600_000;
 
-export function createIdentityReports(observer: HealthObserver | undefined, clock: Clock): IdentityReports {
+export function createIdentityEvents(observer: HealthObserver | undefined, clock: Clock): IdentityEvents {
   let identified: string | undefined;
   let picture = "";
   let mixedSince: number | undefined;
