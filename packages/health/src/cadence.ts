@@ -20,9 +20,9 @@ export interface Cadence {
 }
 
 /** Per role, how many intervals are between two checks, and the most time that these may be, in milliseconds. */
-const candidateCadence = { intervals: 12, longestMs: 120_000 };
-const idleCadence = { intervals: 30, longestMs: 300_000 };
-const refreshCadence = { intervals: 6, longestMs: 60_000 };
+const candidateCadence = { intervals: 24, longestMs: 240_000 };
+const idleCadence = { intervals: 60, longestMs: 600_000 };
+const refreshCadence = { intervals: 12, longestMs: 120_000 };
 /** While a client waits, its endpoint is checked at least this often, in milliseconds. */
 const longestWaitingMs = 10_000;
 /** For this many intervals an endpoint counts as serving after its last client. */

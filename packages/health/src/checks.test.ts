@@ -10,7 +10,7 @@ function taken(list: string[]): string[] {
   return list.splice(0);
 }
 
-test("an endpoint with clients is checked each interval, two candidates each 2 minutes, the others each 5", async () => {
+test("an endpoint with clients is checked each interval, two candidates each 4 minutes, the others each 10", async () => {
   const at = startChecking([one, two, three, endpoint(4, 1)]);
   at.use(2);
   await at.clock.advance(10_000);
@@ -19,25 +19,25 @@ test("an endpoint with clients is checked each interval, two candidates each 2 m
   const times = (name: string) => taken([...at.checked].filter(check => check.split(" ")[1] === name));
   expect(times("e2").slice(0, 3)).toEqual(["15500 e2", "25000 e2", "34500 e2"]);
   expect(times("e2")).toHaveLength(41);
-  expect(times("e1")).toEqual(["66500 e1", "180500 e1", "294500 e1"]);
-  expect(times("e3")).toEqual(["66500 e3", "180500 e3", "294500 e3"]);
-  expect(times("e4")).toEqual(["170000 e4"]);
+  expect(times("e1")).toEqual(["132500 e1", "360500 e1"]);
+  expect(times("e3")).toEqual(["132500 e3", "360500 e3"]);
+  expect(times("e4")).toEqual(["335000 e4"]);
   at.checks.close();
 });
 
 test("with a long interval, candidates and others are checked as often as with the default, or each interval", async () => {
   const slow = startChecking([one, two, three, endpoint(4)], { intervalMs: 60_000, random: () => 0 });
   slow.use(1);
-  await slow.clock.advance(300_000);
+  await slow.clock.advance(600_000);
   const times = (name: string) => slow.checked.filter(check => check.split(" ")[1] === name);
-  expect(times("e1")).toHaveLength(6);
-  expect(times("e3")).toEqual(["0 e3", "120000 e3", "240000 e3"]);
-  expect(times("e4")).toEqual(["0 e4", "300000 e4"]);
+  expect(times("e1")).toHaveLength(11);
+  expect(times("e3")).toEqual(["0 e3", "240000 e3", "480000 e3"]);
+  expect(times("e4")).toEqual(["0 e4", "600000 e4"]);
   slow.checks.close();
-  const slower = startChecking([one, two, three, endpoint(4)], { intervalMs: 400_000, random: () => 0 });
-  await slower.clock.advance(400_000);
+  const slower = startChecking([one, two, three, endpoint(4)], { intervalMs: 800_000, random: () => 0 });
+  await slower.clock.advance(800_000);
   for (const host of ["e1", "e2", "e3", "e4"])
-    expect(slower.checked.filter(check => check.endsWith(host))).toEqual([`0 ${host}`, `400000 ${host}`]);
+    expect(slower.checked.filter(check => check.endsWith(host))).toEqual([`0 ${host}`, `800000 ${host}`]);
   slower.checks.close();
 });
 
@@ -393,6 +393,7 @@ test("the check type is reported once for each endpoint, and when it changes", a
         said.push(`${endpoint.host} ${check} ${note ?? ""}`.trim()),
     },
   });
+  at.use(1);
   await at.clock.advance(20_000);
   expect(taken(said)).toEqual(["e1 tcp", "e2 tcp"]);
   at.finds.set(1, { check: "tls", scope: "endpoint", note: "refused" });
@@ -497,8 +498,8 @@ describe("many endpoints that hang", () => {
     at.checks.suspect(endpoint(300));
     await at.clock.advance(1_000);
     expect(timesOf("e300").length).toBe(before + 1);
-    await at.clock.advance(150_000);
-    // Within two minutes: as if it were alone.
+    await at.clock.advance(270_000);
+    // Within four minutes: as if it were alone.
     expect(timesOf("e3").length).toBeGreaterThanOrEqual(3);
     at.checks.close();
   });

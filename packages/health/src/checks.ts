@@ -79,9 +79,9 @@ const maxVoided = 3;
  * | endpoint | regular check, with `intervalMs` of 10 s |
  * |---|---|
  * | has clients, and sends them nothing | each interval |
- * | has clients, and answers them | once a minute; a recent answer is as good as a check |
- * | has none: the one in use, or one of the next best, two in all | once in two minutes |
- * | any other | once in five minutes |
+ * | has clients, and answers them | once in two minutes; a recent answer is as good as a check |
+ * | has none: the one in use, or one of the next best, two in all | once in four minutes |
+ * | any other | once in ten minutes |
  *
  * So a failure of an endpoint with clients is reported within `fall` × `intervalMs` + the probe's timeout, and if a client
  * waits, or has given up, within about a second after {@link HealthChecks.suspect}: the wait is the first failure, the check

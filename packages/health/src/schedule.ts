@@ -32,6 +32,9 @@ export interface Schedule {
   end(): void;
 }
 
+/** When an endpoint is lost, all gateways may see it at once: each checks its candidates within this time, in milliseconds. */
+const candidateSpreadMs = 5_000;
+
 /** How many others are checked when one fails: etcd advises at most seven members. */
 const maxOthers = 6;
 
@@ -100,7 +103,10 @@ export function createSchedule({ pool, cadence, clock, random }: ScheduleContext
   const checkSoon = (one: CheckedEndpoint): void => {
     const now = clock.now();
     if ((one.startedAt ?? now) < now - cadence.everyMs.serving)
-      one.soonAt = Math.min(one.soonAt, now + random() * cadence.fastMs);
+      one.soonAt = Math.min(
+        one.soonAt,
+        now + random() * Math.min(cadence.everyMs.serving, candidateSpreadMs),
+      );
   };
   /** A candidate may serve clients whose connections are open too briefly to be seen. */
   const hasServed = (one: CheckedEndpoint, isCandidate: boolean): boolean => {
