@@ -32,14 +32,14 @@ interface Use {
 const uses: readonly Use[] = [
   { name: "no connections", start: async () => [] },
   { name: "a put each 200 ms", start: async address => [startPuts([], "put-kept", address)] },
-  { name: "silent watch (HTTP)", start: async address => [startHttpWatch([], address, "watch-nothing")] },
+  { name: "silent watch (HTTP)", start: async address => [startHttpWatch([], address, "idle")] },
   {
     name: "silent watch (etcdctl without keepalive)",
-    start: async address => [startEtcdctlWatch([], address, ["--keepalive-time=24h"], "nothing")],
+    start: async address => [startEtcdctlWatch([], address, "idle", ["--keepalive-time=24h"])],
   },
   {
     name: "silent watch (etcdctl, a PING each 10 s)",
-    start: async address => [startEtcdctlWatch([], address, [], "nothing")],
+    start: async address => [startEtcdctlWatch([], address, "idle")],
   },
   { name: "a lock held, and a client that waits for it (etcdctl)", start: lockWithEtcdctl },
   { name: "a lock held, and a client that waits for it (HTTP)", start: lockOverHttp },

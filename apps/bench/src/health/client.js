@@ -1,14 +1,13 @@
-// `node client.js <mode> <host:port> [<interval in ms> [<timeout in ms>]]`: the plainest client of etcd's JSON API, without
+// `node client.js <mode> <host:port> <key> <interval in ms> <timeout in ms>`: the plainest client of etcd's JSON API, without
 // retries, backoff or keepalive of its own, so that what it sees is the gateway's doing. Prints a line of JSON for each:
 //
 //   put-kept, put-new   attempt to put, on one connection or each on its own: start, end, ok, why
-//   watch               event of the key "k": at, value
-//   watch-nothing       the same of a key that nothing changes
+//   watch               event of the key: at, value
 //   status              question for the member's status: at, leader (false if it knows none), or why
 import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const [mode, address = "", interval = "200", timeout = "0"] = process.argv.slice(2);
+const [mode, address = "", key = "", interval, timeout] = process.argv.slice(2);
 const [host, port] = address.split(":");
 const agent = new Agent({ keepAlive: mode !== "put-new", maxSockets: 1 });
 const base64 = text => Buffer.from(text).toString("base64");
@@ -49,7 +48,7 @@ async function repeat(once, pauseMs) {
 
 async function put(start) {
   try {
-    await post("/v3/kv/put", { key: base64("k"), value: base64(`${start}`) });
+    await post("/v3/kv/put", { key: base64(key), value: base64(`${start}`) });
     print({ start, end: Date.now(), ok: true });
   } catch (error) {
     print({ start, end: Date.now(), ok: false, why: error.message });
@@ -59,9 +58,8 @@ async function put(start) {
 
 let revision = 0;
 async function watch() {
-  const key = base64(mode === "watch" ? "k" : "nothing");
   let unread = "";
-  await post("/v3/watch", { create_request: { key, start_revision: revision } }, part => {
+  await post("/v3/watch", { create_request: { key: base64(key), start_revision: revision } }, part => {
     const lines = (unread + part).split("\n");
     unread = lines.pop() ?? "";
     for (const line of lines)
@@ -82,7 +80,4 @@ async function status() {
   }
 }
 
-await repeat(
-  { "put-kept": put, "put-new": put, watch, status }[mode],
-  mode === "watch" ? 0 : Number(interval),
-);
+await repeat({ "put-kept": put, "put-new": put, watch, status }[mode], Number(interval));

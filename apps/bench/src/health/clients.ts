@@ -32,31 +32,28 @@ export interface Client<Result> extends AsyncDisposable {
 /** How a raw client puts: all on one connection, or each on a new one. */
 export type PutMode = "put-kept" | "put-new";
 
-/** Puts again and again, `intervalMs` after the one before or at once after a failure. */
+/** Puts a key again and again, `intervalMs` after the one before or at once after a failure. */
 export function startPuts(
   prefix: readonly string[],
   mode: PutMode,
   address: string,
-  { intervalMs = 200, timeoutMs = 0 } = {},
+  { key = "k", intervalMs = 200, timeoutMs = 0 } = {},
 ): Client<Attempt> {
-  return startClient(prefix, [mode, address, `${intervalMs}`, `${timeoutMs}`]);
+  return startClient(prefix, [mode, address, key, `${intervalMs}`, `${timeoutMs}`]);
 }
 
-/** Watches over HTTP, without a byte from the client after the first request. @param mode which events there are */
-export function startHttpWatch(
-  prefix: readonly string[],
-  address: string,
-  mode: "watch" | "watch-nothing" = "watch",
-): Client<WatchEvent> {
-  return startClient<{ at: number; value: string }, WatchEvent>(prefix, [mode, address], ({ at, value }) => ({
-    at,
-    value: Number(value),
-  }));
+/** Watches a key over HTTP, without a byte from the client after the first request. */
+export function startHttpWatch(prefix: readonly string[], address: string, key: string): Client<WatchEvent> {
+  return startClient<{ at: number; value: string }, WatchEvent>(
+    prefix,
+    ["watch", address, key, "0", "0"],
+    ({ at, value }) => ({ at, value: Number(value) }),
+  );
 }
 
 /** Asks a member for its state every 50 ms, without a gateway. */
 export function startStatus(prefix: readonly string[], endpoint: string): Client<StatusAnswer> {
-  return startClient(prefix, ["status", endpoint, "50", "500"]);
+  return startClient(prefix, ["status", endpoint, "", "50", "500"]);
 }
 
 function startClient<Line, Result = Line>(
@@ -90,8 +87,8 @@ export function startEtcdctlPuts(
 export function startEtcdctlWatch(
   prefix: readonly string[],
   address: string,
+  key: string,
   flags: readonly string[] = [],
-  key = "k",
 ): Client<WatchEvent> {
   const once = `while :; do "$@" watch ${key} ${flags.join(" ")}; done`;
   // A value follows its key, each on its own line, after the kind of event.

@@ -67,6 +67,8 @@ export interface Load {
 }
 
 const kept: Load["start"] = (prefix, address) => startPuts(prefix, "put-kept", address);
+/** What watches wait for: put without a gateway, at a member that stays, from the fault on. */
+const watchedKey = "w";
 const fresh: Load["start"] = (prefix, address) => startPuts(prefix, "put-new", address);
 
 export const loads: readonly Load[] = [
@@ -78,13 +80,26 @@ export const loads: readonly Load[] = [
     start: (prefix, address) => startPuts(prefix, "put-new", address, { timeoutMs: 1_000 }),
   },
   { name: "etcdctl put", kind: "put", start: startEtcdctlPuts },
-  { name: "etcdctl watch", kind: "watch", start: startEtcdctlWatch },
+  {
+    name: "etcdctl watch",
+    kind: "watch",
+    start: (prefix, address) => startEtcdctlWatch(prefix, address, watchedKey),
+  },
   {
     name: "etcdctl watch without keepalive",
     kind: "watch",
-    start: (prefix, address) => startEtcdctlWatch(prefix, address, ["--keepalive-time=24h"]),
+    start: (prefix, address) => startEtcdctlWatch(prefix, address, watchedKey, ["--keepalive-time=24h"]),
   },
-  { name: "HTTP watch", kind: "watch", start: startHttpWatch },
+  {
+    name: "HTTP watch",
+    kind: "watch",
+    start: (prefix, address) => startHttpWatch(prefix, address, watchedKey),
+  },
+  {
+    name: "etcdctl watch of a key that is put each 200 ms",
+    kind: "watch",
+    start: (prefix, address) => startEtcdctlWatch(prefix, address, "k"),
+  },
   { name: "round-robin: put, one kept connection", kind: "put", selector: "round-robin", start: kept },
   { name: "round-robin: put, each on a new connection", kind: "put", selector: "round-robin", start: fresh },
 ];
@@ -145,8 +160,13 @@ export async function measureFault(
   const disk = disks[cluster.members.indexOf(member)];
   await fault.begin({ member, network, ...(disk && { disk }) });
   const begun = Date.now();
-  // Until now watches are idle. Without a gateway, and at a member that stays.
-  open.use(startPuts(commandPrefix, "put-new", others[0] ?? "", { intervalMs: 100, timeoutMs: 1_000 }));
+  open.use(
+    startPuts(commandPrefix, "put-new", others[0] ?? "", {
+      key: watchedKey,
+      intervalMs: 100,
+      timeoutMs: 1_000,
+    }),
+  );
   const noticed = (): number =>
     status.results.find(({ at, leader }) => at > begun && leader === false)?.at ?? Infinity;
   for (;;) {
