@@ -126,6 +126,26 @@ describe.skipIf(missing("etcd", "etcdctl"))("two unrelated clusters behind one g
     expect((await outcome(await connectTo(none.port))).end).toBe("end");
   });
 
+  test("the id that an earlier run used decides where there is no majority", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gw-state-"));
+    const state = `--state-file=${join(folder, "endpoints.json")}`;
+    {
+      await using before = await startGw([`--endpoints=${first},${second}`, state]);
+      await before.logged(/^cluster identified$/);
+      expect(await etcdctl(before.address, "put", "x", "y")).toMatchObject({ code: 0 });
+      before.kill();
+      expect(await before.exit).toMatchObject({ code: 0 });
+    }
+    await using gw = await startGw([`--endpoints=${foreign},${first}`, state]);
+    await expectUnmixed(gw, first, foreign);
+    expect(await gw.logged(/^cluster identified$/)).toMatchObject({
+      level: "info",
+      clusterId: rightId,
+      why: expect.stringContaining("used before"),
+    });
+    await rm(folder, { recursive: true, force: true });
+  });
+
   test("with --cluster-id=off no endpoint is asked", async () => {
     await using gw = await startGw([`--endpoints=${foreign},${first}`, "--cluster-id=off"]);
     await etcdctl(gw.address, "put", "x", "y");
