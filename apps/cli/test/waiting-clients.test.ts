@@ -131,9 +131,9 @@ describe.skipIf(missing("etcd", "etcdctl"))("a client that waits", { timeout: 12
           throw error;
         }),
       );
-      // The first is noticed, and the second waits during the check. One more has time for a slow machine.
+      // The first is noticed, and the second waits during the check. The others are for slow machines.
       expect(failed).toBeGreaterThanOrEqual(1);
-      expect(failed).toBeLessThanOrEqual(3);
+      expect(failed).toBeLessThanOrEqual(8);
       expect(await inUse(gw, cluster)).not.toBe(hung);
       expect(await gw.logged(/^endpoint down$/)).toMatchObject({ endpoint: hung.endpoint });
       expect(gw.log.filter(({ msg, reason }) => msg === "closed" && reason === "client-failed")).not.toEqual(
