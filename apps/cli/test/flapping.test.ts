@@ -62,7 +62,7 @@ test("clients leave it once, if their policy does not draw them back", async () 
 
 test("clients return to it less and less often, if their policy prefers it", async () => {
   const { switches, hung } = await minute(first(), 1_000);
-  expect(switches).toBeGreaterThan(2);
+  expect(switches).toBeGreaterThanOrEqual(2);
   expect(switches).toBeLessThanOrEqual(14);
   expect(hung).toBeLessThanOrEqual(70);
 });

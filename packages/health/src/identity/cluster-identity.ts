@@ -82,6 +82,11 @@ export interface ClusterIdentity {
 
 /** Endpoints of another cluster are asked again after the first time, then after twice as long each time, up to the second. */
 const [firstAgainMs, againMs] = [2_000, 60_000];
+/**
+ * At the start, endpoints that have answered wait this long for the others, in milliseconds: clients that come first should
+ * not go to one of a worse priority because it was quicker.
+ */
+const settleMs = 250;
 /** Up to this part of such a time is added or taken away at random. */
 const jitterPart = 0.1;
 /** Larger sets are not evaluated after each answer, but once in a time that grows with them: in 100 ms for 10,000. */
@@ -114,6 +119,8 @@ class Identity implements ClusterIdentity {
   #isSetKnown = false;
   #use: IdentityUse | undefined;
   #published: readonly Endpoint[] | undefined;
+  /** When the first set was known. */
+  #startedAt = Infinity;
   #clusterId: string | undefined;
   /** Whether any id is accepted. */
   #isDecided: boolean;
@@ -155,6 +162,7 @@ class Identity implements ClusterIdentity {
 
   update(endpoints: readonly Endpoint[]): void {
     this.#set = endpoints;
+    this.#startedAt = Math.min(this.#startedAt, this.#clock.now());
     this.#isSetKnown = true;
     this.#questions.update(endpoints);
     const added = this.#decision.update(endpoints);
@@ -247,12 +255,19 @@ class Identity implements ClusterIdentity {
     this.#askAgain(view, now);
     const reportAt = this.#events.report(view, this.#questions.isAsking);
     this.#stopTimer();
-    const nextAt = Math.min(this.#againAt, reportAt);
+    const settledAt = this.#isSettling(view, now) ? this.#startedAt + settleMs : Infinity;
+    const nextAt = Math.min(this.#againAt, reportAt, settledAt);
     this.#stopTimer = this.#clock.after(Math.max(0, nextAt - now), () => this.#evaluate());
   }
 
-  #publish({ usable, foreign, accepted, isReady }: IdentityView): void {
-    if (!this.#use || (!isReady && !this.#published)) return;
+  /** Whether the first endpoints are withheld because others are about to answer. */
+  #isSettling({ pending }: IdentityView, now: number): boolean {
+    return !this.#published && pending.length > 0 && now < this.#startedAt + settleMs;
+  }
+
+  #publish(view: IdentityView): void {
+    const { usable, foreign, accepted, isReady } = view;
+    if (!this.#use || this.#isSettling(view, this.#clock.now()) || (!isReady && !this.#published)) return;
     const others = new Set(foreign.map(({ endpoint }) => formatAddress(endpoint)));
     // Until one of a new set has answered, the old ones serve: they are of the right cluster.
     const next = isReady
