@@ -142,8 +142,8 @@ function rejectIdentityContradictions(flags: HealthFlags): void {
   if (flags.clusterIdHoldMs === undefined) return;
   if (pinned !== undefined || flags.clusterId === "off")
     throw invalid(`--cluster-id-hold does nothing with --cluster-id ${flags.clusterId}`);
-  if (!canIdentify(flags))
-    throw invalid(`--cluster-id-hold does nothing with --health-check ${flags.healthCheck}`);
+  if (flags.healthCheck === "off")
+    throw invalid("--cluster-id-hold does nothing with --health-check off");
 }
 
 function invalid(detail: string): GatewayError {
