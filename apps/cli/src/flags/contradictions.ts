@@ -142,8 +142,7 @@ function rejectIdentityContradictions(flags: HealthFlags): void {
   if (flags.clusterIdHoldMs === undefined) return;
   if (pinned !== undefined || flags.clusterId === "off")
     throw invalid(`--cluster-id-hold does nothing with --cluster-id ${flags.clusterId}`);
-  if (flags.healthCheck === "off")
-    throw invalid("--cluster-id-hold does nothing with --health-check off");
+  if (flags.healthCheck === "off") throw invalid("--cluster-id-hold does nothing with --health-check off");
 }
 
 function invalid(detail: string): GatewayError {
