@@ -27,6 +27,8 @@ export interface StatusAnswer {
 export interface Client<Result> extends AsyncDisposable {
   /** What it has seen so far. */
   readonly results: readonly Result[];
+  /** Whether it has not ended by itself. */
+  readonly running: boolean;
 }
 
 /** How a raw client puts: all on one connection, or each on a new one. */
@@ -115,5 +117,11 @@ function reading<Result>(started: Program, convert: (line: string) => Result | u
       if (result !== undefined) results.push(result);
     }
   });
-  return { results, [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
+  return {
+    results,
+    get running() {
+      return started.running;
+    },
+    [Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
+  };
 }

@@ -223,7 +223,11 @@ async function startUsing(
     const before = gw.log.length;
     const client = load.start(prefix, gw.address);
     const connected = () => gw.log.slice(before).find(({ msg }) => msg === "connected");
-    while (!connected() || (load.kind === "put" && client.results.length === 0)) await sleep(20);
+    while (!connected() || (load.kind === "put" && client.results.length === 0)) {
+      if (!client.running || !gw.running)
+        throw new Error(`${load.name}: the client or its gateway has ended`);
+      await sleep(20);
+    }
     if (connected()?.["endpoint"] === member.endpoint || load.name.includes("new connection")) return client;
     await client[Symbol.asyncDispose]();
   }
