@@ -140,6 +140,8 @@ export class Questions {
 
   #keep(endpoint: Endpoint, clusterId: string | undefined): void {
     const address = formatAddress(endpoint);
+    // It may have left the set meanwhile.
+    if (!this.#endpoints.has(address)) return;
     const before = this.#answers.get(address);
     const isSame = before !== undefined && before.clusterId === clusterId;
     const validMs = isSame ? Math.min(before.validMs * 4, staleMs) : firstStaleMs;
