@@ -8,7 +8,7 @@ interface Waiting {
   report(): void;
 }
 
-/** Until a client is looked at again that takes no bytes, in milliseconds. */
+/** Until a client that takes no bytes is checked again, in milliseconds. */
 const heldBackMs = 10;
 
 /** The wait of one client of the reference relay. */

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { type CheckOptions, checkHealth, type HealthChecks } from "./checks.js";
+export { type CheckOptions, checkHealth, type HealthChecks } from "./checks/checks.js";
 export { checkDefaults, probeDefaults, risingDefaults } from "./defaults.js";
 export { etcdStatus, type MemberStatus, type StatusQuery } from "./member-status.js";
 export type { HealthObserver } from "./observer.js";

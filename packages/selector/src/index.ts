@@ -13,5 +13,6 @@ export { type StickyRandomOptions, stickyRandom } from "./policies/sticky-random
 export { type TwoChoicesOptions, twoChoices, twoChoicesDefaults } from "./policies/two-choices.js";
 export { weightedRandom } from "./policies/weighted-random.js";
 export { weightedRoundRobin } from "./policies/weighted-round-robin.js";
+export type { EndpointPool, PoolChange, RejectedEndpoint } from "./pool/endpoint-pool.js";
 export { type DrainPolicy, type PoolOptions, poolDefaults } from "./pool/options.js";
-export { createPool, type EndpointPool, type PoolChange, type RejectedEndpoint } from "./pool/pool.js";
+export { createPool } from "./pool/pool.js";

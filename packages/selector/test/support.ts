@@ -1,7 +1,8 @@
 import { type Endpoint, GatewayError, type Lease, type Observer, type Selector } from "@gw/interface";
 import { type ManualClock, manualClock } from "@gw/testing";
+import type { EndpointPool } from "../src/pool/endpoint-pool.js";
 import type { PoolOptions } from "../src/pool/options.js";
-import { createPool, type EndpointPool } from "../src/pool/pool.js";
+import { createPool } from "../src/pool/pool.js";
 
 export function endpoint(host: string, rest: Partial<Endpoint> = {}): Endpoint {
   return { host, port: 2379, priority: 0, weight: 0, ...rest };

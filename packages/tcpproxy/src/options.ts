@@ -58,8 +58,8 @@ export interface ProxyOptions extends RelayOptions {
   /** @default 300000 */
   readonly writeTimeoutMs?: number | undefined;
   /**
-   * When a client waits longer for an answer, its lease is told (`stalled`), and nothing is closed; 0: never. So it is when
-   * a client leaves that has waited for two fifths of this time (`abandoned`).
+   * `Lease.stalled` is called when a client waits longer than this for an answer, and `Lease.abandoned` when one leaves
+   * that has waited for two fifths of it. Nothing is closed. 0: never.
    * @default 2000
    */
   readonly stallTimeoutMs?: number | undefined;

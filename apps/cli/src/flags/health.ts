@@ -10,7 +10,7 @@ export const healthChoices = ["auto", "etcd", "http", "tls", "tcp", "off"] as co
 /** Which etcd cluster's members are used: an id, or one of these words; the first is the default. */
 const clusterIdWords = ["auto", "off"] as const;
 
-/** A flag of all commands that look at endpoints. */
+/** A flag of all commands that find endpoints. */
 export const clusterIdFlag = flag<string>(
   "<id>",
   {

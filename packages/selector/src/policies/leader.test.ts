@@ -90,7 +90,7 @@ describe("leader", () => {
     expect(pick()).toBe("b");
   });
 
-  test("stays where it is while the leader is unknown, and begins to settle anew after that", async () => {
+  test("stays where it is while the leader is unknown, and begins to settle again after that", async () => {
     const { clock, pick, target, elect } = rig();
     elect("a");
     pick();

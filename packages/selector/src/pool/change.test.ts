@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { a, b, refused, rig } from "../../test/support.js";
-import type { PoolChange } from "./pool.js";
+import type { PoolChange } from "./endpoint-pool.js";
 
 test("reports a change of the set, of a state and of the endpoint in use, and whether all are down", async () => {
   const { pool, clock, take } = rig([a, b]);

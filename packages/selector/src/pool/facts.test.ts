@@ -4,7 +4,7 @@ import { a, b, c, endpoint, type RigOptions, refused, rig } from "../../test/sup
 
 const minute = 60_000;
 
-/** A pool whose candidates can be looked at, by host. */
+/** A pool, and its candidates by host. */
 function watched(endpoints = [a, b, c], options: RigOptions = {}) {
   let seen: readonly Candidate[] = [];
   const selector: Selector = {
@@ -153,7 +153,7 @@ describe("the leader", () => {
     expect(leaders()).toBe("+--");
     await clock.advance(5 * minute);
     expect(leaders()).toBe("???");
-    // As of a cluster that was restored from a snapshot, and counts its terms anew.
+    // As of a cluster that was restored from a snapshot, and counts its terms from 1 again.
     status("b", 1, "b");
     expect(leaders()).toBe("-+-");
   });

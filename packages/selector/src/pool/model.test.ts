@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import { type ModelLease, PoolModel } from "../../test/model.js";
 import { hosts, type Step, step } from "../../test/steps.js";
 import { endpoint } from "../../test/support.js";
-import { createPool, type EndpointPool } from "./pool.js";
+import type { EndpointPool } from "./endpoint-pool.js";
+import { createPool } from "./pool.js";
 
 const retryDelayMs = 1_000;
 

@@ -1,5 +1,4 @@
 import {
-  type CheckedPool,
   type Endpoint,
   type EndpointActivity,
   type EndpointStatus,
@@ -10,62 +9,22 @@ import {
   type LeaseRequest,
   messageOf,
   notify,
-  type Pool,
   type Verdict,
 } from "@gw/interface";
-import { Drain } from "./drain.js";
+import type { EndpointPool, PoolChange, RejectedEndpoint } from "./endpoint-pool.js";
 import { Entries } from "./entries.js";
 import type { Failure, PoolEntry } from "./entry.js";
-import { following } from "./follow.js";
 import { Leadership } from "./leadership.js";
 import { createLease, type LeaseEvents, revokeDials } from "./lease.js";
-import { closeOldConnections, type MaxAge } from "./max-age.js";
+import { Drain } from "./moving/drain.js";
+import { following } from "./moving/follow.js";
+import { closeOldConnections, type MaxAge } from "./moving/max-age.js";
+import { type Rebalancing, rebalancing } from "./moving/rebalance.js";
 import { Picker } from "./offer.js";
 import { type PoolOptions, type PoolSettings, poolSettings } from "./options.js";
 import { PanicReports } from "./panic.js";
-import { type Rebalancing, rebalancing } from "./rebalance.js";
 import { Retries } from "./retry.js";
 import { Tiers } from "./tiers.js";
-
-/** The pool of a gateway: it is given endpoints and verdicts, and hands out leases. */
-export interface EndpointPool extends Pool, CheckedPool {
-  /**
-   * Replaces the set of endpoints. An endpoint that stays keeps its state. One that is gone gets no new connections, its
-   * dials are revoked, and `onRemoved` decides what happens to its open connections; it keeps them if it returns before
-   * they have ended.
-   *
-   * @param rejected endpoints that are not in the set because they must not serve clients any more, and why: connections
-   *   that they still have are reset at once, whatever `onRemoved` says
-   */
-  update(endpoints: readonly Endpoint[], rejected?: readonly RejectedEndpoint[]): void;
-  /**
-   * Calls `listener` after the set of endpoints changed, an endpoint was marked up or down, or a failover moved
-   * connections to another endpoint. A policy that alternates by itself, a new weight and another reason for being down
-   * are no changes.
-   *
-   * It is called synchronously, from within the call or the timer that made the change, at most once for each: it must
-   * be quick and may call `inspect`, but nothing that changes the pool. What it throws becomes a process warning.
-   *
-   * @returns a function that stops the calls; `close` does not
-   */
-  onChange(listener: (change: PoolChange) => void): () => void;
-  /** How many endpoints it has, up or down. */
-  readonly size: number;
-  /** Stops trying endpoints again and closing connections. Leases stay valid; `acquire` goes on to work. */
-  close(): void;
-}
-
-/** An endpoint that must not be used; see {@link EndpointPool.update}. */
-export interface RejectedEndpoint {
-  readonly endpoint: Endpoint;
-  readonly error: GatewayError;
-}
-
-/** A change of a pool; see {@link EndpointPool.onChange}. */
-export interface PoolChange {
-  /** Whether every endpoint is down; false if there is none. */
-  readonly allDown: boolean;
-}
 
 /**
  * A pool that owns the state of all endpoints: which are up or down and since when, and their connections. It offers

@@ -30,7 +30,7 @@ export class Stalls implements Ticking {
   /** When the client began to wait; undefined if it does not. */
   #sinceMs: number | undefined;
   #isReported = false;
-  /** Bytes that the backend had sent when that was last looked at, and when they had become more. */
+  /** Bytes that the backend had sent at the last update, and when that number last grew. */
   #answers = 0;
   #answeredAtMs: number | undefined;
 

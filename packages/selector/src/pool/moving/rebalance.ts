@@ -1,6 +1,6 @@
 import { GatewayError, notify } from "@gw/interface";
-import type { PoolEntry } from "./entry.js";
-import type { PoolSettings } from "./options.js";
+import type { PoolEntry } from "../entry.js";
+import type { PoolSettings } from "../options.js";
 import { Pace, tickMs } from "./pace.js";
 
 /** All entries, and those of them that take new connections. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { a, rig, seededRandom } from "../../test/support.js";
+import { a, rig, seededRandom } from "../../../test/support.js";
 
 test("connections are closed around their age, a tenth more or less, spread evenly over that time", async () => {
   const maxConnectionAgeMs = 100_000;

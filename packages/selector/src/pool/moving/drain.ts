@@ -1,7 +1,7 @@
 import { formatAddress, GatewayError, notify, startTimeout } from "@gw/interface";
-import type { PoolEntry, RevocableLease } from "./entry.js";
-import { revokeDials } from "./lease.js";
-import type { DrainPolicy, PoolSettings } from "./options.js";
+import type { PoolEntry, RevocableLease } from "../entry.js";
+import { revokeDials } from "../lease.js";
+import type { DrainPolicy, PoolSettings } from "../options.js";
 
 /**
  * Under `close`, connections are closed within this time, in milliseconds: each gateway of a fleet may have one, and all

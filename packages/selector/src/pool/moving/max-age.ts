@@ -1,7 +1,7 @@
 import { GatewayError, notify } from "@gw/interface";
-import type { PoolEntry, RevocableLease } from "./entry.js";
-import { tenthsOfSeconds } from "./lease.js";
-import type { PoolSettings } from "./options.js";
+import type { PoolEntry, RevocableLease } from "../entry.js";
+import { tenthsOfSeconds } from "../lease.js";
+import type { PoolSettings } from "../options.js";
 
 /** The part of the age by which a connection may be closed sooner, or later. */
 const jitterPart = 0.1;

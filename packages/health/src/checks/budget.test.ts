@@ -1,7 +1,7 @@
 // What checks cost an endpoint, by its clients: counted at the probe, with the defaults, over ten minutes and more.
 import type { EndpointActivity } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { type Checking, deep, endpoint, randomFrom, startChecking, status } from "../test/checking.js";
+import { type Checking, deep, endpoint, randomFrom, startChecking, status } from "../../test/checking.js";
 
 const minute = 60_000;
 const [one, two, three] = [endpoint(1), endpoint(2), endpoint(3)];

@@ -8,9 +8,9 @@ import {
   type ProbeRequest,
   type Verdict,
 } from "@gw/interface";
+import { probeDefaults } from "../defaults.js";
+import { type CheckTypes, type HealthObserver, notifyHealth } from "../observer.js";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
-import { probeDefaults } from "./defaults.js";
-import { type CheckTypes, type HealthObserver, notifyHealth } from "./observer.js";
 import { isWait } from "./suspicion.js";
 
 /** The result of the requests of one check. */

@@ -1,6 +1,6 @@
 import { backoffMs, type EndpointActivity } from "@gw/interface";
+import { uninformativePerHour } from "../defaults.js";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
-import { uninformativePerHour } from "./defaults.js";
 import type { Role } from "./roles.js";
 
 /** How often endpoints are checked. Times are in milliseconds. */

@@ -12,7 +12,7 @@ import {
   startChecking,
   status,
   verdictOf,
-} from "../test/checking.js";
+} from "../../test/checking.js";
 import { type CheckOptions, checkHealth } from "./checks.js";
 
 const minute = 60_000;

@@ -1,7 +1,7 @@
 import { type Endpoint, GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { counts, crowd } from "../../test/crowd.js";
-import { a, b, c, endpoint, inTurn, type Rig, refused, rig } from "../../test/support.js";
+import { counts, crowd } from "../../../test/crowd.js";
+import { a, b, c, endpoint, inTurn, type Rig, refused, rig } from "../../../test/support.js";
 
 /** All connections are on `b` and `c`, and `a` is up again. */
 async function afterOutage(

@@ -1,6 +1,6 @@
 import { GatewayError, notify } from "@gw/interface";
-import type { PoolEntry } from "./entry.js";
-import type { PoolSettings } from "./options.js";
+import type { PoolEntry } from "../entry.js";
+import type { PoolSettings } from "../options.js";
 import { Pace, tickMs } from "./pace.js";
 import type { Balance, Rebalancing } from "./rebalance.js";
 

@@ -1,7 +1,7 @@
 import { type Candidate, type Endpoint, GatewayError, type Selector, type Verdict } from "@gw/interface";
 import { manualClock } from "@gw/testing";
 import { describe, expect, test } from "vitest";
-import { counts, crowd, movedIn } from "../../test/crowd.js";
+import { counts, crowd, movedIn } from "../../../test/crowd.js";
 import {
   a,
   b,
@@ -12,10 +12,10 @@ import {
   refused,
   rig,
   seededRandom,
-} from "../../test/support.js";
-import { leader } from "../policies/leader.js";
-import { nearest } from "../policies/nearest.js";
-import { failbackRate, stickyRandom } from "../policies/sticky-random.js";
+} from "../../../test/support.js";
+import { leader } from "../../policies/leader.js";
+import { nearest } from "../../policies/nearest.js";
+import { failbackRate, stickyRandom } from "../../policies/sticky-random.js";
 
 const minute = 60_000;
 const unhealthy: Verdict = {

@@ -11,10 +11,10 @@ import {
   trackPauses,
   type Verdict,
 } from "@gw/interface";
+import { checkDefaults, probeDefaults } from "../defaults.js";
+import { createCheckTypes, type HealthObserver } from "../observer.js";
 import { cadenceOf, isCheckNeeded, jitterOf } from "./cadence.js";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
-import { checkDefaults, probeDefaults } from "./defaults.js";
-import { createCheckTypes, type HealthObserver } from "./observer.js";
 import { createRequests, requestsFor } from "./requests.js";
 import { createSchedule } from "./schedule.js";
 import { isWait, suspect } from "./suspicion.js";

@@ -1,6 +1,6 @@
 import type { Verdict } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { bad, endpoint, good, randomFrom, shared, startChecking, verdictOf } from "../test/checking.js";
+import { bad, endpoint, good, randomFrom, shared, startChecking, verdictOf } from "../../test/checking.js";
 import { type CheckOptions, checkHealth } from "./checks.js";
 
 const [one, two, three] = [endpoint(1), endpoint(2), endpoint(3)];

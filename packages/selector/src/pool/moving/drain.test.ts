@@ -1,7 +1,7 @@
 import type { GatewayError } from "@gw/interface";
 import { describe, expect, test } from "vitest";
-import { a, b, refused, rig, seededRandom, timedOut } from "../../test/support.js";
-import type { EndpointPool } from "./pool.js";
+import { a, b, refused, rig, seededRandom, timedOut } from "../../../test/support.js";
+import type { EndpointPool } from "../endpoint-pool.js";
 
 /** A connection whose client has waited for so long. */
 function connect(pool: EndpointPool, waitingMs: number): { readonly revoked: readonly GatewayError[] } {
