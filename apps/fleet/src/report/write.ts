@@ -7,6 +7,8 @@ import { scenarioChart } from "./scenario-chart.js";
 
 const inApp = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
+const chart = "![Shares, reconnects, requests and DNS queries over time](results/scenarios.svg)";
+
 /** The page with the figures. */
 export const readme = inApp("README.md");
 /** The results that the page has. */
@@ -27,7 +29,7 @@ export function publish(results: Results): void {
 
 /** The README with the tables of `results`. */
 export function withReport(text: string, results: Results): string {
-  return betweenMarkers(text, "fleet", markdownReport(results));
+  return betweenMarkers(text, "fleet", `${chart}\n\n${markdownReport(results)}`);
 }
 
 /** JSON with one line per run, so that diffs are readable. */
