@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import {
   connectTo,
   echo,
@@ -196,29 +196,34 @@ describe.skipIf(missing("systemd-notify", "socat"))("under systemd", () => {
   );
 
   test("without the native addon systemd-notify notifies, and gets no secrets", async () => {
-    const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
+    const { mkdtemp, readFile, rm, writeFile } = await import("node:fs/promises");
     const { tmpdir } = await import("node:os");
     const folder = await mkdtemp(`${tmpdir()}/gw-notify-`);
-    await writeFile(
-      `${folder}/systemd-notify`,
-      `#!/bin/sh\n{ echo "$@"; /usr/bin/env; } > ${folder}/received\n`,
-      {
-        mode: 0o755,
-      },
-    );
+    // One file for each notification, named by its state, which appears only when it is whole.
+    const script = `{ echo "$@"; /usr/bin/env; } > "${folder}/$2.part"; /bin/mv "${folder}/$2.part" "${folder}/$2"`;
+    await writeFile(`${folder}/systemd-notify`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const received = async (state: string): Promise<string> => {
+      while (!existsSync(`${folder}/${state}`)) await sleep(10);
+      return readFile(`${folder}/${state}`, "utf8");
+    };
+    await using backend = await startBackend(echo);
     const env = { NOTIFY_SOCKET: "vsock:2:1234", PATH: folder, SOME_PASSWORD: "secret" };
-    await using gw = await startGw([], { env });
+    await using gw = await startGw([`--endpoints=127.0.0.1:${backend.port}`, "--shutdown-grace=1h"], { env });
+    const client = await establish(gw);
+    const ready = await received("READY=1");
     gw.kill();
-    await gw.exit;
-    const { readFile } = await import("node:fs/promises");
-    const received = await readFile(`${folder}/received`, "utf8");
-    expect(received).toContain("NOTIFY_SOCKET=vsock:2:1234");
-    // The shell adds those of its own.
-    const names = received.split("\n").flatMap(line => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
-    expect(names.filter(name => !/^(PWD|OLDPWD|SHLVL|_|STATUS|STOPPING|READY)$/.test(name)).sort()).toEqual([
-      "NOTIFY_SOCKET",
-      "PATH",
-    ]);
+    const stopping = await received("STOPPING=1");
+    for (const text of [ready, stopping]) {
+      expect(text).toContain("NOTIFY_SOCKET=vsock:2:1234");
+      // The shell adds those of its own.
+      const names = text.split("\n").flatMap(line => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
+      expect(names.filter(name => !/^(PWD|OLDPWD|SHLVL|_)$/.test(name)).sort()).toEqual([
+        "NOTIFY_SOCKET",
+        "PATH",
+      ]);
+    }
+    client.destroy();
+    expect(await gw.exit).toMatchObject({ code: 0 });
     await rm(folder, { recursive: true });
   });
 
