@@ -75,6 +75,7 @@ export type Fault =
   | "repeats reports of stalls"
   | "miscounts waits"
   | "miscounts answers"
+  | "counts from the first answer"
   | "reports answered clients"
   | "reports clients that have sent nothing"
   | "waits for backends that have ended"

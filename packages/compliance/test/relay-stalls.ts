@@ -49,7 +49,8 @@ export class Stalls {
   }
 
   answered(): void {
-    this.#answeredAtMs = performance.now();
+    if (!this.#faults.has("counts from the first answer")) this.#answeredAtMs = performance.now();
+    this.#answeredAtMs ??= performance.now();
     this.#hasAnsweredLate = this.#left !== undefined;
     if (!this.#faults.has("counts waits of answered clients")) this.#sinceMs = undefined;
     if (this.#faults.has("reports answered clients")) return;
@@ -100,7 +101,7 @@ export class Stalls {
 
   #startTimer(): void {
     const early = this.#faults.has("reports stalls early") ? 0.5 : 1;
-    const late = this.#faults.has("reports stalls late") ? 3 : 1;
+    const late = this.#faults.has("reports stalls late") ? 4 : 1;
     clearTimeout(this.#timer);
     // A timer of Node may be early by a part of a millisecond.
     this.#timer = setTimeout(() => this.#report(), this.#timeoutMs * early * late + 1);

@@ -3,7 +3,7 @@ import type { Connection, RelayCase } from "../test-support/harness.js";
 import { Mismatch } from "../test-support/waitable.js";
 import { withRetryOnSlowMachine } from "./timeouts.js";
 
-/** On a machine whose event loop is not held up; on others five times as long. */
+/** On a machine that is not held up; on others five times as long. */
 const shortMs = 150;
 
 /**

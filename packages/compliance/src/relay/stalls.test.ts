@@ -15,6 +15,7 @@ testThatFaultsAreCaught(
     "repeats reports of stalls": [waits, /waits for the same answer was reported \d times, in place of 1/],
     "miscounts waits": [waits, /waitingMs is 1,/],
     "miscounts answers": [waits, /answeredMs is 1000000000,/],
+    "counts from the first answer": [waits, /answeredMs is [\d.]+, in place of 0 to \d+/],
     "reports answered clients": [none, /was answered was reported/],
     "reports clients that have sent nothing": [none, /has sent nothing was reported/],
     "waits for backends that have ended": [none, /has a backend that has ended its output was reported/],

@@ -3,12 +3,12 @@ import type { AcceptedClient } from "../test-support/accepted-client.js";
 import type { Connection, Harness, RelayCase } from "../test-support/harness.js";
 import { ByteStream } from "../test-support/random.js";
 import { Mismatch } from "../test-support/waitable.js";
-import { paceMs, withRetryOnSlowMachine } from "./timeouts.js";
+import { Late, paceMs, withRetryOnSlowMachine } from "./timeouts.js";
 
-/** On a machine whose event loop is not held up; on others five times as long. */
+/** On a machine that is not held up; on others five times as long. */
 const shortMs = 150;
-/** How late a report may be, beside as much as the stall timeout: for what else this machine does. */
-const graceMs = 100;
+/** A report that takes so many stall timeouts is late. */
+const lateTimeouts = 3;
 
 /**
  * Reports of clients that wait. No case sleeps to see that nothing is reported: a client that must not be is compared
@@ -28,16 +28,17 @@ export const stallCases: readonly RelayCase[] = [
         client.send("question");
         await server.gets("question");
         await isReported(accepted, wait, sinceMs, timeoutMs);
+        const reportedAtMs = performance.now();
         demandAge("waitingMs", accepted.client.waitingMs, timeoutMs, performance.now() - sinceMs);
         // Still the same wait.
         client.send("more");
         await server.gets("more");
         await anotherIsReported(harness, listener, backend, timeoutMs);
         demandStalls(accepted, wait, "waits for the same answer");
-        const answeredAtMs = performance.now();
         server.send("answer");
         await client.gets("answer");
-        demandAge("answeredMs", accepted.client.answeredMs, 0, performance.now() - answeredAtMs);
+        // A relay that does not read the clock for each read may be behind, but not by the wait of that other client.
+        demandAge("answeredMs", accepted.client.answeredMs, 0, performance.now() - reportedAtMs);
         demandNoWait(accepted, "was answered");
       }
     }),
@@ -150,7 +151,7 @@ export const stallCases: readonly RelayCase[] = [
   },
 ];
 
-/** Demands that a client is reported for the `count`th time, `timeoutMs` after it has sent, and at most as much later. */
+/** Demands that a client is reported for the `count`th time, `timeoutMs` after it has sent, and not much later. */
 async function isReported(
   accepted: AcceptedClient,
   count: number,
@@ -159,8 +160,9 @@ async function isReported(
 ): Promise<void> {
   await accepted.stalls(count);
   const tookMs = performance.now() - sinceMs;
-  if (tookMs < timeoutMs || tookMs > 2 * timeoutMs + graceMs)
-    throw new Mismatch(`a client was reported after ${Math.round(tookMs)} ms, in place of ${timeoutMs} ms`);
+  const seen = `a client was reported after ${Math.round(tookMs)} ms, in place of ${timeoutMs} ms`;
+  if (tookMs < timeoutMs) throw new Mismatch(seen);
+  if (tookMs > lateTimeouts * timeoutMs) throw new Late(seen);
 }
 
 /** Waits until a client is reported that begins to wait now. Repeats `work` until then. */

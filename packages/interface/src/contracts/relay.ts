@@ -86,7 +86,8 @@ export interface RelayClient {
   readonly waitingMs?: number | undefined;
   /**
    * How long ago the backend last sent a byte, in milliseconds, less the pauses of this process. It may be up to 250 ms
-   * too short. Undefined if the backend never did, after the end, and where it is unknown, as without `stallTimeoutMs`.
+   * too short, and too long by the time for which this process was held up before it read the byte. Undefined if the
+   * backend never did, after the end, and where it is unknown, as without `stallTimeoutMs`.
    */
   readonly answeredMs?: number | undefined;
   /**

@@ -78,7 +78,7 @@ void client_sent(struct thread *thread, struct connection *connection) {
 }
 
 void backend_answered(struct thread *thread, struct connection *connection) {
-  store_answered_at(connection, thread->now);
+  store_answered_at(connection, thread->now + CLOCK_TICK_MS);
   store_wait(connection, NO_WAIT);
   connection->answered_late = connection->direction[CLIENT].eof;
 }
