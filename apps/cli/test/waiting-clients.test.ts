@@ -49,13 +49,13 @@ function patientClient(address: string): { put(): Promise<string> } {
   return { put: () => answer(post(address, "/v3/kv/put", { key: base64("k"), value: base64("v") }, agent)) };
 }
 
-/** A client that gives up a second after each request, and resets its connection. Each put has a connection of its own. */
-function impatientClient(address: string): { put(): Promise<string> } {
+/** A client that gives up some time after each request, and resets its connection. Each put has a connection of its own. */
+function impatientClient(address: string, timeoutMs = 1_000): { put(): Promise<string> } {
   return {
     async put() {
       const agent = new Agent();
       const sent = post(address, "/v3/kv/put", { key: base64("k"), value: base64("v") }, agent);
-      const giveUp = setTimeout(() => sent.socket?.resetAndDestroy(), 1_000);
+      const giveUp = setTimeout(() => sent.socket?.resetAndDestroy(), timeoutMs);
       try {
         return await answer(sent);
       } finally {
@@ -142,6 +142,27 @@ describe.skipIf(missing("etcd", "etcdctl"))("a client that waits", { timeout: 12
       hung.resume();
     },
   );
+
+  test("is not joined by others while the check of its member has no answer", async () => {
+    await using cluster = await startEtcd();
+    await cluster.settled();
+    // So that the check of a waiting client may take ten seconds.
+    await using gw = await startGw([`--endpoints=${cluster.endpoints}`, rarely, "--health-timeout=20s"]);
+    const waiting = patientClient(gw.address);
+    await untilPut(waiting.put);
+    const hung = await inUse(gw, cluster);
+    hung.pause();
+    const answered = untilPut(waiting.put);
+    // Too briefly to be evidence themselves.
+    await untilPut(impatientClient(gw.address, 500).put);
+    expect(gw.log.filter(({ msg }) => msg === "endpoint down")).toEqual([]);
+    expect(await inUse(gw, cluster)).not.toBe(hung);
+    hung.resume();
+    await answered;
+    // The policy still prefers the member that it had.
+    await untilPut(patientClient(gw.address).put);
+    expect(await inUse(gw, cluster)).toBe(hung);
+  });
 
   test.skipIf(missing("strace"))(
     "for a leader whose disk hangs is served by another member, though that leader's status is good",

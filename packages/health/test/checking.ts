@@ -66,6 +66,8 @@ export interface Checking {
   readonly checked: string[];
   /** `12000 e1 ok`, `12000 e1 timed-out`, or `12000 e1 unhealthy alone` if others are known to be free of that. */
   readonly reports: string[];
+  /** `2025 e1`, `3000 e1 no longer`: from and until when an endpoint was to be avoided. */
+  readonly avoided: string[];
   /** Endpoints of which a check takes no time. */
   readonly quick: Set<number>;
   /** The most checks that were under way at the same time. */
@@ -102,6 +104,8 @@ export function startChecking(endpoints: readonly Endpoint[], options: Partial<C
       waitingMs: 0,
       ...checking.activity.get(Number(host.slice(1))),
     }),
+    avoid: ({ host }, isAvoided) =>
+      void avoided.push(`${clock.now()} ${host}${isAvoided ? "" : " no longer"}`),
     report({ host }, { error, scope }, elsewhere) {
       const alone = scope === "cluster" && elsewhere ? " alone" : "";
       reports.push(`${clock.now()} ${host} ${error?.code ?? "ok"}${alone}`);
@@ -111,6 +115,7 @@ export function startChecking(endpoints: readonly Endpoint[], options: Partial<C
   const checked: string[] = [];
   const reports: string[] = [];
   const facts: string[] = [];
+  const avoided: string[] = [];
   const checking = {
     tookMs: 0,
     deepTookMs: new Map<number, number>(),
@@ -159,6 +164,7 @@ export function startChecking(endpoints: readonly Endpoint[], options: Partial<C
     checked,
     reports,
     facts,
+    avoided,
     use(number: number) {
       for (const [name, status] of statuses) statuses.set(name, { ...status, inUse: false, connections: 0 });
       change(number, { inUse: true, connections: 1 });

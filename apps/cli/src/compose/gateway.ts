@@ -119,8 +119,8 @@ export async function startGateway(
     },
     onSuspicion(endpoint, why) {
       health.suspect(endpoint, why);
-      // Its address may lead to another member now; one that is slow is still the same.
-      if (why !== "stalled" && why !== "abandoned") identity.suspect(endpoint);
+      // Where connections fail, its address may lead to another member now.
+      if (why === "lost" || why === "unanswered" || why === "refused") identity.suspect(endpoint);
     },
     onConnected: identity.connected,
     waitForEndpoints: true,

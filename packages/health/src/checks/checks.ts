@@ -69,6 +69,8 @@ export interface HealthChecks {
 
 /** The pool is read at most once in a time that grows with it: once a second with ten thousand endpoints. */
 const endpointsReadPerMs = 10;
+/** An endpoint at which clients wait is avoided when its check takes longer than this, in milliseconds. */
+const usualMs = 25;
 /** How many consecutive failures do not count because this process was paused meanwhile. */
 const maxVoided = 3;
 
@@ -160,7 +162,9 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     const checking = async (): Promise<void> => {
       const pauses = trackPauses(clock);
       trackers.add(pauses);
+      if (isWait(suspicion)) avoidUntilAnswered(one);
       const result = await makeRequests(one, requests);
+      one.endAvoidance();
       const wasPaused = pauses.pausedMs() > 0;
       pauses.stop();
       trackers.delete(pauses);
@@ -182,6 +186,19 @@ export function checkHealth(options: CheckOptions): HealthChecks {
     schedule.update(one);
     // Not again and again because of false alarms.
     if (suspicion !== undefined && one.deep.isAllowed(startedAt)) checkCandidates(one);
+  };
+
+  /** Clients wait for `one`: if the check that is under way takes longer than usual, the next ones should not. */
+  const avoidUntilAnswered = (one: CheckedEndpoint): void => {
+    one.endAvoidance();
+    const { endpoint } = one;
+    one.endAvoidance = clock.after(usualMs, () => {
+      pool.avoid?.(endpoint, true);
+      one.endAvoidance = () => {
+        one.endAvoidance = () => {};
+        pool.avoid?.(endpoint, false);
+      };
+    });
   };
 
   /** The check of `one` has no verdict. */
@@ -214,6 +231,7 @@ export function checkHealth(options: CheckOptions): HealthChecks {
       const one = schedule.of(endpoint);
       if (!one) return;
       suspect(one, why, clock.now(), fall);
+      if (one.running && isWait(why)) avoidUntilAnswered(one);
       schedule.update(one);
       update();
     },

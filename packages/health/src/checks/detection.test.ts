@@ -521,3 +521,40 @@ test("the pool gets the facts of all requests of a check", async () => {
   expect(verdicts).toEqual([{ ...deep, facts: { clusterId: "abc" } }]);
   checks.close();
 });
+
+describe("a connection that was open for long has ended", () => {
+  /** The first of three members, in use, has answered its clients for minutes. */
+  const startAnswering = async (): Promise<Checking> => {
+    const at = startMembers();
+    at.activity.set(1, {
+      answeredMs: 0,
+      get bytes() {
+        return at.clock.now();
+      },
+    });
+    await at.clock.advance(5 * minute);
+    at.checked.length = 0;
+    return at;
+  };
+
+  test("and the member has no leader, though clients get answers: it is reported within seconds", async () => {
+    const at = await startAnswering();
+    at.finds.set(1, shared);
+    at.checks.suspect(one, "ended");
+    await at.clock.advance(3_000);
+    expect(reportedAfter(at, 5 * minute, "e1 unhealthy alone")).toBeGreaterThan(0);
+    at.checks.close();
+  });
+
+  test("again and again: one regular check a minute, and no deep one", async () => {
+    const at = await startAnswering();
+    for (let second = 0; second < 600; second++) {
+      at.checks.suspect(one, "ended");
+      await at.clock.advance(1_000);
+    }
+    expect(checksOf(at, 1).filter(check => check === "regular").length).toBeLessThanOrEqual(11);
+    expect(checksOf(at, 1).filter(check => check === "deep").length).toBeLessThanOrEqual(1);
+    expect(checksOf(at, 2).length).toBeLessThanOrEqual(4);
+    at.checks.close();
+  });
+});

@@ -11,6 +11,9 @@ const uninformativeSuspectMs = 10_000;
  */
 const stallMs = 10_000;
 
+/** The least time between two checks because connections that were open for long have ended, in milliseconds. */
+const endedMs = 60_000;
+
 /** Whether a client waits, or has waited, for longer than it would have to for an endpoint that is healthy. */
 export function isWait(why: Suspicion | undefined): boolean {
   return why === "stalled" || why === "abandoned";
@@ -18,10 +21,22 @@ export function isWait(why: Suspicion | undefined): boolean {
 
 /** `one` is suspected: it is checked as soon as the limits allow. */
 export function suspect(one: CheckedEndpoint, why: Suspicion, now: number, fall: number): void {
+  // That is no suspicion yet: it causes a regular check, which costs nothing else.
+  if (why === "ended") {
+    checkAfterEnd(one, now);
+    return;
+  }
   // Only a stall can be over before the check.
   if (one.suspicion === undefined || one.suspicion === "stalled") one.suspicion = why;
   if (why === "stalled") one.clients.stalledAt = now;
   one.soonAt = Math.min(one.soonAt, earliestCheckAt(one, why, fall));
+}
+
+function checkAfterEnd(one: CheckedEndpoint, now: number): void {
+  const at = Math.max(now, one.endedCheckAt + endedMs);
+  if (one.uninformative || one.soonAt <= at) return;
+  one.soonAt = at;
+  one.endedCheckAt = at;
 }
 
 function earliestCheckAt(one: CheckedEndpoint, why: Suspicion, fall: number): number {

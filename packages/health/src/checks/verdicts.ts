@@ -3,7 +3,8 @@ import { type Cadence, failingMs } from "./cadence.js";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
 import type { RequestResult } from "./requests.js";
 import type { Schedule } from "./schedule.js";
-import { isWait } from "./suspicion.js";
+import { isWait, suspect } from "./suspicion.js";
+import { LeaderTerms } from "./terms.js";
 
 /** The result of a check. */
 export interface CheckResult extends RequestResult {
@@ -33,6 +34,7 @@ export interface VerdictContext {
 export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, result: CheckResult) => void {
   const { pool, cadence, schedule, clock, random } = context;
   const { fall, fastMs } = cadence;
+  const terms = new LeaderTerms();
 
   const conclude = (one: CheckedEndpoint, result: CheckResult): void => {
     const { verdict, depth } = result;
@@ -61,6 +63,9 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     const isRecovery = one.failures > 0 || one.healthyAt === -Infinity;
     Object.assign(one, { failures: 0, healthyAt: startedAt, anotherHealthySince: Infinity });
     if (depth === "regular" && suspicion && isWait(suspicion)) followWait(one, verdict, suspicion);
+    const now = clock.now();
+    const isOutdated = verdict.facts !== undefined && terms.learn(verdict.facts, startedAt, now);
+    if (isOutdated && one.deep.isAllowed(now)) suspect(one, "outdated", now, fall);
     schedule.update(one);
     pool.report(one.endpoint, verdict, true);
     // A fault that others share with this one no longer may now be theirs alone.

@@ -81,8 +81,11 @@ export type Probe = (endpoint: Endpoint, signal: AbortSignal, request?: ProbeReq
  * - `refused`: it could not be dialled while connections to it are open
  * - `stalled`: a client waits for it longer than the stall timeout
  * - `abandoned`: a client gave up that had waited for it for long
+ * - `ended`: a connection that had been open for long ended as it should, as watches at a member without a leader do; mostly
+ *   that means nothing
+ * - `outdated`: it reports an older raft term than one in which another member named a leader before
  */
-export type Suspicion = "lost" | "unanswered" | "refused" | "stalled" | "abandoned";
+export type Suspicion = "lost" | "unanswered" | "refused" | "stalled" | "abandoned" | "ended" | "outdated";
 
 /** What the open connections of clients show of an endpoint. */
 export interface EndpointActivity {
@@ -115,6 +118,12 @@ export interface CheckedPool {
    * when it matters, such as before a check. Without this method, endpoints with connections are checked as if they sent nothing.
    */
   activity?(endpoint: Endpoint): EndpointActivity | undefined;
+  /**
+   * Clients wait for this endpoint, and the check that would clear it has no answer yet, which may take seconds: while
+   * `isAvoided`, new connections go to another endpoint of the same priority that is healthy, if there is one, whatever the
+   * policy picks. Nothing else changes.
+   */
+  avoid?(endpoint: Endpoint, isAvoided: boolean): void;
 }
 
 /** The state of an endpoint in a pool. */

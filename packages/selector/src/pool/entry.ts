@@ -85,6 +85,8 @@ export class PoolEntry {
   #verdict: Verdict | undefined;
   /** What it says of itself. */
   readonly facts: KnownFacts = new KnownFacts();
+  /** See `CheckedPool.avoid`. */
+  isAvoided = false;
   /** Bytes that the endpoint has sent on connections that have ended. */
   endedBytes = 0;
   /** The newest lease of the pool when a dial last succeeded. */
@@ -247,6 +249,7 @@ export class PoolEntry {
   startDraining(now: number): void {
     if (this.isDraining) return;
     this.#state = { name: "draining", since: now, unhealthy: this.isUnhealthy };
+    this.isAvoided = false;
     this.retry.cancel();
   }
 

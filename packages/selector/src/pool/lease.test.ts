@@ -20,6 +20,7 @@ function take(onRevoked: (error: GatewayError) => void = ({ code }) => events.pu
     now: () => 0,
     stalled: () => {},
     abandoned: () => {},
+    endedLate: () => {},
     connected: (by: PoolEntry) => events.push(`connected ${by.endpoint.host} of ${by.connections}`),
     failed: (by: PoolEntry, { code }: GatewayError) =>
       events.push(`failed ${by.endpoint.host} of ${by.connections}: ${code}`),

@@ -10,6 +10,8 @@ export interface LeaseEvents {
   connected(entry: PoolEntry): void;
   stalled(entry: PoolEntry): void;
   abandoned(entry: PoolEntry): void;
+  /** Before `ended`, where neither this pool nor a failure ended a connection that had been open for {@link lateMs} or longer. */
+  endedLate(entry: PoolEntry): void;
   /** `order` is that of the lease. */
   failed(entry: PoolEntry, error: GatewayError, order: number): void;
   /**
@@ -28,6 +30,9 @@ export function createLease(
 ): Lease {
   return new PoolLease(entry, order, events, request);
 }
+
+/** Connections that were open for this long, in milliseconds, are few, and most of them are watches. */
+const lateMs = 10_000;
 
 /** How many dials are revoked without other events in between. */
 const revokedAtOnce = 32;
@@ -128,14 +133,12 @@ class PoolLease implements Lease, RevocableLease {
 
   released(failure?: GatewayError, answered?: boolean): void {
     if (this.#state === "ended") return;
-    const wasConnected = this.#state === "connected";
+    const [wasConnected, wasRevoked] = [this.#state === "connected", this.#request === undefined];
     this.#end();
-    if (!wasConnected) this.#events.ended(this.#entry, undefined, undefined);
-    else this.#events.ended(this.#entry, failure, answered || this.#isYoung() ? answered : undefined);
-  }
-
-  #isYoung(): boolean {
-    return this.#events.now() - this.connectedAt * 100 <= soonMs;
+    const openMs = wasConnected ? this.#events.now() - this.connectedAt * 100 : 0;
+    if (openMs >= lateMs && !failure && !wasRevoked) this.#events.endedLate(this.#entry);
+    const isKnown = wasConnected && (answered || openMs <= soonMs);
+    this.#events.ended(this.#entry, wasConnected ? failure : undefined, isKnown ? answered : undefined);
   }
 
   #end(): void {

@@ -112,8 +112,9 @@ class SelectingPool implements EndpointPool {
 
   acquire(request: LeaseRequest): Lease | undefined {
     const tried = request.tried.flatMap(endpoint => this.#entries.find(endpoint) ?? []);
-    const entry = this.#picker.pick(this.#tiers.offer(tried, this.#isFailover(request)));
-    if (!entry) return undefined;
+    const picked = this.#picker.pick(this.#tiers.offer(tried, this.#isFailover(request)));
+    if (!picked) return undefined;
+    const entry = picked.isAvoided ? this.#insteadOf(picked, tried) : picked;
     this.#leases += 1;
     return createLease(entry, this.#leases, this.#leaseEvents, request);
   }
@@ -125,6 +126,11 @@ class SelectingPool implements EndpointPool {
 
   activity(endpoint: Endpoint): EndpointActivity | undefined {
     return this.#entries.find(endpoint)?.activity();
+  }
+
+  avoid(endpoint: Endpoint, isAvoided: boolean): void {
+    const entry = this.#entries.find(endpoint);
+    if (entry) entry.isAvoided = isAvoided;
   }
 
   report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void {
@@ -175,7 +181,8 @@ class SelectingPool implements EndpointPool {
       if (isRecovered) this.#markUp(entry, undefined);
       // It was dialled before a check marked it down.
       else if (entry.down) this.#drain.assess(entry, this.#tiers.isUsable(entry));
-      this.#setInUse(entry);
+      // What is avoided stays in use: it may turn out to be healthy.
+      if (!this.#inUse?.isAvoided || !this.#inUse.isUp) this.#setInUse(entry);
       this.#rebalancing.connected();
       this.#settings.onConnected?.(entry.endpoint, isRecovered);
     },
@@ -191,6 +198,9 @@ class SelectingPool implements EndpointPool {
       this.#fail(entry, { cause: "dial", error, connectable: !isUp && isConnectable(error.code) });
       if (isUp && entry.connected.size > 0) this.#settings.onSuspicion?.(entry.endpoint, "refused");
     },
+    endedLate: ({ isDraining, endpoint }: PoolEntry): void => {
+      if (!isDraining) this.#settings.onSuspicion?.(endpoint, "ended");
+    },
     ended: (entry: PoolEntry, failure: GatewayError | undefined, answered: boolean | undefined): void => {
       this.#entries.leaseEnded(entry);
       if (entry.isDraining) return;
@@ -199,6 +209,17 @@ class SelectingPool implements EndpointPool {
       else if (failure && !failure.isLocal) this.#settings.onSuspicion?.(entry.endpoint, "lost");
     },
   };
+
+  /**
+   * Another entry that is healthy, at random; `picked` itself if there is none. The policy is not asked: what it picks is what
+   * it means to use from now on.
+   */
+  #insteadOf(picked: PoolEntry, tried: readonly PoolEntry[]): PoolEntry {
+    const others = this.#tiers
+      .healthyBeside(picked)
+      .filter(entry => !entry.isAvoided && !tried.includes(entry));
+    return others[Math.floor(this.#settings.random() * others.length)] ?? picked;
+  }
 
   /** Whether the client of `request`, or the last one that was connected, needs another endpoint than it had. */
   #isFailover({ tried }: LeaseRequest): boolean {

@@ -142,6 +142,11 @@ export class Tiers {
     return tier ? this.#usableOf(tier, this.panic).roster.entries : none;
   }
 
+  /** Those of the priority of `entry` that are up, with a newest verdict that is healthy. */
+  healthyBeside(entry: PoolEntry): readonly PoolEntry[] {
+    return this.#tierOf(entry).healthy.entries;
+  }
+
   /**
    * Of those that a client has not `tried`, the ones of the best priority that may be used; if none may, those of the
    * best priority of them all.

@@ -1,0 +1,92 @@
+import type { Verdict } from "@gw/interface";
+import { expect, test } from "vitest";
+import { a, b, c, endpoint, type Rig, refused, rig, timedOut } from "../../test/support.js";
+import { roundRobin } from "../policies/round-robin.js";
+import { stickyRandom } from "../policies/sticky-random.js";
+
+const healthy: Verdict = { check: "etcd status", scope: "endpoint" };
+const hanging: Verdict = { check: "etcd status", scope: "endpoint", error: timedOut };
+
+function allHealthy(one: Rig): Rig {
+  for (const each of one.pool.inspect()) one.pool.report(each.endpoint, healthy, true);
+  return one;
+}
+
+test("connections go to another healthy endpoint while one is avoided, and the policy keeps its choice", () => {
+  const one = allHealthy(rig([a, b, c], { selector: stickyRandom({ random: () => 0 }) }));
+  expect(one.hosts(2)).toEqual(["a", "a"]);
+  one.pool.avoid?.(a, true);
+  expect(one.hosts(2)).toEqual(["b", "b"]);
+  one.pool.avoid?.(b, true);
+  expect(one.hosts(1)).toEqual(["c"]);
+  one.pool.avoid?.(a, false);
+  expect(one.hosts(2)).toEqual(["a", "a"]);
+});
+
+test("a policy that alternates goes on in its order", () => {
+  const one = allHealthy(rig([a, b, c], { selector: roundRobin({ random: () => 0 }), random: () => 0.9 }));
+  one.pool.avoid?.(b, true);
+  expect(one.hosts(6)).toEqual(["a", "c", "c", "a", "c", "c"]);
+});
+
+test.each([
+  ["no other is known to be healthy", rig([a, b])],
+  ["others are of another priority", allHealthy(rig([a, endpoint("b", { priority: 1 })]))],
+  ["it is the only one", allHealthy(rig([a]))],
+])("an endpoint that is avoided is used if %s", (_, one) => {
+  one.pool.avoid?.(a, true);
+  expect(one.hosts(1)).toEqual(["a"]);
+});
+
+test("a client that has tried the others gets it", () => {
+  const one = allHealthy(rig([a, b]));
+  one.pool.avoid?.(a, true);
+  const lease = one.take(b);
+  expect(lease.endpoint.host).toBe("a");
+});
+
+test("the failover is reported when it is marked down, with the reason, and not before", () => {
+  const one = allHealthy(rig([a, b, c]));
+  one.take().connected();
+  one.pool.avoid?.(a, true);
+  one.take().connected();
+  expect(one.log).toEqual([]);
+  one.pool.avoid?.(a, false);
+  one.pool.report(a, hanging, true);
+  one.take().connected();
+  expect(one.log.filter(line => line.startsWith("failover"))).toEqual(["failover a to b: no answer"]);
+});
+
+test("an endpoint that returns to the set is not avoided any more, and one that is unknown is ignored", () => {
+  const one = allHealthy(rig([a, b]));
+  const lease = one.take();
+  lease.connected();
+  one.pool.avoid?.(a, true);
+  one.pool.update([b]);
+  one.pool.avoid?.(a, false);
+  one.pool.update([a, b]);
+  expect(one.hosts(1)).toEqual(["a"]);
+  one.pool.avoid?.(c, true);
+});
+
+test("a connection that was open for ten seconds and ends is reported, unless the pool has closed it or it failed", async () => {
+  const seen: string[] = [];
+  const one = rig([a, b], {
+    onSuspicion: ({ host }, why) => void seen.push(`${host} ${why}`),
+    maxConnectionAgeMs: 30_000,
+  });
+  const [young, old, failing, aged] = [one.take(), one.take(), one.take(), one.take()];
+  for (const lease of [young, old, failing, aged]) lease.connected();
+  await one.clock.advance(9_000);
+  young.released(undefined, true);
+  expect(seen).toEqual([]);
+  await one.clock.advance(2_000);
+  old.released(undefined, true);
+  expect(seen).toEqual(["a ended"]);
+  failing.released(refused, true);
+  expect(seen).toEqual(["a ended", "a lost"]);
+  await one.clock.advance(40_000);
+  expect(aged.revoked).toHaveLength(1);
+  aged.released(undefined, true);
+  expect(seen).toHaveLength(2);
+});
