@@ -27,6 +27,8 @@ export interface CheckedEndpoint extends Due {
   readonly ending: AbortController;
   /** When the newest check began that succeeded. */
   healthyAt: number;
+  /** The newest round trip of a check, in milliseconds; Infinity if none is known. */
+  roundTripMs: number;
   /** Since when another endpoint has been healthy while this one was not; Infinity if that is not so. */
   anotherHealthySince: number;
   /** Whether the newest check learnt next to nothing, as the next one would. */
@@ -68,6 +70,7 @@ export function createCheckedEndpoint(endpoint: Endpoint, soonAt: number, deep: 
     running: undefined,
     ending: new AbortController(),
     healthyAt: -Infinity,
+    roundTripMs: Infinity,
     anotherHealthySince: Infinity,
     uninformative: false,
     failures: 0,

@@ -34,8 +34,9 @@ export interface CheckOptions {
   /** How many consecutive failures are reported as one. @default 2 */
   readonly fall?: number | undefined;
   /**
-   * The timeout of the probe, in milliseconds. While a client waits, a regular check has half of it and a deep one three
-   * quarters, but no less than with the default. @default 2000
+   * The timeout of the probe, in milliseconds. While a client waits, a regular check has a quarter of it and ten round trips,
+   * but no more than half, and half after false alarms; a deep one has three quarters; but no less than with the default.
+   * @default 2000
    */
   readonly timeoutMs?: number | undefined;
   /**

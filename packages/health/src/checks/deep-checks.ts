@@ -70,10 +70,15 @@ export class DeepChecks {
     return this.#dueAt <= now;
   }
 
+  /** Whether suspicions were not confirmed lately. */
+  hasFalseAlarms(now: number): boolean {
+    if (now - this.#falseAlarmAt >= forgottenMs) this.#falseAlarms = 0;
+    return this.#falseAlarms > 0;
+  }
+
   /** Whether one may follow a suspicion now. */
   isAllowed(now: number): boolean {
-    if (now - this.#falseAlarmAt >= forgottenMs) this.#falseAlarms = 0;
-    return this.#falseAlarms === 0 || now - this.#falseAlarmAt >= backoffMs(this.#falseAlarms, falseAlarm);
+    return !this.hasFalseAlarms(now) || now - this.#falseAlarmAt >= backoffMs(this.#falseAlarms, falseAlarm);
   }
 
   begin(now: number): void {

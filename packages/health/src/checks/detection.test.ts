@@ -522,6 +522,43 @@ test("the pool gets the facts of all requests of a check", async () => {
   checks.close();
 });
 
+describe("a check because of a client that waits has", () => {
+  /** How long the check takes that a hanging member leaves without an answer, in milliseconds. */
+  const limitOf = async (at: Checking, roundTripMs: number): Promise<number> => {
+    at.finds.set(1, { ...status, facts: { roundTripMs } });
+    await at.clock.advance(minute);
+    Object.assign(at, { tookMs: 5_000 });
+    at.finds.set(1, bad);
+    await stall(at);
+    const since = at.clock.now();
+    await at.clock.advance(5_000);
+    at.checks.close();
+    return reportedAfter(at, since, "e1 timed-out") ?? Infinity;
+  };
+  /** One that is not checked by itself while the client waits. */
+  const startRarely = (): Checking => startMembers({ intervalMs: 3_600_000 });
+
+  test.each([
+    [2, 520],
+    [20, 700],
+    [50, 1_000],
+    [400, 1_000],
+  ])("with a round trip of %i ms: %i ms", async (roundTripMs, limitMs) => {
+    expect(await limitOf(startRarely(), roundTripMs)).toBe(limitMs);
+  });
+
+  test("half of the timeout after a false alarm", async () => {
+    const at = startRarely();
+    at.finds.set(1, { ...status, facts: { roundTripMs: 2 } });
+    await at.clock.advance(minute);
+    await stall(at);
+    await at.clock.advance(1_000);
+    expect(checksOf(at, 1).at(-1)).toBe("deep");
+    at.activity.delete(1);
+    expect(await limitOf(at, 2)).toBe(1_000);
+  });
+});
+
 describe("a connection that was open for long has ended", () => {
   /** The first of three members, in use, has answered its clients for minutes. */
   const startAnswering = async (): Promise<Checking> => {

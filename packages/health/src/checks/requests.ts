@@ -23,8 +23,10 @@ export interface RequestResult {
   readonly startedAt: number;
 }
 
-/** Because of clients that wait, a check of each depth has this part of the probe's timeout, and at least that of the default. */
+/** Because of clients that wait, a check of each depth has this part of the probe's timeout, and at least that of the default; */
 const stallParts = { regular: 0.5, deep: 0.75 } as const;
+/** and a regular one as little as half of that, and this many round trips, if such checks have found nothing but faults. */
+const roundTrips = 10;
 
 /**
  * The requests that a check makes one after the other, as long as they succeed.
@@ -33,10 +35,13 @@ const stallParts = { regular: 0.5, deep: 0.75 } as const;
  */
 export function requestsFor(one: CheckedEndpoint, now: number, timeoutMs: number): readonly ProbeRequest[] {
   const { deep, clients, suspicion } = one;
+  const stallLimitMs = (depth: CheckDepth): number => {
+    const mostMs = Math.max(timeoutMs, probeDefaults.timeoutMs) * stallParts[depth];
+    if (depth === "deep" || deep.hasFalseAlarms(now)) return mostMs;
+    return Math.min(mostMs, Math.round(mostMs / 2 + one.roundTripMs * roundTrips));
+  };
   const requestOf = (depth: CheckDepth): ProbeRequest =>
-    isWait(suspicion)
-      ? { depth, timeoutMs: Math.max(timeoutMs, probeDefaults.timeoutMs) * stallParts[depth] }
-      : { depth };
+    isWait(suspicion) ? { depth, timeoutMs: stallLimitMs(depth) } : { depth };
   const [deepRequest, regularRequest] = [requestOf("deep"), requestOf("regular")];
   // The others are compared with it, and have as much time.
   if (deep.hasFailed) return [{ depth: "deep" }];

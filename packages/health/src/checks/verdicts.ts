@@ -62,6 +62,7 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     // Its first check, too: it may be new, or have been down.
     const isRecovery = one.failures > 0 || one.healthyAt === -Infinity;
     Object.assign(one, { failures: 0, healthyAt: startedAt, anotherHealthySince: Infinity });
+    one.roundTripMs = verdict.facts?.roundTripMs ?? one.roundTripMs;
     if (depth === "regular" && suspicion && isWait(suspicion)) followWait(one, verdict, suspicion);
     const now = clock.now();
     const isOutdated = verdict.facts !== undefined && terms.learn(verdict.facts, startedAt, now);

@@ -35,7 +35,7 @@ describe("the open connections of an endpoint that is gone", () => {
     ["removed, with a request under way", 5_000, 1_000],
     ["removed, and a client has waited for long", 250, 1_001],
     ["unhealthy", 1_000, 0],
-    ["unhealthy, and a client waits", 250, 1],
+    ["unhealthy, and a client waits", 50, 1],
   ])(
     "under `close`, that of an endpoint that is %s is closed within %d ms",
     async (why, withinMs, waitingMs) => {
@@ -58,7 +58,7 @@ describe("the open connections of an endpoint that is gone", () => {
   );
 
   test.each([
-    [20, 250],
+    [20, 200],
     [50, 500],
     [1_000, 1_000],
   ])(

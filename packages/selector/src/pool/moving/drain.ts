@@ -8,14 +8,16 @@ import type { DrainPolicy, PoolSettings } from "../options.js";
  * notice the same fault at the same moment,
  */
 const closeSpreadMs = 1_000;
-/** within this time if their clients wait for an answer, */
-const waitingSpreadMs = 250;
+/** within this time if their clients wait for an answer, which they have begun to do one after the other, */
+const waitingSpreadMs = 50;
 /** or more where many do, by this time for each of them, up to the first one, */
 const eachWaitingMs = 10;
 /** and within this time if the endpoint was removed: then it may serve well. */
 const removedSpreadMs = 5_000;
-/** There, an answer that takes longer than this shows that it does not, in milliseconds. */
+/** There, an answer that takes longer than this shows that it does not, in milliseconds; */
 const hangingMs = 1_000;
+/** but all gateways hear of a removal at the same moment, and close such connections within this time. */
+const hangingSpreadMs = 250;
 
 type DrainSettings = Pick<
   PoolSettings,
@@ -43,7 +45,7 @@ export class Drain {
     const hangs = entry.isUnhealthy && onUnhealthy === "close";
     if (rejected) for (const lease of entry.connected.items()) lease.revoke(rejected);
     else if (hangs) this.#close(entry, "close", error);
-    else this.#close(entry, onRemoved, error, { spreadMs: removedSpreadMs, waitsAfterMs: hangingMs });
+    else this.#close(entry, onRemoved, error, removal);
   }
 
   /** Closes the connections of an unhealthy entry, unless it is usable: then no other endpoint is better for them. */
@@ -69,9 +71,16 @@ interface Pace {
   readonly spreadMs: number;
   /** Clients wait that have been waiting for longer than this. */
   readonly waitsAfterMs: number;
+  /** Those are closed within this time if they are few. */
+  readonly waitingSpreadMs: number;
 }
 
-const failing: Pace = { spreadMs: closeSpreadMs, waitsAfterMs: 0 };
+const failing: Pace = { spreadMs: closeSpreadMs, waitsAfterMs: 0, waitingSpreadMs };
+const removal: Pace = {
+  spreadMs: removedSpreadMs,
+  waitsAfterMs: hangingMs,
+  waitingSpreadMs: hangingSpreadMs,
+};
 
 /**
  * Closes the connections of `entry`, each after a random delay so that their clients, and those of other gateways, do not
@@ -91,7 +100,7 @@ function closeConnections(
   const open = entry.connected.items();
   if (open.length === 0 || policy === "leave") return 0;
   const waiting = new Set(open.filter(({ waitingMs = 0 }) => waitingMs > pace.waitsAfterMs));
-  const waitingMs = Math.min(closeSpreadMs, Math.max(waitingSpreadMs, waiting.size * eachWaitingMs));
+  const waitingMs = Math.min(closeSpreadMs, Math.max(pace.waitingSpreadMs, waiting.size * eachWaitingMs));
   const halfMs = drainTimeoutMs / 2;
   const spreadOf = (lease: RevocableLease): number => {
     if (policy === "drain") return halfMs;
