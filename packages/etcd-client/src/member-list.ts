@@ -22,7 +22,11 @@ export interface MemberList {
   readonly localAddress: string;
 }
 
-/** Asks servers of one cluster for its members. Keeps the token of a log-in until the cluster refuses it. */
+/**
+ * Asks servers of one cluster for its members. Keeps the token of a log-in until the cluster refuses it, and the last list on
+ * which the cluster has agreed: a server that lists the same from memory, which costs it next to nothing, need not ask the
+ * others. A list that differs counts only if the cluster agrees on it.
+ */
 export interface MemberLister {
   /**
    * The members as `endpoint` lists them (`POST /v3/cluster/member/list`, after `POST /v3/auth/authenticate` for a user).
@@ -41,6 +45,8 @@ export interface MemberLister {
 
 export function createMemberLister(): MemberLister {
   let session: { readonly of: string; readonly token: string | undefined } | undefined;
+  /** The last list on which the cluster has agreed, as text. */
+  let agreed: string | undefined;
 
   return {
     async list(http, endpoint, auth, limits) {
@@ -51,25 +57,35 @@ export function createMemberLister(): MemberLister {
         if (session?.of !== of) session = { of, token: await authenticate(http, endpoint, auth, limits) };
         return session.token;
       };
-      const ask = async (): Promise<HttpResponse> => {
+      const operation = askOperation(endpoint);
+      const ask = async (linearizable: boolean): Promise<HttpResponse> => {
         const authorization = await logIn();
         if (authorization !== undefined) secrets.push(authorization);
-        // A member that has lost the others must not return an old list: etcd 3.5 and later ask the leader for this. 3.4
-        // knows no such field, and answers from what it has.
-        const body = JSON.stringify({ linearizable: true });
+        // A member that has lost the others, or was just started, must not return an old list: etcd 3.5 and later ask the
+        // leader for this. 3.4 knows no such field, and answers from what it has.
+        const body = JSON.stringify({ linearizable });
         return http.request(endpoint, { path: "/v3/cluster/member/list", body, authorization }, limits);
       };
-      let response = await ask();
-      let refusal = readRefusal(response);
-      if (refusal && auth && !("token" in auth) && isAboutAuth(response, refusal)) {
-        session = undefined;
-        response = await ask();
-        refusal = readRefusal(response);
+      const answerTo = async (linearizable: boolean): Promise<HttpResponse> => {
+        let response = await ask(linearizable);
+        let refusal = readRefusal(response);
+        if (refusal && auth && !("token" in auth) && isAboutAuth(response, refusal)) {
+          session = undefined;
+          response = await ask(linearizable);
+          refusal = readRefusal(response);
+        }
+        if (refusal) throw refused(response, refusal, endpoint, operation, secrets);
+        return response;
+      };
+      let response = await answerTo(agreed === undefined);
+      let members = readMembers(response, operation);
+      if (agreed !== undefined && JSON.stringify(members) !== agreed) {
+        response = await answerTo(true);
+        members = readMembers(response, operation);
       }
-      const operation = askOperation(endpoint);
-      if (refusal) throw refused(response, refusal, endpoint, operation, secrets);
+      agreed = JSON.stringify(members);
       const { remoteAddress, localAddress } = response;
-      return { members: readMembers(response, operation), remoteAddress, localAddress };
+      return { members, remoteAddress, localAddress };
     },
   };
 }

@@ -2,7 +2,13 @@ import { discoveryCompliance } from "@gw/compliance";
 import { type Discovery, GatewayError } from "@gw/interface";
 import { freePort, queue } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type FakeCluster, startFakeCluster } from "../../test/fake-etcd.js";
+import {
+  type FakeCluster,
+  json,
+  type Respond,
+  startFakeCluster,
+  startFakeEtcd,
+} from "../../test/fake-etcd.js";
 import { recordEvents, watched } from "../../test/watched.js";
 import { parseEndpoint, parseEndpoints } from "../parse.js";
 import { staticEndpoints } from "../static.js";
@@ -53,6 +59,36 @@ test("the seeds serve until the members are known", async () => {
     { path: "POST /v3/cluster/member/list", token: undefined, body: { linearizable: true } },
   ]);
   expect(await observer.events.take()).toMatch(/^discovered \+127/);
+});
+
+test("the cluster has to agree on the first list, and on one that differs: a server with an old list is not believed", async () => {
+  const asked: unknown[] = [];
+  let [remembered, agreed]: (readonly { name: string; clientURLs: string[] }[])[] = [[], []];
+  const respond: Respond = ({ body }, response) => {
+    asked.push(body);
+    json(response, 200, { members: (body as { linearizable: boolean }).linearizable ? agreed : remembered });
+  };
+  await using first = await startFakeEtcd(respond);
+  await using second = await startFakeEtcd(respond);
+  const [one, both] = [[first], [first, second]].map(some =>
+    some.map(({ address, url }) => ({ name: address, clientURLs: [url] })),
+  );
+  [remembered, agreed] = [one, one];
+  const [memory, majority] = [{ linearizable: false }, { linearizable: true }];
+  await using watch = watched(members({ seeds: seeds(second.url), ...never }));
+  expect(await watch.next()).toBe(second.address);
+  expect(await watch.next()).toBe(first.address);
+  expect(asked).toEqual([majority]);
+  watch.refresh();
+  await expect.poll(() => asked).toEqual([majority, memory]);
+  remembered = both;
+  watch.refresh();
+  await expect.poll(() => asked).toEqual([majority, memory, memory, majority]);
+  agreed = both;
+  const next = watch.next();
+  watch.refresh();
+  expect(await next).toBe(all(first.address, second.address));
+  expect(asked.slice(4)).toEqual([memory, majority]);
 });
 
 test("learners, members that have not started, and sockets in the file system are left out", async () => {
