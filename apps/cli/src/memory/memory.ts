@@ -2,7 +2,6 @@ import { isAbsolute, join } from "node:path";
 import { withFallback } from "@gw/discovery";
 import {
   type Clock,
-  createOutage,
   type Discovery,
   type Endpoint,
   formatAddress,
@@ -19,7 +18,8 @@ import type { StartFlags } from "../flags/table.js";
 import type { EventLog } from "../log/event-log.js";
 import { namesOf } from "../log/observer.js";
 import { createRememberedAddresses } from "./remembered-addresses.js";
-import { readState, type State, writeState } from "./state-file.js";
+import { readState, type State } from "./state-file.js";
+import { StateSaver } from "./state-saver.js";
 
 /** What a gateway remembers of its last run, and saves for the next one. Without a state file it remembers nothing. */
 export interface Memory {
@@ -48,17 +48,6 @@ export interface MemoryContext {
 
 /** A state file that takes longer is not read: the start does not wait for a disk that hangs. */
 const readTimeoutMs = 2_000;
-/** How long the end of the gateway waits for the last write. */
-const closeTimeoutMs = 3_000;
-/** Until the first write, the pool is asked this often whether there is something to save, */
-const firstSaveMs = 1_000;
-/** and after a write this often, */
-const saveMs = 10_000;
-/** and after one that failed. */
-const failedSaveMs = 60_000;
-/** An unchanged state is written again after this time, so that its age shows when it was last true. */
-const confirmMs = 24 * 3_600_000;
-
 /** The path of the state file; undefined if there is to be none. */
 export function stateFilePath(
   { stateFile }: Pick<StartFlags, "stateFile">,
@@ -141,23 +130,14 @@ class FileMemory implements Memory {
   /** Endpoints that were good at some time, `host:port`. */
   readonly #good: Set<string>;
   #areEndpointsUsed = false;
-  /** Takes what is to be saved from the pool; undefined if nothing is. */
-  #take: () => State | undefined = () => undefined;
   #isEmptied = false;
-  /** The last write, or the read before it: one operation at a time, so that a disk that hangs holds one thread. */
-  #written: Promise<unknown>;
-  #writtenText = "";
-  #writtenAt = -Infinity;
-  #cancel = (): void => {};
-  #isClosed = false;
-  readonly #outage;
+  readonly #saver: StateSaver;
 
   constructor(options: FileMemoryOptions) {
-    const { state, saved, log, clock, reading } = options;
+    const { path, state, saved, log, clock, reading } = options;
     this.#options = options;
     this.#good = new Set(saved.map(formatAddress));
-    this.#written = reading.catch(() => {});
-    this.#outage = createOutage(clock);
+    this.#saver = new StateSaver({ path, reading, log, clock });
     this.#addresses = createRememberedAddresses(state?.addresses ?? new Map(), {
       clock,
       onUsed: (host, addresses, why) =>
@@ -206,28 +186,17 @@ class FileMemory implements Memory {
   }
 
   follow(pool: Pick<EndpointPool, "inspect">, clusterId: () => string | undefined): void {
-    if (this.#isClosed) return;
     const { discovery } = this.#options;
-    this.#take = () => {
+    this.#saver.start(() => {
       const endpoints = this.#goodEndpoints(pool);
       if (!endpoints) return undefined;
       const addresses = this.#addresses.current();
       return { savedAt: Date.now(), discovery, clusterId: clusterId(), endpoints, addresses };
-    };
-    this.#saveAfter(firstSaveMs);
+    });
   }
 
-  async close(): Promise<void> {
-    this.#cancel();
-    const { clock } = this.#options;
-    if (!this.#isClosed) {
-      this.#isClosed = true;
-      const state = this.#take();
-      if (state) this.#written = this.#written.then(() => this.#write(state));
-    }
-    const timer = new AbortController();
-    await Promise.race([this.#written, sleep(closeTimeoutMs, clock, timer.signal)]);
-    timer.abort();
+  close(): Promise<void> {
+    return this.#saver.close();
   }
 
   /**
@@ -248,41 +217,6 @@ class FileMemory implements Memory {
     return endpoints.filter(endpoint => this.#good.has(formatAddress(endpoint)));
   }
 
-  #saveAfter(delayMs: number): void {
-    const { clock } = this.#options;
-    this.#cancel = clock.after(delayMs, () => {
-      const state = this.#take();
-      if (!state || !this.#isNew(state)) return this.#saveAfter(delayMs);
-      this.#written = this.#written.then(async () => {
-        const isWritten = await this.#write(state);
-        if (!this.#isClosed) this.#saveAfter(isWritten ? saveMs : failedSaveMs);
-      });
-    });
-  }
-
-  #isNew(state: State): boolean {
-    const { clock } = this.#options;
-    return comparable(state) !== this.#writtenText || clock.now() - this.#writtenAt >= confirmMs;
-  }
-
-  /** @returns whether it was written; if not, that is logged once */
-  async #write(state: State): Promise<boolean> {
-    const { path, log, clock } = this.#options;
-    try {
-      await writeState(path, state);
-    } catch (cause) {
-      const { detail } = GatewayError.from(cause, "write");
-      if (this.#outage.failed(detail)) log.write("state file not written", { file: path, why: detail });
-      return false;
-    }
-    this.#writtenText = comparable(state);
-    this.#writtenAt = clock.now();
-    const ended = this.#outage.succeeded();
-    if (ended)
-      log.write("state file written again", { file: path, failedFor: formatDuration(ended.failedMs) });
-    return true;
-  }
-
   /** When the remembered state was last true. */
   #age(): { readonly saved: string; readonly age: string } {
     const { savedAt = 0 } = this.#options.state ?? {};
@@ -300,13 +234,4 @@ function atWorstPriority(endpoints: readonly Endpoint[]): readonly Endpoint[] {
     ...endpoint,
     priority: worstPriority - priorities.indexOf(endpoint.priority),
   }));
-}
-
-/** The same text for states that differ only in their time and in the order of DNS records, which varies. */
-function comparable({ discovery, clusterId, endpoints, addresses }: State): string {
-  const parts = [
-    ...endpoints.map(endpoint => JSON.stringify(endpoint)),
-    ...[...addresses].map(([host, found]) => JSON.stringify([host, found.toSorted()])),
-  ];
-  return JSON.stringify([discovery, clusterId, parts.sort()]);
 }
