@@ -5,11 +5,6 @@
  */
 
 export { identityTimeoutMs } from "./defaults.js";
-export {
-  type ClusterIdentity,
-  type ClusterIdentityOptions,
-  type IdentityUse,
-  identifyCluster,
-  wrongCluster,
-} from "./identity/cluster-identity.js";
+export { identifyCluster, wrongCluster } from "./identity/cluster-identity.js";
+export type { ClusterIdentity, ClusterIdentityOptions, IdentityUse } from "./identity/contract.js";
 export type { AcceptedCluster, ForeignEndpoint, IdentityReason } from "./identity/decision.js";

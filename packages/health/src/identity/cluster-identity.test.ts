@@ -2,7 +2,8 @@ import { type Endpoint, GatewayError, type GatewayErrorCode } from "@gw/interfac
 import { type ManualClock, manualClock } from "@gw/testing";
 import { beforeEach, expect, test } from "vitest";
 import type { HealthObserver } from "../observer.js";
-import { type ClusterIdentity, type ClusterIdentityOptions, identifyCluster } from "./cluster-identity.js";
+import { identifyCluster } from "./cluster-identity.js";
+import type { ClusterIdentity, ClusterIdentityOptions } from "./contract.js";
 
 let clock: ManualClock;
 /** What an endpoint answers by its host: an id, `-` that it cannot tell, `?` that it refuses, `…` nothing. */
