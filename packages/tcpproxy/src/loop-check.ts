@@ -34,8 +34,8 @@ export interface LoopCheckOptions {
 
 /** Windows come in blocks, each with so many that have a probe and so many that have none, in random order. */
 const windowsOfEach = 5;
-/** So many windows without a probe must have brought nothing, while each window with a probe brought a client. */
-const quietNeeded = 10;
+/** So many windows without a probe must have brought nothing, while as many, and all, with a probe brought a client. */
+const quietNeeded = 15;
 /** A host is busy, and no loop, when so many more windows without a probe brought clients than brought none. */
 const busyAt = 4;
 
@@ -48,21 +48,33 @@ interface Suspect {
   loud: number;
 }
 
-/** How long the first probe may take to connect and to come back, in milliseconds: ordinary clients wait as long. */
+/** How long the first probe, or one that is late, may take to come back, in milliseconds: ordinary clients wait as long. */
 const returnLimitMs = 250;
 /** A window is this much longer than three times what the first probe took to come back, in milliseconds. */
 const marginMs = 30;
-/** A window is up to one and a half times as long as this, in milliseconds, so that most checks end in time. */
+/**
+ * Windows are at least twice as long after one whose probe came back late, up to this, in milliseconds, or one and a half
+ * times as long as that. Fifteen of them without a probe, and as many with one that comes back sooner, fit into
+ * {@link holdLimitMs}.
+ */
 const longestWindowMs = 200;
-/** Held clients wait no longer than this, in milliseconds. */
-const holdLimitMs = 5_000;
+/**
+ * Held clients wait no longer than this, in milliseconds. Those of a loop may, while the machine is busy; for ordinary
+ * ones the chance that a check goes on is halved with each window.
+ */
+const holdLimitMs = 10_000;
 
 /**
  * Checks whether an endpoint leads back to this gateway. Meanwhile clients are held, so that a loop is quiet. A
  * first probe, a connection to the endpoint that sends nothing, measures after how long it comes back as a client.
  * Then there are windows of time in random order, half of them with a probe. In a loop each window with a probe brings
  * a client, and those without bring none but new clients. Ordinary clients do not depend on the order: that
- * all of ten quiet windows are without a probe has a chance of 1 in 60,000, however they arrive.
+ * fifteen windows are quiet and all of them without a probe has a chance of less than 1 in 20,000, however they arrive.
+ *
+ * A window ends early when it has brought a client from each suspected host, whether it has a probe or not. On a busy
+ * machine a probe may come back later than the first one did. So a window with a probe that brings nothing does not end
+ * the check yet: if the probe comes back late, all begins again with windows of at least twice the length, three times at
+ * most.
  */
 export class LoopCheck implements Hold {
   readonly #options: LoopCheckOptions;
@@ -75,6 +87,10 @@ export class LoopCheck implements Hold {
   #hosts: readonly Suspect[];
   /** Whether there is a probe, for each window to come in this block. */
   #windows: boolean[] = [];
+  /** Windows with a probe so far, all of which brought a client. */
+  #probed = 0;
+  /** Ends the window that is under way. */
+  #endWindow: (() => void) | undefined;
   #windowMs = 0;
   #probe: Socket | undefined;
   #onArrival: (() => void) | undefined;
@@ -86,7 +102,7 @@ export class LoopCheck implements Hold {
   constructor(options: LoopCheckOptions, onEnd: (outcome: Outcome) => void) {
     this.#options = options;
     this.#onEnd = onEnd;
-    this.#hosts = options.hosts.map(host => ({ host, quiet: 0, loud: 0 }));
+    this.#hosts = suspectsOf(options.hosts);
   }
 
   start(): void {
@@ -106,6 +122,7 @@ export class LoopCheck implements Hold {
     if (!this.suspects(host)) return;
     this.#arrivals.add(host);
     this.#onArrival?.();
+    if (this.#endWindow && this.#haveAllArrived) this.#wait(0, this.#endWindow);
   }
 
   hold(client: LoopClient, endpoint: Endpoint): void {
@@ -116,39 +133,63 @@ export class LoopCheck implements Hold {
     this.held.delete(client);
   }
 
-  /** How long a probe takes to come back; ends the check if none does. */
+  /** Measures how long a probe takes to come back. */
   #measure(): void {
-    const { clock } = this.#options;
-    const sinceMs = clock.now();
-    this.#wait(returnLimitMs, () => this.#end("none"));
-    this.#onArrival = () => {
-      this.#onArrival = undefined;
-      this.#windowMs = Math.min(marginMs + 3 * (clock.now() - sinceMs), longestWindowMs);
-      // This window only measures: clients that arrive in it are not counted.
-      this.#wait(this.#randomWindowMs(), () => this.#next());
-    };
+    this.#awaitReturn(this.#options.clock.now());
     this.#connect(() => {});
   }
 
-  #next(): void {
-    this.#endProbe();
-    this.#arrivals.clear();
-    if (this.#windows.length === 0) {
-      if (this.#hosts.some(({ quiet }) => quiet >= quietNeeded)) {
-        this.#end("loop");
-        return;
-      }
-      this.#windows = randomBlock(this.#options.random);
-    }
-    if (this.#windows.pop()) {
-      this.#wait(returnLimitMs, () => this.#end("none"));
-      this.#connect(() => this.#wait(this.#randomWindowMs(), () => this.#evaluate(true)));
-    } else {
-      this.#wait(this.#randomWindowMs(), () => this.#evaluate(false));
-    }
+  /** Waits for a probe that was started at `sinceMs`, and begins the windows; ends the check if it does not come back. */
+  #awaitReturn(sinceMs: number): void {
+    const { clock, hosts } = this.#options;
+    this.#wait(returnLimitMs, () => this.#end("none"));
+    this.#onArrival = () => {
+      this.#onArrival = undefined;
+      const wantedMs = Math.max(2 * this.#windowMs, marginMs + 3 * (clock.now() - sinceMs));
+      this.#windowMs = Math.min(wantedMs, longestWindowMs);
+      this.#hosts = suspectsOf(hosts);
+      this.#probed = 0;
+      this.#windows = [];
+      // This window only measures: clients that arrive in it are not counted.
+      this.#wait(this.#randomWindowMs(), () => {
+        this.#endProbe();
+        this.#next();
+      });
+    };
   }
 
-  #evaluate(withProbe: boolean): void {
+  get #haveAllArrived(): boolean {
+    return this.#hosts.every(({ host }) => this.#arrivals.has(host));
+  }
+
+  #next(): void {
+    if (this.#probed >= quietNeeded && this.#hosts.some(({ quiet }) => quiet >= quietNeeded)) {
+      this.#end("loop");
+      return;
+    }
+    if (this.#windows.length === 0) this.#windows = randomBlock(this.#options.random);
+    const withProbe = this.#windows.pop() === true;
+    const sinceMs = this.#options.clock.now();
+    const endWindow = (): void => this.#evaluate(withProbe, sinceMs);
+    this.#arrivals.clear();
+    this.#endWindow = endWindow;
+    this.#wait(withProbe ? returnLimitMs : this.#randomWindowMs(), endWindow);
+    if (withProbe)
+      this.#connect(() => {
+        if (this.#endWindow === endWindow && !this.#haveAllArrived)
+          this.#wait(this.#randomWindowMs(), endWindow);
+      });
+  }
+
+  #evaluate(withProbe: boolean, sinceMs: number): void {
+    this.#endWindow = undefined;
+    const cameBack = this.#hosts.some(({ host }) => this.#arrivals.has(host));
+    if (withProbe && !cameBack && this.#windowMs < longestWindowMs) {
+      this.#awaitReturn(sinceMs);
+      return;
+    }
+    this.#endProbe();
+    if (withProbe) this.#probed += 1;
     this.#hosts = this.#hosts.filter(suspect => {
       const isQuiet = !this.#arrivals.has(suspect.host);
       if (withProbe) return !isQuiet;
@@ -194,9 +235,14 @@ export class LoopCheck implements Hold {
     this.#cancelWait();
     this.#cancelLimit();
     this.#onArrival = undefined;
+    this.#endWindow = undefined;
     this.#endProbe();
     this.#onEnd(outcome);
   }
+}
+
+function suspectsOf(hosts: readonly string[]): readonly Suspect[] {
+  return hosts.map(host => ({ host, quiet: 0, loud: 0 }));
 }
 
 /** For each window of a block whether it has a probe; shuffled as by Fisher and Yates. */
