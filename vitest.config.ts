@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const projects = ["packages", "apps"].flatMap(folder =>
   readdirSync(new URL(folder, import.meta.url)).map(name => ({
@@ -7,6 +8,38 @@ const projects = ["packages", "apps"].flatMap(folder =>
     test: { name, root: `${folder}/${name}`, include: ["{src,test}/**/*.test.ts"] },
   })),
 );
+
+/** Files that take longest, in that order, from half a minute up: mostly they wait for real programs. */
+const longest = [
+  "apps/cli/test/readme.test.ts",
+  "apps/cli/test/health.test.ts",
+  "packages/splice/test/sanitized-node.test.ts",
+  "packages/splice/test/sanitizers.test.ts",
+  "packages/splice/src/relay.test.ts",
+  "packages/splice/src/relay-one-thread.test.ts",
+  "apps/cli/test/rolling.test.ts",
+  "apps/cli/test/etcd-perf.test.ts",
+  "apps/cli/test/waiting-clients.test.ts",
+  "apps/cli/test/usage.test.ts",
+  "apps/cli/test/packed.test.ts",
+  "packages/tcpproxy/src/js-relay/relay.test.ts",
+  "packages/tcpproxy/src/js-relay/relay-streams.test.ts",
+  "packages/compliance/src/relay/relay-compliance.test.ts",
+  "apps/cli/test/identity.test.ts",
+  "apps/cli/test/loops.test.ts",
+  "apps/bench/test/quick.test.ts",
+];
+
+/** Starts the files that take longest first, so that none of them runs alone at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const index = longest.findIndex(file => moduleId.endsWith(`/${file}`));
+      return index < 0 ? longest.length : index;
+    };
+    return (await super.sort(files)).sort((one, other) => rank(one) - rank(other));
+  }
+}
 
 export default defineConfig({
   // Packages import each other's sources, so that no stale build is tested and breakpoints are in TypeScript.
@@ -16,6 +49,8 @@ export default defineConfig({
     // A limit against hanging, not a measure of speed: the machines that run this may be slow.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // Most of them wait. `freePort` has ports for four.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
   },
 });

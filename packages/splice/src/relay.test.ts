@@ -10,8 +10,3 @@ describe("the native relay", () => {
   for (const { name, run } of relayCompliance(() => splice(), { factory, idleConnections: 4_000 }))
     test(name, run, 120_000);
 });
-
-describe("the native relay on one thread", () => {
-  const sizes = { bulkBytes: 16 * 1024 * 1024, connections: 300, idleConnections: 300, turnover: 500 };
-  for (const { name, run } of relayCompliance(() => splice({ threads: 1 }), sizes)) test(name, run, 120_000);
-});
