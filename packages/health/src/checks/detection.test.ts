@@ -594,4 +594,26 @@ describe("a connection that was open for long has ended", () => {
     expect(checksOf(at, 2).length).toBeLessThanOrEqual(4);
     at.checks.close();
   });
+
+  test("as others have for an hour in which it was checked more often: the next check is within a minute", async () => {
+    const at = startMembers();
+    await at.clock.advance(minute);
+    for (let second = 0; second < 3_600; second++) {
+      at.checks.suspect(one, "ended");
+      await at.clock.advance(1_000);
+    }
+    at.activity.set(1, {
+      answeredMs: 0,
+      get bytes() {
+        return at.clock.now();
+      },
+    });
+    await at.clock.advance(minute);
+    at.finds.set(1, shared);
+    const since = at.clock.now();
+    at.checks.suspect(one, "ended");
+    await at.clock.advance(minute + 3_000);
+    expect(reportedAfter(at, since, "e1 unhealthy alone")).toBeLessThan(minute + 3_000);
+    at.checks.close();
+  });
 });

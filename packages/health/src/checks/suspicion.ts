@@ -33,7 +33,9 @@ export function suspect(one: CheckedEndpoint, why: Suspicion, now: number, fall:
 }
 
 function checkAfterEnd(one: CheckedEndpoint, now: number): void {
-  const at = Math.max(now, one.endedCheckAt + endedMs);
+  // If another check came first, the one that is due later was not made yet.
+  const isDue = one.endedCheckAt > now;
+  const at = isDue ? one.endedCheckAt : Math.max(now, one.endedCheckAt + endedMs);
   if (one.uninformative || one.soonAt <= at) return;
   one.soonAt = at;
   one.endedCheckAt = at;
