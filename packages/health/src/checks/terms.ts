@@ -12,26 +12,38 @@ interface NewestTerm {
   readonly confirmedAt: number;
 }
 
+/** How a report came about. */
+interface TermReport {
+  /** When the check began that has asked for it, and when the answer came, in milliseconds. */
+  readonly startedAt: number;
+  readonly now: number;
+  /** Whether the whole cluster has agreed on a read meanwhile. */
+  readonly isAgreed: boolean;
+}
+
 /**
  * The newest raft term of each cluster in which a member has named a leader. A leader that has lost its majority, and cannot
  * notice it because its disk hangs, goes on to name itself in an older term. Terms without a leader prove nothing: a member
- * of etcd 3.4 that is cut off counts them up by itself.
+ * of etcd 3.4 that is cut off counts them up by itself. A member with which the others agree is in the newest term, even if
+ * that is lower than before: a cluster that was restored from a snapshot may have the same id, and begins to count again.
  */
 export class LeaderTerms {
   /** By cluster; the one that was reported last is the last. */
   readonly #newest = new Map<string, NewestTerm>();
 
   /**
-   * Adds a report that has just arrived.
+   * Adds what an endpoint has told.
    *
-   * @param askedAt when it was asked for
    * @returns whether it is outdated: a leader of a newer term had been named before it was asked for
    */
-  learn({ clusterId = "", leaderId, raftTerm: term }: EndpointFacts, askedAt: number, now: number): boolean {
+  learn(
+    { clusterId = "", leaderId, raftTerm: term }: EndpointFacts,
+    { startedAt, now, isAgreed }: TermReport,
+  ): boolean {
     if (term === undefined || Number.isNaN(term)) return false;
     const known = this.#newest.get(clusterId);
     const isKnown = known !== undefined && now - known.confirmedAt < termMs;
-    if (isKnown && term < known.term) return known.namedAt < askedAt;
+    if (isKnown && term < known.term && !isAgreed) return known.namedAt < startedAt;
     if (leaderId === undefined) return false;
     const isSame = isKnown && term === known.term;
     this.#newest.delete(clusterId);

@@ -65,7 +65,9 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     one.roundTripMs = verdict.facts?.roundTripMs ?? one.roundTripMs;
     if (depth === "regular" && suspicion && isWait(suspicion)) followWait(one, verdict, suspicion);
     const now = clock.now();
-    const isOutdated = verdict.facts !== undefined && terms.learn(verdict.facts, startedAt, now);
+    const isAgreed = depth === "deep";
+    const isOutdated =
+      verdict.facts !== undefined && terms.learn(verdict.facts, { startedAt, now, isAgreed });
     if (isOutdated && one.deep.isAllowed(now)) suspect(one, "outdated", now, fall);
     schedule.update(one);
     pool.report(one.endpoint, verdict, true);
