@@ -72,7 +72,12 @@ export interface HealthChecks {
 const endpointsReadPerMs = 10;
 /** An endpoint at which clients wait is avoided when its check takes longer than this, in milliseconds. */
 const usualMs = 25;
-/** How many consecutive failures do not count because this process was paused meanwhile. */
+/**
+ * A failure does not count if this process was paused for this long during the check, in milliseconds: connections may have
+ * been lost meanwhile. For shorter pauses it is enough that they extend the timeout.
+ */
+const voidingMs = 250;
+/** How many consecutive failures do not count because of that. */
 const maxVoided = 3;
 
 /**
@@ -166,7 +171,7 @@ export function checkHealth(options: CheckOptions): HealthChecks {
       if (isWait(suspicion)) avoidUntilAnswered(one);
       const result = await makeRequests(one, requests);
       one.endAvoidance();
-      const wasPaused = pauses.pausedMs() > 0;
+      const wasPaused = pauses.pausedMs() >= voidingMs;
       pauses.stop();
       trackers.delete(pauses);
       one.running = undefined;

@@ -67,6 +67,26 @@ test("a pause extends a timeout by its length, at most by the timeout itself", a
   }
 });
 
+test("short pauses that add up extend a timeout, those of a usual event loop do not", async () => {
+  for (const [pauseMs, earliestMs, latestMs] of [
+    [90, 900, 2_000],
+    [40, 500, 600],
+  ] as const) {
+    const clock = jumpingClock();
+    let overAtMs: number | undefined;
+    startTimeout(clock, 500, () => {
+      overAtMs = clock.now();
+    });
+    while (overAtMs === undefined) {
+      clock.jump(pauseMs);
+      clock.run(10);
+      await new Promise<void>(resolve => setImmediate(resolve));
+    }
+    expect(overAtMs).toBeGreaterThanOrEqual(earliestMs);
+    expect(overAtMs).toBeLessThanOrEqual(latestMs);
+  }
+});
+
 test("a process that is paused repeatedly times out in the end", async () => {
   const clock = jumpingClock();
   let over = false;

@@ -1,15 +1,19 @@
 import type { Clock } from "./clock.js";
 
 /** How often the clock is read to detect pauses, in milliseconds. */
-const beatMs = 250;
-/** A beat that is later than this is a pause; less is the usual delay of a busy event loop. In milliseconds. */
-const toleranceMs = 100;
+const beatMs = 50;
+/**
+ * A beat that is later than this is a pause, in milliseconds; less is the usual delay of a busy event loop. Short pauses add
+ * up: where a container may run for a few milliseconds in each 100, or each turn of the event loop takes that long, a request
+ * over TLS, which takes several turns, would exceed a timeout of half a second.
+ */
+const toleranceMs = 25;
 /** How often a timeout is extended: it must end even if the process is paused repeatedly. */
 const maxExtensions = 8;
 
 /** How long this process has been paused since tracking started. */
 export interface PauseTracker {
-  /** In milliseconds; grows by the length of each pause. Pauses of less than 350 ms may be missed. */
+  /** In milliseconds; grows by the length of each pause. Pauses of less than 75 ms may be missed. */
   pausedMs(): number;
   /** Ends tracking. Does nothing the second time. */
   stop(): void;
@@ -17,7 +21,7 @@ export interface PauseTracker {
 
 /**
  * Detects when this process did not run: it was stopped (SIGSTOP), its virtual machine was paused, it had no CPU,
- * or its event loop was blocked. Answers may have arrived meanwhile. While pauses are tracked, a timer runs four times a
+ * or its event loop was blocked. Answers may have arrived meanwhile. While pauses are tracked, a timer runs twenty times a
  * second.
  */
 export function trackPauses(clock: Clock): PauseTracker {
