@@ -51,6 +51,32 @@ test("a check that was under way when the client stalled is such a check, too", 
   at.checks.close();
 });
 
+test("clients that stall one after the other do not put it off, nor interrupt it", async () => {
+  const at = await startWaiting(2_000);
+  for (let time = 0; time < 60; time++) {
+    at.checks.suspect(one, "stalled");
+    await at.clock.advance(10);
+  }
+  expect(at.avoided).toEqual(["20025 e1"]);
+  at.checks.close();
+});
+
+test.each([
+  ["has three round trips, and 25 ms", 320, []],
+  ["is avoided after that", 400, ["20325 e1", "20400 e1 no longer"]],
+])("an endpoint that is far away %s", async (_, tookMs, avoided) => {
+  const at = startChecking([one, two, three]);
+  at.use(1);
+  at.finds.set(1, { ...status, facts: { roundTripMs: 100 } });
+  await at.clock.advance(20_000);
+  Object.assign(at, { tookMs });
+  at.activity.set(1, { waitingMs: 2_000 });
+  at.checks.suspect(one, "stalled");
+  await at.clock.advance(tookMs);
+  expect(at.avoided).toEqual(avoided);
+  at.checks.close();
+});
+
 test("an endpoint that answers its check soon is not avoided", async () => {
   const at = await startWaiting(20);
   at.checks.suspect(one, "stalled");

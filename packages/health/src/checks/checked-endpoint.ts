@@ -46,10 +46,10 @@ export interface CheckedEndpoint extends Due {
   suspicion: Suspicion | undefined;
   /** When the newest check began that a wait of a client has caused; -Infinity if there was none. */
   stallCheckedAt: number;
-  /** When the newest check was due that a connection has caused which was open for long; -Infinity if there was none. */
+  /** When the newest check is due, or was, that a connection has caused which was open for long; -Infinity if there was none. */
   endedCheckAt: number;
-  /** Stops the avoidance of the endpoint by new connections, or the wait for it. */
-  endAvoidance: () => void;
+  /** Stops the avoidance of the endpoint by new connections, or the wait for it; undefined if there is neither. */
+  endAvoidance: (() => void) | undefined;
   /** Which heap it waits in; see `urgencyOf`. */
   urgency: number;
   /** The part of each wait that is waited for, so that neither endpoints nor gateways are in step. */
@@ -80,7 +80,7 @@ export function createCheckedEndpoint(endpoint: Endpoint, soonAt: number, deep: 
     suspicion: undefined,
     stallCheckedAt: -Infinity,
     endedCheckAt: -Infinity,
-    endAvoidance: () => {},
+    endAvoidance: undefined,
     urgency: 3,
     jitter: 1,
     due: soonAt,

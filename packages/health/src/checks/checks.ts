@@ -70,8 +70,10 @@ export interface HealthChecks {
 
 /** The pool is read at most once in a time that grows with it: once a second with ten thousand endpoints. */
 const endpointsReadPerMs = 10;
-/** An endpoint at which clients wait is avoided when its check takes longer than this, in milliseconds. */
+/** An endpoint at which clients wait is avoided when its check takes longer than this, in milliseconds, */
 const usualMs = 25;
+/** and this many round trips, if it has told how long one takes. */
+const usualRoundTrips = 3;
 /**
  * A failure does not count if this process was paused for this long during the check, in milliseconds: connections may have
  * been lost meanwhile. For shorter pauses it is enough that they extend the timeout.
@@ -170,7 +172,8 @@ export function checkHealth(options: CheckOptions): HealthChecks {
       trackers.add(pauses);
       if (isWait(suspicion)) avoidUntilAnswered(one);
       const result = await makeRequests(one, requests);
-      one.endAvoidance();
+      one.endAvoidance?.();
+      one.endAvoidance = undefined;
       const wasPaused = pauses.pausedMs() >= voidingMs;
       pauses.stop();
       trackers.delete(pauses);
@@ -196,14 +199,13 @@ export function checkHealth(options: CheckOptions): HealthChecks {
 
   /** Clients wait for `one`: if the check that is under way takes longer than usual, the next ones should not. */
   const avoidUntilAnswered = (one: CheckedEndpoint): void => {
-    one.endAvoidance();
-    const { endpoint } = one;
-    one.endAvoidance = clock.after(usualMs, () => {
+    // More clients that wait must not put it off.
+    if (one.endAvoidance) return;
+    const { endpoint, roundTripMs } = one;
+    const roundTripsMs = roundTripMs < Infinity ? roundTripMs * usualRoundTrips : 0;
+    one.endAvoidance = clock.after(usualMs + roundTripsMs, () => {
       pool.avoid?.(endpoint, true);
-      one.endAvoidance = () => {
-        one.endAvoidance = () => {};
-        pool.avoid?.(endpoint, false);
-      };
+      one.endAvoidance = () => pool.avoid?.(endpoint, false);
     });
   };
 

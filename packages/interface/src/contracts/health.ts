@@ -121,7 +121,7 @@ export interface CheckedPool {
   /**
    * Clients wait for this endpoint, and the check that would clear it has no answer yet, which may take seconds: while
    * `isAvoided`, new connections go to another endpoint of the same priority that is healthy, if there is one, whatever the
-   * policy picks. Nothing else changes.
+   * policy picks. In a panic it is not avoided. Nothing else changes.
    */
   avoid?(endpoint: Endpoint, isAvoided: boolean): void;
 }

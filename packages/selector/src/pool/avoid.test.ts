@@ -38,6 +38,15 @@ test.each([
   expect(one.hosts(1)).toEqual(["a"]);
 });
 
+test("in a panic an endpoint that is avoided is used like any other", () => {
+  const one = allHealthy(rig([a, b, c], { selector: stickyRandom({ random: () => 0 }), panicThreshold: 0 }));
+  one.pool.avoid?.(a, true);
+  expect(one.hosts(1)).toEqual(["b"]);
+  one.pool.report(c, hanging, true);
+  expect(one.log.at(-1)).toMatch(/^panic most-unhealthy/);
+  expect(one.hosts(1)).toEqual(["a"]);
+});
+
 test("a client that has tried the others gets it", () => {
   const one = allHealthy(rig([a, b]));
   one.pool.avoid?.(a, true);

@@ -114,7 +114,9 @@ class SelectingPool implements EndpointPool {
     const tried = request.tried.flatMap(endpoint => this.#entries.find(endpoint) ?? []);
     const picked = this.#picker.pick(this.#tiers.offer(tried, this.#isFailover(request)));
     if (!picked) return undefined;
-    const entry = picked.isAvoided ? this.#insteadOf(picked, tried) : picked;
+    // In a panic the few others that are healthy would get the connections of all gateways.
+    const isAvoided = picked.isAvoided && !this.#tiers.panic;
+    const entry = isAvoided ? this.#insteadOf(picked, tried) : picked;
     this.#leases += 1;
     return createLease(entry, this.#leases, this.#leaseEvents, request);
   }
