@@ -72,6 +72,16 @@ describe("connections that are elsewhere than the selector's target", () => {
     expect(one.log[0]).toMatch(/^recycling \d of a for policy$/);
   });
 
+  test("are left where they are while the target is avoided", async () => {
+    const one = wanting(300);
+    one.pool.avoid?.(b, true);
+    await one.clock.advance(minute);
+    expect(movedIn(one.log)).toBe(0);
+    one.pool.avoid?.(b, false);
+    await one.clock.advance(minute);
+    expect(movedIn(one.log)).toBeGreaterThan(0);
+  });
+
   test("are moved the oldest first, wherever they are", async () => {
     const selector = new Told("a");
     const one = rig([a, b, c], { selector, rebalance: 1 });

@@ -108,7 +108,7 @@ function sumOf(entries: readonly PoolEntry[]): number {
   return entries.reduce((sum, { connected }) => sum + connected.size, 0);
 }
 
-/** Whether it is up, and nothing is known against it. */
-function isGood({ isUp, verdict }: PoolEntry): boolean {
-  return isUp && !verdict?.error;
+/** Whether it is up, nothing is known against it, and a connection that is closed now would get there. */
+function isGood({ isUp, isAvoided, verdict }: PoolEntry): boolean {
+  return isUp && !isAvoided && !verdict?.error;
 }
