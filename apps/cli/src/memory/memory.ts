@@ -48,6 +48,7 @@ export interface MemoryContext {
 
 /** A state file that takes longer is not read: the start does not wait for a disk that hangs. */
 const readTimeoutMs = 2_000;
+
 /** The path of the state file; undefined if there is to be none. */
 export function stateFilePath(
   { stateFile }: Pick<StartFlags, "stateFile">,
