@@ -27,7 +27,7 @@ export interface CheckedEndpoint extends Due {
   readonly ending: AbortController;
   /** When the newest check began that succeeded. */
   healthyAt: number;
-  /** The newest round trip of a check, in milliseconds; Infinity if none is known. */
+  /** The slowest of the last round trips of checks, in milliseconds, where older ones count less; Infinity if none is known. */
   roundTripMs: number;
   /** Since when another endpoint has been healthy while this one was not; Infinity if that is not so. */
   anotherHealthySince: number;

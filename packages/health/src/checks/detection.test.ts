@@ -547,6 +547,28 @@ describe("a check because of a client that waits has", () => {
     expect(await limitOf(startRarely(), roundTripMs)).toBe(limitMs);
   });
 
+  test("with a round trip that was slow a while ago: part of the time that it would have had", async () => {
+    const at = startRarely();
+    at.finds.set(1, { ...status, facts: { roundTripMs: 42 } });
+    await at.clock.advance(minute);
+    at.finds.set(1, { ...status, facts: { roundTripMs: 2 } });
+    at.checks.suspect(one, "ended");
+    expect(await limitOf(at, 2)).toBe(720);
+  });
+
+  test("half of the timeout where a client gave up", async () => {
+    const at = startRarely();
+    at.finds.set(1, { ...status, facts: { roundTripMs: 2 } });
+    await at.clock.advance(minute);
+    Object.assign(at, { tookMs: 5_000 });
+    at.finds.set(1, bad);
+    const since = at.clock.now();
+    at.checks.suspect(one, "abandoned");
+    await at.clock.advance(5_000);
+    expect(reportedAfter(at, since, "e1 timed-out")).toBe(1_000);
+    at.checks.close();
+  });
+
   test("half of the timeout after a false alarm", async () => {
     const at = startRarely();
     at.finds.set(1, { ...status, facts: { roundTripMs: 2 } });

@@ -25,7 +25,10 @@ export interface RequestResult {
 
 /** Because of clients that wait, a check of each depth has this part of the probe's timeout, and at least that of the default; */
 const stallParts = { regular: 0.5, deep: 0.75 } as const;
-/** and a regular one as little as half of that, and this many round trips, if such checks have found nothing but faults. */
+/**
+ * and a regular one, because of a stall, as little as half of that and this many round trips, if such checks have found
+ * nothing but faults. A client that gave up may have waited for less than half as long, and proves less.
+ */
 const roundTrips = 10;
 
 /**
@@ -37,7 +40,7 @@ export function requestsFor(one: CheckedEndpoint, now: number, timeoutMs: number
   const { deep, clients, suspicion } = one;
   const stallLimitMs = (depth: CheckDepth): number => {
     const mostMs = Math.max(timeoutMs, probeDefaults.timeoutMs) * stallParts[depth];
-    if (depth === "deep" || deep.hasFalseAlarms(now)) return mostMs;
+    if (depth === "deep" || suspicion !== "stalled" || deep.hasFalseAlarms(now)) return mostMs;
     return Math.min(mostMs, Math.round(mostMs / 2 + one.roundTripMs * roundTrips));
   };
   const requestOf = (depth: CheckDepth): ProbeRequest =>

@@ -62,7 +62,7 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     // Its first check, too: it may be new, or have been down.
     const isRecovery = one.failures > 0 || one.healthyAt === -Infinity;
     Object.assign(one, { failures: 0, healthyAt: startedAt, anotherHealthySince: Infinity });
-    one.roundTripMs = verdict.facts?.roundTripMs ?? one.roundTripMs;
+    one.roundTripMs = slowest(one.roundTripMs, verdict.facts?.roundTripMs);
     if (depth === "regular" && suspicion && isWait(suspicion)) followWait(one, verdict, suspicion);
     const now = clock.now();
     const isAgreed = depth === "deep";
@@ -141,6 +141,12 @@ export function createVerdicts(context: VerdictContext): (one: CheckedEndpoint, 
     await other.running;
   };
   return conclude;
+}
+
+/** A round trip that was slower counts less and less. */
+function slowest(before: number, newest: number | undefined): number {
+  if (newest === undefined) return before;
+  return before === Infinity ? newest : Math.max(newest, (before + newest) / 2);
 }
 
 /** What a fault is compared with. */

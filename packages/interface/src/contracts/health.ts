@@ -120,8 +120,8 @@ export interface CheckedPool {
   activity?(endpoint: Endpoint): EndpointActivity | undefined;
   /**
    * Clients wait for this endpoint, and the check that would clear it has no answer yet, which may take seconds: while
-   * `isAvoided`, new connections go to another endpoint of the same priority that is healthy, if there is one, whatever the
-   * policy picks. In a panic it is not avoided. Nothing else changes.
+   * `isAvoided`, new connections go to another endpoint of the same priority that is healthy, if there is one, whatever a
+   * built-in policy picks; custom policies decide alone. In a panic it is not avoided. Nothing else changes.
    */
   avoid?(endpoint: Endpoint, isAvoided: boolean): void;
 }

@@ -1,6 +1,7 @@
 import type { Verdict } from "@gw/interface";
 import { expect, test } from "vitest";
 import { a, b, c, endpoint, type Rig, refused, rig, timedOut } from "../../test/support.js";
+import { first } from "../policies/first.js";
 import { roundRobin } from "../policies/round-robin.js";
 import { stickyRandom } from "../policies/sticky-random.js";
 
@@ -30,9 +31,12 @@ test("a policy that alternates goes on in its order", () => {
 });
 
 test.each([
-  ["no other is known to be healthy", rig([a, b])],
-  ["others are of another priority", allHealthy(rig([a, endpoint("b", { priority: 1 })]))],
-  ["it is the only one", allHealthy(rig([a]))],
+  ["no other is known to be healthy", rig([a, b], { selector: first() })],
+  [
+    "others are of another priority",
+    allHealthy(rig([a, endpoint("b", { priority: 1 })], { selector: first() })),
+  ],
+  ["it is the only one", allHealthy(rig([a], { selector: first() }))],
 ])("an endpoint that is avoided is used if %s", (_, one) => {
   one.pool.avoid?.(a, true);
   expect(one.hosts(1)).toEqual(["a"]);
@@ -47,15 +51,28 @@ test("in a panic an endpoint that is avoided is used like any other", () => {
   expect(one.hosts(1)).toEqual(["a"]);
 });
 
+test("the other endpoint is picked by weight", () => {
+  const weighted = [a, endpoint("b", { weight: 1 }), endpoint("c", { weight: 99 })];
+  const one = allHealthy(rig(weighted, { selector: first(), random: () => 0.5 }));
+  one.pool.avoid?.(a, true);
+  expect(one.hosts(1)).toEqual(["c"]);
+});
+
+test("a custom policy decides alone", () => {
+  const one = allHealthy(rig([a, b], { selector: { pick: candidates => candidates[0] } }));
+  one.pool.avoid?.(a, true);
+  expect(one.hosts(1)).toEqual(["a"]);
+});
+
 test("a client that has tried the others gets it", () => {
-  const one = allHealthy(rig([a, b]));
+  const one = allHealthy(rig([a, b], { selector: first() }));
   one.pool.avoid?.(a, true);
   const lease = one.take(b);
   expect(lease.endpoint.host).toBe("a");
 });
 
 test("the failover is reported when it is marked down, with the reason, and not before", () => {
-  const one = allHealthy(rig([a, b, c]));
+  const one = allHealthy(rig([a, b, c], { selector: first() }));
   one.take().connected();
   one.pool.avoid?.(a, true);
   one.take().connected();
@@ -67,7 +84,7 @@ test("the failover is reported when it is marked down, with the reason, and not 
 });
 
 test("an endpoint that returns to the set is not avoided any more, and one that is unknown is ignored", () => {
-  const one = allHealthy(rig([a, b]));
+  const one = allHealthy(rig([a, b], { selector: first() }));
   const lease = one.take();
   lease.connected();
   one.pool.avoid?.(a, true);

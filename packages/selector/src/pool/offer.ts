@@ -161,6 +161,11 @@ export class Picker {
     this.#observer = observer;
   }
 
+  /** Whether the policy is one of this package, which do not mind that a connection goes elsewhere. */
+  get isBuiltIn(): boolean {
+    return this.#fromView !== undefined;
+  }
+
   /** One of those offered, at random if the selector fails; undefined only if nothing is. */
   pick(offer: Offer): PoolEntry | undefined {
     const { view } = offer.choice;

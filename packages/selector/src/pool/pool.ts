@@ -11,9 +11,11 @@ import {
   notify,
   type Verdict,
 } from "@gw/interface";
+import { viewOf } from "../policies/candidate-view.js";
+import { pickByWeight } from "../policies/weighted-random.js";
 import type { EndpointPool, PoolChange, RejectedEndpoint } from "./endpoint-pool.js";
 import { Entries } from "./entries.js";
-import type { Failure, PoolEntry } from "./entry.js";
+import { entryOf, type Failure, type PoolEntry } from "./entry.js";
 import { Leadership } from "./leadership.js";
 import { createLease, type LeaseEvents, revokeDials } from "./lease.js";
 import { Drain } from "./moving/drain.js";
@@ -115,7 +117,7 @@ class SelectingPool implements EndpointPool {
     const picked = this.#picker.pick(this.#tiers.offer(tried, this.#isFailover(request)));
     if (!picked) return undefined;
     // In a panic the few others that are healthy would get the connections of all gateways.
-    const isAvoided = picked.isAvoided && !this.#tiers.panic;
+    const isAvoided = picked.isAvoided && this.#picker.isBuiltIn && !this.#tiers.panic;
     const entry = isAvoided ? this.#insteadOf(picked, tried) : picked;
     this.#leases += 1;
     return createLease(entry, this.#leases, this.#leaseEvents, request);
@@ -213,14 +215,15 @@ class SelectingPool implements EndpointPool {
   };
 
   /**
-   * Another entry that is healthy, at random; `picked` itself if there is none. The policy is not asked: what it picks is what
+   * Another entry that is healthy, at random by weight; `picked` itself if there is none. The policy is not asked: what it picks is what
    * it means to use from now on.
    */
   #insteadOf(picked: PoolEntry, tried: readonly PoolEntry[]): PoolEntry {
     const others = this.#tiers
       .healthyBeside(picked)
       .filter(entry => !entry.isAvoided && !tried.includes(entry));
-    return others[Math.floor(this.#settings.random() * others.length)] ?? picked;
+    const candidates = viewOf(others.map(({ candidate }) => candidate));
+    return entryOf(pickByWeight(candidates, this.#settings.random)) ?? picked;
   }
 
   /** Whether the client of `request`, or the last one that was connected, needs another endpoint than it had. */
