@@ -1,13 +1,25 @@
 import { readdirSync } from "node:fs";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** Files of the command line that measure time: they run after the others, so that nothing delays what they measure. */
+const alone = ["test/loops.test.ts"];
 
 const projects = ["packages", "apps"].flatMap(folder =>
   readdirSync(new URL(folder, import.meta.url)).map(name => ({
     extends: true as const,
-    test: { name, root: `${folder}/${name}`, include: ["{src,test}/**/*.test.ts"] },
+    test: {
+      name,
+      root: `${folder}/${name}`,
+      include: ["{src,test}/**/*.test.ts"],
+      exclude: [...configDefaults.exclude, ...(name === "cli" ? alone : [])],
+    },
   })),
 );
+const aloneProject = {
+  extends: true as const,
+  test: { name: "cli-alone", root: "apps/cli", include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } },
+};
 
 /** Files that take longest, in that order, from half a minute up: mostly they wait for real programs. */
 const longest = [
@@ -26,7 +38,6 @@ const longest = [
   "packages/tcpproxy/src/js-relay/relay-streams.test.ts",
   "packages/compliance/src/relay/relay-compliance.test.ts",
   "apps/cli/test/identity.test.ts",
-  "apps/cli/test/loops.test.ts",
   "apps/bench/test/quick.test.ts",
 ];
 
@@ -45,7 +56,7 @@ export default defineConfig({
   // Packages import each other's sources, so that no stale build is tested and breakpoints are in TypeScript.
   ssr: { resolve: { conditions: ["@gw/source", "module", "node", "development|production"] } },
   test: {
-    projects,
+    projects: [...projects, aloneProject],
     // A limit against hanging, not a measure of speed: the machines that run this may be slow.
     testTimeout: 60_000,
     hookTimeout: 60_000,
