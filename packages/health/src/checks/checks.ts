@@ -35,8 +35,8 @@ export interface CheckOptions {
   readonly fall?: number | undefined;
   /**
    * The timeout of the probe, in milliseconds. While a client waits, a regular check has a quarter of it and ten round trips,
-   * but no more than half, and half after false alarms; a deep one has three quarters; but no less than with the default.
-   * @default 2000
+   * but no more than half; half if the client only gave up, and after false alarms. A deep one has three quarters. None has
+   * less than with the default. @default 2000
    */
   readonly timeoutMs?: number | undefined;
   /**

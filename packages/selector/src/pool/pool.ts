@@ -215,8 +215,8 @@ class SelectingPool implements EndpointPool {
   };
 
   /**
-   * Another entry that is healthy, at random by weight; `picked` itself if there is none. The policy is not asked: what it picks is what
-   * it means to use from now on.
+   * Another entry that is healthy, at random by weight; `picked` itself if there is none. The policy is not asked: what it
+   * picks is what it means to use from now on.
    */
   #insteadOf(picked: PoolEntry, tried: readonly PoolEntry[]): PoolEntry {
     const others = this.#tiers

@@ -31,9 +31,9 @@ function attemptCost(size: number, selector: Selector): number {
   return (user + system) / attempts;
 }
 
-/** The least of several runs: others use the CPU, and its caches, as well. */
+/** The least of several runs: others use the CPU and its caches, and V8 compiles and collects on threads of this process. */
 function leastCost(size: number, make: () => Selector): number {
-  return Math.min(...Array.from({ length: 3 }, () => attemptCost(size, make())));
+  return Math.min(...Array.from({ length: 10 }, () => attemptCost(size, make())));
 }
 
 test.each(Object.entries({ roundRobin, stickyRandom, twoChoices }))(
