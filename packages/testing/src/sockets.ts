@@ -102,12 +102,16 @@ const ownPorts = {
   count: 5_500,
 };
 
+/** The offset in {@link ownPorts} that is tried next: a process is given no port twice before all others. */
+let nextOffset = randomInt(ownPorts.count);
+
 /**
  * A port of 127.0.0.1 on which nothing listened a moment ago. It is below the ephemeral ports, so that it stays free
  * for a while.
  */
 export async function freePort(): Promise<number> {
-  const port = randomInt(ownPorts.first, ownPorts.first + ownPorts.count);
+  const port = ownPorts.first + nextOffset;
+  nextOffset = (nextOffset + 1) % ownPorts.count;
   const server = createServer();
   try {
     await listen(server, port);
