@@ -11,33 +11,18 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${programs[@]}" >/dev/null
 
 # Some tests run once for each of these versions of etcd. A version that the system does not have is unpacked beside it,
-# from the release of Debian that has it: with settings of APT's own, so that nothing of the system changes.
+# from the release of Debian that has it.
 etcds=("3.4 bookworm" "3.5 trixie")
 folder=/opt/gw-test # packages/testing/src/etcd-versions.ts looks here
-temporary=$(mktemp -d)
-trap 'rm -rf "$temporary"' EXIT
+source "$(dirname "$0")/unpack-debian.sh"
 
 has_version() { # a program and a version
   [[ "$("$1" --version 2>/dev/null)" =~ "etcd Version: $2." ]]
 }
 unpack_etcd() { # a version and a release of Debian
-  local target="$folder/etcd-$1" private="$temporary/$2"
+  local target="$folder/etcd-$1"
   if has_version etcd "$1" || has_version "$target/usr/bin/etcd" "$1"; then return; fi
-  mkdir -p "$private"/{lists,archives}/partial "$private"/{parts,download}
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $2 main" \
-    >"$private/sources.list"
-  local apt=(
-    apt-get -qq
-    -o "Dir::Etc::SourceList=$private/sources.list" -o "Dir::Etc::SourceParts=$private/parts"
-    -o "Dir::Etc::Preferences=$private/none" -o "Dir::Etc::PreferencesParts=$private/parts"
-    -o "Dir::State::Lists=$private/lists" -o Dir::State::Status=/dev/null
-    -o "Dir::Cache=$private" -o APT::Sandbox::User=root
-  )
-  "${apt[@]}" update
-  (cd "$private/download" && "${apt[@]}" download etcd-server)
-  rm -rf "$target"
-  mkdir -p "$target"
-  dpkg -x "$private"/download/etcd-server_*.deb "$target"
+  unpack_debian "$2" "$target" etcd-server
   if ! has_version "$target/usr/bin/etcd" "$1"; then
     echo "Debian $2 has no etcd $1 that runs here: $("$target/usr/bin/etcd" --version 2>&1 | head -n 1)" >&2
     return 1

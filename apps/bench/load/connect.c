@@ -51,7 +51,7 @@ int connect_rate(const struct settings *settings) {
   struct lane *lanes = calloc((size_t)settings->connections, sizeof *lanes);
   struct window window = window_after(settings->warmup, settings->measure);
   for (int n = 0; n < settings->connections; n++) begin(&lanes[n], &settings->to);
-  while (window_tick(&window, now_ns())) {
+  while (window_tick(&window, now_ns()) && (settings->count == 0 || latencies.total < (uint64_t)settings->count)) {
     struct epoll_event events[256];
     int count = epoll_wait(epoll, events, 256, 10);
     for (int n = 0; n < count; n++) {

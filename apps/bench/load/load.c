@@ -32,12 +32,14 @@ static void read_setting(char *text, struct settings *settings) {
   else if (!strcmp(text, "size")) settings->size = atoi(value);
   else if (!strcmp(text, "warmup")) settings->warmup = atoi(value);
   else if (!strcmp(text, "measure")) settings->measure = atoi(value);
+  else if (!strcmp(text, "count")) settings->count = atoi(value);
+  else if (!strcmp(text, "endpoints")) settings->endpoints = atoi(value);
   else if (!strcmp(text, "direction")) settings->up = !strcmp(value, "up");
   else fail(text);
 }
 
 int main(int count, char **arguments) {
-  struct settings settings = {.connections = 1, .outstanding = 1 << 20, .size = 128, .measure = 1000};
+  struct settings settings = {.connections = 1, .outstanding = 1 << 20, .size = 128, .measure = 1000, .endpoints = 1};
   const char *part = count > 1 ? arguments[1] : "";
   for (int n = 2; n < count; n++) {
     if (!strcmp(arguments[n], "--")) {
@@ -49,7 +51,7 @@ int main(int count, char **arguments) {
   signal(SIGPIPE, SIG_IGN);
   // Whatever ends the driver ends this as well.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (!strcmp(part, "serve")) return serve();
+  if (!strcmp(part, "serve")) return serve(&settings);
   if (!strcmp(part, "rr")) return request_response(&settings);
   if (!strcmp(part, "bulk")) return bulk(&settings);
   if (!strcmp(part, "connect")) return connect_rate(&settings);

@@ -14,6 +14,8 @@ struct settings {
   int size;              /* bytes of a request and of its response, at least 16 */
   int warmup;            /* runs before the measured time and is not reported */
   int measure;           /* the measured time */
+  int count;             /* connections after which the measured time ends early; 0: it does not */
+  int endpoints;         /* addresses that the backend listens on */
   bool up;               /* direction=up: client to backend; direction=down: the other way */
   char **command;        /* behind "--" */
 };
@@ -26,7 +28,7 @@ enum mode {
   MODE_SOURCE = 'd',  /* sends without end */
 };
 
-int serve(void);
+int serve(const struct settings *settings);
 int request_response(const struct settings *settings);
 int bulk(const struct settings *settings);
 int connect_rate(const struct settings *settings);

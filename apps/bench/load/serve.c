@@ -13,6 +13,7 @@
 
 struct peer {
   int fd;
+  bool listens;
   unsigned char header[5];
   int header_got;
   /* A message of MODE_REQUEST: `got` bytes of it have come, then `sent` have gone back. */
@@ -123,15 +124,25 @@ static bool go_on(struct peer *peer, uint32_t events) {
   }
 }
 
-int serve(void) {
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof address;
-  if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0)
-    fail("listen");
-  getsockname(listener, (struct sockaddr *)&address, &length);
+/* Listens at this address; a port of 0 is replaced by the one that the kernel chose. */
+static void listen_at(struct sockaddr_in *address) {
+  struct peer *listener = calloc(1, sizeof *listener);
+  socklen_t length = sizeof *address;
+  listener->listens = true;
+  listener->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (bind(listener->fd, (struct sockaddr *)address, length) < 0 || listen(listener->fd, 4096) < 0) fail("listen");
+  getsockname(listener->fd, (struct sockaddr *)address, &length);
+  watch(epoll, listener->fd, EPOLLIN, listener);
+}
+
+int serve(const struct settings *settings) {
   epoll = epoll_create1(EPOLL_CLOEXEC);
-  watch(epoll, listener, EPOLLIN, NULL);
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  for (int n = 0; n < settings->endpoints; n++) {
+    // 127.0.0.1, then 127.1.0.1 and so on: clients dial from addresses in 127.0.0.0/16.
+    address.sin_addr.s_addr = htonl(n == 0 ? INADDR_LOOPBACK : (INADDR_LOOPBACK & 0xff000000) + (1 << 16) + (uint32_t)n);
+    listen_at(&address);
+  }
   printf("{\"event\":\"serving\",\"port\":%d}\n", ntohs(address.sin_port));
   fflush(stdout);
   for (;;) {
@@ -139,7 +150,7 @@ int serve(void) {
     int count = epoll_wait(epoll, events, 256, -1);
     for (int n = 0; n < count; n++) {
       struct peer *peer = events[n].data.ptr;
-      if (!peer) accept_all(listener);
+      if (peer->listens) accept_all(peer->fd);
       else if (!go_on(peer, events[n].events)) forget(peer);
     }
   }

@@ -12,6 +12,8 @@ export interface Subject {
   readonly name: string;
   /** Its name in tables and charts. */
   readonly title: string;
+  /** Whether its release, such as 3.0, is added to the title: several versions of it may run. */
+  readonly titledByRelease?: boolean;
   /** How it is set up, where there is a choice; one sentence for readers of the figures. */
   readonly setUp?: string;
   /** The measures that it takes part in. @default all */
@@ -20,14 +22,17 @@ export interface Subject {
   readonly standsInFor?: readonly string[];
   /** The installed version. Rejects with the reason if it is not installed. */
   version(): Promise<string>;
-  /** The command that forwards from `route.listen` to `route.backend`; undefined for `direct`. */
+  /** The command that forwards from `route.listen` to `route.backends`; undefined for `direct`. */
   command(route: Route): Promise<readonly string[]> | readonly string[] | undefined;
 }
 
-/** The addresses of a subject, as `host:port`. */
-interface Route {
+/** What a subject is to do. Addresses are written as `host:port`. */
+export interface Route {
   readonly listen: string;
-  readonly backend: string;
+  /** Connections go to each of them in turn. Subjects that know only one use the first. */
+  readonly backends: readonly [string, ...string[]];
+  /** How many threads relay. @default what the subject has by itself */
+  readonly threads?: number | undefined;
   /** A folder for the subject, which is removed when it has ended. */
   readonly folder: string;
 }
@@ -60,6 +65,12 @@ export interface Measure {
   readonly needs?: readonly string[];
   /** Measured in place of the proxies. */
   readonly subjects?: readonly Subject[];
+  /** Names of the proxies that take part. @default all */
+  readonly among?: readonly string[];
+  /** Names of subjects; ratios refer to the first of them that runs. @default etcd gateway */
+  readonly references?: readonly string[];
+  /** Whether there is a table for each figure with a line for each case, instead of the other way round. */
+  readonly linePerCase?: boolean;
   /** Takes one sample of each case of one subject, which it starts and ends. */
   run(subject: Subject, bench: MeasureContext): Promise<void>;
 }

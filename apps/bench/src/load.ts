@@ -7,8 +7,8 @@ import { type Program, runProgram, startProgram } from "@gw/testing";
 
 /** The load program, compiled: see load/load.c. */
 export interface Load {
-  /** Starts the backend, which serves until it is disposed of. */
-  serve(): Promise<Backend>;
+  /** Starts the backend, which serves until it is disposed of, at one address or more. */
+  serve(endpoints?: number): Promise<Backend>;
   /** Starts a part of the program that reports events. */
   start(part: string, settings: Settings, command?: readonly string[]): LoadProgram;
 }
@@ -18,12 +18,13 @@ export type Settings = { readonly [name: string]: string | number };
 
 /** What subjects forward connections to. */
 interface Backend extends AsyncDisposable {
-  /** `host:port` */
+  /** The first of its addresses, as `host:port`. */
   readonly address: string;
+  readonly addresses: readonly string[];
 }
 
 /** A running part. */
-interface LoadProgram extends AsyncDisposable {
+export interface LoadProgram extends AsyncDisposable {
   readonly pid: number;
   /** Resolves with the event of this name. Rejects if the part fails, or after `withinMs`. */
   event(name: string, withinMs: number): Promise<Report>;
@@ -50,10 +51,11 @@ export async function compileLoad(): Promise<Load> {
     renameSync(output, program);
   }
   return {
-    async serve() {
-      const part = reportsOf(startProgram(program, ["serve"]));
+    async serve(endpoints = 1) {
+      const part = reportsOf(startProgram(program, ["serve", `endpoints=${endpoints}`]));
       const { port } = await part.event("serving", 5_000);
-      return { address: `127.0.0.1:${port}`, [Symbol.asyncDispose]: part[Symbol.asyncDispose] };
+      const addresses = Array.from({ length: endpoints }, (_, n) => `${backendHost(n)}:${port}`);
+      return { address: addresses[0] ?? "", addresses, [Symbol.asyncDispose]: part[Symbol.asyncDispose] };
     },
     start(part, settings, command) {
       const given = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
@@ -66,6 +68,11 @@ export async function compileLoad(): Promise<Load> {
 }
 
 const group = { detached: true };
+
+/** The `n`th address of the backend: see `serve` in serve.c. */
+function backendHost(n: number): string {
+  return n === 0 ? "127.0.0.1" : `127.1.${n >> 8}.${n & 255}`;
+}
 
 function reportsOf(program: Program): LoadProgram {
   return {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { cpus, release, totalmem } from "node:os";
 import { runProgram } from "@gw/testing";
 import type { Machine } from "./results.js";
@@ -9,9 +10,8 @@ export function thisMachine(): Machine {
 }
 
 /** The descriptor limit of a process. Node raises its own limit to the hard one, and its children inherit it. */
-export async function descriptorLimit(): Promise<number> {
-  const { stdout } = await runProgram("sh", ["-c", "ulimit -n"]);
-  return Number(stdout);
+export function descriptorLimit(): number {
+  return Number(execFileSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" }));
 }
 
 /** The commit that is checked out, with "-dirty" if files differ from it; "unknown" outside of git. */

@@ -27,7 +27,7 @@ async function main(args: readonly string[]): Promise<void> {
   const results = await measure(options);
   for (const table of detailTables(results)) console.log(plainText(table));
   console.log(circumstances(results).join("\n"));
-  const complete = !options.only && !options.subjects && !options.quick;
+  const complete = !options.only && !options.subjects && !options.rows && !options.quick;
   if (options.output) writeResults(options.output, results);
   else if (complete) publish(results);
 }
@@ -44,23 +44,30 @@ async function measure({ rounds, seconds, quick, ...options }: Options): Promise
   const circumstances = {
     machine: thisMachine(),
     commit: await commit(),
-    settings: { rounds, seconds, quick, descriptorLimit: await descriptorLimit(), loadBefore },
+    settings: { rounds, seconds, quick, descriptorLimit: descriptorLimit(), loadBefore },
   };
   const load = await compileLoad();
   const chosen = await select({ measures, subjects }, options, load);
   for (const { name, why } of chosen.leftOut) print(`left out: ${name}: ${why}`);
-  const rows = await runRounds({ ...chosen, load, scale: options.scale, rounds, print });
+  const rows = await runRounds({ ...options, ...chosen, load, rounds, print });
   return {
     date: new Date().toISOString(),
     ...circumstances,
     subjects: chosen.entries,
-    measures: chosen.measures.map(({ name, title, how, figures, maxRounds = rounds }) => ({
-      name,
-      title,
-      how,
-      rounds: Math.min(rounds, maxRounds),
-      figures,
-    })),
+    measures: chosen.measures.map(
+      ({ name, title, how, figures, linePerCase, references, maxRounds = rounds }) => {
+        const reference = references?.find(one => chosen.subjects.some(subject => subject.name === one));
+        return {
+          name,
+          title,
+          how,
+          rounds: Math.min(rounds, maxRounds),
+          figures,
+          ...(reference && { reference }),
+          ...(linePerCase && { linePerCase }),
+        };
+      },
+    ),
     leftOut: chosen.leftOut,
     rows,
   };

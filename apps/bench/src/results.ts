@@ -45,6 +45,10 @@ export interface MeasureEntry {
   /** Rounds in which it was measured. */
   readonly rounds: number;
   readonly figures: readonly Figure[];
+  /** The subject that ratios refer to. @default etcd gateway */
+  readonly reference?: string;
+  /** Whether there is a table for each figure with a line for each case, instead of the other way round. */
+  readonly linePerCase?: boolean;
 }
 
 /** The samples of one figure of one case of one subject. */

@@ -6,6 +6,8 @@ export interface RoundsOptions extends Pick<MeasureContext, "load" | "scale"> {
   readonly measures: readonly Measure[];
   readonly subjects: readonly Subject[];
   readonly rounds: number;
+  /** Which cases are measured, by `<name of the measure>: <title of the case>`. @default all */
+  readonly rows?: RegExp | undefined;
   /** Called before each sample, and with errors. */
   readonly print: (line: string) => void;
 }
@@ -20,13 +22,19 @@ export async function runRounds(plan: RoundsOptions): Promise<Row[]> {
     for (const measure of plan.measures) {
       if (round > (measure.maxRounds ?? plan.rounds)) continue;
       const subjects = measure.subjects ?? plan.subjects;
-      const concerned = subjects.filter(({ measures }) => measures?.includes(measure.name) ?? true);
+      const concerned = subjects.filter(
+        ({ name, measures }) =>
+          (measures?.includes(measure.name) ?? true) && (measure.among?.includes(name) ?? true),
+      );
       for (const subject of shuffled(concerned)) {
         plan.print(`round ${round} of ${plan.rounds}: ${measure.title}, ${subject.title}`);
         const bench: MeasureContext = {
           load: plan.load,
           scale: plan.scale,
-          sample: (title, take) => taken.take(measure, title, subject, take),
+          async sample(title, take) {
+            if (plan.rows?.test(`${measure.name}: ${title}`) ?? true)
+              await taken.take(measure, title, subject, take);
+          },
         };
         try {
           await measure.run(subject, bench);

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { freePort, startProgram } from "@gw/testing";
-import type { Subject } from "./contract.js";
+import type { Route, Subject } from "./contract.js";
 import { type ProcessGroup, processGroup } from "./process-group.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
@@ -19,19 +19,31 @@ export interface RunningSubject extends AsyncDisposable {
 export interface Target {
   /** `host:port` */
   readonly address: string;
+  /** All of its addresses. @default `address` alone */
+  readonly addresses?: readonly string[];
   /** Whether a connection to `address` reaches it. @default whether a byte comes back, as from the load program */
   readonly isReached?: (address: string) => Promise<boolean>;
 }
 
 /** Starts a subject on a free port. Resolves when a connection through it reaches the target. */
-export async function startSubject(subject: Subject, target: Target): Promise<RunningSubject> {
+export async function startSubject(
+  subject: Subject,
+  target: Target,
+  { threads }: Pick<Route, "threads"> = {},
+): Promise<RunningSubject> {
   const folder = temporaryFolder();
   const listen = `127.0.0.1:${await freePort()}`;
-  const command = await subject.command({ listen, backend: target.address, folder: folder.path });
+  const { address, addresses: [, ...others] = [] } = target;
+  const command = await subject.command({
+    listen,
+    backends: [address, ...others],
+    threads,
+    folder: folder.path,
+  });
   if (!command) {
     folder[Symbol.dispose]();
     return {
-      address: target.address,
+      address,
       group: undefined,
       check: async () => {},
       [Symbol.asyncDispose]: async () => {},

@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 /** How much is measured. Times are in milliseconds. */
 export interface Scale {
   readonly measureMs: number;
@@ -10,21 +12,35 @@ export interface Scale {
   /** Numbers of idle connections. Infinity: as many as the descriptor limit allows. */
   readonly idle: readonly number[];
   /** Numbers of open connections to compare. */
-  readonly growth: readonly number[];
-  /** Numbers of endpoints to pick from. */
+  readonly connections: readonly number[];
+  /** Numbers of endpoints to compare. */
   readonly endpoints: readonly number[];
+  /** Numbers of threads to compare. */
+  readonly threads: readonly number[];
+  /** Connections that come and go while memory is watched. */
+  readonly soak: number;
 }
 
+/** What a proxy may need besides two descriptors for each open connection, 64 of which come and go; in connections. */
+const spare = 500;
+
 /** A run whose figures are meaningful. 20,000 descriptors allow 3,000 connections that take 6 each. */
-export function fullScale(seconds: number): Scale {
+export function fullScale(given: {
+  readonly seconds: number;
+  readonly soak: number;
+  readonly descriptorLimit: number;
+}): Scale {
+  const tenThousand = Math.max(1, Math.min(10_000, Math.floor(given.descriptorLimit / 2) - spare));
   return {
-    measureMs: seconds * 1000,
+    measureMs: given.seconds * 1000,
     firstWarmupMs: 700,
     warmupMs: 250,
     settleMs: 500,
-    idle: [3_000, 5_000, Number.POSITIVE_INFINITY],
-    growth: [10, 100, 1_000, 8_000],
-    endpoints: [3, 100, 10_000],
+    idle: [3_000, tenThousand, Number.POSITIVE_INFINITY],
+    connections: [10, 100, 1_000, tenThousand],
+    endpoints: [1, 10, 100, 10_000],
+    threads: [1, 2, 4, 8, 16, 32, 64].filter(threads => threads <= availableParallelism()),
+    soak: given.soak,
   };
 }
 
@@ -35,6 +51,8 @@ export const quickScale: Scale = {
   warmupMs: 50,
   settleMs: 100,
   idle: [200],
-  growth: [10, 100],
-  endpoints: [3, 100],
+  connections: [10, 100],
+  endpoints: [1, 100],
+  threads: [1, 2],
+  soak: 1_000,
 };

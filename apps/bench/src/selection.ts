@@ -32,12 +32,14 @@ export async function select(
   const subjects: Subject[] = [];
   const entries: SubjectEntry[] = [];
   const tryOut = async (subject: Subject): Promise<void> => {
-    const { name, title, setUp } = subject;
+    const { name, setUp } = subject;
     try {
       const version = await subject.version();
+      const [release] = /^\d+\.\d+/.exec(version) ?? [];
+      const title = subject.titledByRelease ? `${subject.title} ${release}` : subject.title;
       await using backend = await load.serve();
       await using _ = await startSubject(subject, backend);
-      subjects.push(subject);
+      subjects.push({ ...subject, title });
       entries.push({ name, title, version, ...(setUp && { setUp }) });
     } catch (error) {
       leftOut.push({ name, why: error instanceof Error ? error.message : String(error) });

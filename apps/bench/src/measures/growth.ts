@@ -19,7 +19,7 @@ export const growth: Measure = {
     await using backend = await load.serve();
     await using running = await startSubject(subject, backend);
     let warmup = scale.firstWarmupMs;
-    for (const connections of scale.growth) {
+    for (const connections of scale.connections) {
       await sample(`${connections.toLocaleString("en")} open`, async () => {
         const settings = { connections, outstanding, size: 128, warmup, measure: scale.measureMs };
         const { memory, ...result } = await underLoad(load, running, "rr", settings);

@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Figures, Measure, MeasureContext, Subject } from "../contract.js";
-import { startSubject } from "../running-subject.js";
+import type { Load, LoadProgram } from "../load.js";
+import { type RunningSubject, startSubject } from "../running-subject.js";
 
 /** More than any subject can hold. */
 const asManyAsPossible = 1_000_000;
@@ -35,11 +36,8 @@ async function hold(
   await using running = await startSubject(subject, backend);
   await setTimeout(scale.settleMs);
   const before = reading(running.group);
-  const settings = { to: running.address, connections: connections ?? asManyAsPossible };
-  await using program = load.start("hold", settings);
-  const { held = 0, dropped = 0 } = await program.event("held", 60_000);
-  if (connections !== undefined && (held < connections || dropped > 0))
-    throw new Error(`it held ${held} of ${connections}`);
+  await using open = await holdOpen(load, running, connections);
+  const { held } = open;
   await setTimeout(scale.settleMs);
   await running.check().catch(error => {
     throw new Error(`${held} held, then ${error.message}`);
@@ -52,7 +50,30 @@ async function hold(
   };
 }
 
-function reading(group: Awaited<ReturnType<typeof startSubject>>["group"]): {
+/**
+ * Opens connections through the subject. They stay open until the result is disposed of.
+ *
+ * @param connections - how many; fewer are an error. @default as many as possible
+ */
+export async function holdOpen(
+  load: Load,
+  running: RunningSubject,
+  connections?: number,
+): Promise<AsyncDisposable & { readonly held: number }> {
+  const settings = { to: running.address, connections: connections ?? asManyAsPossible };
+  const program: LoadProgram = load.start("hold", settings);
+  try {
+    const { held = 0, dropped = 0 } = await program.event("held", 60_000);
+    if (connections !== undefined && (held < connections || dropped > 0))
+      throw new Error(`it held ${held} of ${connections}`);
+    return { held, [Symbol.asyncDispose]: program[Symbol.asyncDispose] };
+  } catch (error) {
+    await program[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function reading(group: RunningSubject["group"]): {
   readonly memory: number;
   readonly descriptors: number;
 } {

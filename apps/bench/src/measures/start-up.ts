@@ -19,7 +19,7 @@ export const startUp: Measure = {
     await using backend = await load.serve();
     using folder = temporaryFolder();
     const listen = `127.0.0.1:${await freePort()}`;
-    const command = await subject.command({ listen, backend: backend.address, folder: folder.path });
+    const command = await subject.command({ listen, backends: [backend.address], folder: folder.path });
     if (command)
       await sample("from exec", async () => {
         await using program = load.start("ready", { to: listen }, command);

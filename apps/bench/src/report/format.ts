@@ -1,7 +1,7 @@
 import { number } from "@gw/report";
 import { type Results, type Row, rowOf } from "../results.js";
 
-/** The subject that ratios refer to. */
+/** The subject that ratios refer to, unless a measure has its own. */
 export const reference = "etcd-gateway";
 
 /** The median with the spread of the rounds, `1,234 (1,200–1,250)`, or why there is none. */
@@ -15,10 +15,16 @@ export function withSpread(row: Row | undefined): string {
   return `${number(median)}${spread}${failed}`;
 }
 
-/** The row's median divided by the reference's; undefined if either is missing. */
+/** The subject that the ratios of a measure refer to. */
+export function referenceOf(results: Results, measure: string): string {
+  return results.measures.find(({ name }) => name === measure)?.reference ?? reference;
+}
+
+/** The row's median divided by the reference's; undefined if one is missing, or not above 0 as growth may be. */
 export function ratio(results: Results, row: Row | undefined): number | undefined {
-  const base = row && rowOf(results, { ...row, subject: reference })?.median;
-  return base && row.median !== undefined ? row.median / base : undefined;
+  const subject = row && referenceOf(results, row.measure);
+  const base = row && subject && rowOf(results, { ...row, subject })?.median;
+  return base && base > 0 && row.median !== undefined && row.median >= 0 ? row.median / base : undefined;
 }
 
 /** `1.44×` */

@@ -3,31 +3,39 @@ import type { Results } from "../results.js";
 import { colourOf, draw } from "./drawing.js";
 import { titleOf } from "./text.js";
 
+/** In the order of the panels. Those that a run has not measured are left out. */
 const curves = [
   { title: "Proxy CPU per round trip, µs", measure: "growth", figure: "cpu", x: "open connections" },
   { title: "Proxy memory, MB", measure: "growth", figure: "memory", x: "open connections" },
   { title: "gw: pick and release an endpoint, µs", measure: "pick", figure: "time", x: "endpoints" },
+  { title: "New connections, /s", measure: "threads", figure: "rate", x: "threads" },
+  { title: "Proxy CPU per new connection, µs", measure: "endpoints", figure: "cpu", x: "endpoints" },
+  { title: "Proxy CPU per new connection, µs", measure: "open", figure: "cpu", x: "open connections" },
 ] as const;
 
-/** How cost grows: with connections for all subjects, with endpoints for gw's pool. */
+/** Sizes in pixels; the legend above the panels may have two lines. */
+const panel = { columns: 3, width: 350, title: 36, plot: 260, axis: 64, legend: 60 } as const;
+
+/** How cost grows with connections, endpoints and threads. */
 export function growthChart(results: Results): string {
-  const width = 330;
-  const plot = { top: plotTop + 70, height: 260 };
-  const size = { width: curves.length * (width + 20) + 20, height: plot.top + plot.height + 60 };
+  const shown = curves.filter(({ measure }) => results.measures.some(({ name }) => name === measure));
+  const pitch = panel.title + panel.plot + panel.axis;
+  const size = {
+    width: panel.columns * panel.width + 20,
+    height: plotTop + panel.legend + Math.ceil(shown.length / panel.columns) * pitch,
+  };
+  const at = (n: number): { readonly left: number; readonly top: number } => ({
+    left: 20 + (n % panel.columns) * panel.width,
+    top: plotTop + panel.legend + Math.floor(n / panel.columns) * pitch,
+  });
   const heading = {
     title: "How cost grows",
-    subtitle: `Medians of the rounds. Left and middle: 128 B request/response over all connections in turn, 10 under way at any time`,
+    subtitle: `Medians of the rounds. Round trips: 128 B over all connections in turn, 10 under way at any time`,
   };
-  const lines = curves.flatMap((curve, n) => linesOf(results, curve, n));
+  const lines = shown.flatMap((curve, n) => linesOf(results, curve, n));
   const named = results.subjects.filter(({ name }) => lines.some(line => line.subject === name));
-  const gridLeft = (n: number): number => 20 + n * (width + 20);
   const plots = {
-    title: curves.map(({ title }, n) => ({
-      text: title,
-      left: gridLeft(n),
-      top: plot.top - 36,
-      textStyle: { fontSize: 12, color: ink },
-    })),
+    title: shown.map(({ title }, n) => ({ ...at(n), text: title, textStyle: { fontSize: 12, color: ink } })),
     legend: {
       top: plotTop,
       left: 15,
@@ -35,13 +43,13 @@ export function growthChart(results: Results): string {
       data: named.map(({ title }) => title),
       textStyle: { color: ink },
     },
-    grid: curves.map((_, n) => ({
-      left: gridLeft(n) + 48,
-      top: plot.top,
-      width: width - 58,
-      height: plot.height,
+    grid: shown.map((_, n) => ({
+      left: at(n).left + 48,
+      top: at(n).top + panel.title,
+      width: panel.width - 78,
+      height: panel.plot,
     })),
-    xAxis: curves.map(({ x }, n) => ({
+    xAxis: shown.map(({ x }, n) => ({
       gridIndex: n,
       type: "log",
       name: x,
@@ -51,7 +59,7 @@ export function growthChart(results: Results): string {
       axisLabel: { color: ink, formatter: (value: number) => value.toLocaleString("en") },
       splitLine: { show: false },
     })),
-    yAxis: curves.map((_, n) => ({
+    yAxis: shown.map((_, n) => ({
       gridIndex: n,
       type: "value",
       min: 0,

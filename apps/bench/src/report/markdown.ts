@@ -6,7 +6,8 @@ import { circumstances, detailTables } from "./text.js";
 
 /** For the README of the project: the figures that matter, for the programs that people choose between. */
 export function shortReport(results: Results): string {
-  const shown = ["gw-native", "gw-js", "gw-default", reference, "haproxy", "nginx", "pipe"];
+  const peers = ["haproxy", "haproxy-3.0", "nginx", "nginx-1.26", "pipe"];
+  const shown = ["gw-native", "gw-js", "gw-default", reference, ...peers];
   return [summary(results, shown), ...smallPrint(results, circumstances(results).slice(0, 3))].join("\n\n");
 }
 
@@ -24,7 +25,7 @@ export function fullReport(results: Results): string {
     "### Subjects",
     setUps.map(({ title, name, setUp }) => `- **${title}** (\`--subjects ${name}\`): ${setUp}.`).join("\n"),
     "### All figures",
-    "Median (least–most of the rounds), and its ratio to `etcd gateway`.",
+    "Median (least–most of the rounds), and its ratio to `etcd gateway`, or to the subject that the heading of the table names.",
     ...detailTables(results).map(table => `**${table.title}**\n\n${markdownTable(table.rows)}`),
   ].join("\n\n");
 }

@@ -1,7 +1,8 @@
 import { number, type Rows } from "@gw/report";
+import type { Figure } from "../contract.js";
 import type { MeasureEntry, Results } from "../results.js";
 import { rowOf } from "../results.js";
-import { ratio, reference, times, withSpread } from "./format.js";
+import { ratio, referenceOf, times, withSpread } from "./format.js";
 
 /** A table with a heading row, as rows of cells. */
 export interface Table {
@@ -9,14 +10,30 @@ export interface Table {
   readonly rows: Rows;
 }
 
-/** A table for each case of each measure: a line for each subject, a column for each figure. */
+/** The tables of each measure, most of which have one for each case: a line for each subject, a column for each figure. */
 export function detailTables(results: Results): Table[] {
-  return results.measures.flatMap(measure =>
-    casesOf(results, measure).map(title => ({
-      title: `${measure.title}: ${title}`,
-      rows: [heading(measure), ...linesOf(results, measure, title)],
-    })),
-  );
+  return results.measures.flatMap(measure => {
+    const compared = measure.reference ? `, ratios to ${titleOf(results, measure.reference)}` : "";
+    if (measure.linePerCase)
+      return measure.figures.map(figure => ({
+        title: `${measure.title}: ${withUnit(figure)}${compared}`,
+        rows: caseLines(results, measure, figure),
+      }));
+    return casesOf(results, measure).map(title => ({
+      title: `${measure.title}: ${title}${compared}`,
+      rows: [["", ...measure.figures.map(withUnit)], ...linesOf(results, measure, title)],
+    }));
+  });
+}
+
+/** A line for each case, a column for each subject. */
+function caseLines(results: Results, measure: MeasureEntry, { key }: Figure): string[][] {
+  const subjects = subjectsOf(results.rows.filter(row => row.measure === measure.name));
+  const lines = casesOf(results, measure).map(title => [
+    title,
+    ...subjects.map(subject => cellOf(results, { measure: measure.name, case: title, subject, figure: key })),
+  ]);
+  return [["", ...subjects.map(subject => titleOf(results, subject))], ...lines];
 }
 
 /** The cases of a measure, in the order in which they were measured. */
@@ -36,22 +53,30 @@ export function plainText({ title, rows }: Table): string {
   return `${title}\n${lines.map(line => `  ${line}\n`).join("")}`;
 }
 
-function heading({ figures }: MeasureEntry): string[] {
-  return ["", ...figures.map(({ title, unit }) => (unit ? `${title}, ${unit}` : title))];
+function withUnit({ title, unit }: Figure): string {
+  return unit ? `${title}, ${unit}` : title;
 }
 
 function linesOf(results: Results, measure: MeasureEntry, title: string): string[][] {
-  const concerned = [...new Set(rowsOf(results, measure, title).map(({ subject }) => subject))];
-  return concerned.map(subject => {
-    const cells = measure.figures.map(({ key }) => {
-      const row = rowOf(results, { measure: measure.name, case: title, subject, figure: key });
-      const comparison = subject === reference ? undefined : ratio(results, row);
-      return [withSpread(row), comparison === undefined ? "" : times(comparison)].filter(Boolean).join(" ");
-    });
+  return subjectsOf(rowsOf(results, measure, title)).map(subject => {
+    const cells = measure.figures.map(({ key }) =>
+      cellOf(results, { measure: measure.name, case: title, subject, figure: key }),
+    );
     // One reason is enough for a whole line.
     const line = cells.every(cell => cell.startsWith("failed")) ? [cells[0] ?? ""] : cells;
     return [titleOf(results, subject), ...line];
   });
+}
+
+/** The median with its spread, and its ratio to the reference. */
+function cellOf(results: Results, place: Parameters<typeof rowOf>[1]): string {
+  const row = rowOf(results, place);
+  const comparison = place.subject === referenceOf(results, place.measure) ? undefined : ratio(results, row);
+  return [withSpread(row), comparison === undefined ? "" : times(comparison)].filter(Boolean).join(" ");
+}
+
+function subjectsOf(rows: Results["rows"]): string[] {
+  return [...new Set(rows.map(({ subject }) => subject))];
 }
 
 function rowsOf(results: Results, measure: MeasureEntry, title: string): Results["rows"] {

@@ -15,12 +15,15 @@ function gw(name: string, title: string, flags: readonly string[]): Subject {
       if (code !== 0) throw new Error(`gw is not built: ${stderr}`);
       return `${stdout.trim()}, Node ${process.versions.node}`;
     },
-    command: ({ listen, backend }) => [
+    command: ({ listen, backends, threads }) => [
       process.execPath,
       bin,
       "start",
       ...flags,
-      `--endpoints=${backend}`,
+      ...(threads ? [`--relay-threads=${threads}`] : []),
+      // One flag for each: a single argument may have no more than 128 KiB.
+      ...backends.map(backend => `--endpoints=${backend}`),
+      ...(backends.length > 1 ? ["--selector=round-robin"] : []),
       `--listen-addr=${listen}`,
     ],
   };
@@ -30,9 +33,9 @@ function gw(name: string, title: string, flags: readonly string[]): Subject {
 export const gwNative: Subject = gw("gw-native", "gw", ["--relay=native"]);
 export const gwJs: Subject = gw("gw-js", "gw (js relay)", ["--relay=js"]);
 
-/** What a second relay thread brings; it matters under load only. */
-export const gwTwoThreads: Subject = {
-  ...gw("gw-2-threads", "gw (2 threads)", ["--relay=native", "--relay-threads=2"]),
+/** What a single relay thread does in place of one for each core; it matters under load only. */
+export const gwOneThread: Subject = {
+  ...gw("gw-1-thread", "gw (1 thread)", ["--relay=native", "--relay-threads=1"]),
   measures: ["rr", "bulk"],
 };
 

@@ -1,31 +1,47 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Subject } from "../contract.js";
+import type { Route, Subject } from "../contract.js";
 import { descriptorLimit } from "../machine.js";
+import { unpacked } from "./unpacked.js";
 import { versionOf } from "./version-of.js";
 
 /** HAProxy as an admin would run it for long-lived TCP connections. */
-export const haproxy: Subject = {
-  name: "haproxy",
-  title: "HAProxy",
-  setUp:
-    "mode tcp, a thread for each core, splicing both ways, no logs, long timeouts, as many connections as descriptors allow",
-  version: () => versionOf("haproxy", ["-v"], /version (\S+)/i),
-  async command({ listen, backend, folder }) {
-    const file = join(folder, "haproxy.cfg");
-    await writeFile(file, configuration(listen, backend, await descriptorLimit()));
-    return ["haproxy", "-db", "-f", file];
-  },
+export const haproxy: Subject = haproxyRunBy("haproxy", () => ["haproxy"]);
+
+/** That of Debian 13, on systems that have an older one. */
+export const haproxy30: Subject = {
+  ...haproxyRunBy("haproxy-3.0", () => unpacked("haproxy-3.0", "usr/sbin/haproxy").command),
+  setUp: "the same configuration; unpacked from Debian 13 with its libraries",
 };
+
+/** For measures that compare with HAProxy: the newest one first. */
+export const haproxies: readonly string[] = [haproxy30.name, haproxy.name];
+
+function haproxyRunBy(name: string, command: () => readonly string[]): Subject {
+  return {
+    name,
+    title: "HAProxy",
+    titledByRelease: true,
+    setUp:
+      "mode tcp, a thread for each core, splicing both ways, no logs, long timeouts, as many connections as descriptors allow",
+    version: async () => versionOf([...command(), "-v"], /version (\S+)/i),
+    async command(route) {
+      const file = join(route.folder, "haproxy.cfg");
+      await writeFile(file, configuration(route, descriptorLimit()));
+      return [...command(), "-db", "-f", file];
+    },
+  };
+}
 
 /** What it needs besides connections: two descriptors for each pipe, and some of its own. */
 const pipes = 64;
 const spare = 100;
 
-function configuration(listen: string, backend: string, descriptors: number): string {
+function configuration({ listen, backends, threads }: Route, descriptors: number): string {
   return `
 global
-  # nbthread is left alone: it is the number of cores. By itself it would keep a fifth of the descriptors for pipes.
+  # By itself it has a thread for each core, and keeps a fifth of the descriptors for pipes.
+  ${threads ? `nbthread ${threads}` : ""}
   maxpipes ${pipes}
   maxconn ${Math.floor((descriptors - 2 * pipes - spare) / 2)}
 defaults
@@ -41,6 +57,6 @@ frontend clients
   bind ${listen} backlog 4096
   default_backend etcd
 backend etcd
-  server etcd ${backend}
+${backends.map((backend, n) => `  server etcd${n} ${backend}`).join("\n")}
 `;
 }

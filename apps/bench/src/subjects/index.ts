@@ -1,8 +1,8 @@
 import type { Subject } from "../contract.js";
 import { etcdGateway } from "./etcd-gateway.js";
-import { gwDefault, gwJs, gwNative, gwTwoThreads } from "./gw.js";
-import { haproxy } from "./haproxy.js";
-import { nginx } from "./nginx.js";
+import { gwDefault, gwJs, gwNative, gwOneThread } from "./gw.js";
+import { haproxy, haproxy30 } from "./haproxy.js";
+import { nginx, nginx126 } from "./nginx.js";
 import { nodeTcpProxy } from "./node-tcp-proxy.js";
 import { pipe } from "./pipe.js";
 
@@ -19,12 +19,14 @@ const direct: Subject = {
 /** All subjects, in the order of tables and charts. */
 export const subjects: readonly Subject[] = [
   gwNative,
-  gwTwoThreads,
+  gwOneThread,
   gwJs,
   gwDefault,
   etcdGateway,
   haproxy,
+  haproxy30,
   nginx,
+  nginx126,
   nodeTcpProxy,
   pipe,
   direct,

@@ -2,31 +2,55 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { findProgram } from "@gw/testing";
-import type { Subject } from "../contract.js";
+import type { Route, Subject } from "../contract.js";
+import { unpacked } from "./unpacked.js";
 import { versionOf } from "./version-of.js";
 
-/** Where Debian and others install the module; elsewhere it is part of the program. */
-const streamModule = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"]
-  .map(folder => join(folder, "ngx_stream_module.so"))
-  .find(existsSync);
+const modulePath = "usr/lib/nginx/modules/ngx_stream_module.so";
 
 /** nginx's stream module as an admin would run it for long-lived TCP connections. */
-export const nginx: Subject = {
-  name: "nginx",
-  title: "nginx stream",
-  setUp: "a worker for each core, 20,000 connections for each worker, 64 KiB buffers, no logs, long timeouts",
-  version: () => versionOf("nginx", ["-v"], /nginx\/(\S+)/),
-  async command({ listen, backend, folder }) {
-    const file = join(folder, "nginx.conf");
-    await writeFile(file, configuration(listen, backend, folder));
-    // By its absolute path: nginx uses the path to start its workers.
-    return [findProgram("nginx") ?? "nginx", "-e", join(folder, "error.log"), "-p", folder, "-c", file];
-  },
+export const nginx: Subject = nginxRunBy("nginx", () => {
+  // Where Debian and others install the module; elsewhere it is part of the program.
+  const modules = [modulePath, modulePath.replace("lib", "lib64")].map(path => join("/", path));
+  // By its absolute path: nginx uses the path to start its workers.
+  return { command: [findProgram("nginx") ?? "nginx"], module: modules.find(existsSync) };
+});
+
+/** That of Debian 13, on systems that have an older one. */
+export const nginx126: Subject = {
+  ...nginxRunBy("nginx-1.26", () => {
+    const { command, root } = unpacked("nginx-1.26", "usr/sbin/nginx");
+    return { command, module: join(root, modulePath) };
+  }),
+  setUp: "the same configuration; unpacked from Debian 13 with its libraries",
 };
 
-function configuration(listen: string, backend: string, folder: string): string {
+/** How to run a version of nginx, and its stream module if that is not built in. */
+interface Installation {
+  readonly command: readonly string[];
+  readonly module: string | undefined;
+}
+
+function nginxRunBy(name: string, find: () => Installation): Subject {
+  return {
+    name,
+    title: "nginx stream",
+    titledByRelease: true,
+    setUp:
+      "a worker for each core, 20,000 connections for each worker, 64 KiB buffers, no logs, long timeouts",
+    version: async () => versionOf([...find().command, "-v"], /nginx\/(\S+)/),
+    async command(route) {
+      const { command, module } = find();
+      const file = join(route.folder, "nginx.conf");
+      await writeFile(file, configuration(route, module));
+      return [...command, "-e", join(route.folder, "error.log"), "-p", route.folder, "-c", file];
+    },
+  };
+}
+
+function configuration({ listen, backends: [backend], folder }: Route, module: string | undefined): string {
   return `
-${streamModule ? `load_module ${streamModule};` : ""}
+${module ? `load_module ${module};` : ""}
 daemon off;
 worker_processes auto;
 pid ${folder}/nginx.pid;

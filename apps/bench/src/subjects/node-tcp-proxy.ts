@@ -14,7 +14,7 @@ export const nodeTcpProxy: Subject = {
     const { version } = require("node-tcp-proxy/package.json") as { version: string };
     return `${version}, Node ${process.versions.node}`;
   },
-  command({ listen, backend }) {
+  command({ listen, backends: [backend] }) {
     const [host, port] = listen.split(":");
     const [serviceHost, servicePort] = backend.split(":");
     return [

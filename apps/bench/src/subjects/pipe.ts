@@ -9,5 +9,5 @@ export const pipe: Subject = {
   title: "pipe",
   setUp: "`a.pipe(b)` and `b.pipe(a)` on the same Node",
   version: async () => `Node ${process.versions.node}`,
-  command: ({ listen, backend }) => [process.execPath, script, listen, backend],
+  command: ({ listen, backends: [backend] }) => [process.execPath, script, listen, backend],
 };

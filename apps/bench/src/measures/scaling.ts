@@ -1,0 +1,68 @@
+import { availableParallelism } from "node:os";
+import type { Measure } from "../contract.js";
+import type { Scale } from "../scale.js";
+import { etcdGateway } from "../subjects/etcd-gateway.js";
+import { gwDefault, gwJs, gwNative } from "../subjects/gw.js";
+import { haproxies } from "../subjects/haproxy.js";
+import { type Circumstances, connect, connectionFigures, lanes } from "./connection-rate.js";
+
+const cores = availableParallelism();
+const same = `${lanes} lanes that open and close connections, as in \`connect\``;
+const proxies = [gwNative.name, gwJs.name, gwDefault.name, etcdGateway.name, ...haproxies];
+
+/** What further threads bring. */
+export const threads: Measure = scaling(
+  "threads",
+  "connections by threads",
+  `${same}, with this many threads: \`--relay-threads\` of gw, \`nbthread\` of HAProxy. More than ${cores} could not be tried on ${cores} ${cores === 1 ? "core" : "cores"}, which load program and backend share.`,
+  [gwNative.name, gwDefault.name, ...haproxies],
+  scale => scale.threads.map(threads => [plural(threads, "thread"), { threads }]),
+);
+
+/** How cost grows with the number of endpoints. */
+export const endpoints: Measure = scaling(
+  "endpoints",
+  "connections by endpoints",
+  `${same}, to this many endpoints in turn: \`--selector=round-robin\` of gw, as many \`server\` lines of HAProxy. gw checks their health meanwhile; HAProxy and etcd gateway do not.`,
+  proxies,
+  scale => scale.endpoints.map(endpoints => [plural(endpoints, "endpoint"), { endpoints }]),
+);
+
+/** How cost grows with the number of connections that are open already. */
+export const openConnections: Measure = scaling(
+  "open",
+  "connections by open connections",
+  `${same}, while this many idle connections are open: as many as the descriptor limit allows, at most 10,000.`,
+  proxies,
+  scale => scale.connections.map(open => [`${open.toLocaleString("en")} open`, { open }]),
+);
+
+/** A measure of connections in which the circumstances grow from case to case. */
+function scaling(
+  name: string,
+  title: string,
+  how: string,
+  among: readonly string[],
+  casesOf: (scale: Scale) => readonly (readonly [title: string, circumstances: Circumstances])[],
+): Measure {
+  return {
+    name,
+    title,
+    how,
+    figures: [
+      ...connectionFigures.filter(({ key }) => key !== "p50"),
+      { key: "memory", title: "proxy memory", unit: "MB", better: "less" },
+    ],
+    among,
+    references: haproxies,
+    linePerCase: true,
+    async run(subject, bench) {
+      for (const [title, circumstances] of casesOf(bench.scale))
+        await bench.sample(title, () => connect(subject, bench, circumstances));
+    },
+  };
+}
+
+function plural(count: number, noun: string): string {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
