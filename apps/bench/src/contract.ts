@@ -29,8 +29,13 @@ export interface Subject {
 /** What a subject is to do. Addresses are written as `host:port`. */
 export interface Route {
   readonly listen: string;
-  /** Connections go to each of them in turn. Subjects that know only one use the first. */
+  /** Subjects that know only one use the first. */
   readonly backends: readonly [string, ...string[]];
+  /**
+   * Whether connections go to the backends in turn, without health checks: the backend of the load program answers none.
+   * @default what the subject does by itself
+   */
+  readonly inTurn?: boolean;
   /** How many threads relay. @default what the subject has by itself */
   readonly threads?: number | undefined;
   /** A folder for the subject, which is removed when it has ended. */

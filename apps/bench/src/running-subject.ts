@@ -29,7 +29,7 @@ export interface Target {
 export async function startSubject(
   subject: Subject,
   target: Target,
-  { threads }: Pick<Route, "threads"> = {},
+  how: Pick<Route, "threads" | "inTurn"> = {},
 ): Promise<RunningSubject> {
   const folder = temporaryFolder();
   const listen = `127.0.0.1:${await freePort()}`;
@@ -37,7 +37,7 @@ export async function startSubject(
   const command = await subject.command({
     listen,
     backends: [address, ...others],
-    threads,
+    ...how,
     folder: folder.path,
   });
   if (!command) {

@@ -31,7 +31,7 @@ export const connectionRate: Measure = {
 export interface Circumstances {
   /** Threads of the proxy. @default what it has by itself */
   readonly threads?: number;
-  /** Endpoints that take connections in turn. @default 1 */
+  /** Endpoints that take connections in turn, without health checks. @default 1, as the subject does by itself */
   readonly endpoints?: number;
   /** Idle connections that are open meanwhile. @default 0 */
   readonly open?: number;
@@ -41,10 +41,10 @@ export interface Circumstances {
 export async function connect(
   subject: Subject,
   { load, scale }: MeasureContext,
-  { threads, endpoints = 1, open = 0 }: Circumstances = {},
+  { threads, endpoints, open = 0 }: Circumstances = {},
 ): Promise<Figures> {
   await using backend = await load.serve(endpoints);
-  await using running = await startSubject(subject, backend, { threads });
+  await using running = await startSubject(subject, backend, { threads, inTurn: endpoints !== undefined });
   await using _ = open > 0 ? await holdOpen(load, running, open) : undefined;
   const settings = { connections: lanes, warmup: scale.firstWarmupMs, measure: scale.measureMs };
   const { report, cpuPerSecond, memory } = await underLoad(load, running, "connect", settings);

@@ -23,7 +23,7 @@ export const threads: Measure = scaling(
 export const endpoints: Measure = scaling(
   "endpoints",
   "connections by endpoints",
-  `${same}, to this many endpoints in turn: \`--selector=round-robin\` of gw, as many \`server\` lines of HAProxy. gw checks their health meanwhile; HAProxy and etcd gateway do not.`,
+  `${same}, to this many endpoints in turn: \`--selector=round-robin --health-check=off\` of gw, as many \`server\` lines of HAProxy without checks.`,
   proxies,
   scale => scale.endpoints.map(endpoints => [plural(endpoints, "endpoint"), { endpoints }]),
 );

@@ -15,7 +15,7 @@ function gw(name: string, title: string, flags: readonly string[]): Subject {
       if (code !== 0) throw new Error(`gw is not built: ${stderr}`);
       return `${stdout.trim()}, Node ${process.versions.node}`;
     },
-    command: ({ listen, backends, threads }) => [
+    command: ({ listen, backends, threads, inTurn }) => [
       process.execPath,
       bin,
       "start",
@@ -23,7 +23,7 @@ function gw(name: string, title: string, flags: readonly string[]): Subject {
       ...(threads ? [`--relay-threads=${threads}`] : []),
       // One flag for each: a single argument may have no more than 128 KiB.
       ...backends.map(backend => `--endpoints=${backend}`),
-      ...(backends.length > 1 ? ["--selector=round-robin"] : []),
+      ...(inTurn ? ["--selector=round-robin", "--health-check=off"] : []),
       `--listen-addr=${listen}`,
     ],
   };
