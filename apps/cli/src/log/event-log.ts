@@ -1,7 +1,7 @@
 import { type Clock, messageOf, systemClock } from "@gw/interface";
-import type { Level, Logger } from "pino";
 import { onFatal, onIgnoredSignal, onWarning } from "../process/events.js";
 import { type EventName, type FieldsOf, type LogEvent, logEvents } from "./events.js";
+import type { Level, Log, LogLevel } from "./lines.js";
 import { type LogFormat, openLog } from "./log.js";
 
 /** The log of the gateway: the events of {@link logEvents}. */
@@ -25,14 +25,14 @@ export interface EventLog {
  * @returns `flushed` resolves when all lines are written, or after a second
  */
 export async function openEventLog(
-  level: string,
+  level: LogLevel,
   format?: LogFormat,
 ): Promise<{ readonly log: EventLog; flushed(): Promise<void> }> {
   const { log: lines, flushed } = await openLog(level, format);
   const log = createEventLog(lines);
   /** A stack trace helps developers, and is noise for operators. */
   const stackOf = (error: unknown): { readonly stack?: string | undefined } =>
-    lines.isLevelEnabled("debug") && error instanceof Error ? { stack: error.stack } : {};
+    lines.isEnabled("debug") && error instanceof Error ? { stack: error.stack } : {};
   onIgnoredSignal(signal => log.write("signal ignored", { signal }));
   onWarning(warning =>
     log.write("warning", { warning: warning.name, why: messageOf(warning), ...stackOf(warning) }),
@@ -48,7 +48,7 @@ export async function openEventLog(
 const maxLimits = 10_000;
 
 /** An event log whose lines go to `log`. */
-export function createEventLog(log: Logger, clock: Clock = systemClock): EventLog {
+export function createEventLog(log: Log, clock: Clock = systemClock): EventLog {
   const limits = new Map<string, RateLimit>();
   const limitOf = (name: EventName, fields: { readonly [field: string]: unknown }): RateLimit | undefined => {
     const { limit }: LogEvent = logEvents[name];
@@ -60,14 +60,13 @@ export function createEventLog(log: Logger, clock: Clock = systemClock): EventLo
     return known;
   };
   return {
-    isEnabled: name => log.isLevelEnabled(logEvents[name].levels[0]),
+    isEnabled: name => log.isEnabled(logEvents[name].levels[0]),
     write(name, fields, level = logEvents[name].levels[0]) {
-      if (!log.isLevelEnabled(level)) return;
+      if (!log.isEnabled(level)) return;
       const limit = limitOf(name, fields);
       if (limit && !limit.take()) return;
       const suppressed = limit?.takeSuppressed() ?? 0;
-      const line: object = suppressed > 0 ? { ...fields, suppressed } : fields;
-      log[level](line, name as string);
+      log.write(level, suppressed > 0 ? { ...fields, suppressed } : fields, name);
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Level } from "pino";
+import type { Level } from "./lines.js";
 
 /** An event of the log. */
 export interface LogEvent {

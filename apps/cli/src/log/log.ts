@@ -1,70 +1,41 @@
 import { isatty } from "node:tty";
 import { printable } from "@gw/interface";
-import type { Logger, LoggerOptions } from "pino";
-import { bounded, cut } from "../output/bounded.js";
 import { flushErrors, stderr } from "../output/stdio.js";
 import type { EventName } from "./events.js";
+import { createLog, jsonLine, type Log, type LogLevel } from "./lines.js";
 
 /** `json` for programs, `text` for a terminal. */
 export type LogFormat = "json" | "text";
 
-/** The values of `--log-level`: pino's levels. */
-export const logLevels = ["trace", "debug", "info", "warn", "error", "silent"] as const;
-
-/** A log on stderr. */
-export interface Log {
-  readonly log: Logger;
-  /** Resolves when all lines are written, or after a second: a reader that does not read must not delay the end. */
-  flushed(): Promise<void>;
-}
-
 /**
- * Opens a log that writes in the background, so that nothing waits for its reader. Each entry is one line of limited length
- * without control characters, even if its fields come from the network.
+ * Opens a log on stderr that writes in the background, so that nothing waits for its reader. Each entry is one line of
+ * limited length without control characters, even if its fields come from the network.
  *
  * @param format @default `text` on a terminal
+ * @returns `flushed` resolves when all lines are written, or after a second: a reader that does not read must not delay the
+ *   end
  */
-export async function openLog(level: string, format?: LogFormat): Promise<Log> {
-  const { pino, stdTimeFunctions } = await import("pino");
+export async function openLog(
+  level: LogLevel,
+  format?: LogFormat,
+): Promise<{ readonly log: Log; flushed(): Promise<void> }> {
   const output = stderr();
   const terminal = isatty(2);
-  const render =
-    (format ?? (terminal ? "text" : "json")) === "json" ? jsonFormat : await textFormat(terminal);
+  const render = await renderer(format ?? (terminal ? "text" : "json"), terminal);
   output.droppedNotice = dropped => {
-    const time = new Date().toISOString();
-    const msg: EventName = "log lines dropped";
-    return render(JSON.stringify({ level: "warn", time, dropped, msg }));
+    const message: EventName = "log lines dropped";
+    return render(jsonLine("warn", { dropped }, message));
   };
-  const log = pino(
-    {
-      level,
-      timestamp: stdTimeFunctions.isoTime,
-      ...lineOptions,
-    },
-    { write: line => output.write(render(line)) },
-  );
-  return { log, flushed: flushErrors };
+  return { log: createLog(level, line => output.write(render(line))), flushed: flushErrors };
 }
 
-/** Limits the length of a line, in both formats. */
-export const lineOptions: LoggerOptions = {
-  base: null,
-  formatters: { level: (label: string) => ({ level: label }), log: (fields: object) => bounded(fields) },
-  hooks: {
-    logMethod(args, method) {
-      const short = args.map(arg => (typeof arg === "string" ? cut(arg) : arg));
-      method.apply(this, short as typeof args);
-    },
-  },
-};
-
-/** Turns a line of pino's into the one that is written. */
+/** Turns a line of JSON into the one that is written. */
 export async function renderer(format: LogFormat, colours: boolean): Promise<(line: string) => string> {
   return format === "json" ? jsonFormat : textFormat(colours);
 }
 
 function jsonFormat(line: string): string {
-  return `${printable(line.trimEnd())}\n`;
+  return `${printable(line)}\n`;
 }
 
 async function textFormat(terminal: boolean): Promise<(line: string) => string> {

@@ -1,8 +1,8 @@
 import { type Endpoint, GatewayError } from "@gw/interface";
 import { manualClock } from "@gw/testing";
-import { pino } from "pino";
 import { expect, test } from "vitest";
 import { createEventLog } from "./event-log.js";
+import { createLog } from "./lines.js";
 import { logObserver } from "./observer.js";
 
 const endpoint: Endpoint = { host: "a", port: 2379, priority: 0, weight: 0 };
@@ -11,7 +11,7 @@ const error = new GatewayError("refused", "connection refused");
 function rig() {
   const lines: { msg: string; suppressed?: number }[] = [];
   const clock = manualClock();
-  const log = pino({ level: "info" }, { write: line => lines.push(JSON.parse(line)) });
+  const log = createLog("info", line => lines.push(JSON.parse(line)));
   return { observer: logObserver(createEventLog(log, clock)), clock, lines };
 }
 
@@ -36,7 +36,7 @@ test("an endpoint that keeps failing is logged ten times a minute, and so is its
 
 test("no field takes the place of the line's own level", () => {
   const raw: string[] = [];
-  const log = pino({ level: "trace" }, { write: line => raw.push(line) });
+  const log = createLog("trace", line => raw.push(line));
   const observer = logObserver(createEventLog(log, manualClock()));
   observer.checkTypeChanged?.({ endpoint, check: "etcd /health", note: "shallow" });
   observer.checked?.({
@@ -47,8 +47,8 @@ test("no field takes the place of the line's own level", () => {
   });
   for (const line of raw) expect(line.match(/"level":/g)).toHaveLength(1);
   expect(raw.map(line => JSON.parse(line))).toMatchObject([
-    { level: 30, msg: "health check type", check: "etcd /health", note: "shallow" },
-    { level: 10, msg: "health check", check: "tcp", why: "connection refused", tookMs: 1.2 },
+    { level: "info", msg: "health check type", check: "etcd /health", note: "shallow" },
+    { level: "trace", msg: "health check", check: "tcp", why: "connection refused", tookMs: 1.2 },
   ]);
 });
 

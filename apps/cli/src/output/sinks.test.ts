@@ -1,8 +1,8 @@
 // Names, certificates, answers and errors come from the network. Each stays one short line without control characters.
 import fc from "fast-check";
-import pino from "pino";
 import { describe, expect, test } from "vitest";
-import { lineOptions, renderer } from "../log/log.js";
+import { createLog } from "../log/lines.js";
+import { renderer } from "../log/log.js";
 import { jsonOf, textOf } from "./stdio.js";
 import { table } from "./table.js";
 
@@ -33,7 +33,7 @@ async function logged(
 ): Promise<string> {
   const render = await renderer(format, colours);
   const written: string[] = [];
-  pino({ ...lineOptions }, { write: line => written.push(render(line)) }).info(fields, message);
+  createLog("info", line => written.push(render(line))).write("info", fields, message);
   return written.join("");
 }
 
