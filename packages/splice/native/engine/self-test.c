@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "engine.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,8 +16,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* Enough bytes to be copied first and then spliced. */
-enum { BYTES = 1024 * 1024, TIMEOUT_MS = 2000, POLL_MS = 100 };
+/* From the client: enough to be copied first and then spliced. The way back is the same code. */
+enum { BYTES = 8 * BUFFER, BYTES_BACK = BUFFER, TIMEOUT_MS = 2000, POLL_MS = 100 };
 
 static int loopback_socket(void) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -51,11 +52,11 @@ static int64_t await(struct engine *engine, int wake_fd, enum event_kind kind) {
   return count == 1 && events[0].kind == kind ? (int64_t)events[0].slot : -1;
 }
 
-/* Sends as fast as possible, so that reads fill the buffer and bytes are spliced. */
-static bool pass_bytes(int from, int to, const char *bytes) {
-  char got[64 * 1024];
-  for (size_t sent = 0, received = 0; received < BYTES;) {
-    ssize_t out = sent < BYTES ? send(from, bytes + sent, BYTES - sent, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+/* Passes `count` bytes, of which `sent` were sent already. */
+static bool pass_bytes(int from, int to, const char *bytes, size_t count, size_t sent) {
+  char got[BUFFER];
+  for (size_t received = 0; received < count;) {
+    ssize_t out = sent < count ? send(from, bytes + sent, count - sent, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
     if (out < 0 && errno != EAGAIN) return false;
     if (out > 0) sent += (size_t)out;
     ssize_t in = recv(to, got, sizeof got, MSG_DONTWAIT);
@@ -65,22 +66,13 @@ static bool pass_bytes(int from, int to, const char *bytes) {
       received += (size_t)in;
     }
     if (out > 0 || in > 0) continue;
-    struct pollfd ends[2] = {{.fd = to, .events = POLLIN}, {.fd = from, .events = sent < BYTES ? POLLOUT : 0}};
+    struct pollfd ends[2] = {{.fd = to, .events = POLLIN}, {.fd = from, .events = sent < count ? POLLOUT : 0}};
     if (poll_in_steps(ends, 2) <= 0) return false;
   }
   return true;
 }
 
-static bool pass_both_directions(int client, int server) {
-  char *bytes = malloc(BYTES);
-  if (!bytes) return false;
-  for (size_t at = 0; at < BYTES; at++) bytes[at] = (char)(at * 31 + (at >> 12));
-  bool passed = pass_bytes(client, server, bytes) && pass_bytes(server, client, bytes);
-  free(bytes);
-  return passed;
-}
-
-static bool try_relay(struct engine *engine, int wake_fd, int backend, int client) {
+static bool try_relay(struct engine *engine, int wake_fd, int backend, int client, const char *bytes) {
   struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct sockaddr_in target = any;
   struct sockaddr_storage bound;
@@ -94,12 +86,16 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
   if (errno != 0 || connect(client, (struct sockaddr *)&bound, sizeof any) < 0) return false;
   int64_t slot = await(engine, wake_fd, ACCEPTED);
   if (slot < 0) return false;
+  /* Before the engine reads, so that its first reads fill the buffer, and it splices. */
+  ssize_t sent = send(client, bytes, BYTES, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0) return false;
   engine_dial(engine, (uint32_t)slot, (struct sockaddr *)&target, sizeof target, TIMEOUT_MS);
   if (await(engine, wake_fd, CONNECTED) != slot) return false;
   int server;
   do server = accept(backend, NULL, NULL);
   while (server < 0 && errno == EINTR);
-  bool passed = server >= 0 && pass_both_directions(client, server);
+  bool passed = server >= 0 && pass_bytes(client, server, bytes, BYTES, (size_t)sent) &&
+                pass_bytes(server, client, bytes, BYTES_BACK, 0);
   engine_abort(engine, (uint32_t)slot);
   passed = passed && await(engine, wake_fd, ENDED) == slot;
   char byte;
@@ -114,12 +110,15 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
 static int run_self_test(void) {
   int wake[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wake) < 0) return errno;
-  struct engine *engine = engine_start(1, wake[1]);
+  char *bytes = malloc(BYTES);
+  for (size_t at = 0; bytes && at < BYTES; at++) bytes[at] = (char)(at * 31 + (at >> 12));
+  struct engine *engine = bytes ? engine_start(1, wake[1]) : NULL;
   int backend = engine ? loopback_socket() : -1;
   int client = backend >= 0 ? loopback_socket() : -1;
-  bool passed = client >= 0 && try_relay(engine, wake[0], backend, client);
+  bool passed = client >= 0 && try_relay(engine, wake[0], backend, client, bytes);
   int error = passed ? 0 : errno != 0 ? errno : EPROTO;
   if (engine) engine_stop(engine);
+  free(bytes);
   for (size_t index = 0; index < 2; index++) close(wake[index]);
   if (backend >= 0) close(backend);
   if (client >= 0) close(client);
