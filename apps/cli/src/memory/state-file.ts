@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import { isIP } from "node:net";
@@ -73,7 +72,7 @@ async function readBounded(file: FileHandle): Promise<string> {
  * @throws {GatewayError} why that is not possible. Its detail does not contain the path
  */
 export async function writeState(path: string, state: State): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
     const there = await lstat(path).catch((error: unknown) => {
       if (!isErrno(error, "ENOENT")) throw error;

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { messageOf } from "@gw/interface";
 
 /** Notifications of a service manager, sd_notify(3). */
@@ -71,7 +70,9 @@ async function send(socket: string, lines: readonly string[]): Promise<void> {
  * Node has no datagram Unix sockets; where the native addon cannot be used, `systemd-notify` speaks in our name, for which
  * the unit needs `NotifyAccess=all`. It gets only the variables that it needs.
  */
-function sendByProgram(socket: string, lines: readonly string[]): Promise<void> {
+async function sendByProgram(socket: string, lines: readonly string[]): Promise<void> {
+  // Part of Node's binary, so that it can be loaded when there is no descriptor left.
+  const { spawn } = await import("node:child_process");
   return new Promise((resolve, reject) => {
     const program = spawn("systemd-notify", [`--pid=${process.pid}`, ...lines], {
       stdio: "ignore",
