@@ -1,44 +1,137 @@
-// `node bundle.mjs [folder]`: writes the JavaScript of the package there, or of all packages. What an entry of a
-// package needs at once becomes one file, and what it loads later another: a gateway would otherwise load more than a
-// hundred small files before it is ready. TypeScript checks the sources and writes the declarations.
+// `node bundle.mjs [folder]`: writes the JavaScript of the package there, or of all packages. TypeScript checks the
+// sources and writes the declarations.
+//
+// What an entry of a package needs at once becomes one file, and what it loads later another. All of gw itself is one
+// file, with the code of the packages in it: to find and compile a hundred files takes longer than all else of a start.
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { build } from "esbuild";
 import { root } from "./setup.mjs";
 
-/** What the programs of the command line load from outside; the entries of other packages are what they export. */
-const programs = ["src/process/events.ts", "src/main.ts", "src/demo/etcd-supervisor-process.ts"];
+const common = {
+  outdir: "dist",
+  entryNames: "[name]",
+  bundle: true,
+  platform: "node",
+  target: "node20.19",
+  // For breakpoints and stack traces in TypeScript; Node reads them with --enable-source-maps only.
+  sourcemap: "linked",
+  logLevel: "warning",
+  write: false,
+};
 
 /** Writes `dist/*.js` of the package in `folder`. Rejects where the sources cannot be bundled. */
 async function bundle(folder) {
   const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const exported = Object.values(exports).flatMap(one => one.default ?? []);
   const entries = exported.map(file => file.replace(/^\.\/dist\/(.*)\.js$/, "src/$1.ts"));
-  const { outputFiles } = await build({
-    absWorkingDir: folder,
-    entryPoints: entries.length > 0 ? entries : programs,
-    outdir: "dist",
-    entryNames: "[name]",
-    bundle: true,
-    splitting: true,
-    packages: "external",
-    format: "esm",
-    platform: "node",
-    target: "node20.19",
-    charset: "utf8",
-    // For breakpoints and stack traces in TypeScript; Node reads them with --enable-source-maps only.
-    sourcemap: "linked",
-    logLevel: "warning",
-    write: false,
-  });
+  const { outputFiles } = await (entries.length > 0 ? bundlePackage(folder, entries) : bundleProgram(folder));
   const dist = join(folder, "dist");
   mkdirSync(dist, { recursive: true });
   for (const { path, contents } of outputFiles) update(path, contents);
   const written = new Set(outputFiles.map(({ path }) => path));
   for (const name of readdirSync(dist, { recursive: true })) {
     const path = join(dist, name);
-    if (/\.js(?:\.map)?$/.test(name) && !written.has(path)) rmSync(path, { force: true });
+    if (/\.(?:c?js|script)(?:\.map)?$/.test(name) && !written.has(path)) rmSync(path, { force: true });
   }
+}
+
+/** A package for programs of others: other packages are loaded from where they are, each once in a process. */
+function bundlePackage(folder, entryPoints) {
+  return build({
+    ...common,
+    absWorkingDir: folder,
+    entryPoints,
+    splitting: true,
+    packages: "external",
+    format: "esm",
+    charset: "utf8",
+  });
+}
+
+/** Parts of gw that are one instance each, whichever of its files load them. */
+const shared = ["src/process/events.ts", "src/process/code-cache.ts"];
+/** A program that gw runs. */
+const helper = "src/demo/etcd-supervisor-process.ts";
+/** Loaded when they are needed, which is rare, and from where npm installs them. */
+const external = ["pino-pretty", "yaml", "zod"];
+
+/** gw: as CommonJS, which loads faster than modules, and in ASCII, which V8 reads fastest. */
+async function bundleProgram(folder) {
+  // First of all, or it would not be strict.
+  const prologue = '"use strict";const moduleUrl=require("node:url").pathToFileURL(__filename).href;';
+  const options = {
+    ...common,
+    absWorkingDir: folder,
+    outExtension: { ".js": ".cjs" },
+    format: "cjs",
+    conditions: ["@gw/source"],
+    external,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    define: { "import.meta.url": "moduleUrl" },
+    banner: { js: prologue },
+    metafile: true,
+  };
+  const results = await Promise.all([
+    build({ ...options, entryPoints: [...shared, helper] }),
+    build({
+      ...options,
+      entryPoints: ["src/main.ts"],
+      outExtension: { ".js": ".script" },
+      // A function, as `code-cache.ts` runs it.
+      banner: { js: `${digestLine("")}\n(function(exports,require,module,__filename){${prologue}` },
+      footer: { js: "})" },
+      plugins: [sharedFiles(shared.map(file => join(folder, file)))],
+      // Code that comes from the cache cannot import.
+      supported: { "dynamic-import": false },
+    }),
+  ]);
+  const inputs = results.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  const licences = Buffer.from(licencesOf(inputs.map(path => join(folder, path))));
+  const outputFiles = results.flatMap(result => result.outputFiles).map(withDigest);
+  return {
+    outputFiles: [...outputFiles, { path: join(folder, "dist/third-party-notices.txt"), contents: licences }],
+  };
+}
+
+/** The script with the digest of what follows its first line. */
+function withDigest({ path, text, contents }) {
+  if (!path.endsWith(".script")) return { path, contents };
+  const rest = text.slice(digestLine("").length);
+  return { path, contents: Buffer.from(digestLine(createHash("sha256").update(rest).digest("hex")) + rest) };
+}
+
+/** The first line of the script, by which its compiled code is recognised: of the same length for any digest. */
+function digestLine(digest) {
+  return `// sha256 ${digest.padEnd(64, "-")}`;
+}
+
+/** The licences of the packages of others among these files. */
+function licencesOf(files) {
+  const folders = files.flatMap(file => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0] ?? []);
+  const texts = [...new Set(folders)].sort().map(folder => {
+    const { name, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const licence = readdirSync(folder).find(file => /^licen[cs]e/i.test(file));
+    if (!licence) throw new Error(`${name} has no licence file`);
+    return `${name} ${version}\n\n${readFileSync(join(folder, licence), "utf8").trim()}\n`;
+  });
+  return texts.join("\n\n");
+}
+
+/** Leaves these files out of all others, which load what is made of them. */
+function sharedFiles(files) {
+  return {
+    name: "shared-files",
+    setup({ onResolve }) {
+      onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) => {
+        const file = join(resolveDir, path).replace(/\.js$/, ".ts");
+        if (kind === "entry-point" || !files.includes(file)) return undefined;
+        return { path: `./${basename(file, ".ts")}.cjs`, external: true };
+      });
+    },
+  };
 }
 
 /** Replaces a file whose contents have changed in one step: a gateway may be loading it. */

@@ -8,7 +8,14 @@ import { addDemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
 import { listenFlags } from "./flags/connections.js";
 import { environmentHelp } from "./flags/environment.js";
 import { nearest } from "./flags/nearest.js";
-import { addFlags, addFlagsInShort, startFlags, valuesOf } from "./flags/table.js";
+import {
+  addDeclaredFlags,
+  addFlagsInShort,
+  declaredFlags,
+  declareFlags,
+  startFlags,
+  valuesOf,
+} from "./flags/table.js";
 import { finishPrinting, flushErrors, printError, printLines } from "./output/stdio.js";
 import { onFatal } from "./process/events.js";
 import { stopRequested } from "./process/stop-signals.js";
@@ -42,7 +49,7 @@ async function run(args: readonly string[]): Promise<number> {
   try {
     // `etcd gateway start`, as in etcd's documentation, works with `etcd` as an alias of gw.
     const own = args[0] === "gateway" ? args.slice(1) : args;
-    await program().parseAsync(own, { from: "user" });
+    await program(own).parseAsync(own, { from: "user" });
     return exitCode.requestedStop;
   } catch (error) {
     // Commander has printed its message already; help and version are not errors.
@@ -65,7 +72,7 @@ const frequent = [
   "log-level",
 ];
 
-function program(): Command {
+function program(args: readonly string[]): Command {
   const gw = new Command("gw")
     .description("TCP gateway for etcd: one stable local address for a cluster whose members change.")
     .usage("[start] [flags]")
@@ -83,7 +90,6 @@ function program(): Command {
       writeOut: text => printLines(text.trimEnd().split("\n")),
       outputError: message => printError(oneLine(message, gw)),
     });
-  addFlagsInShort(gw, startFlags, frequent);
   const rejectCommand = (name: string): never =>
     gw.error(
       `unknown command '${name}'${suggestion(
@@ -109,8 +115,14 @@ function program(): Command {
     .action((name: string | undefined) => {
       const isGw = name === undefined || name === "gateway";
       const command = isGw ? gw : gw.commands.find(one => one.name() === name);
-      (command ?? rejectCommand(name ?? "")).outputHelp();
+      const shown = command ?? rejectCommand(name ?? "");
+      addDeclaredFlags(shown);
+      shown.outputHelp();
     });
+  gw.hook("preSubcommand", (_, command) => addDeclaredFlags(command));
+  // Its own are those of `start`, and are not read where a command stands first.
+  if (args[0] === "help" || !gw.commands.some(command => command.name() === args[0]))
+    addFlagsInShort(gw, startFlags, frequent);
   return gw;
 }
 
@@ -120,7 +132,7 @@ function addDemo(gw: Command): void {
     .description("watch the gateway at work in front of three members")
     .usage("[flags]")
     .helpOption("-h, --help", "print this help");
-  addFlags(command, listenFlags);
+  declareFlags(command, listenFlags);
   addDemoFlags(command);
   command.action(async (own: { readonly standIn?: boolean; readonly every?: number }) => {
     refuseStartFlags(gw);
@@ -151,7 +163,10 @@ function oneLine(message: string, gw: Command): string {
 }
 
 function flagsOf(gw: Command): readonly string[] {
-  return [gw, ...gw.commands].flatMap(command => command.options.flatMap(({ long }) => long ?? []));
+  return [gw, ...gw.commands].flatMap(command => [
+    ...command.options.flatMap(({ long }) => long ?? []),
+    ...declaredFlags(command),
+  ]);
 }
 
 function isConfiguration(error: unknown): boolean {

@@ -55,14 +55,23 @@ describe.each(published)("the tarball of $name", ({ name, folder }) => {
     const declared = (await sources(folder)).map(file => `dist/${file}.d.ts`);
     const native = name === "@gw/splice" ? await nativeFiles(folder) : [];
     const further = {
-      "@gw/cli": ["bin/gw.js", "dist/main.js", "dist/etcd-supervisor-process.js", "dist/events.js"],
+      "@gw/cli": [
+        "bin/gw.js",
+        "bin/package.json",
+        "dist/main.script",
+        "dist/code-cache.cjs",
+        "dist/events.cjs",
+        "dist/etcd-supervisor-process.cjs",
+        "dist/third-party-notices.txt",
+      ],
       "@gw/discovery": ["dist/index.js", "schema/endpoints.schema.json"],
       "@gw/health": ["dist/index.js", "dist/defaults.js", "dist/identity.js"],
     }[name] ?? ["dist/index.js", ...native];
     const wanted = ["LICENSE", "README.md", "package.json", ...declared, ...further];
     // What an entry loads later, or shares with another; source maps; and what an earlier build has left behind, which is not on a
     // machine that releases.
-    const allowed = /^dist\/([\w-]+-[A-Z\d]{8}\.js|[\w-]+\.js\.map|(?!.*\.test\.)[\w/-]+\.d\.ts)$/;
+    const allowed =
+      /^dist\/([\w-]+-[A-Z\d]{8}\.js|[\w-]+\.(?:c?js|script)\.map|(?!.*\.test\.)[\w/-]+\.d\.ts)$/;
     expect(files.filter(file => !wanted.includes(file) && !allowed.test(file))).toEqual([]);
     expect(files).toEqual(expect.arrayContaining(wanted));
   });

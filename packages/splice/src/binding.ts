@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Socket, type SocketConstructorOpts } from "node:net";
-import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
 import { getSystemErrorName } from "node:util";
 import { GatewayError, messageOf, type RelaySettings } from "@gw/interface";
 
@@ -135,11 +135,13 @@ function test(binding: Binding): GatewayError | "passed" {
 
 function load(): Binding | GatewayError {
   const name = `${process.platform}-${process.arch}`;
-  const path = fileURLToPath(new URL(`../prebuilt/${name}.node`, import.meta.url));
+  const require = createRequire(import.meta.url);
+  // By the name of the package: this code may be part of another one's bundle.
+  const path = join(dirname(require.resolve("@gw/splice/package.json")), "prebuilt", `${name}.node`);
   if (!existsSync(path)) return unavailable(`there is no binary for ${name}`);
   try {
     if (isCutOff(readFileSync(path))) return unavailable(`${name}.node is cut off`);
-    return createRequire(import.meta.url)(path) as Binding;
+    return require(path) as Binding;
   } catch (cause) {
     return unavailable(`${name}.node cannot be loaded: ${messageOf(cause)}`, cause);
   }

@@ -6,7 +6,7 @@ import type { Dial } from "../compose/certificates.js";
 import { loadProbe } from "../compose/health.js";
 import { rejectCheckContradictions } from "../flags/contradictions.js";
 import { pinnedClusterId } from "../flags/health.js";
-import { addFlags, type CheckFlags, checkFlags, valuesOf } from "../flags/table.js";
+import { type CheckFlags, checkFlags, declareFlags, valuesOf } from "../flags/table.js";
 import { printJson, printLines, printWarning } from "../output/stdio.js";
 import { onWarning } from "../process/events.js";
 import { stopSignals } from "../process/stop-signals.js";
@@ -22,7 +22,7 @@ export function addCheck(gw: Command): void {
     .usage("[flags]")
     .option("--json", "print JSON")
     .helpOption("-h, --help", "print this help");
-  addFlags(command, checkFlags);
+  declareFlags(command, checkFlags);
   command.action(({ json = false }: { readonly json?: boolean }) => {
     onWarning(printWarning);
     return check({ ...valuesOf(gw, command, checkFlags), json });

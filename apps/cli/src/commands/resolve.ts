@@ -13,7 +13,7 @@ import type { Resolver } from "../compose/resolver.js";
 import type { Sources } from "../compose/sources.js";
 import { rejectDiscoveryContradictions } from "../flags/contradictions.js";
 import { pinnedClusterId } from "../flags/health.js";
-import { addFlags, type ResolveFlags, resolveFlags, valuesOf } from "../flags/table.js";
+import { declareFlags, type ResolveFlags, resolveFlags, valuesOf } from "../flags/table.js";
 import { printed, printJson, printLines, printWarning, stdoutClosed } from "../output/stdio.js";
 import { table } from "../output/table.js";
 import { onWarning } from "../process/events.js";
@@ -72,7 +72,7 @@ export function addResolve(gw: Command): void {
     .option("--json", "print JSON, a line for each report")
     .option("--watch", "go on, and print again whenever something changed")
     .helpOption("-h, --help", "print this help");
-  addFlags(command, resolveFlags);
+  declareFlags(command, resolveFlags);
   command.action((own: { readonly json?: boolean; readonly watch?: boolean }) => {
     onWarning(printWarning);
     const { json = false, watch = false } = own;

@@ -6,9 +6,10 @@ import { defaultSelector } from "../compose/selector.js";
 import { startDefaults } from "../flags/connections.js";
 import { formatDuration } from "../flags/duration.js";
 import { environmentHelp, unknownVariables } from "../flags/environment.js";
-import { addFlags, type StartFlags, startFlags, startVariables, valuesOf } from "../flags/table.js";
+import { declareFlags, type StartFlags, startFlags, startVariables, valuesOf } from "../flags/table.js";
 import { type EventLog, openEventLog } from "../log/event-log.js";
 import { logObserver, namesOf } from "../log/observer.js";
+import { keepCompiledCode } from "../process/code-cache.js";
 import { onHangup } from "../process/events.js";
 import { serviceManager } from "../process/service-manager.js";
 import { type StopSignals, stopSignals } from "../process/stop-signals.js";
@@ -21,7 +22,7 @@ export function addStart(gw: Command): void {
     .usage("[flags]")
     .addHelpText("after", `\n${environmentHelp}`)
     .helpOption("-h, --help", "print this help");
-  addFlags(command, startFlags);
+  declareFlags(command, startFlags);
   command.action(() => start(valuesOf(gw, command, startFlags)));
 }
 
@@ -64,6 +65,7 @@ async function serve(
     relay: gateway.relay,
     ...(Number.isFinite(proxy.maxConnections) && { maxConnections: proxy.maxConnections }),
   });
+  void keepCompiledCode();
   const manager = serviceManager(process.env, why => log.write("service manager unreachable", { why }));
   const status = `serving on ${listen.join(", ")}`;
   manager.ready(status);

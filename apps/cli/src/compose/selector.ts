@@ -22,6 +22,7 @@ import {
 } from "@gw/selector";
 import { parseDuration } from "../flags/duration.js";
 import { orZero, parseShare } from "../flags/flag.js";
+import { importModule } from "../process/code-cache.js";
 
 /** A selector and its properties. */
 export interface LoadedSelector extends Omit<BuiltInSelector, "make"> {
@@ -83,8 +84,7 @@ function workingFolder(name: string): string {
 async function importFactory(name: string, folder: string): Promise<unknown> {
   const url = await locate(name, folder);
   try {
-    const module: { readonly default?: unknown } = await withinTimeout(import(url));
-    return module.default;
+    return (await withinTimeout(importModule(url))).default;
   } catch (cause) {
     throw invalid(name, `it cannot be loaded: ${message(cause)}`, cause);
   }

@@ -21,7 +21,7 @@ export interface EtcdProcess {
 
 /** Starts a supervisor, which owns `folder` from now on. */
 export function startSupervisor(folder: string): Supervisor {
-  const child = fork(fileURLToPath(new URL("./etcd-supervisor-process.js", import.meta.url)), [folder], {
+  const child = fork(fileURLToPath(new URL("./etcd-supervisor-process.cjs", import.meta.url)), [folder], {
     // A separate process group: a terminal's Ctrl-C must not reach the etcd processes.
     detached: true,
     env: etcdEnvironment(),

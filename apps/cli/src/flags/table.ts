@@ -37,8 +37,26 @@ export function startVariables(): string[] {
   return Object.values(startFlags).map(variable);
 }
 
+/** Flags by the command that has them. */
+const declared = new WeakMap<Command, FlagTable>();
+
+/** Gives a command the flags of a table. They are added when it is run, which takes a while: there are many. */
+export function declareFlags(command: Command, table: FlagTable): void {
+  declared.set(command, table);
+}
+
+/** The names of the flags that {@link declareFlags} gave to a command, with their dashes. */
+export function declaredFlags(command: Command): readonly string[] {
+  return Object.values(declared.get(command) ?? {}).map(({ name }) => `--${name}`);
+}
+
+/** Adds the flags that {@link declareFlags} gave to a command. To be called once, before it reads flags or shows its help. */
+export function addDeclaredFlags(command: Command): void {
+  addFlags(command, declared.get(command) ?? {});
+}
+
 /** Adds the flags of a table to a command, under their headings. */
-export function addFlags(command: Command, table: FlagTable): void {
+function addFlags(command: Command, table: FlagTable): void {
   for (const flag of Object.values(table)) {
     const { help, byDefault, choices, group } = flag;
     const notes = [
@@ -88,7 +106,7 @@ export function valuesOf<Table extends FlagTable>(
 ): Values<Table> {
   const values: { [key: string]: unknown } = {};
   for (const [key, flag] of Object.entries(table)) {
-    const attribute = new Option(`--${flag.name}`).attributeName();
+    const attribute = attributeOf(flag);
     const left: unknown = command === gw ? undefined : gw.getOptionValue(attribute);
     const own: unknown = command.getOptionValue(attribute);
     const given = Array.isArray(left) && Array.isArray(own) ? [...left, ...own] : (own ?? left);
@@ -96,6 +114,11 @@ export function valuesOf<Table extends FlagTable>(
     if (value !== undefined) values[key] = value;
   }
   return values as Values<Table>;
+}
+
+/** The name under which commander keeps the value. */
+function attributeOf({ name }: Flag<unknown>): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function fromEnvironment(gw: Command, flag: Flag<unknown>): unknown {
