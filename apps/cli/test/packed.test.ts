@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { connectTo, echo, outcome, runProgram, startBackend } from "@gw/testing";
+import { connectTo, echo, outcome, type Program, runProgram, startBackend } from "@gw/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   compile,
@@ -141,16 +141,39 @@ export default function nearest({ port }) {
 `,
 };
 
+/** Packs a package of these files; resolves with its tarball. */
+async function pack(name: string, files: { readonly [file: string]: string }): Promise<string> {
+  const source = join(temporary.path, name);
+  await mkdir(source);
+  for (const [file, text] of Object.entries(files)) await writeFile(join(source, file), text);
+  const { stdout } = await succeed(runProgram("npm", ["pack", "--json"], { cwd: source }));
+  const [packed]: { readonly filename: string }[] = JSON.parse(stdout);
+  return join(source, packed?.filename ?? "");
+}
+
+/** Starts a gateway; resolves when it is ready. */
+async function startReady(folder: string, flags: string): Promise<{ gateway: Program; port: number }> {
+  const gateway = startCommand(folder, `npx @gw/cli start ${flags}`);
+  const [, port] = await gateway.printed(
+    /"listen":\["127\.0\.0\.1:(\d+)"\].*"ready to proxy client requests"/,
+  );
+  return { gateway, port: Number(port) };
+}
+
+/** Sends each text through a connection of its own, one after the other. */
+async function sendAll(port: number, texts: readonly string[]): Promise<void> {
+  for (const text of texts) {
+    const client = await connectTo(port);
+    client.end(text);
+    expect(await outcome(client)).toEqual({ received: Buffer.from(text), end: "end" });
+  }
+}
+
 describe("a selector of a third party", () => {
   let folder: string;
   beforeAll(async () => {
-    const source = join(temporary.path, "nearest");
-    await mkdir(source);
-    for (const [name, text] of Object.entries(nearest)) await writeFile(join(source, name), text);
-    const { stdout } = await succeed(runProgram("npm", ["pack", "--json"], { cwd: source }));
-    const [packed]: { readonly filename: string }[] = JSON.parse(stdout);
     folder = join(temporary.path, "beside");
-    await install(folder, [...tarballs.values(), join(source, packed?.filename ?? "")]);
+    await install(folder, [...tarballs.values(), await pack("nearest", nearest)]);
   }, 180_000);
 
   test("is found by its name, takes its options, and decides", async () => {
@@ -163,18 +186,11 @@ describe("a selector of a third party", () => {
     ] as const) {
       const before = [preferred.accepted, other.accepted] as const;
       const selector = `--selector=@acme/nearest:port=${preferred.port}`;
-      const npx = startCommand(folder, `npx @gw/cli start ${endpoints} ${selector} --health-check=off`);
-      const [, port] = await npx.printed(
-        /"listen":\["127\.0\.0\.1:(\d+)"\].*"ready to proxy client requests"/,
-      );
-      for (const text of ["a", "b", "c"]) {
-        const client = await connectTo(Number(port));
-        client.end(text);
-        expect(await outcome(client)).toEqual({ received: Buffer.from(text), end: "end" });
-      }
+      const { gateway, port } = await startReady(folder, `${endpoints} ${selector} --health-check=off`);
+      await sendAll(port, ["a", "b", "c"]);
       expect([preferred.accepted, other.accepted]).toEqual([before[0] + 3, before[1]]);
-      await terminate(npx);
-      expect(await npx.exit).toMatchObject({ code: 0 });
+      await terminate(gateway);
+      expect(await gateway.exit).toMatchObject({ code: 0 });
     }
   });
 
@@ -199,6 +215,72 @@ describe("a selector of a third party", () => {
     expect(stdout).toMatch(/^# fail 0$/m);
   });
 });
+
+/** A policy of a third party made of those of @gw/selector, the one in use or, once it has failed, all in turn. */
+const wrapping = {
+  "package.json": JSON.stringify({
+    name: "@acme/wrapping",
+    version: "1.2.3",
+    type: "module",
+    exports: "./wrapping.js",
+    files: ["wrapping.js"],
+    peerDependencies: { "@gw/selector": "*" },
+  }),
+  "wrapping.js": `
+import { roundRobin, stickyRandom } from "@gw/selector";
+
+export default function wrapping({ failback }) {
+  if (failback) return stickyRandom({ failbackMs: Number(failback) });
+  const inTurn = roundRobin();
+  let picks = 0;
+  return { pick: candidates => (++picks <= 2 ? candidates[0] : inTurn.pick(candidates)) };
+}
+`,
+};
+
+describe("a selector that uses @gw/selector", () => {
+  let folder: string;
+  /** As a package, and as a file of a project that has installed nothing but gw and that package. */
+  const names = ["@acme/wrapping", "./wrapping.mjs"];
+  beforeAll(async () => {
+    folder = join(temporary.path, "around");
+    const needed = [...withDependencies("@gw/cli")].map(name => tarballs.get(name) ?? "");
+    await install(folder, [...needed, await pack("wrapping", wrapping)]);
+    await writeFile(join(folder, "wrapping.mjs"), wrapping["wrapping.js"]);
+  }, 180_000);
+
+  test.each(names)("%s picks through its policies", async name => {
+    await using one = await startBackend(echo);
+    await using two = await startBackend(echo);
+    const endpoints = `--endpoints=127.0.0.1:${one.port},127.0.0.1:${two.port}`;
+    const { gateway, port } = await startReady(folder, `${endpoints} --selector=${name} --health-check=off`);
+    await sendAll(port, ["a", "b", "c", "d", "e", "f"]);
+    expect([one.accepted, two.accepted]).toEqual([4, 2]);
+    await terminate(gateway);
+    const { code, stderr } = await gateway.exit;
+    expect(code).toBe(0);
+    expect(stderr).not.toContain("selector failed");
+  });
+
+  test.each(names)("%s has its errors reported as gw's own", async name => {
+    const gateway = startCommand(folder, `npx @gw/cli start --selector=${name}:failback=-1`);
+    expect(await gateway.exit).toMatchObject({
+      code: 2,
+      stderr: `gw: error: selector "${name}": failbackMs -1 is not more than 0\n`,
+    });
+  });
+});
+
+/** A published package and those of ours that npm installs with it. */
+function withDependencies(name: string): ReadonlySet<string> {
+  const names = new Set([name]);
+  // A set goes on with what is added meanwhile.
+  for (const one of names) {
+    const { dependencies = {} } = published.find(other => other.name === one)?.manifest ?? {};
+    for (const dependency of Object.keys(dependencies)) if (tarballs.has(dependency)) names.add(dependency);
+  }
+  return names;
+}
 
 /** A whole TCP proxy, of which the types matter: what is wrong must not compile. */
 const program = `

@@ -15,7 +15,10 @@ export interface Package {
   readonly name: string;
   /** Relative to {@link root}. */
   readonly folder: string;
-  readonly manifest: { readonly engines: { readonly node: string } };
+  readonly manifest: {
+    readonly engines: { readonly node: string };
+    readonly dependencies?: { readonly [name: string]: string };
+  };
 }
 
 /** All packages of the workspace but the private ones. */

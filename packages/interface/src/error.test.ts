@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
 
 function errno(code: unknown, message = "syscall failed"): Error {
@@ -113,4 +113,16 @@ test("a GatewayError is an Error with its own name", () => {
   const error = new GatewayError("refused", "dial a:1: connection refused");
   expect(error).toBeInstanceOf(Error);
   expect(String(error)).toBe("GatewayError: [refused] dial a:1: connection refused");
+});
+
+test("errors of another copy of this package are known, and what only looks like one is not", async () => {
+  vi.resetModules();
+  const other = await import("./error.js");
+  expect(other.GatewayError).not.toBe(GatewayError);
+  const error = new other.GatewayError("refused", "connection refused");
+  expect(error).toBeInstanceOf(GatewayError);
+  expect(new GatewayError("refused", "connection refused")).toBeInstanceOf(other.GatewayError);
+  expect(GatewayError.from(error, "dial")).toBe(error);
+  for (const value of [{ ...error }, new Error(error.message), null, undefined, "GatewayError", 1])
+    expect(value).not.toBeInstanceOf(GatewayError);
 });

@@ -42,8 +42,22 @@ export type GatewayErrorCode =
   | "aborted"
   | "unknown";
 
-/** The one error class of gw. */
+/** What errors of all copies of this package have. */
+const mark: unique symbol = Symbol.for("@gw/interface: GatewayError");
+
+/**
+ * The one error class of gw. A process may have several copies of it, such as the program's and one that a selector of its
+ * user imports; `instanceof` knows the errors of all.
+ */
 export class GatewayError extends Error {
+  static {
+    Object.defineProperty(GatewayError.prototype, mark, { value: true });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): value is GatewayError {
+    return typeof value === "object" && value !== null && mark in value;
+  }
+
   override readonly name = "GatewayError";
   readonly code: GatewayErrorCode;
   /** The message without its `[code]`, in one line. */

@@ -16,29 +16,36 @@ export interface CandidateView {
 }
 
 type ViewChoice = (candidates: CandidateView) => Candidate | undefined;
+type ArrayChoice = Selector["pick"];
 
-/** `Selector`, from views. */
-interface ViewSelector {
-  readonly pick: ViewChoice;
-  readonly target?: ViewChoice;
-}
-
-const viewers = new WeakMap<Selector, ViewSelector>();
+/**
+ * The functions of policies that choose from arrays, with those that choose from views. A process may have several copies
+ * of this package, such as the program's and one that a selector of its user imports; they share this map. Its key has the
+ * version of {@link CandidateView}.
+ */
+const key: unique symbol = Symbol.for("@gw/selector: choices from CandidateView 1");
+const shared = globalThis as { [key]?: WeakMap<ArrayChoice, ViewChoice> };
+shared[key] ??= new WeakMap();
+const fromViews = shared[key];
 
 /** A selector that needs no array. */
 export function viewing(pick: ViewChoice, target?: ViewChoice, targetRate?: number): Selector {
-  const selector: Selector = {
-    pick: candidates => pick(viewOf(candidates)),
-    ...(target && { target: candidates => target(viewOf(candidates)) }),
+  return {
+    pick: fromArray(pick),
+    ...(target && { target: fromArray(target) }),
     ...(targetRate !== undefined && { targetRate }),
   };
-  viewers.set(selector, { pick, ...(target && { target }) });
-  return selector;
 }
 
-/** How `selector` chooses from views; undefined if it needs arrays. */
-export function viewSelectorOf(selector: Selector): ViewSelector | undefined {
-  return viewers.get(selector);
+function fromArray(choice: ViewChoice): ArrayChoice {
+  const choiceFromArray: ArrayChoice = candidates => choice(viewOf(candidates));
+  fromViews.set(choiceFromArray, choice);
+  return choiceFromArray;
+}
+
+/** How `pick` or `target` of a selector chooses from views; undefined if it needs arrays. */
+export function viewChoiceOf(choice: ArrayChoice | undefined): ViewChoice | undefined {
+  return choice && fromViews.get(choice);
 }
 
 export function viewOf(candidates: readonly Candidate[]): CandidateView {

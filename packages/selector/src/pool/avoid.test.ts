@@ -1,5 +1,5 @@
-import type { Verdict } from "@gw/interface";
-import { expect, test } from "vitest";
+import type { Candidate, Selector, Verdict } from "@gw/interface";
+import { expect, test, vi } from "vitest";
 import { a, b, c, endpoint, type Rig, refused, rig, timedOut } from "../../test/support.js";
 import { first } from "../policies/first.js";
 import { roundRobin } from "../policies/round-robin.js";
@@ -58,10 +58,27 @@ test("the other endpoint is picked by weight", () => {
   expect(one.hosts(1)).toEqual(["c"]);
 });
 
-test("a custom policy decides alone", () => {
-  const one = allHealthy(rig([a, b], { selector: { pick: candidates => candidates[0] } }));
+test.each<[string, Selector]>([
+  ["a custom policy", { pick: candidates => candidates[0] }],
+  ["a custom policy around one of this package", { pick: candidates => first().pick(candidates) }],
+  ["a policy with another pick", { ...first(), pick: candidates => candidates[0] }],
+  [
+    "a policy of which pick is replaced",
+    Object.assign(first(), { pick: ([one]: readonly Candidate[]) => one }),
+  ],
+])("%s decides alone", (_, selector) => {
+  const one = allHealthy(rig([a, b], { selector }));
   one.pool.avoid?.(a, true);
   expect(one.hosts(1)).toEqual(["a"]);
+});
+
+test("a policy of another copy of this package is like one of this", async () => {
+  vi.resetModules();
+  const other = await import("../policies/first.js");
+  expect(other.first).not.toBe(first);
+  const one = allHealthy(rig([a, b], { selector: other.first() }));
+  one.pool.avoid?.(a, true);
+  expect(one.hosts(1)).toEqual(["b"]);
 });
 
 test("a client that has tried the others gets it", () => {

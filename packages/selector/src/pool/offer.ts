@@ -8,7 +8,7 @@ import {
   type Selector,
   sameEndpoint,
 } from "@gw/interface";
-import { type CandidateView, viewSelectorOf } from "../policies/candidate-view.js";
+import { type CandidateView, viewChoiceOf } from "../policies/candidate-view.js";
 import { entryAt, entryOf, type PoolEntry } from "./entry.js";
 
 /** What a client is offered. */
@@ -151,19 +151,21 @@ class Remainder implements Choice, CandidateView {
 export class Picker {
   readonly #selector: Selector;
   readonly #observer: Observer | undefined;
-  readonly #fromView: ReturnType<typeof viewSelectorOf>;
+  readonly #pickFromView: ReturnType<typeof viewChoiceOf>;
+  readonly #targetFromView: ReturnType<typeof viewChoiceOf>;
   /** What failed when it was last asked. */
   readonly #failing = new Set<"pick" | "target">();
 
   constructor(selector: Selector, observer: Observer | undefined) {
     this.#selector = selector;
-    this.#fromView = viewSelectorOf(selector);
+    this.#pickFromView = viewChoiceOf(selector.pick);
+    this.#targetFromView = viewChoiceOf(selector.target);
     this.#observer = observer;
   }
 
-  /** Whether the policy is one of this package, which do not mind that a connection goes elsewhere. */
+  /** Whether it picks as a policy of this package, which do not mind that a connection goes elsewhere. */
   get isBuiltIn(): boolean {
-    return this.#fromView !== undefined;
+    return this.#pickFromView !== undefined;
   }
 
   /** One of those offered, at random if the selector fails; undefined only if nothing is. */
@@ -171,8 +173,8 @@ export class Picker {
     const { view } = offer.choice;
     if (view.length === 0) return undefined;
     try {
-      const choice: unknown = this.#fromView
-        ? this.#fromView.pick(view)
+      const choice: unknown = this.#pickFromView
+        ? this.#pickFromView(view)
         : this.#selector.pick(offer.choice.candidates());
       const entry = entryIn(offer, choice);
       this.#failing.delete("pick");
@@ -188,8 +190,8 @@ export class Picker {
     const { view } = offer.choice;
     if (view.length === 0) return undefined;
     try {
-      const choice: unknown = this.#fromView
-        ? this.#fromView.target?.(view)
+      const choice: unknown = this.#targetFromView
+        ? this.#targetFromView(view)
         : this.#selector.target?.(offer.choice.candidates());
       const entry = choice === undefined ? undefined : entryIn(offer, choice);
       this.#failing.delete("target");
