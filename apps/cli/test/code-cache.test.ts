@@ -50,6 +50,10 @@ test.each<[string, (kept: Buffer) => Buffer]>([
     "is of another gw",
     kept => Buffer.from(kept.toString("latin1").replaceAll(/sha256 \w/g, "sha256 -"), "latin1"),
   ],
+  [
+    "is of another version of Node",
+    kept => Buffer.from(kept.toString("latin1").replaceAll(process.version, "v20.0.0"), "latin1"),
+  ],
   ["is rejected by V8", kept => twice(kept.subarray(0, kept.length / 2 - 8))],
 ])("compiled code that %s is replaced", async (_, change) => {
   const { folder, cache } = await copyOfGw();
@@ -63,6 +67,21 @@ function twice(code: Buffer): Buffer {
   return Buffer.concat([code, code]);
 }
 
+test("several first starts at once serve, and what they leave is replaced or of use", async () => {
+  const { folder, cache } = await copyOfGw();
+  await Promise.all(Array.from({ length: 4 }, () => runOnce(folder)));
+  await runOnce(folder, () =>
+    vi.waitFor(() => {
+      const kept = readFileSync(cache);
+      const half = kept.length / 2;
+      expect(kept.subarray(0, half).equals(kept.subarray(half))).toBe(true);
+    }),
+  );
+  const { ino } = statSync(cache);
+  await runOnce(folder);
+  expect(statSync(cache).ino).toBe(ino);
+});
+
 test("where compiled code cannot be kept, gw starts and leaves nothing behind", async () => {
   const { folder, cache } = await copyOfGw();
   mkdirSync(cache);
@@ -71,4 +90,20 @@ test("where compiled code cannot be kept, gw starts and leaves nothing behind", 
   writeFileSync(unfinished, "of a process that was killed");
   await runOnce(folder, () => vi.waitFor(() => expect(existsSync(unfinished)).toBe(false)));
   expect(readdirSync(join(folder, "dist"))).toEqual(before);
+});
+
+test("stack traces name the sources with --enable-source-maps", async () => {
+  const { folder, cache } = await copyOfGw();
+  const selector = join(folder, "traced.mjs");
+  const factory = "process.stderr.write(new Error().stack); return { pick: ([one]) => one };";
+  writeFileSync(selector, `export default () => { ${factory} };`);
+  const args = ["--listen-addr=127.0.0.1:0", "--endpoints=127.0.0.1:1", `--selector=${selector}`];
+  await using gw = startProgram(process.execPath, [
+    "--enable-source-maps",
+    join(folder, "bin/gw.js"),
+    ...args,
+  ]);
+  await gw.printed(/ready to proxy client requests/);
+  expect(gw.output).toMatch(/cli\/src\/compose\/selector\.ts:\d+:\d+/);
+  expect(existsSync(cache)).toBe(false);
 });

@@ -1,13 +1,14 @@
 /**
- * Keeps the compiled code of the program in a file beside it, so that the next start need not compile it. Node's own
- * compile cache begins with version 22, and is in a folder that other users may write.
+ * Keeps the compiled code of the program in a file beside it, so that the next start need not compile it.
  *
- * The cache is beside the program because whoever may write there may change the program as well. Where it cannot be
- * written, each start compiles.
+ * V8 accepts such code only if it has the same version and flags, so that it is made where it is used: by the first start
+ * with this Node, if that may write the folder. Whoever may do so may change the program as well, which is why it is there
+ * and not in a folder for temporary files, as that of Node's own compile cache. That exists in Node 22.8 and later, and does not
+ * notice a damaged file. Where the folder cannot be written, each start compiles.
  */
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import Module, { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Script } from "node:vm";
@@ -18,7 +19,7 @@ const digestLength = "// sha256 ".length + 64;
 /** A script whose compiled code is to be kept. */
 interface Loaded {
   readonly script: Script;
-  readonly digest: string;
+  readonly label: Buffer;
   readonly cacheFile: string;
 }
 
@@ -32,15 +33,24 @@ let loaded: Loaded | undefined;
  */
 export function loadScript(name: string): unknown {
   const filename = join(dirname(fileURLToPath(import.meta.url)), name);
-  const cacheFile = filename.replace(/\.script$/, ".cache");
   const source = readFileSync(filename, "latin1");
-  const digest = source.slice(0, digestLength);
-  const cachedData = readCache(cacheFile, digest);
+  if (process.sourceMapsEnabled) return loadModule(filename, source);
+  const cacheFile = filename.replace(/\.script$/, ".cache");
+  const label = labelOf(source);
+  const cachedData = readCache(cacheFile, label);
   const script = new Script(source, { filename, ...(cachedData && { cachedData }) });
-  // V8 rejects code of another version of it, or of one with other flags.
-  if (!cachedData || script.cachedDataRejected) loaded = { script, digest, cacheFile };
+  // V8 rejects code that was compiled with other flags.
+  if (!cachedData || script.cachedDataRejected) loaded = { script, label, cacheFile };
   const module = { exports: {} };
   script.runInThisContext()(module.exports, createRequire(filename), module, filename);
+  return module.exports;
+}
+
+/** Runs the script as a module: Node reads the source maps of no others. */
+function loadModule(filename: string, source: string): unknown {
+  const module = new Module(filename) as Module & { _compile(source: string, filename: string): void };
+  module.filename = filename;
+  module._compile(`${source}(exports, require, module, __filename)`, filename);
   return module.exports;
 }
 
@@ -49,18 +59,40 @@ export function importModule(url: string): Promise<{ readonly default?: unknown 
   return import(url);
 }
 
+/** The length of a label. What follows is aligned, or V8 would copy it. */
+const labelLength = 128;
+
+/** What compiled code is for. V8 does not compare how Node has changed it, nor the processor. */
+function labelOf(source: string): Buffer {
+  const { version, arch } = process;
+  return Buffer.from(`${source.slice(0, digestLength)} ${version} ${arch}`.padEnd(labelLength), "latin1");
+}
+
+/** How many bytes are compared at a time. */
+const chunkLength = 64 * 1024;
+
 /**
- * The compiled code, if it is that of this script. The file has it twice: V8 does not notice damage and would crash, and to
- * compare is faster than any checksum of Node.
+ * The compiled code, if it has this label. The file has both twice: V8 does not notice damage and would crash, and to compare
+ * is faster than any checksum of Node.
  */
-function readCache(file: string, digest: string): Buffer | undefined {
+function readCache(path: string, label: Buffer): Buffer | undefined {
+  let file: number | undefined;
   try {
-    const content = readFileSync(file);
-    const [code, copy] = [content.subarray(0, content.length / 2), content.subarray(content.length / 2)];
-    const isOurs = code.toString("latin1", 0, digestLength) === digest && code.equals(copy);
-    return isOurs ? code.subarray(digestLength) : undefined;
+    file = openSync(path, "r");
+    const length = fstatSync(file).size / 2;
+    const content = Buffer.allocUnsafeSlow(length);
+    if (readSync(file, content) < length || !content.subarray(0, label.length).equals(label))
+      return undefined;
+    const copy = Buffer.allocUnsafeSlow(chunkLength);
+    for (let at = 0; at < length; at += chunkLength) {
+      const chunk = content.subarray(at, at + chunkLength);
+      if (!chunk.equals(copy.subarray(0, readSync(file, copy, 0, chunk.length, null)))) return undefined;
+    }
+    return content.subarray(label.length);
   } catch {
     return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
@@ -70,7 +102,7 @@ function readCache(file: string, digest: string): Buffer | undefined {
  */
 export async function keepCompiledCode(): Promise<void> {
   if (!loaded) return;
-  const { script, digest, cacheFile } = loaded;
+  const { script, label, cacheFile } = loaded;
   loaded = undefined;
   const { open, rename, rm } = await import("node:fs/promises");
   // Of one name, so that processes that were killed meanwhile leave one file. What two write at once is noticed when read.
@@ -78,8 +110,8 @@ export async function keepCompiledCode(): Promise<void> {
   try {
     const file = await open(unfinished, "w", 0o644);
     try {
-      const code = Buffer.concat([Buffer.from(digest), script.createCachedData()]);
-      await file.writeFile(Buffer.concat([code, code]));
+      const content = Buffer.concat([label, script.createCachedData()]);
+      await file.writeFile(Buffer.concat([content, content]));
       // So that after a power failure there is the whole file or none.
       await file.sync();
     } finally {
