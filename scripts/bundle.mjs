@@ -57,6 +57,9 @@ const helper = "src/demo/etcd-supervisor-process.ts";
 /** Loaded when they are needed, which is rare, and from where npm installs them. */
 const external = ["pino-pretty", "yaml", "zod"];
 
+/** Parts of Node that take long to load and that many starts do not need. */
+const lazy = ["node:child_process", "node:dns/promises", "node:fs/promises"];
+
 /** gw: as CommonJS, which loads faster than modules, and in ASCII, which V8 reads fastest. */
 async function bundleProgram(folder) {
   // First of all, or it would not be strict.
@@ -83,7 +86,7 @@ async function bundleProgram(folder) {
       // A function, as `code-cache.ts` runs it.
       banner: { js: `${digestLine("")}\n(function(exports,require,module,__filename){${prologue}` },
       footer: { js: "})" },
-      plugins: [sharedFiles(shared.map(file => join(folder, file)))],
+      plugins: [sharedFiles(shared.map(file => join(folder, file))), lazyParts()],
       // Code that comes from the cache cannot import.
       supported: { "dynamic-import": false },
     }),
@@ -129,6 +132,25 @@ function sharedFiles(files) {
         const file = join(resolveDir, path).replace(/\.js$/, ".ts");
         if (kind === "entry-point" || !files.includes(file)) return undefined;
         return { path: `./${basename(file, ".ts")}.cjs`, external: true };
+      });
+    },
+  };
+}
+
+/** Loads the {@link lazy} parts of Node only when something of theirs is used. */
+function lazyParts() {
+  const filter = new RegExp(`^(?:${lazy.join("|")})$`);
+  return {
+    name: "lazy-parts",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter }, ({ path, namespace }) =>
+        namespace === "lazy" ? { path, external: true } : { path, namespace: "lazy" },
+      );
+      onLoad({ filter, namespace: "lazy" }, ({ path }) => {
+        const getters = Object.keys(process.getBuiltinModule(path)).map(
+          key => `get ${key}(){return require("${path}").${key}}`,
+        );
+        return { contents: `module.exports={${getters}}` };
       });
     },
   };

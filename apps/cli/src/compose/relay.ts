@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { stat } from "node:fs";
 import {
   type Address,
   GatewayError,
@@ -34,7 +34,7 @@ export async function chooseRelay(
   if (choice === "js") return jsRelay();
   try {
     // libuv aborts the process if it cannot start its own threads: they start first, in case threads are limited.
-    await stat("/").catch(() => {});
+    await new Promise<void>(done => stat("/", () => done()));
     const { splice } = await import("@gw/splice");
     const native = splice({ threads });
     return choice === "native" ? native : new FallbackRelay(native, onFallback);
