@@ -1,10 +1,12 @@
 /**
  * Keeps the compiled code of the program in a file beside it, so that the next start need not compile it.
  *
- * V8 accepts such code only if it has the same version and flags, so that it is made where it is used: by the first start
- * with this Node, if that may write the folder. Whoever may do so may change the program as well, which is why it is there
- * and not in a folder for temporary files, as that of Node's own compile cache. That exists in Node 22.8 and later, and does not
- * notice a damaged file. Where the folder cannot be written, each start compiles.
+ * V8 accepts such code only with the very version and flags that compiled it. So it is no part of the package: the first
+ * start that may write the folder makes it, with the Node that uses it. Whoever may write there may change the program as
+ * well, which is not so in a folder for temporary files. Where the folder cannot be written, each start compiles.
+ *
+ * Node's own compile cache (`module.enableCompileCache`) begins with version 22.8 and saves as much; it can take the place
+ * of this file when gw needs that version.
  */
 
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
