@@ -12,7 +12,7 @@ async function copyOfGw(): Promise<{ readonly folder: string; readonly cache: st
   const parent = await mkdtemp(join(tmpdir(), "gw-code-cache-"));
   onTestFinished(() => rm(parent, { recursive: true }));
   const folder = join(parent, "cli");
-  const filter = (path: string): boolean => !path.endsWith(".cache");
+  const filter = (path: string): boolean => !path.includes(".cache");
   for (const part of ["bin", "dist", "package.json"])
     cpSync(join(root, "apps/cli", part), join(folder, part), { recursive: true, filter });
   return { folder, cache: join(folder, "dist/main.cache") };

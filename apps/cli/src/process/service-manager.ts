@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { messageOf } from "@gw/interface";
 
 /** Notifications of a service manager, sd_notify(3). */
@@ -70,9 +71,7 @@ async function send(socket: string, lines: readonly string[]): Promise<void> {
  * Node has no datagram Unix sockets; where the native addon cannot be used, `systemd-notify` speaks in our name, for which
  * the unit needs `NotifyAccess=all`. It gets only the variables that it needs.
  */
-async function sendByProgram(socket: string, lines: readonly string[]): Promise<void> {
-  // Part of Node's binary, so that it can be loaded when there is no descriptor left.
-  const { spawn } = await import("node:child_process");
+function sendByProgram(socket: string, lines: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const program = spawn("systemd-notify", [`--pid=${process.pid}`, ...lines], {
       stdio: "ignore",
