@@ -44,7 +44,10 @@ export interface ListenHandlers {
 
 /** All times are in milliseconds. 0 turns a timeout off; for keepalive it means the system's default. */
 export interface RelaySettings {
-  /** Time without traffic after which TCP keepalive probes start, towards both sides; 0 sends none. */
+  /**
+   * Time without traffic after which TCP keepalive probes start, towards both sides; 0 sends none. May be set a second
+   * after the connection was made.
+   */
   readonly keepAliveDelayMs: number;
   /** Time between two keepalive probes. Only relays that can set it do. */
   readonly keepAliveIntervalMs: number;

@@ -13,7 +13,7 @@ static int watch_side(struct thread *thread, struct connection *connection, int 
 
 static void close_side(struct side *side, bool reset) {
   if (side->fd < 0) return;
-  if (reset) reset_on_close(side->fd);
+  if (reset && !side->was_reset) reset_on_close(side->fd);
   close(side->fd); /* also removes it from the epoll set, since no other descriptor refers to the socket */
   *side = (struct side){.fd = -1};
 }
@@ -75,12 +75,12 @@ void free_connection(struct connection *connection) {
 }
 
 void dial_failed(struct thread *thread, struct connection *connection, int error) {
-  close_side(&connection->side[BACKEND], true);
+  close_side(&connection->side[BACKEND], false); /* not connected: there is nothing to reset */
   connection->state = WAITING;
   report(thread->engine, connection, REPORT_DIAL_FAILED, error);
 }
 
-int connecting_socket(struct thread *thread, const struct settings *settings, const union address *target) {
+int connecting_socket(struct thread *thread, const union address *target) {
   socklen_t length = target->any.sa_family == AF_INET ? sizeof target->v4 : sizeof target->v6;
   int fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 && (errno == EMFILE || errno == ENFILE) && thread->idle_pipes) {
@@ -88,7 +88,7 @@ int connecting_socket(struct thread *thread, const struct settings *settings, co
     fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   }
   if (fd < 0) return -1;
-  int error = set_socket_options(fd, settings);
+  int error = set_no_delay(fd);
   /* An interrupted connect goes on in the background: connect(2). */
   if (error == 0 && connect(fd, &target->any, length) < 0 && errno != EINPROGRESS && errno != EINTR) error = errno;
   if (error == 0) return fd;
@@ -100,7 +100,7 @@ int connecting_socket(struct thread *thread, const struct settings *settings, co
 static void start_dial(struct thread *thread, struct connection *connection, const union address *target,
                        uint32_t timeout) {
   connection->dial_address = 0;
-  int fd = connecting_socket(thread, connection->settings, target);
+  int fd = connecting_socket(thread, target);
   if (fd < 0) return dial_failed(thread, connection, errno);
   connection->side[BACKEND] = (struct side){.fd = fd};
   connection->state = DIALLING;
@@ -115,15 +115,17 @@ static void start_dial(struct thread *thread, struct connection *connection, con
 void dial_succeeded(struct thread *thread, struct connection *connection) {
   connection->state = RELAYING;
   connection->active_at = thread->now;
-  for (int which = CLIENT; which <= BACKEND; which++)
-    connection->side[which].readable = connection->side[which].writable = true;
+  /* Whether they can be read is what epoll has reported since each was registered. */
+  for (int which = CLIENT; which <= BACKEND; which++) connection->side[which].writable = true;
   report(thread->engine, connection, REPORT_CONNECTED, 0);
   move_bytes(thread, connection);
 }
 
 static void on_dialled(struct thread *thread, struct connection *connection, uint32_t events) {
   int error = events & (EPOLLERR | EPOLLHUP) ? socket_error(connection->side[BACKEND].fd) : 0;
-  if (error == 0 && is_connected_to_itself(connection->side[BACKEND].fd, connection->dial_port)) error = ECONNREFUSED;
+  if (error == 0 &&
+      is_connected_to_itself(connection->side[BACKEND].fd, connection->dial_port, thread->engine->ephemeral_ports))
+    error = ECONNREFUSED;
   if (error != 0) return dial_failed(thread, connection, error);
   dial_succeeded(thread, connection);
 }
@@ -136,6 +138,7 @@ void on_side(struct thread *thread, struct connection *connection, int which, ui
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->readable = true;
   if (events & EPOLLOUT) side->writable = true;
   if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->has_eof_or_error = true;
+  if ((events & EPOLLHUP) && (events & EPOLLERR)) side->was_reset = true;
   if (connection->state == DIALLING && which == BACKEND) return on_dialled(thread, connection, events);
   if (connection->state == RELAYING) move_bytes(thread, connection);
   /* A reset also ends a side that is not read now, because of back-pressure or because its end was read. */

@@ -82,7 +82,7 @@ static void start_next(struct thread *thread, struct connection *connection) {
   struct race *race = connection->race;
   while (race->next < race->count && has_room(thread, race)) {
     uint8_t address = race->next++;
-    int fd = connecting_socket(thread, connection->settings, &race->targets[address]);
+    int fd = connecting_socket(thread, &race->targets[address]);
     if (fd >= 0 && watch(thread, fd, SIDE_EVENTS, (uintptr_t)connection | OF_RACE) < 0) {
       int error = errno;
       close(fd);
@@ -153,8 +153,8 @@ void on_race(struct thread *thread, struct connection *connection) {
     if (!polled[index].revents) continue;
     struct attempt *attempt = &race->attempts[index];
     int error = polled[index].revents & (POLLERR | POLLHUP) ? socket_error(attempt->fd) : 0;
-    if (error == 0 && is_connected_to_itself(attempt->fd, port_of(&race->targets[attempt->address])))
-      error = ECONNREFUSED;
+    in_port_t port = port_of(&race->targets[attempt->address]);
+    if (error == 0 && is_connected_to_itself(attempt->fd, port, thread->engine->ephemeral_ports)) error = ECONNREFUSED;
     if (error == 0) return succeed(thread, connection, index);
     note_failure(race, attempt->address, error);
     close(attempt->fd);

@@ -40,6 +40,7 @@ struct engine *engine_start(unsigned threads, int wake_fd) {
   engine->wake_fd = wake_fd;
   engine->pipes_left = (int)engine_pipe_limit(threads);
   engine->highest_pipe = highest_pipe();
+  engine->ephemeral_ports = ephemeral_ports();
   engine->events_end = &engine->events;
   pthread_mutex_init(&engine->lock, NULL);
   engine->threads = calloc(threads, sizeof *engine->threads);

@@ -52,6 +52,7 @@ struct side {
   int fd; /* -1 when closed */
   bool readable, writable;
   bool has_eof_or_error; /* an end, an error or urgent data is queued behind the bytes; its edge has passed */
+  bool was_reset;        /* by its peer, or lost: closing it sends nothing */
 };
 
 /* A client and, once it is dialled, its backend: connection.c. */
@@ -169,6 +170,7 @@ struct engine {
   atomic_uint untaken_clients; /* accepted, and not yet taken by the controller */
   atomic_int pipes_left;       /* of engine_pipe_limit */
   int highest_pipe;            /* above this descriptor no pipe is kept */
+  struct ports ephemeral_ports; /* when the engine was started */
   atomic_uint extra_attempts;  /* of races, beside the first of each */
   atomic_bool accept_paused;   /* a listener waits until the controller has taken clients */
   pthread_mutex_t lock;
@@ -212,7 +214,7 @@ void report_listener_error(struct thread *, struct listener *, int error);
 void on_side(struct thread *, struct connection *, int which, uint32_t events);
 void handle_orders(struct thread *, struct connection *);
 /* A socket that has begun to connect; -1 with errno set. */
-int connecting_socket(struct thread *, const struct settings *, const union address *target);
+int connecting_socket(struct thread *, const union address *target);
 void dial_failed(struct thread *, struct connection *, int error);
 /* The backend's side is connected: bytes flow from now on. */
 void dial_succeeded(struct thread *, struct connection *);

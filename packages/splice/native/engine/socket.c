@@ -2,7 +2,9 @@
 #define _GNU_SOURCE
 #include "socket.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,15 +55,12 @@ static bool set_option(int fd, int level, int name, uint32_t value) {
 /* The system has whole seconds. */
 static uint32_t seconds(uint32_t ms) { return ms / 1000 + (ms % 1000 > 0); }
 
-int set_socket_options(int fd, const struct settings *settings) {
-  bool all = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
-             set_option(fd, SOL_SOCKET, SO_KEEPALIVE, settings->keepalive_delay > 0) &&
-             set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds(settings->keepalive_delay));
-  return all ? 0 : errno;
-}
+int set_no_delay(int fd) { return set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) ? 0 : errno; }
 
 int set_keepalive_options(int fd, const struct settings *settings) {
-  bool all = set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds(settings->keepalive_interval)) &&
+  bool all = set_option(fd, SOL_SOCKET, SO_KEEPALIVE, settings->keepalive_delay > 0) &&
+             set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds(settings->keepalive_delay)) &&
+             set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds(settings->keepalive_interval)) &&
              set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, settings->keepalive_probes) &&
              set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, settings->user_timeout);
   return all ? 0 : errno;
@@ -76,7 +75,7 @@ int listening_socket(const struct sockaddr *address, socklen_t length, const str
   int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) ? 0 : errno;
-  if (error == 0) error = set_socket_options(fd, settings);
+  if (error == 0) error = set_no_delay(fd);
   if (error == 0) error = set_keepalive_options(fd, settings);
   if (error == 0 && bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0) return fd;
   if (error == 0) error = errno;
@@ -89,8 +88,22 @@ in_port_t port_of(const union address *address) {
   return address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port;
 }
 
+struct ports ephemeral_ports(void) {
+  struct ports ports = {0, UINT16_MAX};
+  char text[32] = "";
+  int fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return ports;
+  ssize_t length = RETRIED(read(fd, text, sizeof text - 1));
+  close(fd);
+  char *end = text;
+  unsigned long first = length > 0 ? strtoul(text, &end, 10) : 0, last = strtoul(end, NULL, 10);
+  if (first > 0 && last >= first && last <= UINT16_MAX) ports = (struct ports){(uint16_t)first, (uint16_t)last};
+  return ports;
+}
+
 /* A dial to a local port without a listener connects to itself if the system picks that port as the source. */
-bool is_connected_to_itself(int fd, in_port_t port) {
+bool is_connected_to_itself(int fd, in_port_t port, struct ports ephemeral) {
+  if (ntohs(port) < ephemeral.first || ntohs(port) > ephemeral.last) return false;
   union address here, there;
   socklen_t length = sizeof here, other = sizeof there;
   if (getsockname(fd, &here.any, &length) < 0 || port_of(&here) != port) return false;

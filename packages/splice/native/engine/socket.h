@@ -30,9 +30,9 @@ in_port_t port_of(const union address *);
 /* A socket that listens; -1 with errno set. Accepted sockets inherit its options. */
 int listening_socket(const struct sockaddr *, socklen_t length, const struct settings *);
 
-/* Sets TCP_NODELAY, and when keepalive probes begin. 0, or an errno. */
-int set_socket_options(int fd, const struct settings *);
-/* Sets the remaining keepalive options and the user timeout: three system calls that a short connection is spared. */
+/* Sets TCP_NODELAY. 0, or an errno. */
+int set_no_delay(int fd);
+/* Sets the keepalive options and the user timeout: five system calls that a short connection is spared. 0, or an errno. */
 int set_keepalive_options(int fd, const struct settings *);
 /* Sets TCP_USER_TIMEOUT; 0 is the system's default. False if the system refuses it. */
 bool set_user_timeout(int fd, uint32_t ms);
@@ -43,7 +43,12 @@ void reset_on_close(int fd);
 int socket_error(int fd);
 /* Whether an error comes from this machine (memory, descriptors, a sandbox), so that no peer is to blame. */
 bool is_local_error(int error);
-/* Whether a socket that dialled `port` is its own peer. */
-bool is_connected_to_itself(int fd, in_port_t port);
+/* The ports that the system picks for sockets that dial, in host byte order; all if that cannot be read. */
+struct ports {
+  uint16_t first, last;
+};
+struct ports ephemeral_ports(void);
+/* Whether a socket that dialled `port` is its own peer, which it can only be if the system may have picked that port. */
+bool is_connected_to_itself(int fd, in_port_t port, struct ports ephemeral);
 
 #endif
