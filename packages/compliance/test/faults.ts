@@ -58,6 +58,12 @@ export type Fault =
   | "fails with the first address"
   | "dials any number of addresses"
   | "reports the first address"
+  // stocks of dials
+  | "hides the dials of clients"
+  | "adds fewer dials than it says"
+  | "uses the newest dial"
+  | "keeps dials that were taken out"
+  | "dials by what was taken back"
   // timeouts and keepalive
   | "has no timeouts"
   | "times out early"

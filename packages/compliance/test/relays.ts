@@ -4,6 +4,7 @@ import { formatAddress, GatewayError, type Relay } from "@gw/interface";
 import { expect, test } from "vitest";
 import { type RelayComplianceOptions, relayCompliance } from "../src/index.js";
 import type { Fault } from "./faults.js";
+import { ReferenceStock } from "./reference-stock.js";
 import { keepAliveOf, socketOptions } from "./relay-dial.js";
 import { RelayedClient } from "./relayed-client.js";
 
@@ -12,6 +13,7 @@ export function relay(...list: readonly Fault[]): Relay {
   const faults = new Set(list);
   return {
     name: faults.has("has no name") ? "" : "reference",
+    createStock: () => new ReferenceStock(faults),
     async listen(address, handlers, settings) {
       const clients = new Set<RelayedClient>();
       const server = createServer({
@@ -22,10 +24,12 @@ export function relay(...list: readonly Fault[]): Relay {
       server.on("connection", socket => {
         const client = new RelayedClient(socket, settings, faults);
         clients.add(client);
-        const events = handlers.onClient(client);
+        const dial = handlers.stock instanceof ReferenceStock ? handlers.stock.forClient() : undefined;
+        const events = handlers.onClient(client, faults.has("hides the dials of clients") ? undefined : dial);
         if (events) client.start(events, () => clients.delete(client));
         else if (faults.has("ends refused clients")) socket.end();
         else socket.resetAndDestroy();
+        if (events && dial) client.dial(dial.addresses, dial.timeoutMs);
       });
       const host = faults.has("listens everywhere") ? "0.0.0.0" : address.host;
       server.listen({ host, port: address.port, backlog: 4096 });

@@ -18,7 +18,7 @@ export type {
   Verdict,
 } from "./contracts/health.js";
 export { notify, type Observer } from "./contracts/observer.js";
-export type { Lease, LeaseRequest, Pool } from "./contracts/pool.js";
+export type { EarlyPick, Lease, LeaseRequest, Pool } from "./contracts/pool.js";
 export type {
   ClientEvents,
   Listener,
@@ -29,6 +29,7 @@ export type {
   RelaySettings,
 } from "./contracts/relay.js";
 export type { Candidate, Selector, SelectorFactory } from "./contracts/selector.js";
+export type { DialStock, PlannedDial } from "./contracts/stock.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
 export { type Address, formatAddress, isLinkLocal, parseAddress } from "./network/address.js";
 export { certificateNameFault, serverNameOf } from "./network/certificate-names.js";

@@ -16,12 +16,16 @@ export interface Binding {
   pipeLimit(threads: number): number;
   /** How many threads hang; to be called once a second. */
   check(engine: Engine): number;
-  /** @param settings see {@link encodeSettings} */
+  /**
+   * @param settings see {@link encodeSettings}
+   * @param stock the number of a stock; -1: none
+   */
   listen(
     engine: Engine,
     host: string,
     port: number,
     settings: Uint32Array,
+    stock: number,
   ): [listener: number, host: string, port: number] | number;
   unlisten(engine: Engine, listener: number): void;
   /** Writes events, {@link numbersPerEvent} each, and returns how many. */
@@ -29,6 +33,20 @@ export interface Binding {
   dial(engine: Engine, slot: number, host: string, port: number, timeoutMs: number): number;
   /** @param addresses host, port, host, port, … */
   dialAny(engine: Engine, slot: number, addresses: readonly (string | number)[], timeoutMs: number): void;
+  /** A new stock: its number, or -1 without memory. */
+  newStock(engine: Engine): number;
+  /** Adds up to `copies` dials, all to these addresses, as `dialAny`; returns how many. */
+  stock(
+    engine: Engine,
+    stock: number,
+    addresses: readonly (string | number)[],
+    timeoutMs: number,
+    copies: number,
+  ): number;
+  /** Takes out the oldest dial; returns its ticket, or -1. */
+  takeStocked(engine: Engine, stock: number): number;
+  /** Takes out all dials; returns how many. */
+  unstock(engine: Engine, stock: number): number;
   cancelDial(engine: Engine, slot: number): void;
   close(engine: Engine, slot: number): void;
   abort(engine: Engine, slot: number): void;
@@ -50,7 +68,8 @@ export type Engine = { readonly engine: unique symbol };
 /**
  * The numbers of an event: its kind; the slot of the connection; the reason and which side ended first, or the
  * listener, or the index of a dial's address; an errno; bytes from the client; bytes from the backend; for how
- * long a client that gave up had been waiting.
+ * long a client that gave up had been waiting. In place of the bytes from the client: of `accepted` the ticket of its dial
+ * or -1, of `connected` the microseconds from accept to connection, if the dial had a ticket.
  */
 export const numbersPerEvent = 7;
 

@@ -3,11 +3,13 @@ import {
   type ClientEvents,
   formatAddress,
   GatewayError,
+  type PlannedDial,
   type RelayClient,
   type RelayEnd,
   type RelaySettings,
 } from "@gw/interface";
 import { type Binding, type Engine, endReasons, systemError } from "./binding.js";
+import { engineMs } from "./stock.js";
 
 /** What the connections of one listener share. */
 export interface ConnectionContext {
@@ -16,17 +18,6 @@ export interface ConnectionContext {
   readonly settings: RelaySettings;
   /** How often events were taken from the engine. */
   readonly takes: { count: number };
-}
-
-/** A dial that was ordered. */
-interface Dial {
-  readonly addresses: readonly Address[];
-  readonly timeoutMs: number;
-}
-
-/** A time for the engine: whole milliseconds, rounded up, at most 2³¹ − 1. */
-function engineMs(ms: number): number {
-  return Math.min(Math.ceil(ms), 2 ** 31 - 1);
 }
 
 /**
@@ -40,13 +31,15 @@ export class Connection implements RelayClient {
   /** Its slot in the engine; -1 once it has ended, when the slot is no longer valid. */
   #slot: number;
   /** The dial under way; how the connection ended, once it has. */
-  #dialOrEnd: Dial | RelayEnd | undefined;
+  #dialOrEnd: PlannedDial | RelayEnd | undefined;
   /** {@link ConnectionContext.takes} at the last order: events of the same take are older than the order. */
   #orderedAtTake = 0;
 
-  constructor(slot: number, context: ConnectionContext) {
+  /** @param dial which the engine has begun already */
+  constructor(slot: number, context: ConnectionContext, dial: PlannedDial | undefined) {
     this.#slot = slot;
     this.#context = context;
+    this.#dialOrEnd = dial;
   }
 
   get address(): Address {
@@ -110,18 +103,24 @@ export class Connection implements RelayClient {
     this.#context.binding.abort(this.#context.engine, this.#slot);
   }
 
-  /** Called by the relay: the dial succeeded, with the address of this index. */
-  onConnected(index: number): void {
+  /**
+   * Called by the relay: the dial succeeded, with the address of this index.
+   *
+   * @param tookUs microseconds since the client was accepted; 0 unless the dial was one of the stock
+   */
+  onConnected(index: number, tookUs: number): void {
     if (this.#orderedAtTake === this.#context.takes.count) return;
-    const { addresses } = this.#dialOrEnd as Dial;
+    const { addresses } = this.#dialOrEnd as PlannedDial;
     this.#dialOrEnd = undefined;
-    this.events?.connected(addresses[index] as Address);
+    const address = addresses[index] as Address;
+    if (tookUs > 0) this.events?.connected(address, tookUs / 1000);
+    else this.events?.connected(address);
   }
 
   /** Called by the relay: the dial failed with an errno, which the address of this index had. */
   onDialFailed(errno: number, index: number): void {
     if (this.#orderedAtTake === this.#context.takes.count) return;
-    this.#dialFailed(this.#dialOrEnd as Dial, errno, index);
+    this.#dialFailed(this.#dialOrEnd as PlannedDial, errno, index);
   }
 
   /** Called by the relay: the client waits for longer than the stall timeout. */
@@ -130,12 +129,12 @@ export class Connection implements RelayClient {
   }
 
   /** Called before each order. @param dial the dial that is under way from now on */
-  #recordOrder(dial: Dial | undefined): void {
+  #recordOrder(dial: PlannedDial | undefined): void {
     this.#dialOrEnd = dial;
     this.#orderedAtTake = this.#context.takes.count;
   }
 
-  #dialFailed({ addresses, timeoutMs }: Dial, errno: number, index: number): void {
+  #dialFailed({ addresses, timeoutMs }: PlannedDial, errno: number, index: number): void {
     const operation = `dial ${formatAddress(addresses[index] as Address)}`;
     const error = GatewayError.from(systemError(errno, "connect"), operation);
     this.events?.dialFailed(
@@ -164,42 +163,33 @@ const sides = [undefined, "client", "backend"] as const;
 /** How a connection ended, from the event at position `at`. */
 function endOf(events: Float64Array, at: number, settings: RelaySettings): RelayEnd {
   const code = events[at + 2] as number;
-  const endedFirst = sides[code >> 8];
-  const end = endFor(endReasons[code & 0xff] ?? "aborted", events, at, settings);
-  const waitedMs = events[at + 6] as number;
-  return { ...end, ...(endedFirst && { endedFirst }), ...(waitedMs > 0 && { waitedMs }) };
+  const reason = endReasons[code & 0xff] ?? "aborted";
+  const [endedFirst, waitedMs] = [sides[code >> 8], events[at + 6] as number];
+  // Properties are added one by one: there is an end for each connection, and a spread is slow.
+  const end: { -readonly [Name in keyof RelayEnd]: RelayEnd[Name] } = {
+    reason: reason !== "finished" && isTimeout(reason) ? "timed-out" : reason,
+    bytesFromClient: events[at + 4] as number,
+    bytesFromBackend: events[at + 5] as number,
+  };
+  if (endedFirst) end.endedFirst = endedFirst;
+  if (waitedMs > 0) end.waitedMs = waitedMs;
+  const error = errorOf(reason, events[at + 3] as number, settings);
+  if (error) end.error = error;
+  return end;
 }
 
-function endFor(
-  reason: (typeof endReasons)[number],
-  events: Float64Array,
-  at: number,
-  settings: RelaySettings,
-): RelayEnd {
-  const bytesFromClient = events[at + 4] as number;
-  const bytesFromBackend = events[at + 5] as number;
-  switch (reason) {
-    case "client-failed":
-    case "backend-failed": {
-      const side = reason === "client-failed" ? "client" : "backend";
-      const error = GatewayError.from(systemError(events[at + 3] as number, "read"), side);
-      return { reason, error, bytesFromClient, bytesFromBackend };
-    }
-    case "idle":
-    case "half-closed":
-    case "blocked": {
-      const error = new GatewayError("timed-out", timeoutTexts[reason](settings));
-      return { reason: "timed-out", error, bytesFromClient, bytesFromBackend };
-    }
-    case "aborted": {
-      const errno = events[at + 3] as number;
-      const error =
-        errno === 0 ? {} : { error: GatewayError.from(systemError(errno, "relay"), "this machine") };
-      return { reason, ...error, bytesFromClient, bytesFromBackend };
-    }
-    default:
-      return { reason, bytesFromClient, bytesFromBackend };
-  }
+type EndReason = (typeof endReasons)[number];
+
+function isTimeout(reason: EndReason): reason is keyof typeof timeoutTexts {
+  return reason in timeoutTexts;
+}
+
+function errorOf(reason: EndReason, errno: number, settings: RelaySettings): GatewayError | undefined {
+  if (reason === "finished" || reason === "closed") return undefined;
+  if (isTimeout(reason)) return new GatewayError("timed-out", timeoutTexts[reason](settings));
+  if (reason === "aborted")
+    return errno === 0 ? undefined : GatewayError.from(systemError(errno, "relay"), "this machine");
+  return GatewayError.from(systemError(errno, "read"), reason === "client-failed" ? "client" : "backend");
 }
 
 const timeoutTexts = {

@@ -5,6 +5,12 @@ import { test } from "../test/available.js";
 import { splice } from "./index.js";
 
 describe("the native relay on one thread", () => {
-  const sizes = { bulkBytes: 16 * 1024 * 1024, connections: 300, idleConnections: 300, turnover: 500 };
+  const sizes = {
+    hasStock: true,
+    bulkBytes: 16 * 1024 * 1024,
+    connections: 300,
+    idleConnections: 300,
+    turnover: 500,
+  };
   for (const { name, run } of relayCompliance(() => splice({ threads: 1 }), sizes)) test(name, run, 120_000);
 });

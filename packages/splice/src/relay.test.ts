@@ -7,6 +7,10 @@ import { splice } from "./index.js";
 const factory = { module: new URL("../dist/index.js", import.meta.url).href, name: "splice" };
 
 describe("the native relay", () => {
-  for (const { name, run } of relayCompliance(() => splice(), { factory, idleConnections: 4_000 }))
+  for (const { name, run } of relayCompliance(() => splice(), {
+    factory,
+    hasStock: true,
+    idleConnections: 4_000,
+  }))
     test(name, run, 120_000);
 });

@@ -3,6 +3,7 @@ import { isIP, type Socket } from "node:net";
 import { availableParallelism } from "node:os";
 import {
   type Address,
+  type DialStock,
   formatAddress,
   GatewayError,
   type Listener,
@@ -22,6 +23,7 @@ import {
   wakeSocket,
 } from "./binding.js";
 import { Connection, type ConnectionContext } from "./connection.js";
+import { NativeStock } from "./stock.js";
 
 /** Options of {@link splice}. */
 export interface SpliceOptions {
@@ -51,10 +53,11 @@ const maxThreads = 64;
 const checkMs = 1_000;
 const eventsPerTake = 256;
 
-/** An open listener of the engine, as its clients need it. */
-interface OpenListener {
+/** A listener of the engine, as its clients need it. */
+interface EngineListener {
   readonly handlers: ListenHandlers;
   readonly context: ConnectionContext;
+  isOpen: boolean;
 }
 
 class NativeRelay implements Relay {
@@ -65,8 +68,8 @@ class NativeRelay implements Relay {
   readonly #events = new Float64Array(eventsPerTake * numbersPerEvent);
   /** By slot of the engine; undefined for clients that were refused. */
   #connections: (Connection | undefined)[] = [];
-  /** By number of the engine; undefined for those that were closed. */
-  #listeners: (OpenListener | undefined)[] = [];
+  /** By number of the engine. Clients that have taken dials may be reported after a listener was closed. */
+  #listeners: EngineListener[] = [];
   readonly #takes = { count: 0 };
   #engine: Engine | undefined;
   /** Readable when there are events to take. */
@@ -90,17 +93,18 @@ class NativeRelay implements Relay {
     this.#inUse += 1;
     try {
       const engine = this.#startedEngine();
-      const bound = this.#binding.listen(engine, host, address.port, encodeSettings(settings));
+      const { stock } = handlers;
+      const stockNumber = stock instanceof NativeStock ? stock.open(this.#binding, engine) : -1;
+      const bound = this.#binding.listen(engine, host, address.port, encodeSettings(settings), stockNumber);
       if (typeof bound === "number") throw GatewayError.from(systemError(bound, "listen"), operation);
       const [number, boundHost, port] = bound;
       const context = { binding: this.#binding, engine, settings, takes: this.#takes };
-      this.#listeners[number] = { handlers, context };
-      let open = true;
+      const listener: EngineListener = { handlers, context, isOpen: true };
+      this.#listeners[number] = listener;
       const close = (): void => {
-        if (!open) return;
-        open = false;
+        if (!listener.isOpen) return;
+        listener.isOpen = false;
         this.#binding.unlisten(engine, number);
-        this.#listeners[number] = undefined;
         this.#release();
       };
       return { address: { host: boundHost, port }, close };
@@ -108,6 +112,10 @@ class NativeRelay implements Relay {
       this.#release();
       throw error;
     }
+  }
+
+  createStock(): DialStock {
+    return new NativeStock();
   }
 
   #startedEngine(): Engine {
@@ -139,7 +147,7 @@ class NativeRelay implements Relay {
     if (this.#stuck > before) {
       const what = `${this.#stuck} of ${this.#threads} threads of the native relay hang`;
       const error = new GatewayError("unavailable", `${what}: their connections stand still`);
-      for (const listener of this.#listeners) listener?.handlers.onError(error);
+      for (const { isOpen, handlers } of this.#listeners) if (isOpen) handlers.onError(error);
     }
     this.#takeAll();
   }
@@ -154,6 +162,8 @@ class NativeRelay implements Relay {
     if (this.#inUse > 0 || !this.#engine) return;
     process.off("exit", this.#stop);
     this.#stop();
+    for (const { handlers } of this.#listeners)
+      if (handlers.stock instanceof NativeStock) handlers.stock.close(this.#engine);
     this.#wake?.destroy();
     clearInterval(this.#watchdog);
     this.#stuck = 0;
@@ -165,14 +175,27 @@ class NativeRelay implements Relay {
 
   #takeAll(): void {
     const events = this.#events;
+    let reported = 0;
     for (;;) {
       if (!this.#engine) return;
       this.#takes.count += 1;
       const count = this.#binding.take(this.#engine, events);
       for (let at = 0; at < count * numbersPerEvent; at += numbersPerEvent) this.#on(events, at);
-      // One connection can have two events. The engine stops where there is no room for two.
-      if (count < eventsPerTake - 1) return;
+      // One connection can have three events. The engine stops where there is no room for them.
+      reported += count;
+      if (count < eventsPerTake - 2) break;
     }
+    if (reported > 0) this.#afterReports();
+  }
+
+  #afterReports(): void {
+    for (const { isOpen, handlers } of this.#listeners)
+      if (isOpen)
+        try {
+          handlers.onReported?.();
+        } catch (error) {
+          throwLater(error);
+        }
   }
 
   /** Handles one event. An error of a handler is thrown later, so that the next events are handled. */
@@ -181,40 +204,42 @@ class NativeRelay implements Relay {
     const slot = (events[at + 1] as number) | 0;
     try {
       const kind = events[at];
-      if (kind === eventKinds.accepted) this.#accepted(slot, events[at + 2] as number);
+      if (kind === eventKinds.accepted)
+        this.#accepted(slot, events[at + 2] as number, events[at + 4] as number);
       else if (kind === eventKinds.connected)
-        this.#connections[slot]?.onConnected((events[at + 2] as number) | 0);
+        this.#connections[slot]?.onConnected((events[at + 2] as number) | 0, events[at + 4] as number);
       else if (kind === eventKinds.dialFailed)
         this.#connections[slot]?.onDialFailed(events[at + 3] as number, events[at + 2] as number);
       else if (kind === eventKinds.ended) this.#ended(slot, events, at);
       else if (kind === eventKinds.stalled) this.#connections[slot]?.onStalled();
       else this.#acceptFailed(events[at + 2] as number, events[at + 3] as number);
     } catch (error) {
-      process.nextTick(() => {
-        throw error;
-      });
+      throwLater(error);
     }
   }
 
-  #accepted(slot: number, number: number): void {
+  /** @param ticket of its dial; -1: none */
+  #accepted(slot: number, number: number, ticket: number): void {
     this.#inUse += 1;
-    const listener = this.#listeners[number];
-    // The listener was closed after it had accepted this client, which was never reported.
-    if (!listener) {
+    const { handlers, context, isOpen } = this.#listeners[number] as EngineListener;
+    const dial = ticket < 0 ? undefined : (handlers.stock as NativeStock).taken(ticket);
+    // The listener was closed after it had accepted this client, which nobody has decided about.
+    if (!isOpen && !dial) {
       this.#binding.abort(this.#engine as Engine, slot);
       return;
     }
-    const connection = new Connection(slot, listener.context);
+    const connection = new Connection(slot, context, dial);
     this.#connections[slot] = connection;
     try {
-      connection.events = listener.handlers.onClient(connection);
+      connection.events = dial ? handlers.onClient(connection, dial) : handlers.onClient(connection);
     } finally {
       if (!connection.events) connection.abort();
     }
   }
 
   #acceptFailed(listener: number, errno: number): void {
-    this.#listeners[listener]?.handlers.onError(GatewayError.from(systemError(errno, "accept"), "accept"));
+    const { handlers, isOpen } = this.#listeners[listener] as EngineListener;
+    if (isOpen) handlers.onError(GatewayError.from(systemError(errno, "accept"), "accept"));
   }
 
   #ended(slot: number, events: Float64Array, at: number): void {
@@ -223,6 +248,12 @@ class NativeRelay implements Relay {
     this.#release();
     connection?.onEnded(events, at);
   }
+}
+
+function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
 }
 
 async function firstAddress(host: string, operation: string): Promise<string> {

@@ -15,6 +15,7 @@ import {
 import type { Dialer, Route } from "./dialer.js";
 import type { Hold, LoopClient } from "./loop-check.js";
 import type { LoopDetector } from "./loop-detection.js";
+import type { StockedDial } from "./stock.js";
 
 /** What the clients of a proxy share. */
 export interface ClientContext {
@@ -37,8 +38,10 @@ interface Dialling {
   readonly sinceMs: number;
   /** Endpoints on which this client has failed. */
   tried: readonly Endpoint[];
-  /** The addresses of the endpoint that is dialled now. */
+  /** The addresses of the endpoint that is dialled now. Not before it is needed, for a dial of the stock. */
   route: Route | undefined;
+  /** A dial of the stock, until there is a route. */
+  stocked: StockedDial | undefined;
   /** Whether the relay is dialling. */
   isUnderWay: boolean;
   /** What is to be dialled when the client is held no longer. */
@@ -72,6 +75,7 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
       sinceMs: context.clock.now(),
       tried: none,
       route: undefined,
+      stocked: undefined,
       isUnderWay: false,
       held: undefined,
       error: undefined,
@@ -106,15 +110,47 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
     return !this.#ending && this.#client.bytesFromBackend === 0;
   }
 
-  /** Begins to dial. */
-  start(): void {
-    this.#context.loops.accepted(this);
-    const { observer } = this.#context;
+  /** Begins to dial; with a dial of the stock for the endpoint that was picked then. */
+  start(stocked: StockedDial | undefined): void {
+    this.#accepted();
+    const { opening } = this.#context.pool;
+    if (stocked) this.#dial(this.#leased(stocked), stocked.addresses);
+    else if (opening) void opening.then(() => this.#begin());
+    else this.#begin();
+  }
+
+  /** The relay has begun this dial of the stock already. */
+  startDialled(stocked: StockedDial): void {
+    this.#accepted();
+    const dialling = this.#leased(stocked);
+    dialling.isUnderWay = true;
+    const { loops } = this.#context;
+    const error = loops.dialled(this, stocked.pick.endpoint, stocked.addresses, dialling.sinceMs);
+    if (error) this.onRevoked(error);
+  }
+
+  #accepted(): void {
+    const { observer, loops } = this.#context;
+    loops.accepted(this);
     if (observer?.accepted)
       notify(observer, "accepted", { connection: this.id, client: this.#client.address });
-    const { opening } = this.#context.pool;
-    if (opening) void opening.then(() => this.#begin());
-    else this.#begin();
+  }
+
+  #leased(stocked: StockedDial): Dialling {
+    const dialling = this.#dialling as Dialling;
+    this.#lease = stocked.pick.lease(this);
+    dialling.stocked = stocked;
+    return dialling;
+  }
+
+  /** The route to the endpoint that is being dialled, or was. */
+  #routeOf(dialling: Dialling): Route | undefined {
+    const { stocked } = dialling;
+    if (stocked) {
+      dialling.route = this.#context.dialer.routeAfter(stocked.pick.endpoint, stocked.addresses);
+      dialling.stocked = undefined;
+    }
+    return dialling.route;
   }
 
   #begin(): void {
@@ -150,11 +186,12 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
     }
   }
 
-  connected(address: Address): void {
+  connected(address: Address, tookMs?: number): void {
     const dialling = this.#dialling;
     if (!dialling || !this.#lease || this.#ending) return;
     this.#dialling = undefined;
-    dialling.route?.accepted(address);
+    // If it is the first of those in stock, it goes first already.
+    if (address !== dialling.stocked?.addresses[0]) this.#routeOf(dialling)?.accepted(address);
     this.#lease.connected();
     const { observer, clock } = this.#context;
     if (observer?.connected)
@@ -162,7 +199,7 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
         connection: this.id,
         endpoint: this.#lease.endpoint,
         address,
-        dialMs: clock.now() - dialling.sinceMs,
+        dialMs: tookMs ?? clock.now() - dialling.sinceMs,
       });
   }
 
@@ -175,7 +212,7 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
       this.#giveUp(dialling);
     } else {
       dialling.isUnderWay = false;
-      dialling.route?.failed(error);
+      this.#routeOf(dialling)?.failed(error);
       this.#advance(dialling);
     }
   }
@@ -267,6 +304,7 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
     dialling.held = undefined;
     this.#lease = undefined;
     dialling.route = undefined;
+    dialling.stocked = undefined;
     dialling.isUnderWay = false;
     dialling.error = error;
     dialling.tried = [...dialling.tried, lease.endpoint];

@@ -36,6 +36,17 @@ export interface Dialer {
    * within 250 ms the addresses not seen before are tried.
    */
   route(endpoint: Endpoint): Route;
+  /** The first addresses of a route, where no look-up is needed for them; undefined where it is. */
+  known(endpoint: Endpoint): KnownAddresses | undefined;
+  /** A route that has returned `addresses` already. */
+  routeAfter(endpoint: Endpoint, addresses: readonly Address[]): Route;
+  /**
+   * Calls `listener` when routes to an endpoint may have other addresses than before, or in another order. It must be
+   * quick, and is called synchronously.
+   *
+   * @returns a function that stops the calls
+   */
+  onChange(listener: () => void): () => void;
   /**
    * Connects to the first address of the route that accepts, as `dialRace` of `@gw/interface` says: the next beside
    * the first after 250 ms, each with its own timeout. The socket is paused, unread, allows half-open use, and belongs
@@ -79,6 +90,13 @@ export interface Route {
   readonly error: GatewayError;
 }
 
+/** What {@link Dialer.known} returns. */
+export interface KnownAddresses {
+  readonly addresses: readonly Address[];
+  /** For how long they may be dialled without asking again, in milliseconds; Infinity for an IP literal. */
+  readonly freshMs: number;
+}
+
 /** A dialer with its own memory of names. */
 export function createDialer(options: DialerOptions = {}): Dialer {
   return new TcpDialer(options);
@@ -88,6 +106,7 @@ class TcpDialer implements Dialer {
   readonly connectTimeoutMs: number;
   readonly #clock: Clock;
   readonly #resolver: Resolver;
+  readonly #listeners = new Set<{ readonly call: () => void }>();
   #avoided: readonly Address[] = [];
 
   constructor(options: DialerOptions) {
@@ -95,12 +114,35 @@ class TcpDialer implements Dialer {
     if (!(this.connectTimeoutMs > 0))
       throw new GatewayError("invalid-option", `connectTimeoutMs ${this.connectTimeoutMs} is not positive`);
     this.#clock = options.clock ?? systemClock;
-    this.#resolver = new Resolver(options.lookup ?? systemLookup, this.#clock, options.random ?? Math.random);
+    const { lookup = systemLookup, random = Math.random } = options;
+    this.#resolver = new Resolver(lookup, this.#clock, random, () => this.#changed());
   }
 
   route(endpoint: Endpoint): Route {
     if (isIP(endpoint.host)) return new LiteralRoute(endpoint, this.#avoided);
     return new NamedRoute(endpoint, this.#avoided, this.#resolver, this.connectTimeoutMs);
+  }
+
+  known(endpoint: Endpoint): KnownAddresses | undefined {
+    const freshMs = isIP(endpoint.host) ? Infinity : this.#resolver.freshMs(endpoint.host);
+    const addresses = freshMs === undefined ? undefined : this.route(endpoint).next();
+    if (freshMs === undefined || !addresses || addresses instanceof Promise) return undefined;
+    return { addresses, freshMs };
+  }
+
+  routeAfter(endpoint: Endpoint, addresses: readonly Address[]): Route {
+    if (isIP(endpoint.host)) return new LiteralRoute(endpoint, this.#avoided, addresses);
+    return new NamedRoute(endpoint, this.#avoided, this.#resolver, this.connectTimeoutMs, addresses);
+  }
+
+  onChange(listener: () => void): () => void {
+    const added = { call: listener };
+    this.#listeners.add(added);
+    return () => void this.#listeners.delete(added);
+  }
+
+  #changed(): void {
+    for (const { call } of [...this.#listeners]) call();
   }
 
   async dial(
@@ -128,6 +170,7 @@ class TcpDialer implements Dialer {
   avoid(addresses: readonly Address[]): () => void {
     const added = addresses.map(address => ({ ...address }));
     this.#avoided = [...this.#avoided, ...added];
+    this.#changed();
     return () => {
       this.#avoided = this.#avoided.filter(address => !added.includes(address));
     };
@@ -157,13 +200,15 @@ async function unlessAborted<T>(value: T | Promise<T>, signal: AbortSignal | und
 class LiteralRoute implements Route {
   readonly #address: Address;
   readonly #avoided: readonly Address[];
-  #returned = false;
+  #returned: boolean;
   /** Created only when it is needed: the stack trace of an error costs more than the rest of a route. */
   #error: GatewayError | undefined;
 
-  constructor(address: Address, avoided: readonly Address[]) {
+  /** @param returned the addresses that `next` has returned, if it was called */
+  constructor(address: Address, avoided: readonly Address[], returned?: readonly Address[]) {
     this.#address = address;
     this.#avoided = avoided;
+    this.#returned = returned !== undefined;
   }
 
   next(): readonly Address[] | undefined {
@@ -201,12 +246,22 @@ class NamedRoute implements Route {
   #lookedUpAgain = false;
   #error: GatewayError | undefined;
 
-  /** @param timeoutMs how long the name may take to be resolved */
-  constructor(endpoint: Endpoint, avoided: readonly Address[], resolver: Resolver, timeoutMs: number) {
+  /**
+   * @param timeoutMs how long the name may take to be resolved
+   * @param returned the addresses that `next` has returned, if it was called
+   */
+  constructor(
+    endpoint: Endpoint,
+    avoided: readonly Address[],
+    resolver: Resolver,
+    timeoutMs: number,
+    returned?: readonly Address[],
+  ) {
     this.#endpoint = endpoint;
     this.#avoided = avoided;
     this.#resolver = resolver;
     this.#timeoutMs = timeoutMs;
+    this.#returned = returned?.map(({ host }) => host);
   }
 
   next(): ReturnType<Route["next"]> {

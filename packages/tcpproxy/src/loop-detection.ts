@@ -8,6 +8,8 @@ export interface LoopDetectorOptions {
   readonly clock: Clock;
   /** An endpoint to which clients of `endpoint` can go instead. */
   readonly another: (endpoint: Endpoint) => Endpoint | undefined;
+  /** Called when a check begins: clients must not be dialled for unasked any more. */
+  readonly onCheck: () => void;
   /** As Math.random. Several gateways in a loop must not act at the same time. */
   readonly random: () => number;
 }
@@ -89,6 +91,32 @@ export class LoopDetector {
     return hold;
   }
 
+  /** Whether clients may be dialled for before they are asked about by {@link admit}. */
+  allows(endpoint: Endpoint): boolean {
+    if (this.#stopped || this.#checks.size > 0) return false;
+    const loopUntilMs = this.#states.get(endpoint)?.loopUntilMs ?? -Infinity;
+    return loopUntilMs === -Infinity || loopUntilMs <= this.#options.clock.now();
+  }
+
+  /**
+   * `client` was dialled for unasked. Otherwise as {@link admit}: it counts, and may make a check begin, but is not held.
+   *
+   * @returns an error if the endpoint leads back to this gateway
+   */
+  dialled(
+    client: LoopClient,
+    endpoint: Endpoint,
+    [address]: readonly Address[],
+    nowMs: number,
+  ): GatewayError | undefined {
+    if (this.#stopped || !address) return undefined;
+    const state = this.#states.get(endpoint) ?? this.#create(endpoint);
+    if (state.loopUntilMs > nowMs) return loopError(address);
+    if (!state.check) this.#checkIfDue(state, endpoint, address, nowMs);
+    state.clients.add(client);
+    return undefined;
+  }
+
   /** `client` has left `endpoint`, for which it was admitted or held. */
   left(client: LoopClient, endpoint: Endpoint): void {
     this.#states.get(endpoint)?.clients.delete(client);
@@ -140,6 +168,7 @@ export class LoopDetector {
     });
     state.check = check;
     this.#checks.add(check);
+    this.#options.onCheck();
     check.start();
     return check;
   }

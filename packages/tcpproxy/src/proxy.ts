@@ -22,6 +22,7 @@ import { jsRelay } from "./js-relay/relay.js";
 import { type ListenContext, listenAt } from "./listen.js";
 import { LoopDetector } from "./loop-detection.js";
 import { abandonedMs, atLeastOne, defaultMaxAttempts, type ProxyOptions, relaySettings } from "./options.js";
+import { Stock, type StockedDial } from "./stock.js";
 
 /** A TCP proxy. */
 export interface TcpProxy {
@@ -55,6 +56,11 @@ export function createProxy(options: ProxyOptions): TcpProxy {
 /** How long a relay may take to reset connections, in milliseconds. One that hangs must not delay the exit. */
 const resetLimitMs = 500;
 
+/** The most dials that a relay is kept in stock of: as many clients as may come while JavaScript is held up for a while. */
+const mostStocked = 256;
+/** No more than one connection in so many is promised in advance. */
+const stockedShare = 8;
+
 class ListeningProxy implements TcpProxy {
   readonly maxConnections: number;
   readonly #listen: readonly Address[];
@@ -65,6 +71,9 @@ class ListeningProxy implements TcpProxy {
   readonly #observer: Observer | undefined;
   readonly #clock: Clock;
   readonly #clientContext: ClientContext;
+  /** Undefined if the relay asks for each client. */
+  readonly #stock: Stock | undefined;
+  readonly #handlers: ListenHandlers;
   readonly #open = new Set<ProxyClient>();
   readonly #whenIdle: (() => void)[] = [];
   #listeners: readonly Listener[] = [];
@@ -73,7 +82,9 @@ class ListeningProxy implements TcpProxy {
   readonly #stopsAvoiding: (() => void)[] = [];
   #started = false;
   #closed = false;
-  #accepted = 0;
+  /** The connections so far. */
+  #count = 0;
+  #graceIsOver = false;
   #cut = 0;
 
   constructor({ listen, pool, observer, ...options }: ProxyOptions) {
@@ -90,6 +101,7 @@ class ListeningProxy implements TcpProxy {
       maxConnections: this.maxConnections,
       clock: this.#clock,
       another: endpoint => anotherEndpoint(pool, endpoint),
+      onCheck: () => this.#stock?.takeBack(),
       random: options.random ?? Math.random,
     });
     this.#clientContext = {
@@ -101,6 +113,24 @@ class ListeningProxy implements TcpProxy {
       observer,
       clock: this.#clock,
       onEnd: client => this.#ended(client),
+    };
+    const dials = this.#relay.createStock?.();
+    this.#stock =
+      dials &&
+      new Stock({
+        dials,
+        pool,
+        dialer: this.#dialer,
+        clock: this.#clock,
+        room: () => this.maxConnections - this.#open.size,
+        allows: endpoint => this.#loops.allows(endpoint),
+        most: Math.min(mostStocked, Math.floor(this.maxConnections / stockedShare)),
+      });
+    this.#handlers = {
+      stock: dials,
+      onClient: (client, dial) => this.#accept(client, dial as StockedDial | undefined),
+      onError: error => notify(observer, "acceptFailed", { error }),
+      onReported: () => this.#stock?.add(),
     };
   }
 
@@ -115,13 +145,9 @@ class ListeningProxy implements TcpProxy {
   async listen(): Promise<readonly Address[]> {
     if (this.#started) throw new GatewayError("invalid-option", "a proxy can listen only once");
     this.#started = true;
-    const handlers: ListenHandlers = {
-      onClient: client => this.#accept(client),
-      onError: error => notify(this.#observer, "acceptFailed", { error }),
-    };
     const context: ListenContext = {
       relay: this.#relay,
-      handlers,
+      handlers: this.#handlers,
       settings: this.#settings,
       resolve: host => this.#dialer.resolve(host),
       observer: this.#observer,
@@ -145,36 +171,49 @@ class ListeningProxy implements TcpProxy {
   async close({ graceMs }: { readonly graceMs: number }): Promise<{ readonly cut: number }> {
     this.#closed = true;
     this.#loops.stop();
+    this.#stock?.close();
     for (const listener of this.#listeners) listener.close();
     for (const stopAvoiding of this.#stopsAvoiding.splice(0)) stopAvoiding();
     this.#addresses = [];
     let cancel = startTimeout(this.#clock, graceMs, () => {
+      this.#graceIsOver = true;
       for (const client of [...this.#open]) if (client.abort()) this.#cut += 1;
       cancel = this.#clock.after(resetLimitMs, () => this.#settle());
     });
     await new Promise<void>(resolve => {
-      if (this.#open.size === 0) resolve();
+      if (this.#isIdle) resolve();
       else this.#whenIdle.push(resolve);
     });
     cancel();
     return { cut: this.#cut };
   }
 
-  #accept(client: RelayClient): ClientEvents | undefined {
-    if (this.#open.size >= this.maxConnections) {
+  /** @param dialled a dial that the relay has begun for this client */
+  #accept(client: RelayClient, dialled: StockedDial | undefined): ClientEvents | undefined {
+    if (dialled) this.#stock?.used();
+    const stocked = dialled ?? this.#stock?.take();
+    // There is a place for each dial in stock.
+    if (!stocked && this.#open.size + (this.#stock?.outstanding ?? 0) >= this.maxConnections) {
       notify(this.#observer, "limitReached", { limit: this.maxConnections });
       return undefined;
     }
-    this.#accepted += 1;
-    const accepted = new ProxyClient(this.#accepted, client, this.#clientContext);
+    this.#count += 1;
+    const accepted = new ProxyClient(this.#count, client, this.#clientContext);
     this.#open.add(accepted);
-    accepted.start();
+    if (dialled) accepted.startDialled(dialled);
+    else accepted.start(stocked);
+    if (this.#graceIsOver && accepted.abort()) this.#cut += 1;
     return accepted;
+  }
+
+  /** Whether there is no client, not even one that was not reported yet. */
+  get #isIdle(): boolean {
+    return this.#open.size === 0 && (this.#stock?.outstanding ?? 0) === 0;
   }
 
   #ended(client: ProxyClient): void {
     this.#open.delete(client);
-    if (this.#open.size === 0) this.#settle();
+    if (this.#isIdle) this.#settle();
   }
 
   /** Ends all calls of `close` that wait for connections to end. */

@@ -50,14 +50,19 @@ export class Resolver {
   readonly #lookup: Lookup;
   readonly #clock: Clock;
   readonly #random: () => number;
+  readonly #onChange: () => void;
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Map<string, Promise<readonly string[]>>();
 
-  /** @param random a number in [0, 1), for jitter */
-  constructor(lookup: Lookup, clock: Clock, random: () => number) {
+  /**
+   * @param random a number in [0, 1), for jitter
+   * @param onChange called when a name has other addresses than before, or another order of them
+   */
+  constructor(lookup: Lookup, clock: Clock, random: () => number, onChange: () => void = () => {}) {
     this.#lookup = lookup;
     this.#clock = clock;
     this.#random = random;
+    this.#onChange = onChange;
   }
 
   /**
@@ -77,6 +82,13 @@ export class Resolver {
   fresh(host: string): readonly string[] | undefined {
     const known = this.#known.get(host);
     return known && this.#clock.now() - known.at <= known.freshMs ? known.addresses : undefined;
+  }
+
+  /** For how long the remembered addresses stay fresh, in milliseconds; undefined if they are not. */
+  freshMs(host: string): number | undefined {
+    const known = this.#known.get(host);
+    const leftMs = known ? known.at + known.freshMs - this.#clock.now() : -1;
+    return leftMs >= 0 ? leftMs : undefined;
   }
 
   /**
@@ -123,12 +135,15 @@ export class Resolver {
   forget(): void {
     for (const [host, { addresses }] of this.#known)
       this.#known.set(host, { addresses, at: -Infinity, freshMs: 0 });
+    this.#onChange();
   }
 
   /** `address` could be connected to: it goes first from now on. */
   prefer(host: string, address: string): void {
     const known = this.#known.get(host);
-    if (known && known.addresses[0] !== address) known.addresses = preferring(address, known.addresses);
+    if (!known?.addresses.includes(address) || known.addresses[0] === address) return;
+    known.addresses = preferring(address, known.addresses);
+    this.#onChange();
   }
 
   async #lookUp(host: string, fresh: boolean): Promise<readonly string[]> {
@@ -150,7 +165,9 @@ export class Resolver {
     const [oldest] = this.#known.keys();
     if (oldest !== undefined && this.#known.size >= maxNames && !this.#known.has(host))
       this.#known.delete(oldest);
+    const before = this.#known.get(host)?.addresses ?? [];
     this.#known.set(host, known);
+    if (before.join() !== known.addresses.join()) this.#onChange();
   }
 }
 

@@ -4,6 +4,8 @@ export interface RelayComplianceOptions extends RelaySizeOptions {
   readonly factory?: RelayFactory | undefined;
   /** Whether it reports clients that wait, which is optional. @default true */
   readonly reportsStalls?: boolean | undefined;
+  /** Whether it has `createStock`, which is optional. @default false */
+  readonly hasStock?: boolean | undefined;
 }
 
 /** Where to find the function that makes a relay. */

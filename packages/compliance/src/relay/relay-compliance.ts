@@ -16,6 +16,7 @@ import { manyConnectionsCases } from "./many-connections.js";
 import { type RelayComplianceOptions, sizesOf } from "./options.js";
 import { pauseCases, processCases } from "./process.js";
 import { stallCases } from "./stalls.js";
+import { stockCases } from "./stock.js";
 import { keepAliveCases, timeoutCases } from "./timeouts.js";
 
 const cases: readonly RelayCase[] = [
@@ -46,9 +47,13 @@ export function relayCompliance(
   make: () => Relay | Promise<Relay>,
   options: RelayComplianceOptions = {},
 ): readonly ComplianceCase[] {
-  const { factory, reportsStalls = true, ...sizes } = options;
+  const { factory, reportsStalls = true, hasStock = false, ...sizes } = options;
   const ofProcess = factory ? [...processCases(factory), ...(reportsStalls ? pauseCases(factory) : [])] : [];
-  return [...cases, ...(reportsStalls ? [...stallCases, ...abandonedWaitCases] : []), ...ofProcess]
+  const optional = [
+    ...(reportsStalls ? [...stallCases, ...abandonedWaitCases] : []),
+    ...(hasStock ? stockCases : []),
+  ];
+  return [...cases, ...optional, ...ofProcess]
     .filter(({ possible = true }) => possible)
     .map(({ name, contract, check }) => ({
       name,

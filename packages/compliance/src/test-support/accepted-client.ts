@@ -5,6 +5,7 @@ import {
   GatewayError,
   type GatewayErrorCode,
   type Listener,
+  type PlannedDial,
   type RelayClient,
   type RelayEnd,
 } from "@gw/interface";
@@ -29,6 +30,10 @@ export const invariants = {
 /** A client that the relay accepted, as a proxy sees it. Events are queued until a case asks for them. */
 export class AcceptedClient extends Waitable implements ClientEvents {
   readonly client: RelayClient;
+  /** The dial of the stock that was taken for it. */
+  readonly stocked: PlannedDial | undefined;
+  /** What connected() was called with. */
+  tookMs: number | undefined;
   /** Called within each event, after it was recorded. */
   onEvent: ((name: Event["name"]) => void) | undefined;
   /** Whether a dial has succeeded. */
@@ -44,9 +49,16 @@ export class AcceptedClient extends Waitable implements ClientEvents {
   #dialling = false;
   #within: string | undefined;
 
-  constructor(client: RelayClient, limitMs: number, onViolation: (violation: Violation) => void) {
+  constructor(
+    client: RelayClient,
+    stocked: PlannedDial | undefined,
+    limitMs: number,
+    onViolation: (violation: Violation) => void,
+  ) {
     super(limitMs);
     this.client = client;
+    this.stocked = stocked;
+    this.#dialling = stocked !== undefined;
     this.#onViolation = onViolation;
   }
 
@@ -72,7 +84,8 @@ export class AcceptedClient extends Waitable implements ClientEvents {
     this.#call("abort()", () => this.client.abort());
   }
 
-  connected(address: Address): void {
+  connected(address: Address, tookMs?: number): void {
+    this.tookMs = tookMs;
     this.#record({ name: "connected", address });
   }
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
-import { type Address, formatAddress, type Relay, type RelaySettings } from "@gw/interface";
+import { type Address, type DialStock, formatAddress, type Relay, type RelaySettings } from "@gw/interface";
 import type { RelaySizes } from "../relay/options.js";
 import { violation } from "../suite.js";
 import { AcceptedClient, invariants, TestListener, type Violation } from "./accepted-client.js";
@@ -37,6 +37,8 @@ export interface ListenOptions {
   readonly address?: Address;
   /** @default 0 for each that is left out */
   readonly settings?: Partial<RelaySettings>;
+  /** @default none */
+  readonly stock?: DialStock;
   /** Called within onClient; refuses the client where it returns false. */
   readonly onClient?: (accepted: AcceptedClient) => boolean;
 }
@@ -80,12 +82,13 @@ export class Harness {
   async listen({
     address = loopback,
     settings,
+    stock,
     onClient: accepts = () => true,
   }: ListenOptions = {}): Promise<TestListener> {
     const listener = new TestListener(this.sizes.limitMs);
     this.#listeners.push(listener);
-    const onClient: Parameters<Relay["listen"]>[1]["onClient"] = client => {
-      const accepted = new AcceptedClient(client, this.sizes.limitMs, this.onViolation);
+    const onClient: Parameters<Relay["listen"]>[1]["onClient"] = (client, dial) => {
+      const accepted = new AcceptedClient(client, dial, this.sizes.limitMs, this.onViolation);
       if (!listener.bound)
         this.onViolation({
           contract: "Handlers are never called from within listen().",
@@ -97,7 +100,7 @@ export class Harness {
       accepted.onEnd = () => listener.remove(accepted);
       return accepted;
     };
-    const handlers = { onClient, onError: () => {} };
+    const handlers = { stock, onClient, onError: () => {} };
     listener.bound = await this.relay.listen(address, handlers, { ...noTimeouts, ...settings });
     return listener;
   }

@@ -10,6 +10,28 @@ export interface Pool {
   readonly opening?: Promise<void> | undefined;
   /** A lease on one endpoint for one connection, or `undefined` when this client has tried all of them. */
   acquire(request: LeaseRequest): Lease | undefined;
+  /**
+   * Picks an endpoint for a client that has not come yet, as `acquire` would for the next one. `undefined` if clients have
+   * to come first, as while an endpoint fails.
+   */
+  pickAhead?(): EarlyPick | undefined;
+  /**
+   * Calls `listener` as soon as picks that have no lease must not be used for clients that come from now on, synchronously:
+   * it must be quick and call nothing of the pool. Needed with `pickAhead`.
+   *
+   * @returns a function that stops the calls
+   */
+  onPicksVoid?(listener: () => void): () => void;
+}
+
+/** An endpoint that was picked before its client came. It counts as no connection. */
+export interface EarlyPick {
+  readonly endpoint: Endpoint;
+  /**
+   * Its client has come: a lease like any other. Called at most once; also for a pick that is void by now, if the client
+   * had come before: then the lease is revoked soon, unless its connection may stay.
+   */
+  lease(request: LeaseRequest): Lease;
 }
 
 /** A request for a lease. The pool keeps it until the lease has ended. */

@@ -1,5 +1,6 @@
 import type { GatewayError } from "../error.js";
 import type { Address } from "../network/address.js";
+import type { DialStock, PlannedDial } from "./stock.js";
 
 /**
  * Accepts clients, connects them to backends, and moves the bytes between the two. The proxy decides whether a client is
@@ -14,6 +15,11 @@ export interface Relay {
   /** How many file descriptors it may have besides two for each connection and one for each listener. @default 0 */
   readonly extraDescriptors?: number;
   /**
+   * Creates an empty stock for listeners, which may share it. A relay that has none asks for each client, as one with an
+   * empty stock does.
+   */
+  createStock?(): DialStock;
+  /**
    * Starts to accept clients. While a listener or a connection is open, the relay keeps the process alive.
    *
    * @param address a host name or IP literal, and a port; port 0 takes a free one
@@ -26,18 +32,27 @@ export interface Relay {
 export interface Listener {
   /** Where it listens; the port is never 0. */
   readonly address: Address;
-  /** Stops accepting. Clients that were accepted stay connected. Does nothing the second time. */
+  /**
+   * Stops accepting. Clients that were accepted stay connected; of those that were not reported yet, those for which
+   * nothing was dialled are reset. Does nothing the second time.
+   */
   close(): void;
 }
 
 /** Callbacks of a listener; never called from within `listen`. */
 export interface ListenHandlers {
+  /** Dials for clients that have not come yet. @default none: `onClient` decides */
+  readonly stock?: DialStock | undefined;
   /**
    * A client was accepted.
    *
+   * @param dial of the stock, if one was taken for this client: it has begun when the client was accepted, and its outcome
+   *   follows as that of any other
    * @returns the handlers of this client, or `undefined` to refuse it: then it is reset
    */
-  onClient(client: RelayClient): ClientEvents | undefined;
+  onClient(client: RelayClient, dial?: PlannedDial): ClientEvents | undefined;
+  /** Clients and other events were reported, all that there were: time to add to the stock. */
+  onReported?(): void;
   /** The operating system reported an error of the listening socket; listening goes on. */
   onError(error: GatewayError): void;
 }
@@ -122,8 +137,13 @@ export interface RelayClient {
 
 /** Callbacks for one client. Never called from within a method of the {@link RelayClient}. */
 export interface ClientEvents {
-  /** The dial succeeded, and bytes flow. `address` is the one of the dial's addresses that accepted. */
-  connected(address: Address): void;
+  /**
+   * The dial succeeded, and bytes flow.
+   *
+   * @param address the one of the dial's addresses that accepted
+   * @param tookMs for a dial of the stock: milliseconds from accept to connection, which may be reported later
+   */
+  connected(address: Address, tookMs?: number): void;
   /** All addresses failed, and `error` is that of the last one; the client waits for another dial. */
   dialFailed(error: GatewayError): void;
   /**

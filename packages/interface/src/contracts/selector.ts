@@ -20,7 +20,7 @@ export interface Selector {
   /**
    * Returns one of `candidates` (the same object); `undefined` only if there are none.
    *
-   * Called once for each dial, synchronously, so it must be quick. The candidates are already filtered: all have
+   * Called once for each dial (see {@link picksAhead}), synchronously, so it must be quick. The candidates are already filtered: all have
    * the best SRV priority that has an endpoint up, and this client has failed on none of them. The caller owns the array
    * and the candidates: do not keep or change them (to remember an endpoint, keep `candidate.endpoint`, and compare host
    * and port).
@@ -38,6 +38,13 @@ export interface Selector {
    * @default 0
    */
   readonly targetRate?: number | undefined;
+  /**
+   * Whether `pick` may be called before the client has come. Only for picks that depend on nothing but which endpoints are
+   * candidates, and on earlier picks: not on connections, latencies or the time. Picks are used in their order, and
+   * dropped when an endpoint goes up or down. Read before each of them.
+   * @default false: once for each client, when it has come
+   */
+  readonly picksAhead?: boolean | undefined;
 }
 
 /**

@@ -15,8 +15,18 @@ export interface CandidateView {
   hasLeft(endpoint: Endpoint): boolean;
 }
 
+/** For `picksAhead`: picks depend on nothing but the candidates and earlier picks. */
+export const always = (): boolean => true;
+
 type ViewChoice = (candidates: CandidateView) => Candidate | undefined;
 type ArrayChoice = Selector["pick"];
+
+/** The rest of a selector. */
+interface ViewingOptions {
+  readonly target?: ViewChoice;
+  readonly targetRate?: number;
+  readonly picksAhead?: () => boolean;
+}
 
 /**
  * The functions of policies that choose from arrays, with those that choose from views. A process may have several copies
@@ -28,13 +38,15 @@ const shared = globalThis as { [key]?: WeakMap<ArrayChoice, ViewChoice> };
 shared[key] ??= new WeakMap();
 const fromViews = shared[key];
 
-/** A selector that needs no array. */
-export function viewing(pick: ViewChoice, target?: ViewChoice, targetRate?: number): Selector {
-  return {
+/** A selector that needs no array. `picksAhead` is asked before each pick. */
+export function viewing(pick: ViewChoice, { target, targetRate, picksAhead }: ViewingOptions = {}): Selector {
+  const selector: Selector = {
     pick: fromArray(pick),
     ...(target && { target: fromArray(target) }),
     ...(targetRate !== undefined && { targetRate }),
   };
+  // Not enumerable: it says nothing about a selector that has the rest of this one, but another `pick`.
+  return Object.defineProperty(selector, "picksAhead", { get: () => picksAhead?.() ?? false });
 }
 
 function fromArray(choice: ViewChoice): ArrayChoice {

@@ -1,5 +1,5 @@
 import type { Selector } from "@gw/interface";
-import { viewing } from "./candidate-view.js";
+import { always, viewing } from "./candidate-view.js";
 
 /**
  * All connections go to the first endpoint of the order given that is up; once it is up again, new ones return to it.
@@ -8,5 +8,5 @@ import { viewing } from "./candidate-view.js";
  * DNS, for any policy.
  */
 export function first(): Selector {
-  return viewing(candidates => candidates.at(0));
+  return viewing(candidates => candidates.at(0), { picksAhead: always });
 }

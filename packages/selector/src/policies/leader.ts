@@ -80,9 +80,11 @@ export function leader(options: LeaderOptions = {}): Selector {
     // Connections that have to go elsewhere anyway go to the new leader at once.
     candidates =>
       settled(candidates) ?? current.use(leaderAmong(candidates) ?? pickByWeight(candidates, random)),
-    candidates => {
-      const here = settled(candidates);
-      return here?.isLeader ? here : undefined;
+    {
+      target: candidates => {
+        const here = settled(candidates);
+        return here?.isLeader ? here : undefined;
+      },
     },
   );
 }

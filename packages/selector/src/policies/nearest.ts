@@ -72,9 +72,8 @@ export function nearest(options: NearestOptions = {}): Selector {
     return now - farSince >= farMs ? draw(candidates) : here;
   };
 
-  return viewing(
-    candidates => settled(candidates) ?? draw(candidates),
-    candidates => {
+  return viewing(candidates => settled(candidates) ?? draw(candidates), {
+    target: candidates => {
       const here = settled(candidates);
       const lowestMs = lowestOf(candidates);
       if (here?.latencyMs === undefined || isFar(here, lowestMs)) return undefined;
@@ -82,7 +81,7 @@ export function nearest(options: NearestOptions = {}): Selector {
       const isLeft = itemsOf(candidates).some(one => one.connections > 0 && isFar(one, lowestMs));
       return isLeft ? here : undefined;
     },
-  );
+  });
 }
 
 /** The lowest latency, in milliseconds; Infinity if none is known. */

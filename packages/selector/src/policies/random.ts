@@ -1,5 +1,5 @@
 import type { Selector } from "@gw/interface";
-import { viewing } from "./candidate-view.js";
+import { always, viewing } from "./candidate-view.js";
 
 /** Options of random policies. */
 export interface RandomOptions {
@@ -14,5 +14,7 @@ export interface RandomOptions {
  * ones better at nearly the same cost. It ignores weights; `weightedRandom` does.
  */
 export function random({ random = Math.random }: RandomOptions = {}): Selector {
-  return viewing(candidates => candidates.at(Math.floor(random() * candidates.length)));
+  return viewing(candidates => candidates.at(Math.floor(random() * candidates.length)), {
+    picksAhead: always,
+  });
 }

@@ -1,5 +1,5 @@
-import { type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
-import { viewing } from "./candidate-view.js";
+import { type Candidate, type Endpoint, type Selector, sameEndpoint } from "@gw/interface";
+import { always, type CandidateView, viewing } from "./candidate-view.js";
 import type { RandomOptions } from "./random.js";
 
 /**
@@ -13,7 +13,7 @@ export function roundRobin({ random = Math.random }: RandomOptions = {}): Select
   let last: Endpoint | undefined;
   /** The index of the last pick: most likely it is still there, or its successor is. */
   let position = -1;
-  return viewing(candidates => {
+  const pick = (candidates: CandidateView): Candidate | undefined => {
     const { length } = candidates;
     if (length === 0) return undefined;
     const previous = last;
@@ -28,5 +28,6 @@ export function roundRobin({ random = Math.random }: RandomOptions = {}): Select
     const picked = candidates.at(position);
     last = picked?.endpoint;
     return picked;
-  });
+  };
+  return viewing(pick, { picksAhead: always });
 }

@@ -1,5 +1,5 @@
 import { type Candidate, GatewayError, type Selector } from "@gw/interface";
-import { type CandidateView, viewing } from "./candidate-view.js";
+import { always, type CandidateView, viewing } from "./candidate-view.js";
 import { Current } from "./current.js";
 import type { RandomOptions } from "./random.js";
 import { pickByWeight } from "./weighted-random.js";
@@ -31,7 +31,9 @@ export const failbackRate = 0.1;
 export function stickyRandom({ random = Math.random, failbackMs }: StickyRandomOptions = {}): Selector {
   const current = new Current();
   if (failbackMs === undefined)
-    return viewing(candidates => current.in(candidates) ?? current.use(pickByWeight(candidates, random)));
+    return viewing(candidates => current.in(candidates) ?? current.use(pickByWeight(candidates, random)), {
+      picksAhead: always,
+    });
   if (!(failbackMs > 0 && failbackMs < Infinity))
     throw new GatewayError("invalid-option", `failbackMs ${failbackMs} is not more than 0`);
 
@@ -64,5 +66,6 @@ export function stickyRandom({ random = Math.random, failbackMs }: StickyRandomO
     }
     return picked;
   };
-  return viewing(pick, returned, failbackRate);
+  // Away from home, a pick depends on the time.
+  return viewing(pick, { target: returned, targetRate: failbackRate, picksAhead: () => !isAway });
 }

@@ -1,5 +1,5 @@
 import type { Candidate, Selector } from "@gw/interface";
-import { type CandidateView, itemsOf, viewing } from "./candidate-view.js";
+import { always, type CandidateView, itemsOf, viewing } from "./candidate-view.js";
 import type { RandomOptions } from "./random.js";
 
 /**
@@ -37,5 +37,5 @@ export function pickByWeight(candidates: CandidateView, random: () => number): C
  * with another. A single gateway spreads more evenly by `weightedRoundRobin`.
  */
 export function weightedRandom({ random = Math.random }: RandomOptions = {}): Selector {
-  return viewing(candidates => pickByWeight(candidates, random));
+  return viewing(candidates => pickByWeight(candidates, random), { picksAhead: always });
 }

@@ -41,6 +41,7 @@ export function weightedRoundRobin(): Selector {
   };
 
   return {
+    picksAhead: true,
     pick(candidates) {
       picks += 1;
       if (picks % memory === 0) forget();

@@ -62,6 +62,11 @@ export class Entries {
     return { added, removed };
   }
 
+  /** A lease was given out on `entry`, which is draining. */
+  leaseBegan(entry: PoolEntry): void {
+    this.#draining.add(entry);
+  }
+
   /** A lease on `entry` has ended. */
   leaseEnded(entry: PoolEntry): void {
     if (entry.connections === 0) this.#draining.delete(entry);

@@ -1,4 +1,5 @@
 import {
+  type EarlyPick,
   type Endpoint,
   type EndpointActivity,
   type EndpointStatus,
@@ -51,6 +52,11 @@ class SelectingPool implements EndpointPool {
   readonly #rebalancing: Rebalancing;
   readonly #maxAge: MaxAge;
   readonly #listeners = new Set<{ readonly call: (change: PoolChange) => void }>();
+  readonly #onPicksVoid = new Set<{ readonly call: () => void }>();
+  /** Entries with leases that were late. */
+  readonly #late = new Set<PoolEntry>();
+  /** Why endpoints are not in the newest set, by address, where that is not just discovery's. */
+  #rejections: ReadonlyMap<string, GatewayError> = new Map();
   /** The entry that the newest connection went to. */
   #inUse: PoolEntry | undefined;
   /** Which entries were usable when drains were last assessed. */
@@ -91,7 +97,9 @@ class SelectingPool implements EndpointPool {
   }
 
   update(endpoints: readonly Endpoint[], rejected: readonly RejectedEndpoint[] = []): void {
+    this.#voidPicks();
     const errors = new Map(rejected.map(({ endpoint, error }) => [formatAddress(endpoint), error]));
+    this.#rejections = errors;
     const { added, removed } = this.#entries.replace(endpoints);
     for (const entry of removed) this.#drain.removed(entry, errors.get(formatAddress(entry.endpoint)));
     // Those that left an earlier set may still have connections.
@@ -117,10 +125,48 @@ class SelectingPool implements EndpointPool {
     const picked = this.#picker.pick(this.#tiers.offer(tried, this.#isFailover(request)));
     if (!picked) return undefined;
     // In a panic the few others that are healthy would get the connections of all gateways.
-    const isAvoided = picked.isAvoided && this.#picker.isBuiltIn && !this.#tiers.panic;
-    const entry = isAvoided ? this.#insteadOf(picked, tried) : picked;
+    const isAvoided = this.#isAvoided(picked) && !this.#tiers.panic;
+    return this.#lease(isAvoided ? this.#insteadOf(picked, tried) : picked, request);
+  }
+
+  pickAhead(): EarlyPick | undefined {
+    // Where the cluster is at fault, all endpoints that are up serve as ever.
+    const isSettled = !this.opening && !this.#tiers.panic && !this.#isFailover(newClient);
+    if (!isSettled || !this.#settings.selector.picksAhead) return undefined;
+    const entry = this.#picker.pick(this.#tiers.offer([], false));
+    // What replaces one that is avoided is not up to the policy, and for each client another.
+    return entry && !entry.isAvoided ? new EntryPick(entry, this.#leaseOf) : undefined;
+  }
+
+  readonly #leaseOf = (entry: PoolEntry, request: LeaseRequest): Lease =>
+    this.#tiers.isUsable(entry) ? this.#lease(entry, request) : this.#lateLease(entry, request);
+
+  onPicksVoid(listener: () => void): () => void {
+    const added = { call: listener };
+    this.#onPicksVoid.add(added);
+    return () => void this.#onPicksVoid.delete(added);
+  }
+
+  #lease(entry: PoolEntry, request: LeaseRequest, events = this.#leaseEvents): Lease {
     this.#leases += 1;
-    return createLease(entry, this.#leases, this.#leaseEvents, request);
+    return createLease(entry, this.#leases, events, request);
+  }
+
+  /** The client came before `entry` was marked down, or left the set; its dial may have succeeded meanwhile. */
+  #lateLease(entry: PoolEntry, request: LeaseRequest): Lease {
+    const lease = this.#lease(entry, request, this.#lateLeaseEvents);
+    if (entry.isDraining) this.#entries.leaseBegan(entry);
+    if (this.#late.size === 0) this.#settings.clock.after(lateMs, () => this.#settleLate());
+    this.#late.add(entry);
+    return lease;
+  }
+
+  /** Does to the leases of clients that came late what was done to those that were known. */
+  #settleLate(): void {
+    for (const entry of this.#late)
+      if (entry.isDraining) this.#drain.removed(entry, this.#rejections.get(formatAddress(entry.endpoint)));
+      else if (entry.down && !this.#tiers.isUsable(entry)) revokeDials(entry, entry.down.error);
+    this.#late.clear();
   }
 
   inspect(): readonly EndpointStatus[] {
@@ -134,7 +180,9 @@ class SelectingPool implements EndpointPool {
 
   avoid(endpoint: Endpoint, isAvoided: boolean): void {
     const entry = this.#entries.find(endpoint);
-    if (entry) entry.isAvoided = isAvoided;
+    if (!entry || entry.isAvoided === isAvoided) return;
+    entry.isAvoided = isAvoided;
+    this.#voidPicks();
   }
 
   report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void {
@@ -153,7 +201,9 @@ class SelectingPool implements EndpointPool {
       this.#fail(entry, { cause: "check", error, connectable });
     } else {
       this.#tiers.refresh(entry);
+      const before = this.#panic.cause;
       this.#panic.assess(this.#entries.current, this.#tiers);
+      if (this.#panic.cause !== before) this.#voidPicks();
     }
   }
 
@@ -226,8 +276,17 @@ class SelectingPool implements EndpointPool {
     return entryOf(pickByWeight(candidates, this.#settings.random)) ?? picked;
   }
 
+  /** Of clients whose endpoint was marked down before they were known: that they are connected is no news of it. */
+  readonly #lateLeaseEvents: LeaseEvents = {
+    ...this.#leaseEvents,
+    connected: (entry: PoolEntry): void => {
+      if (entry.down && !this.#tiers.isUsable(entry)) this.#drain.assess(entry, false);
+      else this.#leaseEvents.connected(entry);
+    },
+  };
+
   /** Whether the client of `request`, or the last one that was connected, needs another endpoint than it had. */
-  #isFailover({ tried }: LeaseRequest): boolean {
+  #isFailover({ tried }: Pick<LeaseRequest, "tried">): boolean {
     // In a panic the few that are healthy by their checks would get the connections of all gateways.
     return tried.length > 0 || (this.#inUse?.down !== undefined && !this.#tiers.panic);
   }
@@ -255,6 +314,7 @@ class SelectingPool implements EndpointPool {
     // The clients may be to blame for unanswered connections: a retry at once decides.
     const isDoubtful = cause === "clients" && !unanswered.isOnProbation;
     if (!entry.markDown(failure, this.#settings.clock.now())) return;
+    this.#voidPicks();
     const retryInMs = isDoubtful ? 0 : this.#retries.delayMs(entry);
     this.#retries.schedule(entry, retryInMs);
     notify(this.#settings.observer, "endpointDown", { endpoint, error, retryInMs });
@@ -287,6 +347,7 @@ class SelectingPool implements EndpointPool {
 
   /** `entry` was marked up or down, or is down for another reason. */
   #changed(entry: PoolEntry): void {
+    this.#voidPicks();
     this.#tiers.refresh(entry);
     this.#assess([entry]);
   }
@@ -303,6 +364,10 @@ class SelectingPool implements EndpointPool {
     this.#rebalancing.start();
   }
 
+  #voidPicks(): void {
+    for (const { call } of [...this.#onPicksVoid]) call();
+  }
+
   #callListeners(): void {
     const change = { allDown: this.#tiers.panic === "all-down" };
     for (const { call } of [...this.#listeners])
@@ -313,6 +378,34 @@ class SelectingPool implements EndpointPool {
       }
   }
 }
+
+/**
+ * A client whose endpoint was marked down or removed before it was known is given so long to be connected, in milliseconds:
+ * it may be already, and its dial must not be revoked then.
+ */
+const lateMs = 50;
+
+/** There is one for each client, so it is small. */
+class EntryPick implements EarlyPick {
+  readonly #entry: PoolEntry;
+  readonly #leaseOf: (entry: PoolEntry, request: LeaseRequest) => Lease;
+
+  constructor(entry: PoolEntry, leaseOf: (entry: PoolEntry, request: LeaseRequest) => Lease) {
+    this.#entry = entry;
+    this.#leaseOf = leaseOf;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#entry.endpoint;
+  }
+
+  lease(request: LeaseRequest): Lease {
+    return this.#leaseOf(this.#entry, request);
+  }
+}
+
+/** A request of a client that has tried nothing. */
+const newClient = { tried: [] } as const;
 
 function reasonToLeave(from: PoolEntry, to: PoolEntry): string | undefined {
   if (from.isDraining) return `${formatAddress(from.endpoint)} is no longer an endpoint`;

@@ -102,7 +102,7 @@ static napi_value check(napi_env env, napi_callback_info info) {
   return from_number(env, engine_check(get_engine(env, info, values)));
 }
 
-/* listen(engine, host, port, settings: Uint32Array): [listener, host, port], or an errno */
+/* listen(engine, host, port, settings: Uint32Array, stock): [listener, host, port], or an errno */
 static napi_value do_listen(napi_env env, napi_callback_info info) {
   napi_value values[MAX_ARGUMENTS], result;
   struct engine *engine = get_engine(env, info, values);
@@ -115,7 +115,9 @@ static napi_value do_listen(napi_env env, napi_callback_info info) {
   if (error != 0) return from_number(env, error);
   napi_get_typedarray_info(env, values[3], NULL, NULL, &data, NULL, NULL);
   memcpy(&settings, data, sizeof settings);
-  error = engine_listen(engine, (struct sockaddr *)&address, length, &settings, &listener, &bound);
+  int32_t stock = -1;
+  napi_get_value_int32(env, values[4], &stock);
+  error = engine_listen(engine, (struct sockaddr *)&address, length, &settings, stock, &listener, &bound);
   if (error != 0) return from_number(env, error);
   napi_create_array_with_length(env, 3, &result);
   napi_set_element(env, result, 0, from_number(env, listener));
@@ -151,7 +153,9 @@ static napi_value take(napi_env env, napi_callback_info info) {
              : of_dial            ? (double)event->address
                                   : (double)event->listener;
     out[3] = event->error;
-    out[4] = (double)event->bytes[0];
+    out[4] = event->kind == ACCEPTED    ? (double)event->ticket
+             : event->kind == CONNECTED ? (double)event->dial_us
+                                        : (double)event->bytes[0];
     out[5] = (double)event->bytes[1];
     out[6] = event->kind == ENDED ? (double)event->waited : 0;
   }
@@ -170,23 +174,60 @@ static napi_value dial(napi_env env, napi_callback_info info) {
   return from_number(env, 0);
 }
 
+/* Addresses of a dial from [host, port, host, port, …]. Returns how many. */
+static uint32_t to_addresses(napi_env env, napi_value list, struct sockaddr_storage addresses[DIAL_ADDRESSES]) {
+  uint32_t length = 0, count = 0;
+  napi_get_array_length(env, list, &length);
+  for (; count < DIAL_ADDRESSES && 2 * count + 1 < length; count++) {
+    napi_value host, port;
+    socklen_t size;
+    napi_get_element(env, list, 2 * count, &host);
+    napi_get_element(env, list, 2 * count + 1, &port);
+    /* The dial of an address without a family fails. */
+    if (to_address(env, host, port, &addresses[count], &size) != 0) addresses[count].ss_family = AF_UNSPEC;
+  }
+  return count;
+}
+
 /* dialAny(engine, slot, addresses: [host, port, host, port, …], timeoutMs) */
 static napi_value dial_any(napi_env env, napi_callback_info info) {
   napi_value values[MAX_ARGUMENTS];
   struct engine *engine = get_engine(env, info, values);
   struct sockaddr_storage addresses[DIAL_ADDRESSES];
-  uint32_t length = 0, count = 0;
-  napi_get_array_length(env, values[2], &length);
-  for (; count < DIAL_ADDRESSES && 2 * count + 1 < length; count++) {
-    napi_value host, port;
-    socklen_t size;
-    napi_get_element(env, values[2], 2 * count, &host);
-    napi_get_element(env, values[2], 2 * count + 1, &port);
-    /* The dial of an address without a family fails. */
-    if (to_address(env, host, port, &addresses[count], &size) != 0) addresses[count].ss_family = AF_UNSPEC;
-  }
+  uint32_t count = to_addresses(env, values[2], addresses);
   engine_dial_any(engine, to_uint32(env, values[1]), addresses, count, to_uint32(env, values[3]));
   return NULL;
+}
+
+/* newStock(engine): its number, or -1 */
+static napi_value new_stock(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  return from_number(env, engine_new_stock(get_engine(env, info, values)));
+}
+
+/* stock(engine, stock, addresses as those of dialAny, timeoutMs, copies): how many were added */
+static napi_value do_stock(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  struct engine *engine = get_engine(env, info, values);
+  struct sockaddr_storage addresses[DIAL_ADDRESSES];
+  uint32_t count = to_addresses(env, values[2], addresses);
+  int stock = (int)to_uint32(env, values[1]);
+  return from_number(env, engine_stock(engine, stock, addresses, count, to_uint32(env, values[3]),
+                                       to_uint32(env, values[4])));
+}
+
+/* takeStocked(engine, stock): the ticket of the oldest dial, or -1 */
+static napi_value take_stocked(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  struct engine *engine = get_engine(env, info, values);
+  return from_number(env, (double)engine_take_stocked(engine, (int)to_uint32(env, values[1])));
+}
+
+/* unstock(engine, stock): how many dials were taken back */
+static napi_value unstock(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  struct engine *engine = get_engine(env, info, values);
+  return from_number(env, engine_unstock(engine, (int)to_uint32(env, values[1])));
 }
 
 /* cancelDial(engine, slot) */
@@ -254,7 +295,8 @@ NAPI_MODULE_INIT() {
       {"check", check},        {"listen", do_listen},   {"take", take},     {"unlisten", unlisten},
       {"dial", dial},          {"dialAny", dial_any},   {"peer", peer},     {"cancelDial", cancel_dial},
       {"bytes", bytes},        {"close", do_close},     {"abort", do_abort},
-      {"waiting", waiting},    {"answered", answered},
+      {"waiting", waiting},    {"answered", answered},  {"newStock", new_stock},
+      {"stock", do_stock},     {"unstock", unstock},    {"takeStocked", take_stocked},
       {"exitNow", exit_now},   {"notify", notify},
   };
   for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {

@@ -49,6 +49,7 @@ void end_connection(struct thread *thread, struct connection *connection, enum r
   close_side(&connection->side[CLIENT], reset);
   close_side(&connection->side[BACKEND], reset || connection->state == DIALLING);
   if (connection->in_epoll) unlink_connection(thread, connection);
+  atomic_fetch_sub(&thread->load, 1);
   connection->state = OVER;
   connection->reason = reason;
   connection->end_error = error;
@@ -77,7 +78,7 @@ void free_connection(struct connection *connection) {
 void dial_failed(struct thread *thread, struct connection *connection, int error) {
   close_side(&connection->side[BACKEND], false); /* not connected: there is nothing to reset */
   connection->state = WAITING;
-  report(thread->engine, connection, REPORT_DIAL_FAILED, error);
+  report(thread->engine, thread, connection, REPORT_DIAL_FAILED, error);
 }
 
 int connecting_socket(struct thread *thread, const union address *target) {
@@ -117,7 +118,7 @@ void dial_succeeded(struct thread *thread, struct connection *connection) {
   connection->active_at = thread->now;
   /* Whether they can be read is what epoll has reported since each was registered. */
   for (int which = CLIENT; which <= BACKEND; which++) connection->side[which].writable = true;
-  report(thread->engine, connection, REPORT_CONNECTED, 0);
+  report(thread->engine, thread, connection, REPORT_CONNECTED, 0);
   move_bytes(thread, connection);
 }
 
@@ -153,9 +154,42 @@ static void abandon_dial(struct thread *thread, struct connection *connection) {
   connection->state = WAITING;
 }
 
+/* Takes over `race`; without one it dials `target`. */
+static void begin_dial(struct thread *thread, struct connection *connection, struct race *race,
+                       const union address *target, uint32_t timeout) {
+  if (!connection->in_epoll) {
+    connection->in_epoll = true;
+    link_connection(thread, connection);
+    if (watch_side(thread, connection, CLIENT) < 0) {
+      free(race);
+      return end_connection(thread, connection, ABORTED, errno);
+    }
+  }
+  if (race) start_race(thread, connection, race);
+  else start_dial(thread, connection, target, timeout);
+}
+
+void serve_stocked(struct thread *thread, struct connection *connection) {
+  /* Once it is reported, the controller may give orders. */
+  struct race *race = connection->race_ordered;
+  union address target = connection->target;
+  uint32_t timeout = connection->timeout;
+  connection->race_ordered = NULL;
+  connection->dial = 1; /* the controller counts from here */
+  connection->dials = 1;
+  report(thread->engine, thread, connection, REPORT_ACCEPTED, 0);
+  begin_dial(thread, connection, race, &target, timeout);
+}
+
 void handle_orders(struct thread *thread, struct connection *connection) {
   pthread_mutex_lock(&thread->lock);
   uint8_t orders = connection->orders;
+  if (orders & ORDER_ADOPT) {
+    connection->orders = 0;
+    connection->order_queued = false;
+    pthread_mutex_unlock(&thread->lock);
+    return serve_stocked(thread, connection);
+  }
   uint32_t timeout = connection->timeout;
   union address target = connection->target;
   bool freed = connection->freed, over = connection->state == OVER;
@@ -180,14 +214,5 @@ void handle_orders(struct thread *thread, struct connection *connection) {
   if (!(orders & ORDER_DIAL) || connection->state == RELAYING) return free(race);
   abandon_dial(thread, connection); /* for a controller that dials twice at once, which it must not */
   connection->dial = dial_number;
-  if (!connection->in_epoll) {
-    connection->in_epoll = true;
-    link_connection(thread, connection);
-    if (watch_side(thread, connection, CLIENT) < 0) {
-      free(race);
-      return end_connection(thread, connection, ABORTED, errno);
-    }
-  }
-  if (race) start_race(thread, connection, race);
-  else start_dial(thread, connection, &target, timeout);
+  begin_dial(thread, connection, race, &target, timeout);
 }

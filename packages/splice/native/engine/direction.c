@@ -32,10 +32,11 @@ void drop_pending(struct thread *thread, struct connection *connection) {
 static void count_read(struct thread *thread, struct connection *connection, int from, size_t bytes) {
   _Atomic uint64_t *total = &connection->direction[from].bytes;
   uint64_t before = atomic_load_explicit(total, memory_order_relaxed);
-  atomic_store_explicit(total, before + bytes, memory_order_relaxed);
   connection->active_at = thread->now;
   if (from == CLIENT) client_sent(thread, connection);
   else backend_answered(thread, connection);
+  /* Last, for engine_answered: whoever sees the first byte sees when it came. */
+  atomic_store_explicit(total, before + bytes, memory_order_release);
 }
 
 /* Keeps bytes that the writing side did not take. */

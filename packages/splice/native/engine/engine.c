@@ -48,6 +48,7 @@ struct engine *engine_start(unsigned threads, int wake_fd) {
   bool started = engine->threads != NULL;
   for (unsigned index = 0; index < engine->thread_count; index++) {
     pthread_mutex_init(&engine->threads[index].lock, NULL);
+    engine->threads[index].index = index;
     engine->threads[index].epoll = engine->threads[index].wake_fd = -1;
   }
   for (unsigned index = 0; started && index < threads; index++)
@@ -80,13 +81,22 @@ static struct timespec stop_deadline(void) {
   return deadline;
 }
 
+static void reset_sides(const struct connection *connection) {
+  for (int which = CLIENT; which <= BACKEND; which++)
+    if (connection->side[which].fd >= 0) reset_on_close(connection->side[which].fd);
+}
+
 /* The system closes what a hanging thread still has open when the process ends. That must not look like an end. */
 static void reset_with_process(struct engine *engine) {
   for (uint32_t slot = 0; slot < engine->slot_count; slot++) {
     const struct connection *connection = engine->slots[slot];
-    for (int which = CLIENT; connection && which <= BACKEND; which++)
-      if (connection->side[which].fd >= 0) reset_on_close(connection->side[which].fd);
+    if (connection) reset_sides(connection);
   }
+  /* Those that the controller has not seen. A thread that hangs may hold the lock. */
+  if (pthread_mutex_trylock(&engine->lock) != 0) return;
+  for (const struct connection *connection = engine->events; connection; connection = connection->next_event)
+    if (connection->events & REPORT_ACCEPTED) reset_sides(connection);
+  pthread_mutex_unlock(&engine->lock);
 }
 
 static bool join_threads(struct engine *engine) {
@@ -108,7 +118,7 @@ static void end_connections(struct thread *thread) {
   while (thread->connections) end_connection(thread, thread->connections, ABORTED, 0);
   for (struct connection *connection = thread->orders, *next; connection; connection = next) {
     next = connection->next_order;
-    if (connection->freed) free_connection(connection);
+    if (connection->freed || connection->orders & ORDER_ADOPT) free_connection(connection);
   }
 }
 
@@ -140,6 +150,7 @@ bool engine_stop(struct engine *engine) {
     if (listener->fd >= 0) close(listener->fd);
     free(listener);
   }
+  free_stocks(engine);
   free(engine->slots);
   free(engine->free_slots);
   free(engine->threads);

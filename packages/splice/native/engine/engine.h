@@ -32,6 +32,8 @@ struct event {
   uint32_t slot; /* the connection, from ACCEPTED to ENDED; the engine_take after ENDED may give the slot to another */
   enum event_kind kind;
   int listener;        /* ACCEPTED, ACCEPT_FAILED: its number */
+  int64_t ticket;      /* ACCEPTED: of the stocked dial that the client has taken, -1 if none */
+  uint32_t dial_us;    /* CONNECTED, for a stocked dial: microseconds from accept to connection */
   int error;           /* DIAL_FAILED, ACCEPT_FAILED, ENDED with *_FAILED, or ABORTED by this machine: errno; else 0 */
   enum reason reason;  /* ENDED */
   unsigned address;    /* CONNECTED, DIAL_FAILED: the index of the dial's address */
@@ -65,15 +67,35 @@ bool engine_stop(struct engine *);
 enum { STUCK_CHECKS = 5 };
 unsigned engine_check(struct engine *);
 
-/* Listens. 0 with the number of the listener and the address it is bound to, or an errno. */
-int engine_listen(struct engine *, const struct sockaddr *, socklen_t, const struct settings *, int *listener,
-                  struct sockaddr_storage *bound);
+/*
+ * Listens. Clients take dials from `stock` while it has some; -1: there is none. 0 with the number of the listener and
+ * the address it is bound to, or an errno.
+ */
+int engine_listen(struct engine *, const struct sockaddr *, socklen_t, const struct settings *, int stock,
+                  int *listener, struct sockaddr_storage *bound);
 
 /* Stops listening, at once. */
 void engine_unlisten(struct engine *, int listener);
 
 /*
- * Copies up to `max` events, at least 2, oldest first. Fewer than `max` - 1 means that there are no more. Events of a
+ * A stock of dials that are decided before their clients come. A thread that has accepted a client takes the oldest and
+ * dials at once; ACCEPTED has its ticket, and the outcome of the dial is reported as that of any other. The controller is
+ * woken when half of a stock is left. Dials have consecutive tickets, in the order in which they were added, modulo 2^32;
+ * the first has 0.
+ */
+enum { STOCK = 256 }; /* the most dials of one stock */
+/* The number of a new stock, empty; -1 without memory. It is freed with the engine. */
+int engine_new_stock(struct engine *);
+/* Adds up to `copies` dials, as engine_dial_any. Returns how many were added: as many as fit, fewer without memory. */
+unsigned engine_stock(struct engine *, int stock, const struct sockaddr_storage *, unsigned count, uint32_t timeout,
+                      unsigned copies);
+/* Takes out the oldest dial for a client that came without one. Returns its ticket; -1 if the stock is empty. */
+int64_t engine_take_stocked(struct engine *, int stock);
+/* Takes all dials back: no client that is accepted from now on is dialled for by them. Returns how many, the newest. */
+unsigned engine_unstock(struct engine *, int stock);
+
+/*
+ * Copies up to `max` events, at least 3, oldest first. Fewer than `max` - 2 means that there are no more. Events of a
  * dial that an order of the controller has ended since this call are out of date.
  */
 unsigned engine_take(struct engine *, struct event *, unsigned max);

@@ -46,6 +46,8 @@ static inline bool has_pending(const struct direction *it) { return it->pending 
 
 /* A dial to several addresses: dial-race.c. */
 struct race;
+/* Dials that wait for clients: stock.c. */
+struct stock;
 
 /* A socket, and what epoll last reported of it. Edge-triggered: it holds until a system call returns EAGAIN. */
 struct side {
@@ -102,9 +104,15 @@ struct connection {
   bool event_queued;
   uint8_t dial_reported;    /* the dial that CONNECTED or DIAL_FAILED is about, */
   uint8_t address_reported; /* and which of its addresses */
+  uint32_t dial_us_reported;
   int dial_error;
 
-  /* Owned by the controller. */
+  /* Of a client that has taken a stocked dial; set before it is reported. */
+  bool stocked;
+  uint32_t ticket;
+  uint32_t accepted_us; /* when it was accepted, by clock_us() */
+
+  /* Owned by the controller once the client was reported. */
   struct thread *thread; /* set by the first dial, for good */
   uint32_t slot;
   int listener;
@@ -112,29 +120,34 @@ struct connection {
   union address peer;
 };
 
+/* A thread's part in a listener: every thread accepts from every listener. Owned by the thread. */
+struct acceptor {
+  struct listener *listener;
+  enum { UNREGISTERED, ACCEPTING, PAUSED, CLOSED_HERE } state; /* PAUSED: out of the epoll set for a while */
+  uint32_t paused_until;
+  unsigned empty_accepts; /* consecutive events without a client */
+};
+
 /* Lives as long as the engine, since connections point to its settings: listener.c. */
 struct listener {
   struct listener *previous; /* opened before this one */
   struct settings settings;
+  struct stock *stock; /* NULL: each client is asked for */
   int fd, number;
-  struct thread *thread;
   atomic_bool closing; /* errors are no longer reported */
   atomic_bool closed;
-  bool is_new; /* its thread has not yet registered it */
-
-  /* Owned by its thread, except `error`. */
-  bool paused;            /* out of the epoll set for a while */
-  uint32_t paused_until;
-  int error;              /* to be reported as ACCEPT_FAILED; under the engine's lock */
-  unsigned empty_accepts; /* consecutive events without a client */
-  int reported_error;     /* the last one since a client was accepted, or 0 */
-  uint32_t reported_at;
+  atomic_uint users;   /* threads that may still use the descriptor; the last one closes it */
+  int error;           /* to be reported as ACCEPT_FAILED; under the engine's lock */
+  atomic_int reported_error; /* the last one since a client was accepted, or 0 */
+  _Atomic uint32_t reported_at;
+  struct acceptor acceptors[]; /* by thread */
 };
 
 /* thread.c */
 struct thread {
   struct engine *engine;
   pthread_t id;
+  unsigned index;
   bool started;
   int epoll, wake_fd;   /* the latter an eventfd */
   atomic_bool has_work; /* orders, listeners, or the end of the engine */
@@ -155,9 +168,9 @@ struct thread {
   atomic_uint tick;       /* counts runs of the loop */
   unsigned wait_failures; /* consecutive ones, of epoll_wait */
   unsigned last_tick, missed_checks; /* the controller's: `tick` at its last check; checks for which it was the same */
-  bool batched; /* there are events that need not wake the controller at once, since `batched_since` */
-  uint32_t batched_since;
-  unsigned load; /* the controller's: connections that it gave to this thread */
+  /* There are events that need not wake the controller at once, since `batched_since`, but within this time; 0: none. */
+  uint32_t batch_ms, batched_since;
+  atomic_uint load; /* connections that were given to this thread and have not ended */
   uint8_t *buffer;
 };
 
@@ -178,24 +191,46 @@ struct engine {
   bool accept_failed;                      /* under the lock: a listener has an error to report */
   _Atomic(struct listener *) last_listener;
   struct connection *to_free; /* the controller's: connections whose ENDED was taken last */
+  struct stock *last_stock; /* the controller's */
   struct connection **slots;
   uint32_t slot_count, *free_slots, free_count;
+  uint32_t promised_slots; /* of those that are free: for clients that take stocked dials */
 };
 
 /* mailbox.c: what crosses threads. */
-enum { ORDER_DIAL = 1, ORDER_CANCEL = 2, ORDER_CLOSE = 4, ORDER_ABORT = 8 };
+/* ORDER_ADOPT, by a thread: reports a client that another one has accepted, and dials. */
+enum { ORDER_DIAL = 1, ORDER_CANCEL = 2, ORDER_CLOSE = 4, ORDER_ABORT = 8, ORDER_ADOPT = 16 };
 enum { REPORT_ACCEPTED = 1, REPORT_CONNECTED = 2, REPORT_DIAL_FAILED = 4, REPORT_ENDED = 8, REPORT_STALLED = 16 };
-/* Queues an event for the controller. It may free the connection as soon as REPORT_ENDED is queued. */
-void report(struct engine *, struct connection *, uint8_t what, int error);
+/*
+ * Queues an event for the controller. `thread` is the one that calls, NULL the controller itself. The controller may free
+ * the connection as soon as REPORT_ENDED is queued.
+ */
+void report(struct engine *, struct thread *, struct connection *, uint8_t what, int error);
 void report_accept_failed(struct engine *, struct listener *, int error);
 /* Makes the controller take events now. */
 void wake_controller(struct engine *);
 void retry_wake(struct engine *); /* if that failed before */
+/* Wakes the threads if a listener waits for the controller. */
+void resume_accepting(struct engine *);
+/* Gives a client that has taken a stocked dial to another thread. */
+void hand_over(struct thread *to, struct connection *);
+/* The thread with the fewest connections, or the `preferred` one unless it has many more. */
+struct thread *least_loaded(struct engine *, struct thread *preferred);
+/* Keeps a slot free for a client that will take a stocked dial. False without memory. */
+bool promise_slot(struct engine *);
+void release_promise(struct engine *);
+
+/* stock.c */
+struct stock *stock_of(const struct engine *, int number);
+bool is_stocked(struct stock *);
+/* Gives a client that was just accepted the oldest dial. False if there is none. `is_low`: the controller is to be woken. */
+bool take_stocked(struct stock *, struct connection *, bool *is_low);
+void free_stocks(struct engine *);
 
 /* thread.c */
-/* epoll's data is a pointer with its kind in the low bits: the client of a connection (0), its backend (1), a listener
+/* epoll's data is a pointer with its kind in the low bits: the client of a connection (0), its backend (1), an acceptor
  * (2), a connection whose race has sockets (3); or NULL, which is the thread's wake_fd. */
-enum { OF_LISTENER = 2, OF_RACE = 3, KIND = 3 };
+enum { OF_ACCEPTOR = 2, OF_RACE = 3, KIND = 3 };
 enum { SIDE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET };
 /* Adds a descriptor to the thread's epoll set. */
 int watch(struct thread *, int fd, uint32_t events, uintptr_t what);
@@ -204,8 +239,8 @@ void *run_thread(void *thread);
 void wake_thread(struct thread *);
 
 /* listener.c */
-void on_listener(struct thread *, struct listener *);
-/* Registers listeners that are new or have paused long enough; closes those that the controller has closed. */
+void on_listener(struct thread *, struct acceptor *);
+/* Registers listeners that are new or have paused long enough; leaves those that the controller has closed. */
 void update_listeners(struct thread *);
 /* Reports why no client can be accepted; the same error once in REPORT_INTERVAL_MS. */
 void report_listener_error(struct thread *, struct listener *, int error);
@@ -213,6 +248,8 @@ void report_listener_error(struct thread *, struct listener *, int error);
 /* connection.c */
 void on_side(struct thread *, struct connection *, int which, uint32_t events);
 void handle_orders(struct thread *, struct connection *);
+/* Reports a client that has taken a stocked dial, and dials. */
+void serve_stocked(struct thread *, struct connection *);
 /* A socket that has begun to connect; -1 with errno set. */
 int connecting_socket(struct thread *, const union address *target);
 void dial_failed(struct thread *, struct connection *, int error);
@@ -268,6 +305,8 @@ bool check_unacked(struct thread *, struct connection *, int from);
 
 /* timeouts.c */
 uint32_t clock_ms(void);
+/* Microseconds, of a finer clock; wraps every 71 minutes. */
+uint32_t clock_us(void);
 /* Whether `moment` has come. The clock wraps every 49 days. */
 bool is_past(uint32_t now, uint32_t moment);
 /* Has timeouts checked no later than at `moment`. */

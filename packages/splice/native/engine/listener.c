@@ -1,4 +1,4 @@
-/* Listeners. The controller opens and closes them; their threads accept clients from them. */
+/* Listeners. The controller opens and closes them; all threads accept clients from them, one at a time each. */
 #define _GNU_SOURCE
 #include "internal.h"
 
@@ -8,18 +8,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ACCEPTS_PER_TICK = 64, MAX_UNTAKEN_CLIENTS = 16 };
-/* A listener pauses after so many consecutive errors of clients, or consecutive events without a client. */
-enum { MAX_CLIENT_ERRORS = 16, MAX_EMPTY_ACCEPTS = 16 };
+enum { MAX_UNTAKEN_CLIENTS = 16 };
+/* A thread stops accepting for a while after so many consecutive errors of clients, or events without a client. Another
+ * thread may have accepted it, which is rare: the kernel wakes one thread for each. */
+enum { MAX_CLIENT_ERRORS = 16, MAX_EMPTY_ACCEPTS = 64 };
 enum { PAUSE_MS = 100, REPORT_INTERVAL_MS = 10000, BUSY_LOOP_SLEEP_MS = 10 };
 
-static void pause_listener(struct thread *thread, struct listener *listener, uint32_t ms) {
-  if (listener->paused) return;
-  epoll_ctl(thread->epoll, EPOLL_CTL_DEL, listener->fd, NULL); /* on_listener handles failure */
-  listener->paused = true;
-  listener->paused_until = thread->now + ms;
+static void pause_acceptor(struct thread *thread, struct acceptor *acceptor, uint32_t ms) {
+  if (acceptor->state == PAUSED) return;
+  epoll_ctl(thread->epoll, EPOLL_CTL_DEL, acceptor->listener->fd, NULL); /* on_listener handles failure */
+  acceptor->state = PAUSED;
+  acceptor->paused_until = thread->now + ms;
   thread->paused++;
-  schedule_check(thread, listener->paused_until);
+  schedule_check(thread, acceptor->paused_until);
 }
 
 static struct connection *new_connection(struct listener *listener, int fd, const union address *peer) {
@@ -34,10 +35,10 @@ static struct connection *new_connection(struct listener *listener, int fd, cons
 }
 
 void report_listener_error(struct thread *thread, struct listener *listener, int error) {
-  bool is_recent = !is_past(thread->now, listener->reported_at + REPORT_INTERVAL_MS);
-  if ((listener->reported_error == error && is_recent) || atomic_load(&listener->closing)) return;
-  listener->reported_error = error;
-  listener->reported_at = thread->now;
+  bool is_recent = !is_past(thread->now, atomic_load(&listener->reported_at) + REPORT_INTERVAL_MS);
+  if (atomic_load(&listener->closing)) return;
+  if (atomic_exchange(&listener->reported_error, error) == error && is_recent) return;
+  atomic_store(&listener->reported_at, thread->now);
   report_accept_failed(thread->engine, listener, error);
 }
 
@@ -61,93 +62,125 @@ static bool is_client_error(int error) {
   }
 }
 
-/* Accepts the clients that wait, and returns how many. */
-static int accept_clients(struct thread *thread, struct listener *listener) {
+/* The controller is behind, and there is no dial in stock. Clients then wait in the system's queue, where they take no
+ * descriptors: the clients that were accepted may need all that are left. */
+static bool has_to_wait(struct engine *engine, const struct listener *listener) {
+  if (atomic_load(&engine->untaken_clients) < MAX_UNTAKEN_CLIENTS || is_stocked(listener->stock)) return false;
+  atomic_store(&engine->accept_paused, true);
+  /* Checked again: the controller may have taken all of them just before accept_paused was set. */
+  return atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS;
+}
+
+/* Dials if there is a dial in stock, which was decided before; otherwise the controller decides. */
+static void serve(struct thread *thread, struct connection *connection, struct listener *listener) {
   struct engine *engine = thread->engine;
-  int accepted = 0, client_errors = 0;
-  for (int tries = 0; tries < ACCEPTS_PER_TICK; tries++) {
-    /* The controller is behind. Clients then wait in the system's queue, where they take no descriptors: the clients
-     * that were accepted may need all that are left. */
-    if (atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS) {
-      atomic_store(&engine->accept_paused, true);
-      /* Checked again: the controller may have taken all of them just before accept_paused was set. */
-      if (atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS) {
-        pause_listener(thread, listener, 0);
-        break;
-      }
-    }
+  bool is_low;
+  if (!take_stocked(listener->stock, connection, &is_low)) {
+    atomic_fetch_add(&engine->untaken_clients, 1);
+    return report(engine, thread, connection, REPORT_ACCEPTED, 0);
+  }
+  connection->accepted_us = clock_us();
+  connection->thread = least_loaded(engine, thread);
+  atomic_fetch_add(&connection->thread->load, 1);
+  if (connection->thread == thread) serve_stocked(thread, connection);
+  else hand_over(connection->thread, connection);
+  if (is_low) wake_controller(engine);
+}
+
+/* Accepts one client: another thread may be idle for the next. False if there is none. */
+static bool accept_client(struct thread *thread, struct acceptor *acceptor) {
+  struct listener *listener = acceptor->listener;
+  if (has_to_wait(thread->engine, listener)) {
+    pause_acceptor(thread, acceptor, 0);
+    return false;
+  }
+  for (int client_errors = 0;;) {
     union address peer = {0};
     socklen_t length = sizeof peer;
     int fd = accept4(listener->fd, &peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     struct connection *connection = fd < 0 ? NULL : new_connection(listener, fd, &peer);
     if (connection) {
-      accepted++;
-      client_errors = 0;
-      if (listener->reported_error != 0) listener->reported_error = 0;
-      atomic_fetch_add(&engine->untaken_clients, 1);
-      report(engine, connection, REPORT_ACCEPTED, 0);
-      continue;
+      if (atomic_load_explicit(&listener->reported_error, memory_order_relaxed) != 0)
+        atomic_store(&listener->reported_error, 0);
+      serve(thread, connection, listener);
+      return true;
     }
     int error = errno;
     if (fd >= 0) {
       reset_on_close(fd);
       close(fd);
     }
-    if (fd < 0 && error == EAGAIN) break;
+    if (fd < 0 && error == EAGAIN) return false;
     if (fd < 0 && is_client_error(error) && ++client_errors < MAX_CLIENT_ERRORS) continue;
     close_idle_pipes(thread);
     report_listener_error(thread, listener, error);
-    pause_listener(thread, listener, PAUSE_MS);
-    break;
+    pause_acceptor(thread, acceptor, PAUSE_MS);
+    return false;
   }
-  return accepted;
 }
 
-void on_listener(struct thread *thread, struct listener *listener) {
-  if (atomic_load(&listener->closed)) return;
-  if (listener->paused) {
+void on_listener(struct thread *thread, struct acceptor *acceptor) {
+  if (atomic_load(&acceptor->listener->closed)) return; /* update_listeners leaves it */
+  if (acceptor->state == PAUSED) {
     /* It could not be removed from the epoll set, which reports it again and again. */
     struct timespec pause = {.tv_nsec = BUSY_LOOP_SLEEP_MS * 1000000L};
     nanosleep(&pause, NULL);
     return;
   }
-  int accepted = accept_clients(thread, listener);
-  if (accepted > 0) wake_controller(thread->engine);
-  listener->empty_accepts = accepted > 0 ? 0 : listener->empty_accepts + 1;
-  if (listener->empty_accepts >= MAX_EMPTY_ACCEPTS) pause_listener(thread, listener, PAUSE_MS);
+  if (accept_client(thread, acceptor)) acceptor->empty_accepts = 0;
+  else if (++acceptor->empty_accepts >= MAX_EMPTY_ACCEPTS) pause_acceptor(thread, acceptor, PAUSE_MS);
 }
 
-static int watch_listener(struct thread *thread, struct listener *listener) {
-  uintptr_t what = (uintptr_t)listener | OF_LISTENER;
-  struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
-  if (watch(thread, listener->fd, EPOLLIN, what) == 0) return 0;
-  /* It is still there if it could not be removed. */
-  return errno == EEXIST ? epoll_ctl(thread->epoll, EPOLL_CTL_MOD, listener->fd, &event) : -1;
+/* EPOLLEXCLUSIVE: a client wakes one thread, not all. */
+static int watch_listener(struct thread *thread, struct acceptor *acceptor) {
+  int fd = acceptor->listener->fd;
+  uintptr_t what = (uintptr_t)acceptor | OF_ACCEPTOR;
+  if (watch(thread, fd, EPOLLIN | EPOLLEXCLUSIVE, what) == 0) return 0;
+  if (errno != EEXIST) return -1;
+  /* It is still there if it could not be removed, and may be without events. */
+  epoll_ctl(thread->epoll, EPOLL_CTL_DEL, fd, NULL);
+  return watch(thread, fd, EPOLLIN | EPOLLEXCLUSIVE, what);
+}
+
+/* The last thread closes the descriptor: until then none can accept from another socket that has its number. */
+static void leave(struct thread *thread, struct acceptor *acceptor) {
+  struct listener *listener = acceptor->listener;
+  if (acceptor->state == ACCEPTING) epoll_ctl(thread->epoll, EPOLL_CTL_DEL, listener->fd, NULL);
+  acceptor->state = CLOSED_HERE;
+  if (atomic_fetch_sub(&listener->users, 1) > 1) return;
+  close(listener->fd);
+  listener->fd = -1;
 }
 
 void update_listeners(struct thread *thread) {
   struct engine *engine = thread->engine;
   for (struct listener *listener = atomic_load(&engine->last_listener); listener; listener = listener->previous) {
-    if (listener->thread != thread || listener->fd < 0) continue;
+    struct acceptor *acceptor = &listener->acceptors[thread->index];
+    if (acceptor->state == CLOSED_HERE) continue;
     bool closed = atomic_load(&listener->closed);
-    bool accept_paused = atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS;
-    bool resumes = listener->paused && !accept_paused && is_past(thread->now, listener->paused_until);
-    if (!closed && !resumes && !listener->is_new) continue;
-    if (listener->paused) thread->paused--;
-    listener->paused = listener->is_new = false;
+    bool accept_paused = atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS && !is_stocked(listener->stock);
+    bool is_paused = acceptor->state == PAUSED;
+    bool resumes = is_paused && !accept_paused && is_past(thread->now, acceptor->paused_until);
+    if (!closed && !resumes && acceptor->state != UNREGISTERED) continue;
+    if (is_paused) thread->paused--;
     if (closed) {
-      close(listener->fd);
-      listener->fd = -1;
-    } else if (watch_listener(thread, listener) < 0) {
-      report_listener_error(thread, listener, errno);
-      pause_listener(thread, listener, PAUSE_MS);
+      leave(thread, acceptor);
+      continue;
     }
+    acceptor->state = ACCEPTING;
+    if (watch_listener(thread, acceptor) == 0) continue;
+    report_listener_error(thread, listener, errno);
+    pause_acceptor(thread, acceptor, PAUSE_MS);
   }
 }
 
+static void wake_threads(struct engine *engine) {
+  for (unsigned index = 0; index < engine->thread_count; index++) wake_thread(&engine->threads[index]);
+}
+
 int engine_listen(struct engine *engine, const struct sockaddr *address, socklen_t length,
-                  const struct settings *settings, int *number, struct sockaddr_storage *bound) {
-  struct listener *listener = calloc(1, sizeof *listener);
+                  const struct settings *settings, int stock, int *number, struct sockaddr_storage *bound) {
+  struct listener *listener = calloc(1, sizeof *listener + engine->thread_count * sizeof *listener->acceptors);
   if (!listener) return ENOMEM;
   listener->fd = listening_socket(address, length, settings);
   socklen_t size = sizeof *bound;
@@ -158,12 +191,13 @@ int engine_listen(struct engine *engine, const struct sockaddr *address, socklen
     return error;
   }
   listener->settings = *settings;
+  listener->stock = stock < 0 ? NULL : stock_of(engine, stock);
+  listener->users = engine->thread_count;
+  for (unsigned index = 0; index < engine->thread_count; index++) listener->acceptors[index].listener = listener;
   listener->previous = atomic_load(&engine->last_listener);
   listener->number = *number = listener->previous ? listener->previous->number + 1 : 0;
-  listener->thread = &engine->threads[(unsigned)*number % engine->thread_count];
-  listener->is_new = true;
   atomic_store(&engine->last_listener, listener);
-  wake_thread(listener->thread);
+  wake_threads(engine);
   return 0;
 }
 
@@ -172,8 +206,8 @@ void engine_unlisten(struct engine *engine, int number) {
   while (listener->number != number) listener = listener->previous;
   if (atomic_load(&listener->closed)) return;
   atomic_store(&listener->closing, true);
-  /* Listening ends here. The thread closes the descriptor, but not before it has seen `closed`. */
+  /* Listening ends here. The last thread closes the descriptor, but not before all have seen `closed`. */
   shutdown(listener->fd, SHUT_RD);
   atomic_store(&listener->closed, true);
-  wake_thread(listener->thread);
+  wake_threads(engine);
 }

@@ -23,16 +23,27 @@ void retry_wake(struct engine *engine) {
   wake_controller(engine);
 }
 
-void report(struct engine *engine, struct connection *connection, uint8_t what, int error) {
+/* For how long events may wait for others before the controller is woken; if it waits for none of them, for the latter. */
+enum { BATCH_MS = 2, LONG_BATCH_MS = 10 };
+
+/* Nothing depends on them soon: that a client which needed no decision was served, and has left. */
+static bool can_wait(const struct connection *connection, uint8_t what) {
+  if (!connection->stocked || what == REPORT_STALLED) return false;
+  return what != REPORT_ENDED || connection->reason == FINISHED || connection->reason == CLIENT_FAILED;
+}
+
+void report(struct engine *engine, struct thread *thread, struct connection *connection, uint8_t what, int error) {
   pthread_mutex_lock(&engine->lock);
   if (what & (REPORT_CONNECTED | REPORT_DIAL_FAILED)) {
     connection->events &= (uint8_t)~(REPORT_CONNECTED | REPORT_DIAL_FAILED);
     connection->dial_reported = connection->dial;
     connection->address_reported = connection->dial_address;
+    if (connection->stocked) connection->dial_us_reported = clock_us() - connection->accepted_us;
     connection->dial_error = error;
   }
   connection->events |= what;
-  struct thread *thread = connection->thread; /* read now: once unlocked, the controller may free the connection */
+  bool is_asked_for = what == REPORT_ACCEPTED && !connection->stocked;
+  uint32_t ms = can_wait(connection, what) ? LONG_BATCH_MS : BATCH_MS;
   if (!connection->event_queued) {
     connection->event_queued = true;
     connection->next_event = NULL;
@@ -40,12 +51,10 @@ void report(struct engine *engine, struct connection *connection, uint8_t what, 
     engine->events_end = &connection->next_event;
   }
   pthread_mutex_unlock(&engine->lock);
-  if (what == REPORT_ACCEPTED) return; /* the listener may accept more, and wakes the controller once */
-  /* A client waits for another dial. The other events can wait for the next that is urgent. */
-  if (what == REPORT_DIAL_FAILED || !thread) return wake_controller(engine);
-  if (thread->batched) return;
-  thread->batched = true;
-  thread->batched_since = thread->now;
+  /* A client waits for a dial. The other events can wait for the next that is urgent. */
+  if (is_asked_for || what == REPORT_DIAL_FAILED || !thread) return wake_controller(engine);
+  if (!thread->batch_ms) thread->batched_since = thread->now;
+  if (!thread->batch_ms || ms < thread->batch_ms) thread->batch_ms = ms;
 }
 
 void report_accept_failed(struct engine *engine, struct listener *listener, int error) {
@@ -71,13 +80,20 @@ static bool grow_slots(struct engine *engine) {
   return true;
 }
 
+bool promise_slot(struct engine *engine) {
+  if (engine->free_count == engine->promised_slots && !grow_slots(engine)) return false;
+  engine->promised_slots++;
+  return true;
+}
+
+void release_promise(struct engine *engine) { engine->promised_slots--; }
+
 /* Frees a connection whose end the controller has seen; its thread does that if it still has orders for it. */
 static void release(struct engine *engine, struct connection *connection) {
   engine->slots[connection->slot] = NULL;
   engine->free_slots[engine->free_count++] = connection->slot;
   struct thread *thread = connection->thread;
   if (!thread) return free_connection(connection);
-  thread->load--;
   pthread_mutex_lock(&thread->lock);
   bool queued = connection->order_queued;
   connection->freed = true;
@@ -85,27 +101,32 @@ static void release(struct engine *engine, struct connection *connection) {
   if (!queued) free_connection(connection);
 }
 
-/* The events of one connection, oldest first: up to two. A stall is not reported if the wait is over by now. */
+/* The events of one connection, oldest first: up to three. A stall is not reported if the wait is over by now. */
 static unsigned take_events(struct engine *engine, struct connection *connection, struct event *out) {
   unsigned count = 0;
   uint8_t events = connection->events;
   connection->events = 0;
   connection->event_queued = false;
   if (events & REPORT_ACCEPTED) {
-    atomic_fetch_sub(&engine->untaken_clients, 1);
-    if (engine->free_count == 0 && !grow_slots(engine)) {
+    if (connection->stocked) release_promise(engine);
+    else atomic_fetch_sub(&engine->untaken_clients, 1);
+    if (!connection->stocked && engine->free_count == engine->promised_slots && !grow_slots(engine)) {
       free_connection(connection); /* out of memory: the client is reset */
       return 0;
     }
     connection->slot = engine->free_slots[--engine->free_count];
     engine->slots[connection->slot] = connection;
-    out[count++] = (struct event){.slot = connection->slot, .kind = ACCEPTED, .listener = connection->listener};
+    out[count++] = (struct event){.slot = connection->slot,
+                                  .kind = ACCEPTED,
+                                  .listener = connection->listener,
+                                  .ticket = connection->stocked ? (int64_t)connection->ticket : -1};
   }
   bool dialled = events & (REPORT_CONNECTED | REPORT_DIAL_FAILED);
   if (dialled && connection->dial_reported == connection->dials)
     out[count++] = (struct event){.slot = connection->slot,
                                   .kind = events & REPORT_CONNECTED ? CONNECTED : DIAL_FAILED,
                                   .error = connection->dial_error,
+                                  .dial_us = connection->dial_us_reported,
                                   .address = connection->address_reported};
   bool stalled = events & REPORT_STALLED && !(events & REPORT_ENDED) && is_still_stalled(connection);
   if (stalled && connection->dial_reported == connection->dials)
@@ -125,6 +146,11 @@ static unsigned take_events(struct engine *engine, struct connection *connection
   return count;
 }
 
+void resume_accepting(struct engine *engine) {
+  if (atomic_exchange(&engine->accept_paused, false))
+    for (unsigned index = 0; index < engine->thread_count; index++) wake_thread(&engine->threads[index]);
+}
+
 unsigned engine_take(struct engine *engine, struct event *out, unsigned max) {
   unsigned count = 0;
   /* The controller has seen the end of these. Until now it may have given them orders, which do nothing. */
@@ -142,15 +168,14 @@ unsigned engine_take(struct engine *engine, struct event *out, unsigned max) {
     listener->error = 0;
   }
   engine->accept_failed = count == max;
-  while (engine->events && count + 2 <= max) {
+  while (engine->events && count + 3 <= max) {
     struct connection *connection = engine->events;
     engine->events = connection->next_event;
     if (!engine->events) engine->events_end = &engine->events;
     count += take_events(engine, connection, out + count);
   }
   pthread_mutex_unlock(&engine->lock);
-  if (atomic_exchange(&engine->accept_paused, false))
-    for (unsigned index = 0; index < engine->thread_count; index++) wake_thread(&engine->threads[index]);
+  resume_accepting(engine);
   return count;
 }
 
@@ -169,18 +194,32 @@ static void post_order(struct connection *connection, uint8_t what) {
   if (first) wake_thread(thread);
 }
 
-static struct thread *least_loaded(struct engine *engine) {
-  struct thread *least = engine->threads;
-  for (unsigned index = 1; index < engine->thread_count; index++)
-    if (engine->threads[index].load < least->load) least = &engine->threads[index];
-  least->load++;
+/* A hand-over costs a client a wake-up of the other thread: a quarter more connections are no reason for it. */
+struct thread *least_loaded(struct engine *engine, struct thread *preferred) {
+  struct thread *least = preferred;
+  unsigned fewest = preferred ? atomic_load(&preferred->load) : UINT32_MAX;
+  if (preferred) fewest -= fewest / 5;
+  for (unsigned index = 0; index < engine->thread_count; index++) {
+    unsigned load = atomic_load(&engine->threads[index].load);
+    if (load >= fewest) continue;
+    fewest = load;
+    least = &engine->threads[index];
+  }
   return least;
+}
+
+void hand_over(struct thread *to, struct connection *connection) {
+  pthread_mutex_lock(&to->lock);
+  post_order(connection, ORDER_ADOPT);
 }
 
 /* The connection in a slot, on a thread from now on, and the thread's lock taken. */
 static struct connection *lock_for_dial(struct engine *engine, uint32_t slot) {
   struct connection *connection = engine->slots[slot];
-  if (!connection->thread) connection->thread = least_loaded(engine);
+  if (!connection->thread) {
+    connection->thread = least_loaded(engine, NULL);
+    atomic_fetch_add(&connection->thread->load, 1);
+  }
   pthread_mutex_lock(&connection->thread->lock);
   return connection;
 }
@@ -228,7 +267,7 @@ static void end_undialled(struct engine *engine, struct connection *connection, 
   if (reason == ABORTED) reset_on_close(connection->side[CLIENT].fd);
   close(connection->side[CLIENT].fd);
   connection->side[CLIENT].fd = -1;
-  report(engine, connection, REPORT_ENDED, 0);
+  report(engine, NULL, connection, REPORT_ENDED, 0);
 }
 
 static void end(struct engine *engine, uint32_t slot, enum reason reason, uint8_t what) {

@@ -40,11 +40,11 @@ static int poll_in_steps(struct pollfd *fds, nfds_t count) {
 
 /* The slot of the next event if it is of this kind, else -1 with errno set. */
 static int64_t await(struct engine *engine, int wake_fd, enum event_kind kind) {
-  struct event events[2];
+  struct event events[3];
   struct pollfd poll_fd = {.fd = wake_fd, .events = POLLIN};
   unsigned count = 0;
   char byte;
-  while ((count = engine_take(engine, events, 2)) == 0) {
+  while ((count = engine_take(engine, events, 3)) == 0) {
     if (poll_in_steps(&poll_fd, 1) <= 0) return -1;
     (void)!recv(wake_fd, &byte, 1, MSG_DONTWAIT);
   }
@@ -82,7 +82,7 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
   int listener;
   if (bind(backend, (struct sockaddr *)&any, sizeof any) < 0 || listen(backend, 1) < 0) return false;
   getsockname(backend, (struct sockaddr *)&target, &length);
-  errno = engine_listen(engine, (struct sockaddr *)&any, sizeof any, &settings, &listener, &bound);
+  errno = engine_listen(engine, (struct sockaddr *)&any, sizeof any, &settings, -1, &listener, &bound);
   if (errno != 0 || connect(client, (struct sockaddr *)&bound, sizeof any) < 0) return false;
   int64_t slot = await(engine, wake_fd, ACCEPTED);
   if (slot < 0) return false;

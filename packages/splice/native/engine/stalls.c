@@ -99,7 +99,7 @@ static bool visit(struct thread *thread, struct connection *connection) {
   int32_t waited = (int32_t)(thread->now - (uint32_t)wait); /* negative right after the wait was timed */
   if (waited < 0 || (uint32_t)waited < connection->settings->stall_timeout) return true;
   store_wait(connection, wait | REPORTED);
-  report(thread->engine, connection, REPORT_STALLED, 0);
+  report(thread->engine, thread, connection, REPORT_STALLED, 0);
   return false;
 }
 
@@ -156,7 +156,8 @@ int64_t engine_waiting(const struct engine *engine, uint32_t slot) {
 
 int64_t engine_answered(const struct engine *engine, uint32_t slot) {
   const struct connection *connection = engine->slots[slot];
-  bool answered = atomic_load_explicit(&connection->direction[BACKEND].bytes, memory_order_relaxed) > 0;
+  bool answered = atomic_load_explicit(&connection->direction[BACKEND].bytes, memory_order_acquire) > 0;
   if (!answered || connection->settings->stall_timeout == 0) return -1;
-  return age_of(connection, load_answered_at(connection));
+  int64_t age = age_of(connection, load_answered_at(connection)) - CLOCK_TICK_MS; /* never too long */
+  return age < 0 ? 0 : age;
 }

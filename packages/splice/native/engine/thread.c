@@ -10,8 +10,6 @@
 #include <unistd.h>
 
 enum { MAX_EVENTS = 256 };
-/* For how long events may wait for others before the controller is woken. */
-enum { BATCH_MS = 2 };
 /* Until the controller is woken again, if that has failed. */
 enum { WAKE_RETRY_MS = 20 };
 /* Consecutive failures of epoll_wait until the connections are reset, and the pause after each. */
@@ -72,13 +70,13 @@ static void report_ended(struct thread *thread) {
       continue;
     }
     *link = connection->next;
-    report(thread->engine, connection, REPORT_ENDED, 0);
+    report(thread->engine, thread, connection, REPORT_ENDED, 0);
   }
 }
 
 static int wait_ms(const struct thread *thread) {
   if (thread->ready) return 0;
-  int most = thread->batched ? BATCH_MS : atomic_load(&thread->engine->wake_failed) ? WAKE_RETRY_MS : -1;
+  int most = thread->batch_ms ? (int)thread->batch_ms : atomic_load(&thread->engine->wake_failed) ? WAKE_RETRY_MS : -1;
   if (!needs_checks(thread)) return most;
   uint32_t now = clock_ms();
   uint32_t check_at = load_check_at(thread);
@@ -99,7 +97,7 @@ static void on_wait_failed(struct thread *thread, int error) {
   thread->now = clock_ms();
   while (thread->connections) end_connection(thread, thread->connections, ABORTED, error);
   for (struct listener *listener = atomic_load(&thread->engine->last_listener); listener; listener = listener->previous)
-    if (listener->thread == thread) report_listener_error(thread, listener, error);
+    report_listener_error(thread, listener, error);
 }
 
 static int wait_for_events(struct thread *thread, struct epoll_event *events) {
@@ -118,9 +116,9 @@ static int wait_for_events(struct thread *thread, struct epoll_event *events) {
 /* Wakes the controller for batched events, when they have waited long enough or there is nothing else to do. */
 static void flush_batch(struct thread *thread, int events) {
   retry_wake(thread->engine);
-  if (!thread->batched) return;
-  if (events > 0 && !is_past(thread->now, thread->batched_since + BATCH_MS)) return;
-  thread->batched = false;
+  if (!thread->batch_ms) return;
+  if (events > 0 && !is_past(thread->now, thread->batched_since + thread->batch_ms)) return;
+  thread->batch_ms = 0;
   wake_controller(thread->engine);
 }
 
@@ -140,7 +138,7 @@ void *run_thread(void *argument) {
       uintptr_t what = (uintptr_t)events[index].data.u64;
       void *pointer = (void *)(what & ~(uintptr_t)KIND);
       if (!pointer) continue; /* wake_fd */
-      if ((what & KIND) == OF_LISTENER) on_listener(thread, pointer);
+      if ((what & KIND) == OF_ACCEPTOR) on_listener(thread, pointer);
       else if ((what & KIND) == OF_RACE) on_race(thread, pointer);
       else on_side(thread, pointer, (int)(what & KIND), events[index].events);
     }

@@ -20,6 +20,12 @@ uint32_t clock_ms(void) {
   return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }
 
+uint32_t clock_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint32_t)((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+}
+
 bool is_past(uint32_t now, uint32_t moment) { return (int32_t)(now - moment) >= 0; }
 
 static bool longer_than(uint32_t now, uint32_t since, uint32_t limit) {

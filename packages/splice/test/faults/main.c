@@ -87,7 +87,7 @@ static void take(void) {
   struct event events[64];
   char byte[64];
   while (recv(wake[0], byte, sizeof byte, MSG_DONTWAIT) > 0) continue;
-  for (unsigned count = 64; count >= 63;) {
+  for (unsigned count = 64; count >= 62;) {
     count = engine_take(engine, events, 64);
     for (unsigned index = 0; index < count; index++) on_event(&events[index]);
   }
@@ -193,7 +193,7 @@ static bool start(void) {
   struct sockaddr_storage address;
   engine = engine_start(1, wake[1]);
   if (!engine) return false;
-  if (engine_listen(engine, (struct sockaddr *)&any, sizeof any, &settings, &listener, &address) == 0) {
+  if (engine_listen(engine, (struct sockaddr *)&any, sizeof any, &settings, -1, &listener, &address) == 0) {
     memcpy(&listen_address, &address, sizeof listen_address);
     if (listen_address.sin_port != 0) return true;
   }

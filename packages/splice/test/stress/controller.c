@@ -17,6 +17,18 @@ static void record(struct tracked *tracked, unsigned did) {
   pthread_mutex_unlock(&tracked->session->lock);
 }
 
+/* A dial is under way: decides what is done to it. */
+static void plan_dial(struct controller *controller, struct tracked *tracked, enum target target, bool runs_out) {
+  tracked->target = target;
+  tracked->dialling = true;
+  tracked->act = NO_ACT;
+  if (target == AT_BLACKHOLE && !runs_out) tracked->act = chance(controller->random, 60) ? CANCEL : ABORT;
+  else if (chance(controller->random, 20))
+    tracked->act = (enum act[]){CANCEL, CLOSE, ABORT}[random_below(controller->random, 3)];
+  uint64_t longest = tracked->act == ABORT ? 50 : target == AT_BLACKHOLE ? 20 : 3;
+  tracked->act_at = chance(controller->random, 30) ? 0 : now_ms() + random_below(controller->random, longest);
+}
+
 static void dial(struct controller *controller, uint32_t slot, enum target target) {
   struct tracked *tracked = &controller->tracked[slot];
   const struct session *session = tracked->session ? tracked->session : &stress.sessions[0];
@@ -24,14 +36,8 @@ static void dial(struct controller *controller, uint32_t slot, enum target targe
   const struct sockaddr_in *address = addresses[target];
   bool runs_out = target == AT_BLACKHOLE && chance(controller->random, 50);
   uint32_t timeout = runs_out ? 20 + (uint32_t)random_below(controller->random, 60) : LONG_MS;
-  tracked->target = target;
-  tracked->dialling = true;
-  tracked->act = NO_ACT;
-  if (target == AT_BLACKHOLE && timeout == LONG_MS) tracked->act = chance(controller->random, 60) ? CANCEL : ABORT;
-  else if (chance(controller->random, 20))
-    tracked->act = (enum act[]){CANCEL, CLOSE, ABORT}[random_below(controller->random, 3)];
-  uint64_t longest = tracked->act == ABORT ? 50 : target == AT_BLACKHOLE ? 20 : 3;
-  tracked->act_at = chance(controller->random, 30) ? 0 : now_ms() + random_below(controller->random, longest);
+  plan_dial(controller, tracked, target, runs_out);
+  tracked->ordered_at = controller->takes;
   if (chance(controller->random, 60))
     return engine_dial(controller->engine, slot, (const struct sockaddr *)address, sizeof *address, timeout);
   /* In front of it, addresses that do not accept. */
@@ -47,6 +53,7 @@ static void dial(struct controller *controller, uint32_t slot, enum target targe
 static void end(struct controller *controller, uint32_t slot, enum act act) {
   struct tracked *tracked = &controller->tracked[slot];
   record(tracked, act == CLOSE ? DID_CLOSE : DID_ABORT);
+  tracked->ordered_at = controller->takes;
   tracked->dialling = false;
   tracked->ended |= act == ABORT;
   if (act == CLOSE) engine_close(controller->engine, slot);
@@ -105,6 +112,8 @@ static void on_accepted(struct controller *controller, const struct event *event
     pthread_mutex_unlock(&tracked->session->lock);
   }
   uint64_t dice = random_below(controller->random, 100);
+  if (event->ticket >= 0) plan_dial(controller, tracked, stocked_target(tracked->session, event->ticket), true);
+  if (event->ticket >= 0 && dice >= 6) return;
   if (dice < 6 || (!tracked->session && dice < 60)) end(controller, event->slot, dice % 2 ? CLOSE : ABORT);
   else if (!tracked->session) dial(controller, event->slot, AT_BLACKHOLE);
   else dial(controller, event->slot, dice < 80 ? AT_BACKEND : dice < 88 ? AT_REFUSING : AT_BLACKHOLE);
@@ -170,6 +179,8 @@ static void on_event(struct controller *controller, const struct event *event) {
   if (event->slot >= SLOTS) violation("slot %u", event->slot);
   struct tracked *tracked = &controller->tracked[event->slot];
   if (tracked->open == (event->kind == ACCEPTED)) violation("slot %u: event %d out of order", event->slot, event->kind);
+  bool of_dial = event->kind == CONNECTED || event->kind == DIAL_FAILED || event->kind == STALLED;
+  if (of_dial && tracked->ordered_at == controller->takes) return; /* out of date */
   if ((event->kind == CONNECTED || event->kind == DIAL_FAILED) && !tracked->dialling)
     violation("slot %u: event %d without a dial", event->slot, event->kind);
   switch (event->kind) {
@@ -185,8 +196,9 @@ void take_all(struct controller *controller) {
   struct event events[MOST_EVENTS];
   unsigned count, max;
   do {
-    max = 2 + (unsigned)random_below(controller->random, MOST_EVENTS - 1);
+    max = 3 + (unsigned)random_below(controller->random, MOST_EVENTS - 2);
+    controller->takes++;
     count = engine_take(controller->engine, events, max);
     for (unsigned index = 0; index < count; index++) on_event(controller, &events[index]);
-  } while (count >= max - 1);
+  } while (count >= max - 2);
 }

@@ -18,6 +18,7 @@ struct tracked {
   enum target target;
   enum act act;
   uint64_t act_at, bytes[2];
+  uint64_t ordered_at; /* the take after which it was last given an order */
 };
 
 struct controller {
@@ -26,11 +27,20 @@ struct controller {
   struct tracked tracked[SLOTS];
   int listeners[LISTENERS];
   unsigned open;
+  uint64_t takes;
   int extra_listener, extra_clients[EXTRA_CLIENTS]; /* -1: none */
   uint64_t extra_listener_until, starved_until;
   bool was_starved;
   struct rlimit limit;
 };
+
+/* stocks.c */
+/* A new stock for the clients of a session: its number. */
+int new_stock(struct controller *, const struct session *);
+/* Adds dials to some stocks, and takes those of others back. */
+void change_stocks(struct controller *);
+/* Where the dial with this ticket leads to, which a client has taken. */
+enum target stocked_target(const struct session *, int64_t ticket);
 
 /* controller.c: takes all events, and responds to them. */
 void take_all(struct controller *);

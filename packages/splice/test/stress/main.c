@@ -101,9 +101,9 @@ static void close_session(struct session *session) {
 
 static void report(unsigned rounds) {
   printf("{\"seed\":%llu,\"rounds\":%u,\"connections\":%llu,\"bytes\":%llu,\"accepted\":%llu,\"ended\":%llu,"
-         "\"failedDials\":%llu,\"failedAccepts\":%llu,\"listeners\":%llu,\"stalls\":%llu,\"reasons\":[",
+         "\"failedDials\":%llu,\"failedAccepts\":%llu,\"listeners\":%llu,\"stalls\":%llu,\"stocked\":%llu,\"reasons\":[",
          (unsigned long long)stress.seed, rounds, stress.connections, stress.bytes, tally.accepted, tally.ended,
-         tally.failed_dials, tally.failed_accepts, tally.listeners, tally.stalls);
+         tally.failed_dials, tally.failed_accepts, tally.listeners, tally.stalls, tally.stocked);
   for (int reason = 0; reason < REASONS; reason++) printf("%s%llu", reason ? "," : "", stress.reasons[reason]);
   printf("],\"resetByStop\":%llu}\n", stress.reset_by_engine_stop);
 }

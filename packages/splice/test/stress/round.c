@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static void listen_at(struct controller *controller, const struct settings *settings, int *number,
+static void listen_at(struct controller *controller, const struct settings *settings, int stock, int *number,
                       struct sockaddr_in *address) {
   struct sockaddr_in any = loopback(1, 0);
   struct sockaddr_storage bound_to;
-  int error = engine_listen(controller->engine, (struct sockaddr *)&any, sizeof any, settings, number, &bound_to);
+  int error = engine_listen(controller->engine, (struct sockaddr *)&any, sizeof any, settings, stock, number, &bound_to);
   if (error != 0) violation("listen: %s", strerror(error));
   memcpy(address, &bound_to, sizeof *address);
   tally.listeners++;
@@ -21,7 +21,7 @@ static void listen_at(struct controller *controller, const struct settings *sett
 static void open_extra_listener(struct controller *controller) {
   static const struct settings settings = {.keepalive_delay = 1000, .user_timeout = 1000};
   struct sockaddr_in address;
-  listen_at(controller, &settings, &controller->extra_listener, &address);
+  listen_at(controller, &settings, -1, &controller->extra_listener, &address);
   controller->extra_listener_until = now_ms() + random_below(controller->random, 10);
   for (int client = 0; client < EXTRA_CLIENTS; client++) {
     struct sockaddr_in from = loopback(EXTRA_CLIENTS_HOST + 1 + (uint32_t)client, 0);
@@ -89,7 +89,12 @@ void run_engine(uint64_t *random, unsigned ms, bool drain) {
   controller.engine = engine_start(stress.threads, wake[1]);
   if (!controller.engine) violation("engine_start: %s", strerror(errno));
   for (int listener = 0; listener < LISTENERS; listener++)
-    listen_at(&controller, &settings[listener], &controller.listeners[listener], &stress.addresses[listener]);
+    listen_at(&controller, &settings[listener], -1, &controller.listeners[listener], &stress.addresses[listener]);
+  for (unsigned number = 0; number < stress.concurrency; number++) {
+    struct session *session = &stress.sessions[number];
+    int listener, stock = new_stock(&controller, session);
+    listen_at(&controller, &settings[WITHOUT_TIMEOUTS], stock, &listener, &session->stocked);
+  }
   set_phase(RUNNING);
   struct pollfd poll_fd = {.fd = wake[0], .events = POLLIN};
   for (uint64_t until = now_ms() + ms;;) {
@@ -102,6 +107,7 @@ void run_engine(uint64_t *random, unsigned ms, bool drain) {
     /* Only when woken, so that a lost wake-up is noticed. */
     if (poll(&poll_fd, 1, 1) > 0 && read(wake[0], bytes, sizeof bytes) > 0) take_all(&controller);
     act_when_due(&controller);
+    change_stocks(&controller);
   }
   close_extra_listener(&controller);
   engine_stop(controller.engine);

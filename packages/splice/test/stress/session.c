@@ -115,6 +115,7 @@ void *session_run(void *argument) {
       continue;
     }
     struct sockaddr_in listener = stress.addresses[chance(&random, 25) ? WITH_TIMEOUTS : WITHOUT_TIMEOUTS];
+    if (chance(&random, 50)) listener = session->stocked;
     stress.busy++;
     pthread_mutex_unlock(&stress.lock);
     next.id += stress.concurrency;

@@ -35,6 +35,7 @@ struct session {
   uint64_t seed;
   struct sockaddr_in address; /* of its clients, by which the controller knows the session */
   struct sockaddr_in backend, refusing; /* accepts connections; refuses them */
+  struct sockaddr_in stocked;           /* a listener of the engine with a stock of dials for this session */
   int listener, refusing_fd; /* the sockets of these */
   int notify_fd; /* readable when the outcome is known */
   uint8_t *buffer; /* CHUNK bytes */
@@ -79,7 +80,7 @@ void run_engine(uint64_t *random, unsigned ms, bool drain);
 
 /* What the controller saw of all engines. */
 struct tally {
-  unsigned long long accepted, ended, failed_dials, failed_accepts, listeners, stalls;
+  unsigned long long accepted, ended, failed_dials, failed_accepts, listeners, stalls, stocked;
 };
 extern struct tally tally;
 

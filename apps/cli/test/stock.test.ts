@@ -1,0 +1,112 @@
+// Clients that are dialled for before JavaScript knows of them, while endpoints go down and up: the native relay, its
+// proxy and the pool in one process.
+
+import { type AddressInfo, connect, createServer, type Server } from "node:net";
+import { setImmediate as eventLoopTurn } from "node:timers/promises";
+import { type Endpoint, GatewayError } from "@gw/interface";
+import { createPool, first } from "@gw/selector";
+import { splice } from "@gw/splice";
+import { createProxy, type ProxyOptions } from "@gw/tcpproxy";
+import { expect, test } from "vitest";
+
+const host = "127.0.0.1";
+const down = new GatewayError("unhealthy", "no leader");
+
+/** A server that answers each client with its own name. */
+async function startNamed(name: string): Promise<AsyncDisposable & { readonly endpoint: Endpoint }> {
+  const server: Server = createServer(socket => socket.on("error", () => {}).end(name));
+  await new Promise<void>(resolve => server.listen({ host, port: 0, backlog: 4096 }, resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    endpoint: { host, port, priority: 0, weight: 1 },
+    [Symbol.asyncDispose]: () => new Promise(resolve => server.close(() => resolve())),
+  };
+}
+
+async function startProxy(options: Omit<ProxyOptions, "listen" | "relay">) {
+  const proxy = createProxy({ ...options, listen: [{ host, port: 0 }], relay: splice({ threads: 2 }) });
+  const [address] = await proxy.listen();
+  return {
+    proxy,
+    port: address?.port ?? 0,
+    [Symbol.asyncDispose]: async () => void (await proxy.close({ graceMs: 0 })),
+  };
+}
+
+/** What a client gets that connects now; the error if it is reset. */
+function ask(port: number): Promise<string> {
+  return new Promise(resolve => {
+    let text = "";
+    connect({ host, port })
+      .setEncoding("utf8")
+      .on("data", data => {
+        text += data;
+      })
+      .on("error", ({ message }) => resolve(message))
+      .on("end", () => resolve(text));
+  });
+}
+
+test("no client reaches an endpoint that was marked down before the client connected", async () => {
+  await using a = await startNamed("a");
+  await using b = await startNamed("b");
+  const endpoints = [a.endpoint, b.endpoint];
+  const pool = createPool({
+    selector: first(),
+    retryDelayMs: 60_000,
+    onUnhealthy: "leave",
+    onRemoved: "leave",
+  });
+  pool.update(endpoints);
+  let unasked = 0;
+  await using proxy = await startProxy({
+    pool: {
+      ...pool,
+      acquire: request => pool.acquire(request),
+      pickAhead: () => {
+        const pick = pool.pickAhead?.();
+        return (
+          pick && {
+            endpoint: pick.endpoint,
+            lease(request) {
+              unasked += 1;
+              return pick.lease(request);
+            },
+          }
+        );
+      },
+      onPicksVoid: listener => pool.onPicksVoid?.(listener) ?? (() => {}),
+    },
+  });
+  let over = false;
+  /** Whether `a` is down, and how often that has changed. */
+  let [isDown, changes] = [false, 0];
+  let checked = 0;
+  const keepAsking = async (): Promise<void> => {
+    while (!over) {
+      const [wasDown, before] = [isDown, changes];
+      const answer = await ask(proxy.port);
+      // A dial that had just succeeded may have been cancelled, which resets the client.
+      if (changes !== before) continue;
+      if (answer !== "a" && answer !== "b") throw new Error(answer);
+      checked += 1;
+      if (wasDown) expect(answer).toBe("b");
+    }
+  };
+  const keepChanging = async (): Promise<void> => {
+    for (let round = 0; round < 300 || unasked < 300 || checked < 300; round++) {
+      for (let turn = 0; turn < round % 11; turn++) await eventLoopTurn();
+      changes += 1;
+      isDown = !isDown;
+      if (isDown)
+        pool.report(a.endpoint, { check: "test", error: down, scope: "endpoint", connectable: true }, true);
+      else {
+        pool.update([b.endpoint]);
+        pool.update(endpoints);
+      }
+    }
+    over = true;
+  };
+  await Promise.all([...Array.from({ length: 24 }, keepAsking), keepChanging()]);
+  pool.close();
+}, 120_000);

@@ -1,0 +1,138 @@
+/*
+ * Stocks: dials that were decided before their clients came, so that the thread that accepts a client can dial at once.
+ * The controller adds them and takes them back. Whoever has accepted a client takes the oldest, under the stock's lock:
+ * once the controller has taken a dial back, no client that is accepted later is dialled for by it.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One decision. Either a race or a target. */
+struct stocked_dial {
+  uint32_t timeout;
+  union address target;
+  struct race *race; /* owned by the stock until it is taken */
+};
+
+/* Lives as long as the engine. Dials are numbered in the order in which they were added, modulo 2^32: tickets. */
+struct stock {
+  struct stock *previous; /* created before this one */
+  int number;
+  pthread_mutex_t lock;
+  uint32_t first, end; /* tickets, under the lock: of the oldest dial; of the next one to be added */
+  uint32_t low_at;     /* when so few are left the controller is to be woken, once; under the lock */
+  struct stocked_dial dials[STOCK]; /* by ticket, modulo STOCK; under the lock */
+};
+
+struct stock *stock_of(const struct engine *engine, int number) {
+  struct stock *stock = engine->last_stock;
+  while (stock && stock->number != number) stock = stock->previous;
+  return stock;
+}
+
+int engine_new_stock(struct engine *engine) {
+  struct stock *stock = calloc(1, sizeof *stock);
+  if (!stock) return -1;
+  pthread_mutex_init(&stock->lock, NULL);
+  stock->previous = engine->last_stock;
+  stock->number = stock->previous ? stock->previous->number + 1 : 0;
+  engine->last_stock = stock;
+  return stock->number;
+}
+
+unsigned engine_stock(struct engine *engine, int number, const struct sockaddr_storage *targets, unsigned count,
+                      uint32_t timeout, unsigned copies) {
+  struct stock *stock = stock_of(engine, number);
+  unsigned added = 0;
+  pthread_mutex_lock(&stock->lock);
+  while (added < copies && stock->end - stock->first < STOCK) {
+    struct stocked_dial dial = {.timeout = timeout};
+    if (count > 1) dial.race = new_race(targets, count, timeout);
+    else memcpy(&dial.target, targets, sizeof dial.target);
+    if (count > 1 && !dial.race) break;
+    /* Its client must get a slot. */
+    if (!promise_slot(engine)) {
+      free(dial.race);
+      break;
+    }
+    stock->dials[stock->end++ % STOCK] = dial;
+    added++;
+  }
+  stock->low_at = (stock->end - stock->first) / 2;
+  pthread_mutex_unlock(&stock->lock);
+  resume_accepting(engine);
+  return added;
+}
+
+/* Takes the oldest dial out of a stock, whose lock is held. */
+static struct stocked_dial take_oldest(struct stock *stock, uint32_t *ticket) {
+  *ticket = stock->first++;
+  struct stocked_dial dial = stock->dials[*ticket % STOCK];
+  stock->dials[*ticket % STOCK].race = NULL;
+  return dial;
+}
+
+int64_t engine_take_stocked(struct engine *engine, int number) {
+  struct stock *stock = stock_of(engine, number);
+  int64_t taken = -1;
+  uint32_t ticket;
+  pthread_mutex_lock(&stock->lock);
+  if (stock->first != stock->end) {
+    free(take_oldest(stock, &ticket).race);
+    release_promise(engine);
+    taken = ticket;
+  }
+  pthread_mutex_unlock(&stock->lock);
+  return taken;
+}
+
+unsigned engine_unstock(struct engine *engine, int number) {
+  struct stock *stock = stock_of(engine, number);
+  unsigned count = 0;
+  pthread_mutex_lock(&stock->lock);
+  for (; stock->first != stock->end; count++) {
+    struct stocked_dial *newest = &stock->dials[--stock->end % STOCK];
+    free(newest->race);
+    newest->race = NULL;
+    release_promise(engine);
+  }
+  pthread_mutex_unlock(&stock->lock);
+  return count;
+}
+
+bool is_stocked(struct stock *stock) {
+  if (!stock) return false;
+  pthread_mutex_lock(&stock->lock);
+  bool any = stock->first != stock->end;
+  pthread_mutex_unlock(&stock->lock);
+  return any;
+}
+
+bool take_stocked(struct stock *stock, struct connection *connection, bool *is_low) {
+  *is_low = false;
+  if (!stock) return false;
+  pthread_mutex_lock(&stock->lock);
+  bool any = stock->first != stock->end;
+  if (any) {
+    struct stocked_dial dial = take_oldest(stock, &connection->ticket);
+    connection->stocked = true;
+    connection->timeout = dial.timeout;
+    connection->target = dial.target;
+    connection->race_ordered = dial.race;
+    *is_low = stock->end - stock->first == stock->low_at;
+  }
+  pthread_mutex_unlock(&stock->lock);
+  return any;
+}
+
+void free_stocks(struct engine *engine) {
+  for (struct stock *stock = engine->last_stock, *previous; stock; stock = previous) {
+    previous = stock->previous;
+    for (unsigned index = 0; index < STOCK; index++) free(stock->dials[index].race);
+    pthread_mutex_destroy(&stock->lock);
+    free(stock);
+  }
+}
