@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { formatAddress, GatewayError, type Relay } from "@gw/interface";
+import { type ClientEvents, formatAddress, GatewayError, type Relay } from "@gw/interface";
 import { expect, test } from "vitest";
 import { type RelayComplianceOptions, relayCompliance } from "../src/index.js";
 import type { Fault } from "./faults.js";
@@ -26,7 +26,14 @@ export function relay(...list: readonly Fault[]): Relay {
         clients.add(client);
         const dial = handlers.stock instanceof ReferenceStock ? handlers.stock.forClient() : undefined;
         const events = handlers.onClient(client, faults.has("hides the dials of clients") ? undefined : dial);
-        if (events) client.start(events, () => clients.delete(client));
+        const acceptedAt = performance.now();
+        const timed: ClientEvents | undefined = events && {
+          connected: address => events.connected(address, dial && performance.now() - acceptedAt),
+          dialFailed: error => events.dialFailed(error),
+          stalled: () => events.stalled?.(),
+          ended: end => events.ended(end),
+        };
+        if (timed) client.start(timed, () => clients.delete(client));
         else if (faults.has("ends refused clients")) socket.end();
         else socket.resetAndDestroy();
         if (events && dial) client.dial(dial.addresses, dial.timeoutMs);
