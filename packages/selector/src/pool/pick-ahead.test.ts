@@ -186,3 +186,16 @@ test("clients that came before their endpoint was rejected are reset", async () 
   await clock.advance(50);
   expect(revoked).toEqual([foreign]);
 });
+
+test("an endpoint that is avoided gets no early picks, and those that it has are void", () => {
+  const { pool } = rig([a, b], { selector: ahead });
+  const seen = countVoid(pool);
+  expect(pool.pickAhead?.()).toBeDefined();
+  pool.avoid(a, true);
+  expect(seen()).toBe(1);
+  expect(pool.pickAhead?.()).toBeUndefined();
+  pool.avoid(a, true);
+  expect(seen()).toBe(0);
+  pool.avoid(a, false);
+  expect(pool.pickAhead?.()).toBeDefined();
+});
