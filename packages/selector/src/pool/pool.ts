@@ -135,7 +135,7 @@ class SelectingPool implements EndpointPool {
     if (!isSettled || !this.#settings.selector.picksAhead) return undefined;
     const entry = this.#picker.pick(this.#tiers.offer([], false));
     // What replaces one that is avoided is not up to the policy, and for each client another.
-    return entry && !entry.isAvoided ? new EntryPick(entry, this.#leaseOf) : undefined;
+    return entry && !this.#isAvoided(entry) ? new EntryPick(entry, this.#leaseOf) : undefined;
   }
 
   readonly #leaseOf = (entry: PoolEntry, request: LeaseRequest): Lease =>
@@ -284,6 +284,11 @@ class SelectingPool implements EndpointPool {
       else this.#leaseEvents.connected(entry);
     },
   };
+
+  /** A custom policy decides alone whether it uses an endpoint that is avoided. */
+  #isAvoided({ isAvoided }: PoolEntry): boolean {
+    return isAvoided && this.#picker.isBuiltIn;
+  }
 
   /** Whether the client of `request`, or the last one that was connected, needs another endpoint than it had. */
   #isFailover({ tried }: Pick<LeaseRequest, "tried">): boolean {
