@@ -31,6 +31,7 @@ export type {
 export type { Candidate, Selector, SelectorFactory } from "./contracts/selector.js";
 export type { DialStock, PlannedDial } from "./contracts/stock.js";
 export { GatewayError, type GatewayErrorCode, messageOf } from "./error.js";
+export { createListeners, type Listeners } from "./listeners.js";
 export { type Address, formatAddress, isLinkLocal, parseAddress } from "./network/address.js";
 export { certificateNameFault, serverNameOf } from "./network/certificate-names.js";
 export { type ConnectOptions, connectFirst, dialRace, interleaveFamilies } from "./network/dial-race.js";

@@ -3,6 +3,7 @@ import {
   type Address,
   type Clock,
   connectFirst,
+  createListeners,
   type Endpoint,
   GatewayError,
   systemClock,
@@ -106,7 +107,7 @@ class TcpDialer implements Dialer {
   readonly connectTimeoutMs: number;
   readonly #clock: Clock;
   readonly #resolver: Resolver;
-  readonly #listeners = new Set<{ readonly call: () => void }>();
+  readonly #listeners = createListeners("the dialer");
   #avoided: readonly Address[] = [];
 
   constructor(options: DialerOptions) {
@@ -115,7 +116,7 @@ class TcpDialer implements Dialer {
       throw new GatewayError("invalid-option", `connectTimeoutMs ${this.connectTimeoutMs} is not positive`);
     this.#clock = options.clock ?? systemClock;
     const { lookup = systemLookup, random = Math.random } = options;
-    this.#resolver = new Resolver(lookup, this.#clock, random, () => this.#changed());
+    this.#resolver = new Resolver(lookup, this.#clock, random, () => this.#listeners.call());
   }
 
   route(endpoint: Endpoint): Route {
@@ -136,13 +137,7 @@ class TcpDialer implements Dialer {
   }
 
   onChange(listener: () => void): () => void {
-    const added = { call: listener };
-    this.#listeners.add(added);
-    return () => void this.#listeners.delete(added);
-  }
-
-  #changed(): void {
-    for (const { call } of [...this.#listeners]) call();
+    return this.#listeners.add(listener);
   }
 
   async dial(
@@ -170,7 +165,7 @@ class TcpDialer implements Dialer {
   avoid(addresses: readonly Address[]): () => void {
     const added = addresses.map(address => ({ ...address }));
     this.#avoided = [...this.#avoided, ...added];
-    this.#changed();
+    this.#listeners.call();
     return () => {
       this.#avoided = this.#avoided.filter(address => !added.includes(address));
     };

@@ -20,10 +20,10 @@ export interface Selector {
   /**
    * Returns one of `candidates` (the same object); `undefined` only if there are none.
    *
-   * Called once for each dial (see {@link picksAhead}), synchronously, so it must be quick. The candidates are already filtered: all have
-   * the best SRV priority that has an endpoint up, and this client has failed on none of them. The caller owns the array
-   * and the candidates: do not keep or change them (to remember an endpoint, keep `candidate.endpoint`, and compare host
-   * and port).
+   * Called once for each dial (see {@link picksAhead}), synchronously, so it must be quick. The candidates are already
+   * filtered: all have the best SRV priority that has an endpoint up, and this client has failed on none of them. The
+   * caller owns the array and the candidates: do not keep or change them (to remember an endpoint, keep
+   * `candidate.endpoint`, and compare host and port).
    */
   pick(candidates: readonly Candidate[]): Candidate | undefined;
   /**

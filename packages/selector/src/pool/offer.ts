@@ -1,15 +1,6 @@
-import {
-  type Candidate,
-  type Endpoint,
-  GatewayError,
-  messageOf,
-  notify,
-  type Observer,
-  type Selector,
-  sameEndpoint,
-} from "@gw/interface";
-import { type CandidateView, viewChoiceOf } from "../policies/candidate-view.js";
-import { entryAt, entryOf, type PoolEntry } from "./entry.js";
+import { type Candidate, type Endpoint, sameEndpoint } from "@gw/interface";
+import type { CandidateView } from "../policies/candidate-view.js";
+import { entryAt, type PoolEntry } from "./entry.js";
 
 /** What a client is offered. */
 export interface Offer {
@@ -145,79 +136,4 @@ class Remainder implements Choice, CandidateView {
     for (const place of this.#places.toReversed()) rest.splice(place, 1);
     return Object.freeze(rest);
   }
-}
-
-/** Asks a selector, and does without it where it fails: a bad policy must not stop the service. */
-export class Picker {
-  readonly #selector: Selector;
-  readonly #observer: Observer | undefined;
-  readonly #pickFromView: ReturnType<typeof viewChoiceOf>;
-  readonly #targetFromView: ReturnType<typeof viewChoiceOf>;
-  /** What failed when it was last asked. */
-  readonly #failing = new Set<"pick" | "target">();
-
-  constructor(selector: Selector, observer: Observer | undefined) {
-    this.#selector = selector;
-    this.#pickFromView = viewChoiceOf(selector.pick);
-    this.#targetFromView = viewChoiceOf(selector.target);
-    this.#observer = observer;
-  }
-
-  /** Whether it picks as a policy of this package, which do not mind that a connection goes elsewhere. */
-  get isBuiltIn(): boolean {
-    return this.#pickFromView !== undefined;
-  }
-
-  /** One of those offered, at random if the selector fails; undefined only if nothing is. */
-  pick(offer: Offer): PoolEntry | undefined {
-    const { view } = offer.choice;
-    if (view.length === 0) return undefined;
-    try {
-      const choice: unknown = this.#pickFromView
-        ? this.#pickFromView(view)
-        : this.#selector.pick(offer.choice.candidates());
-      const entry = entryIn(offer, choice);
-      this.#failing.delete("pick");
-      return entry;
-    } catch (error) {
-      this.#reportFailure("pick", "", error);
-      return entryOf(view.at(Math.floor(Math.random() * view.length)));
-    }
-  }
-
-  /** Where open connections should be: one of those offered; undefined if they may stay, or the selector fails. */
-  target(offer: Offer): PoolEntry | undefined {
-    const { view } = offer.choice;
-    if (view.length === 0) return undefined;
-    try {
-      const choice: unknown = this.#targetFromView
-        ? this.#targetFromView(view)
-        : this.#selector.target?.(offer.choice.candidates());
-      const entry = choice === undefined ? undefined : entryIn(offer, choice);
-      this.#failing.delete("target");
-      return entry;
-    } catch (error) {
-      this.#reportFailure("target", "its target is ignored: ", error);
-      return undefined;
-    }
-  }
-
-  /** Reports it once, until the selector works again. */
-  #reportFailure(method: "pick" | "target", consequence: string, error: unknown): void {
-    if (this.#failing.has(method)) return;
-    this.#failing.add(method);
-    const detail = `the selector failed: ${consequence}${messageOf(error)}`;
-    notify(this.#observer, "selectorFailed", {
-      error: new GatewayError("selector-failed", detail, { cause: error }),
-    });
-  }
-}
-
-/** The entry whose candidate `choice` is. Throws if that was not offered. */
-function entryIn(offer: Offer, choice: unknown): PoolEntry {
-  const entry = entryOf(choice);
-  // A selector that is async in spite of its contract fails here; its rejection is no further error.
-  if (choice instanceof Promise) choice.catch(() => {});
-  if (entry && offer.includes(entry)) return entry;
-  throw new Error("it returned something other than one of the candidates");
 }

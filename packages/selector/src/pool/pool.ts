@@ -1,4 +1,5 @@
 import {
+  createListeners,
   type EarlyPick,
   type Endpoint,
   type EndpointActivity,
@@ -8,24 +9,22 @@ import {
   type GatewayErrorCode,
   type Lease,
   type LeaseRequest,
-  messageOf,
   notify,
   type Verdict,
 } from "@gw/interface";
-import { viewOf } from "../policies/candidate-view.js";
-import { pickByWeight } from "../policies/weighted-random.js";
+import { EarlyPicks } from "./early-picks.js";
 import type { EndpointPool, PoolChange, RejectedEndpoint } from "./endpoint-pool.js";
 import { Entries } from "./entries.js";
-import { entryOf, type Failure, type PoolEntry } from "./entry.js";
+import type { Failure, PoolEntry } from "./entry.js";
 import { Leadership } from "./leadership.js";
 import { createLease, type LeaseEvents, revokeDials } from "./lease.js";
 import { Drain } from "./moving/drain.js";
 import { following } from "./moving/follow.js";
 import { closeOldConnections, type MaxAge } from "./moving/max-age.js";
 import { type Rebalancing, rebalancing } from "./moving/rebalance.js";
-import { Picker } from "./offer.js";
 import { type PoolOptions, type PoolSettings, poolSettings } from "./options.js";
 import { PanicReports } from "./panic.js";
+import { Picker } from "./picker.js";
 import { Retries } from "./retry.js";
 import { Tiers } from "./tiers.js";
 
@@ -51,12 +50,8 @@ class SelectingPool implements EndpointPool {
   readonly #drain: Drain;
   readonly #rebalancing: Rebalancing;
   readonly #maxAge: MaxAge;
-  readonly #listeners = new Set<{ readonly call: (change: PoolChange) => void }>();
-  readonly #onPicksVoid = new Set<{ readonly call: () => void }>();
-  /** Entries with leases that were late. */
-  readonly #late = new Set<PoolEntry>();
-  /** Why endpoints are not in the newest set, by address, where that is not just discovery's. */
-  #rejections: ReadonlyMap<string, GatewayError> = new Map();
+  readonly #earlyPicks: EarlyPicks;
+  readonly #listeners = createListeners<[change: PoolChange]>("the pool");
   /** The entry that the newest connection went to. */
   #inUse: PoolEntry | undefined;
   /** Which entries were usable when drains were last assessed. */
@@ -72,24 +67,27 @@ class SelectingPool implements EndpointPool {
     const entries = new Entries({ clock, leadership: new Leadership(clock) });
     const tiers = new Tiers(settings.panicThreshold);
     const panic = new PanicReports(settings);
-    const picker = new Picker(settings.selector, settings.observer);
+    const picker = new Picker(settings, tiers);
+    const drain = new Drain(settings);
     this.#settings = settings;
     this.#entries = entries;
     this.#tiers = tiers;
     this.#picker = picker;
     this.#retries = new Retries(settings, (entry, verdict) => this.#markUp(entry, verdict));
     this.#panic = panic;
-    this.#drain = new Drain(settings);
+    this.#drain = drain;
     // In a panic no endpoint is known to be a better one.
     const serving = (): readonly PoolEntry[] => (panic.cause ? [] : tiers.offered);
     this.#rebalancing = settings.selector.target
       ? following(settings, () => ({
           entries: entries.current,
           serving: serving(),
-          target: panic.cause ? undefined : picker.target(tiers.offer([], false)),
+          target: panic.cause ? undefined : picker.target(),
         }))
       : rebalancing(settings, () => ({ entries: entries.current, serving: serving() }));
     this.#maxAge = closeOldConnections(settings, () => entries.current);
+    const [events, lease] = [this.#leaseEvents, this.#lease];
+    this.#earlyPicks = new EarlyPicks({ entries, tiers, drain, clock, events, lease });
     if (settings.waitForEndpoints)
       this.opening = new Promise(resolve => {
         this.#open = resolve;
@@ -97,9 +95,8 @@ class SelectingPool implements EndpointPool {
   }
 
   update(endpoints: readonly Endpoint[], rejected: readonly RejectedEndpoint[] = []): void {
-    this.#voidPicks();
     const errors = new Map(rejected.map(({ endpoint, error }) => [formatAddress(endpoint), error]));
-    this.#rejections = errors;
+    this.#earlyPicks.setChanges(errors);
     const { added, removed } = this.#entries.replace(endpoints);
     for (const entry of removed) this.#drain.removed(entry, errors.get(formatAddress(entry.endpoint)));
     // Those that left an earlier set may still have connections.
@@ -122,51 +119,18 @@ class SelectingPool implements EndpointPool {
 
   acquire(request: LeaseRequest): Lease | undefined {
     const tried = request.tried.flatMap(endpoint => this.#entries.find(endpoint) ?? []);
-    const picked = this.#picker.pick(this.#tiers.offer(tried, this.#isFailover(request)));
-    if (!picked) return undefined;
-    // In a panic the few others that are healthy would get the connections of all gateways.
-    const isAvoided = this.#isAvoided(picked) && !this.#tiers.panic;
-    return this.#lease(isAvoided ? this.#insteadOf(picked, tried) : picked, request);
+    const picked = this.#picker.pick(tried, this.#isFailover(request.tried));
+    return picked && this.#lease(picked, request, this.#leaseEvents);
   }
 
   pickAhead(): EarlyPick | undefined {
-    // Where the cluster is at fault, all endpoints that are up serve as ever.
-    const isSettled = !this.opening && !this.#tiers.panic && !this.#isFailover(newClient);
-    if (!isSettled || !this.#settings.selector.picksAhead) return undefined;
-    const entry = this.#picker.pick(this.#tiers.offer([], false));
-    // What replaces one that is avoided is not up to the policy, and for each client another.
-    return entry && !this.#isAvoided(entry) ? new EntryPick(entry, this.#leaseOf) : undefined;
+    if (this.opening || this.#isFailover([])) return undefined;
+    const picked = this.#picker.pickAhead();
+    return picked && this.#earlyPicks.of(picked);
   }
-
-  readonly #leaseOf = (entry: PoolEntry, request: LeaseRequest): Lease =>
-    this.#tiers.isUsable(entry) ? this.#lease(entry, request) : this.#lateLease(entry, request);
 
   onPicksVoid(listener: () => void): () => void {
-    const added = { call: listener };
-    this.#onPicksVoid.add(added);
-    return () => void this.#onPicksVoid.delete(added);
-  }
-
-  #lease(entry: PoolEntry, request: LeaseRequest, events = this.#leaseEvents): Lease {
-    this.#leases += 1;
-    return createLease(entry, this.#leases, events, request);
-  }
-
-  /** The client came before `entry` was marked down, or left the set; its dial may have succeeded meanwhile. */
-  #lateLease(entry: PoolEntry, request: LeaseRequest): Lease {
-    const lease = this.#lease(entry, request, this.#lateLeaseEvents);
-    if (entry.isDraining) this.#entries.leaseBegan(entry);
-    if (this.#late.size === 0) this.#settings.clock.after(lateMs, () => this.#settleLate());
-    this.#late.add(entry);
-    return lease;
-  }
-
-  /** Does to the leases of clients that came late what was done to those that were known. */
-  #settleLate(): void {
-    for (const entry of this.#late)
-      if (entry.isDraining) this.#drain.removed(entry, this.#rejections.get(formatAddress(entry.endpoint)));
-      else if (entry.down && !this.#tiers.isUsable(entry)) revokeDials(entry, entry.down.error);
-    this.#late.clear();
+    return this.#earlyPicks.onVoid(listener);
   }
 
   inspect(): readonly EndpointStatus[] {
@@ -182,7 +146,7 @@ class SelectingPool implements EndpointPool {
     const entry = this.#entries.find(endpoint);
     if (!entry || entry.isAvoided === isAvoided) return;
     entry.isAvoided = isAvoided;
-    this.#voidPicks();
+    this.#earlyPicks.invalidate();
   }
 
   report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void {
@@ -203,7 +167,7 @@ class SelectingPool implements EndpointPool {
       this.#tiers.refresh(entry);
       const before = this.#panic.cause;
       this.#panic.assess(this.#entries.current, this.#tiers);
-      if (this.#panic.cause !== before) this.#voidPicks();
+      if (this.#panic.cause !== before) this.#earlyPicks.invalidate();
     }
   }
 
@@ -212,10 +176,7 @@ class SelectingPool implements EndpointPool {
   }
 
   onChange(listener: (change: PoolChange) => void): () => void {
-    // The same function may listen twice.
-    const added = { call: listener };
-    this.#listeners.add(added);
-    return () => void this.#listeners.delete(added);
+    return this.#listeners.add(listener);
   }
 
   close(): void {
@@ -264,34 +225,13 @@ class SelectingPool implements EndpointPool {
     },
   };
 
-  /**
-   * Another entry that is healthy, at random by weight; `picked` itself if there is none. The policy is not asked: what it
-   * picks is what it means to use from now on.
-   */
-  #insteadOf(picked: PoolEntry, tried: readonly PoolEntry[]): PoolEntry {
-    const others = this.#tiers
-      .healthyBeside(picked)
-      .filter(entry => !entry.isAvoided && !tried.includes(entry));
-    const candidates = viewOf(others.map(({ candidate }) => candidate));
-    return entryOf(pickByWeight(candidates, this.#settings.random)) ?? picked;
-  }
-
-  /** Of clients whose endpoint was marked down before they were known: that they are connected is no news of it. */
-  readonly #lateLeaseEvents: LeaseEvents = {
-    ...this.#leaseEvents,
-    connected: (entry: PoolEntry): void => {
-      if (entry.down && !this.#tiers.isUsable(entry)) this.#drain.assess(entry, false);
-      else this.#leaseEvents.connected(entry);
-    },
+  readonly #lease = (entry: PoolEntry, request: LeaseRequest, events: LeaseEvents): Lease => {
+    this.#leases += 1;
+    return createLease(entry, this.#leases, events, request);
   };
 
-  /** A custom policy decides alone whether it uses an endpoint that is avoided. */
-  #isAvoided({ isAvoided }: PoolEntry): boolean {
-    return isAvoided && this.#picker.isBuiltIn;
-  }
-
-  /** Whether the client of `request`, or the last one that was connected, needs another endpoint than it had. */
-  #isFailover({ tried }: Pick<LeaseRequest, "tried">): boolean {
+  /** Whether a client that has `tried` endpoints, or the last one that was connected, needs another endpoint than it had. */
+  #isFailover(tried: readonly Endpoint[]): boolean {
     // In a panic the few that are healthy by their checks would get the connections of all gateways.
     return tried.length > 0 || (this.#inUse?.down !== undefined && !this.#tiers.panic);
   }
@@ -319,7 +259,7 @@ class SelectingPool implements EndpointPool {
     // The clients may be to blame for unanswered connections: a retry at once decides.
     const isDoubtful = cause === "clients" && !unanswered.isOnProbation;
     if (!entry.markDown(failure, this.#settings.clock.now())) return;
-    this.#voidPicks();
+    this.#earlyPicks.invalidate();
     const retryInMs = isDoubtful ? 0 : this.#retries.delayMs(entry);
     this.#retries.schedule(entry, retryInMs);
     notify(this.#settings.observer, "endpointDown", { endpoint, error, retryInMs });
@@ -352,7 +292,7 @@ class SelectingPool implements EndpointPool {
 
   /** `entry` was marked up or down, or is down for another reason. */
   #changed(entry: PoolEntry): void {
-    this.#voidPicks();
+    this.#earlyPicks.invalidate();
     this.#tiers.refresh(entry);
     this.#assess([entry]);
   }
@@ -369,48 +309,10 @@ class SelectingPool implements EndpointPool {
     this.#rebalancing.start();
   }
 
-  #voidPicks(): void {
-    for (const { call } of [...this.#onPicksVoid]) call();
-  }
-
   #callListeners(): void {
-    const change = { allDown: this.#tiers.panic === "all-down" };
-    for (const { call } of [...this.#listeners])
-      try {
-        call(change);
-      } catch (error) {
-        process.emitWarning(`gw: a listener of the pool threw: ${messageOf(error)}`);
-      }
+    this.#listeners.call({ allDown: this.#tiers.panic === "all-down" });
   }
 }
-
-/**
- * A client whose endpoint was marked down or removed before it was known is given so long to be connected, in milliseconds:
- * it may be already, and its dial must not be revoked then.
- */
-const lateMs = 50;
-
-/** There is one for each client, so it is small. */
-class EntryPick implements EarlyPick {
-  readonly #entry: PoolEntry;
-  readonly #leaseOf: (entry: PoolEntry, request: LeaseRequest) => Lease;
-
-  constructor(entry: PoolEntry, leaseOf: (entry: PoolEntry, request: LeaseRequest) => Lease) {
-    this.#entry = entry;
-    this.#leaseOf = leaseOf;
-  }
-
-  get endpoint(): Endpoint {
-    return this.#entry.endpoint;
-  }
-
-  lease(request: LeaseRequest): Lease {
-    return this.#leaseOf(this.#entry, request);
-  }
-}
-
-/** A request of a client that has tried nothing. */
-const newClient = { tried: [] } as const;
 
 function reasonToLeave(from: PoolEntry, to: PoolEntry): string | undefined {
   if (from.isDraining) return `${formatAddress(from.endpoint)} is no longer an endpoint`;

@@ -72,6 +72,24 @@ test.each<[string, boolean, Selector]>([
   expect(pool.pickAhead?.() !== undefined).toBe(expected);
 });
 
+test("a selector whose picksAhead throws picks nothing ahead, is reported once, and serves its clients", () => {
+  let works = false;
+  const { pool, hosts, log } = rig([a, b], {
+    selector: {
+      pick: ([one]) => one,
+      get picksAhead() {
+        if (works) return true;
+        throw new Error("boom");
+      },
+    },
+  });
+  expect([pool.pickAhead?.(), pool.pickAhead?.()]).toEqual([undefined, undefined]);
+  expect(log).toEqual(["[selector-failed] the selector failed: it picks nothing ahead: boom"]);
+  expect(hosts(2)).toEqual(["a", "a"]);
+  works = true;
+  expect(pool.pickAhead?.()).toBeDefined();
+});
+
 test("sticky-random picks ahead only while it is at home, since the return depends on the time", () => {
   const { pool } = rig([a, b], { selector: stickyRandom({ failbackMs: 1_000, random: () => 0 }) });
   expect(pickFrom(pool).endpoint).toMatchObject(a);
@@ -191,11 +209,11 @@ test("an endpoint that is avoided gets no early picks, and those that it has are
   const { pool } = rig([a, b], { selector: ahead });
   const seen = countVoid(pool);
   expect(pool.pickAhead?.()).toBeDefined();
-  pool.avoid(a, true);
+  pool.avoid?.(a, true);
   expect(seen()).toBe(1);
   expect(pool.pickAhead?.()).toBeUndefined();
-  pool.avoid(a, true);
+  pool.avoid?.(a, true);
   expect(seen()).toBe(0);
-  pool.avoid(a, false);
+  pool.avoid?.(a, false);
   expect(pool.pickAhead?.()).toBeDefined();
 });
