@@ -34,6 +34,26 @@ const good: { readonly [policy: string]: () => Selector | Promise<Selector> } = 
       candidates.find(({ isLeader }) => isLeader);
     return { pick: candidates => leader(candidates) ?? candidates[0], target: leader };
   },
+  "one after the other, ahead": () => ({
+    ...counting((candidates, call) => candidates[call % candidates.length]),
+    picksAhead: true,
+  }),
+  "any, at random, and ahead": () => ({
+    ...selector(candidates => candidates[Math.floor(Math.random() * candidates.length)]),
+    picksAhead: true,
+  }),
+  "the one with the fewest connections where two are left, and otherwise the first, ahead": () => {
+    let isFew = false;
+    return {
+      pick(candidates) {
+        isFew = candidates.length === 2;
+        return isFew ? candidates.toSorted((a, b) => a.connections - b.connections)[0] : candidates[0];
+      },
+      get picksAhead() {
+        return !isFew;
+      },
+    };
+  },
   "the first, from an async factory": async () => first(),
 };
 

@@ -3,6 +3,7 @@ import { type Case, type ComplianceCase, violation } from "../suite.js";
 import { choiceCases } from "./choice.js";
 import { factCases } from "./facts.js";
 import { memoryCases } from "./memory.js";
+import { picksAheadCases } from "./picks-ahead.js";
 import { purityCases } from "./purity.js";
 import { targetCases } from "./target.js";
 
@@ -17,6 +18,7 @@ export function selectorCompliance(make: () => Selector | Promise<Selector>): re
     ...factCases,
     ...targetCases,
     ...memoryCases,
+    ...picksAheadCases,
     ...purityCases,
   ];
   return cases.map(({ name, check }) => ({
