@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-  READS_PER_TICK = 16,    /* of one direction, before other connections go on */
+  READS_PER_TICK = 16, BYTES_PER_TICK = 1024 * 1024, /* of one direction, before other connections go on */
   BULK = 4, MAX_BULK = 8, /* full reads until splicing starts; how many are counted */
   BULKY_SPLICE = BUFFER / 4,
 };
@@ -163,7 +163,10 @@ static enum outcome step(struct thread *thread, struct connection *connection, i
 
 /* False when the connection has ended. */
 static bool move_one_way(struct thread *thread, struct connection *connection, int from) {
+  const _Atomic uint64_t *bytes = &connection->direction[from].bytes;
+  uint64_t limit = atomic_load_explicit(bytes, memory_order_relaxed) + BYTES_PER_TICK;
   for (int reads = 0; reads < READS_PER_TICK; reads++) {
+    if (atomic_load_explicit(bytes, memory_order_relaxed) >= limit) break;
     enum outcome outcome = step(thread, connection, from);
     if (outcome == NOTHING) return true;
     if (outcome == MOVED) continue;
