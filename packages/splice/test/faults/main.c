@@ -1,12 +1,13 @@
 /*
  * faults FROM STEP: tests the engine with every STEPth fault from FROM on. Each case starts an engine, makes a few
  * connections, and checks that nothing hangs, nothing spins, nothing is cut without a reset, and that the engine
- * works when the fault is over. Prints the violation.
+ * works when the fault is over, with and without a stock of dials. Prints the violation.
  */
 #define _GNU_SOURCE
 #include "../../native/engine/engine.h"
 #include "plan.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -33,7 +34,8 @@ struct connection {
   bool accepted, ended, closed; /* `closed`: by the controller, since the dial failed */
 };
 static struct engine *engine;
-static int wake[2], backend_listener, listener;
+static int wake[2], backend_listener, listener, stock; /* `stock` is -1: there is none */
+static bool with_stock;
 static struct sockaddr_in listen_address, backend;
 static struct connection connections[CONNECTIONS];
 static uint16_t ports[4096]; /* by slot */
@@ -47,8 +49,8 @@ static uint64_t now_ms(void) {
 
 static void fail(const char *what) {
   const char *when = plan.at == ALWAYS ? "always" : plan.at ? "later" : "once";
-  printf("%s %s (%s%s): %s\n", plan.call, strerrorname_np(plan.error), when,
-         plan.at_start ? ", at the start" : "", what);
+  printf("%s %s (%s%s%s): %s\n", plan.call, strerrorname_np(plan.error), when,
+         plan.at_start ? ", at the start" : "", with_stock ? ", with a stock" : "", what);
   fflush(stdout);
   _exit(1);
 }
@@ -73,7 +75,7 @@ static void on_event(const struct event *event) {
   if (event->slot >= sizeof ports / sizeof *ports) fail("a slot that cannot be");
   if (event->kind == ACCEPTED) {
     ports[event->slot] = ((const struct sockaddr_in *)engine_peer(engine, event->slot))->sin_port;
-    engine_dial(engine, event->slot, (struct sockaddr *)&backend, sizeof backend, DIAL_MS);
+    if (event->ticket < 0) engine_dial(engine, event->slot, (struct sockaddr *)&backend, sizeof backend, DIAL_MS);
   }
   struct connection *connection = of_port(ports[event->slot]);
   if (event->kind == DIAL_FAILED) engine_close(engine, event->slot);
@@ -81,6 +83,17 @@ static void on_event(const struct event *event) {
   if (event->kind == ACCEPTED) connection->accepted = true;
   if (event->kind == DIAL_FAILED) connection->closed = true;
   if (event->kind == ENDED) connection->ended = true;
+}
+
+/* Two dials at a time, for three clients. */
+static void fill_stock(void) {
+  struct sockaddr_storage addresses[2] = {0};
+  memcpy(&addresses[0], &backend, sizeof backend);
+  memcpy(&addresses[1], &backend, sizeof backend);
+  if (stock < 0) return;
+  engine_unstock(engine, stock);
+  engine_stock(engine, stock, addresses, 1, DIAL_MS, 1);
+  engine_stock(engine, stock, addresses, 2, DIAL_MS, 1);
 }
 
 static void take(void) {
@@ -91,6 +104,7 @@ static void take(void) {
     count = engine_take(engine, events, 64);
     for (unsigned index = 0; index < count; index++) on_event(&events[index]);
   }
+  fill_stock();
 }
 
 static void exchange(struct end *end) {
@@ -100,7 +114,10 @@ static void exchange(struct end *end) {
   ssize_t count = left > 0 ? send(end->fd, bytes, left, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
   if (count > 0) end->sent += (size_t)count;
   if (count < 0 && errno != EAGAIN && errno != ENOTCONN) end->failed = true;
-  if (end->sent == end->to_send && !end->write_side_closed) end->write_side_closed = shutdown(end->fd, SHUT_WR) == 0;
+  if (end->sent == end->to_send && !end->write_side_closed) {
+    end->write_side_closed = shutdown(end->fd, SHUT_WR) == 0;
+    end->failed = !end->write_side_closed; /* it was reset after it had sent all */
+  }
   while (!end->eof && !end->failed && (count = recv(end->fd, got, sizeof got, MSG_DONTWAIT)) != -1) {
     if (count == 0) end->eof = true;
     else end->got += (size_t)count;
@@ -193,15 +210,26 @@ static bool start(void) {
   struct sockaddr_storage address;
   engine = engine_start(1, wake[1]);
   if (!engine) return false;
-  if (engine_listen(engine, (struct sockaddr *)&any, sizeof any, &settings, -1, &listener, &address) == 0) {
+  stock = with_stock ? engine_new_stock(engine) : -1;
+  if (engine_listen(engine, (struct sockaddr *)&any, sizeof any, &settings, stock, &listener, &address) == 0) {
     memcpy(&listen_address, &address, sizeof listen_address);
+    fill_stock();
     if (listen_address.sin_port != 0) return true;
   }
   if (!engine_stop(engine)) fail("does not stop after a failed start");
   return false;
 }
 
+static unsigned descriptors(void) {
+  unsigned count = 0;
+  DIR *folder = opendir("/proc/self/fd");
+  while (folder && readdir(folder)) count++;
+  if (folder) closedir(folder);
+  return count;
+}
+
 static void run(void) {
+  unsigned before = descriptors();
   atomic_store(&calls, 0);
   atomic_store(&injected, 0);
   memset(connections, -1, sizeof connections);
@@ -233,6 +261,7 @@ static void run(void) {
   if (!engine_stop(engine)) fail("does not stop");
   close(wake[0]);
   close(wake[1]);
+  if (descriptors() != before) fail("leaks descriptors");
 }
 
 int main(int count, char **arguments) {
@@ -242,8 +271,11 @@ int main(int count, char **arguments) {
   listen(backend_listener, 64);
   for (unsigned number = from; number < plan_count(); number += step, cases++) {
     plan = plan_of(number);
-    alarm(30); /* a case that blocks ends the program by a signal */
-    run();
+    for (int stocks = 0; stocks < 2; stocks++) {
+      with_stock = stocks > 0;
+      alarm(30); /* a case that blocks ends the program by a signal */
+      run();
+    }
   }
   printf("%u cases\n", cases);
   return 0;
