@@ -94,7 +94,7 @@ class NativeRelay implements Relay {
     try {
       const engine = this.#startedEngine();
       const { stock } = handlers;
-      const stockNumber = stock instanceof NativeStock ? stock.open(this.#binding, engine) : -1;
+      const stockNumber = isNative(stock) ? stock.open(this.#binding, engine) : -1;
       const bound = this.#binding.listen(engine, host, address.port, encodeSettings(settings), stockNumber);
       if (typeof bound === "number") throw GatewayError.from(systemError(bound, "listen"), operation);
       const [number, boundHost, port] = bound;
@@ -150,6 +150,7 @@ class NativeRelay implements Relay {
       for (const { isOpen, handlers } of this.#listeners) if (isOpen) handlers.onError(error);
     }
     this.#takeAll();
+    this.#stopUnlessInUse();
   }
 
   #release(): void {
@@ -159,11 +160,14 @@ class NativeRelay implements Relay {
   }
 
   #stopUnlessInUse(): void {
-    if (this.#inUse > 0 || !this.#engine) return;
+    const engine = this.#engine;
+    if (this.#inUse > 0 || !engine) return;
+    const stocks = this.#listeners.map(({ handlers }) => handlers.stock).filter(isNative);
+    // Clients that are reported soon, except by a thread that hangs. The end of the last one leads here again.
+    if (this.#stuck === 0 && stocks.some(stock => stock.hasUnreported(engine))) return;
     process.off("exit", this.#stop);
     this.#stop();
-    for (const { handlers } of this.#listeners)
-      if (handlers.stock instanceof NativeStock) handlers.stock.close(this.#engine);
+    for (const stock of stocks) stock.close(engine);
     this.#wake?.destroy();
     clearInterval(this.#watchdog);
     this.#stuck = 0;
@@ -248,6 +252,10 @@ class NativeRelay implements Relay {
     this.#release();
     connection?.onEnded(events, at);
   }
+}
+
+function isNative(stock: DialStock | undefined): stock is NativeStock {
+  return stock instanceof NativeStock;
 }
 
 function throwLater(error: unknown): void {

@@ -33,6 +33,17 @@ export class NativeStock implements DialStock {
     return number;
   }
 
+  /**
+   * Takes all dials back from `engine`, whose listeners are closed.
+   *
+   * @returns whether clients of it have taken dials that were not reported yet
+   */
+  hasUnreported(engine: Engine): boolean {
+    if (this.#place?.engine !== engine) return false;
+    this.takeBack();
+    return this.#dials.some(dial => dial !== undefined);
+  }
+
   /** `engine` has ended. */
   close(engine: Engine): void {
     if (this.#place?.engine !== engine) return;
