@@ -123,10 +123,8 @@ void dial_succeeded(struct thread *thread, struct connection *connection) {
 }
 
 static void on_dialled(struct thread *thread, struct connection *connection, uint32_t events) {
-  int error = events & (EPOLLERR | EPOLLHUP) ? socket_error(connection->side[BACKEND].fd) : 0;
-  if (error == 0 &&
-      is_connected_to_itself(connection->side[BACKEND].fd, connection->dial_port, thread->engine->ephemeral_ports))
-    error = ECONNREFUSED;
+  bool has_failed = events & (EPOLLERR | EPOLLHUP);
+  int error = dial_error(connection->side[BACKEND].fd, has_failed, connection->dial_port, thread->engine->ephemeral_ports);
   if (error != 0) return dial_failed(thread, connection, error);
   dial_succeeded(thread, connection);
 }

@@ -154,7 +154,7 @@ void on_race(struct thread *thread, struct connection *connection) {
     struct attempt *attempt = &race->attempts[index];
     int error = polled[index].revents & (POLLERR | POLLHUP) ? socket_error(attempt->fd) : 0;
     in_port_t port = port_of(&race->targets[attempt->address]);
-    if (error == 0 && is_connected_to_itself(attempt->fd, port, thread->engine->ephemeral_ports)) error = ECONNREFUSED;
+    int error = dial_error(attempt->fd, has_failed, port, thread->engine->ephemeral_ports);
     if (error == 0) return succeed(thread, connection, index);
     note_failure(race, attempt->address, error);
     close(attempt->fd);

@@ -102,7 +102,7 @@ struct ports ephemeral_ports(void) {
 }
 
 /* A dial to a local port without a listener connects to itself if the system picks that port as the source. */
-bool is_connected_to_itself(int fd, in_port_t port, struct ports ephemeral) {
+static bool is_connected_to_itself(int fd, in_port_t port, struct ports ephemeral) {
   if (ntohs(port) < ephemeral.first || ntohs(port) > ephemeral.last) return false;
   union address here, there;
   socklen_t length = sizeof here, other = sizeof there;
@@ -112,4 +112,11 @@ bool is_connected_to_itself(int fd, in_port_t port, struct ports ephemeral) {
     return here.v4.sin_port == there.v4.sin_port && here.v4.sin_addr.s_addr == there.v4.sin_addr.s_addr;
   return here.v6.sin6_port == there.v6.sin6_port &&
          memcmp(&here.v6.sin6_addr, &there.v6.sin6_addr, sizeof here.v6.sin6_addr) == 0;
+}
+
+int dial_error(int fd, bool has_failed, in_port_t port, struct ports ephemeral) {
+  int error = has_failed ? socket_error(fd) : 0;
+  if (error != 0 || !is_connected_to_itself(fd, port, ephemeral)) return error;
+  reset_on_close(fd);
+  return ECONNREFUSED;
 }

@@ -48,7 +48,11 @@ struct ports {
   uint16_t first, last;
 };
 struct ports ephemeral_ports(void);
-/* Whether a socket that dialled `port` is its own peer, which it can only be if the system may have picked that port. */
-bool is_connected_to_itself(int fd, in_port_t port, struct ports ephemeral);
+/*
+ * The error of a socket that has dialled `port`, or 0 if it is connected. ECONNREFUSED if it is its own peer, which it
+ * can only be if the system may have picked that port; closing it resets it, so that no TIME_WAIT keeps a server from
+ * the port.
+ */
+int dial_error(int fd, bool has_failed, in_port_t port, struct ports ephemeral);
 
 #endif
