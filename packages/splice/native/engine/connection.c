@@ -11,10 +11,10 @@ static int watch_side(struct thread *thread, struct connection *connection, int 
   return watch(thread, connection->side[which].fd, SIDE_EVENTS, (uintptr_t)connection | (uintptr_t)which);
 }
 
-static void close_side(struct side *side, bool reset) {
+static void close_side(struct thread *thread, struct side *side, bool reset) {
   if (side->fd < 0) return;
   if (reset && !side->was_reset) reset_on_close(side->fd);
-  close(side->fd); /* also removes it from the epoll set, since no other descriptor refers to the socket */
+  close_watched(thread, side->fd);
   *side = (struct side){.fd = -1};
 }
 
@@ -46,8 +46,8 @@ void end_connection(struct thread *thread, struct connection *connection, enum r
   settle_wait(connection, reason);
   end_wait(thread, connection);
   end_race(thread, connection);
-  close_side(&connection->side[CLIENT], reset);
-  close_side(&connection->side[BACKEND], reset || connection->state == DIALLING);
+  close_side(thread, &connection->side[CLIENT], reset);
+  close_side(thread, &connection->side[BACKEND], reset || connection->state == DIALLING);
   if (connection->in_epoll) unlink_connection(thread, connection);
   atomic_fetch_sub(&thread->load, 1);
   connection->state = OVER;
@@ -76,7 +76,7 @@ void free_connection(struct connection *connection) {
 }
 
 void dial_failed(struct thread *thread, struct connection *connection, int error) {
-  close_side(&connection->side[BACKEND], false); /* not connected: there is nothing to reset */
+  close_side(thread, &connection->side[BACKEND], false); /* not connected: there is nothing to reset */
   connection->state = WAITING;
   report(thread->engine, thread, connection, REPORT_DIAL_FAILED, error);
 }
@@ -148,7 +148,7 @@ void on_side(struct thread *thread, struct connection *connection, int which, ui
 
 static void abandon_dial(struct thread *thread, struct connection *connection) {
   end_race(thread, connection);
-  close_side(&connection->side[BACKEND], true);
+  close_side(thread, &connection->side[BACKEND], true);
   connection->state = WAITING;
 }
 

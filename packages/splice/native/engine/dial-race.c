@@ -152,12 +152,12 @@ void on_race(struct thread *thread, struct connection *connection) {
   for (unsigned index = 0; index < race->live; index++) {
     if (!polled[index].revents) continue;
     struct attempt *attempt = &race->attempts[index];
-    int error = polled[index].revents & (POLLERR | POLLHUP) ? socket_error(attempt->fd) : 0;
+    bool has_failed = polled[index].revents & (POLLERR | POLLHUP);
     in_port_t port = port_of(&race->targets[attempt->address]);
     int error = dial_error(attempt->fd, has_failed, port, thread->engine->ephemeral_ports);
     if (error == 0) return succeed(thread, connection, index);
     note_failure(race, attempt->address, error);
-    close(attempt->fd);
+    close_watched(thread, attempt->fd);
     attempt->fd = -1;
   }
   unsigned before = race->live;
@@ -173,7 +173,7 @@ void check_race(struct thread *thread, struct connection *connection) {
     if (!is_past(thread->now, attempt->deadline)) continue;
     note_failure(race, attempt->address, ETIMEDOUT);
     reset_on_close(attempt->fd);
-    close(attempt->fd);
+    close_watched(thread, attempt->fd);
     attempt->fd = -1;
   }
   unsigned before = race->live;
@@ -193,7 +193,7 @@ void end_race(struct thread *thread, struct connection *connection) {
   for (unsigned index = 0; index < race->live; index++) {
     if (race->attempts[index].fd < 0) continue;
     reset_on_close(race->attempts[index].fd);
-    close(race->attempts[index].fd);
+    close_watched(thread, race->attempts[index].fd);
   }
   race->live = 0;
   count_extra(thread, race);

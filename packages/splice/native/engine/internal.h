@@ -234,6 +234,8 @@ enum { OF_ACCEPTOR = 2, OF_RACE = 3, KIND = 3 };
 enum { SIDE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET };
 /* Adds a descriptor to the thread's epoll set. */
 int watch(struct thread *, int fd, uint32_t events, uintptr_t what);
+/* Closes a descriptor, of which no event comes from then on. */
+void close_watched(struct thread *, int fd);
 void *run_thread(void *thread);
 /* Makes a thread do its work, now or after its tick. */
 void wake_thread(struct thread *);

@@ -20,6 +20,13 @@ int watch(struct thread *thread, int fd, uint32_t events, uintptr_t what) {
   return epoll_ctl(thread->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+void close_watched(struct thread *thread, int fd) {
+  /* A process that this one has just forked has copies of all descriptors until it calls exec. So long, closing alone
+   * would leave the socket in the epoll set, and its events would name a connection that was freed. */
+  epoll_ctl(thread->epoll, EPOLL_CTL_DEL, fd, NULL);
+  close(fd);
+}
+
 void wake_thread(struct thread *thread) {
   atomic_store(&thread->has_work, true);
   /* A thread that is awake checks has_work before it sleeps. */

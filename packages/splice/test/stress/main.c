@@ -115,6 +115,7 @@ int main(int count, char **arguments) {
   stress.concurrency = (unsigned)atoi(arguments[3]);
   stress.threads = (unsigned)atoi(arguments[4]);
   signal(SIGALRM, on_alarm);
+  signal(SIGCHLD, SIG_IGN); /* nothing is left of processes that have ended */
   alarm(seconds * 2 + 60);
   printf("seed %llu\n", (unsigned long long)stress.seed);
   make_blackhole();

@@ -1,10 +1,11 @@
-/* One engine from start to stop, disturbed by listeners that come and go and by descriptors that run out. */
+/* One engine from start to stop, disturbed by listeners that come and go, descriptors that run out, and forks. */
 #define _GNU_SOURCE
 #include "controller.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void listen_at(struct controller *controller, const struct settings *settings, int stock, int *number,
@@ -47,6 +48,16 @@ static void starve(struct controller *controller, bool on) {
   controller->was_starved |= on;
 }
 
+/* A process that has copies of all descriptors for a while, as between fork and exec. Nobody waits for its end. */
+static void fork_for(unsigned ms) {
+  struct timespec time = {.tv_nsec = ms * 1000000L};
+  pid_t child = fork();
+  if (child < 0) violation("fork: %s", strerror(errno));
+  if (child > 0) return;
+  nanosleep(&time, NULL);
+  _exit(0);
+}
+
 static void disturb(struct controller *controller) {
   uint64_t now = now_ms();
   if (controller->extra_listener >= 0 && controller->extra_listener_until <= now) close_extra_listener(controller);
@@ -58,6 +69,7 @@ static void disturb(struct controller *controller) {
     controller->starved_until = now + random_below(controller->random, 30);
   }
   if (chance(controller->random, 1)) usleep((useconds_t)random_below(controller->random, 10000));
+  if (random_below(controller->random, 1000) < 3) fork_for((unsigned)random_below(controller->random, 30));
 }
 
 static void set_phase(enum phase phase) {
