@@ -318,7 +318,7 @@ void wake_by(struct thread *, uint32_t moment);
 uint32_t load_check_at(const struct thread *);
 bool needs_checks(const struct thread *);
 bool is_time_to_check(const struct thread *, bool has_more_events);
-/* Checks waits, and timeouts where that is due. */
+/* Checks waits and listeners that pause, and timeouts where that is due. */
 void run_checks(struct thread *);
 /* Extends all timeouts by the time for which this process did not run. */
 void extend_after_pause(struct thread *);

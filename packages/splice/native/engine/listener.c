@@ -20,7 +20,7 @@ static void pause_acceptor(struct thread *thread, struct acceptor *acceptor, uin
   acceptor->state = PAUSED;
   acceptor->paused_until = thread->now + ms;
   thread->paused++;
-  schedule_check(thread, acceptor->paused_until);
+  wake_by(thread, acceptor->paused_until);
 }
 
 static struct connection *new_connection(struct listener *listener, int fd, const union address *peer) {
@@ -87,13 +87,14 @@ static void serve(struct thread *thread, struct connection *connection, struct l
   if (is_low) wake_controller(engine);
 }
 
-/* Accepts one client: another thread may be idle for the next. False if there is none. */
-static bool accept_client(struct thread *thread, struct acceptor *acceptor) {
+static void on_empty_accept(struct thread *thread, struct acceptor *acceptor) {
+  if (++acceptor->empty_accepts >= MAX_EMPTY_ACCEPTS) pause_acceptor(thread, acceptor, PAUSE_MS);
+}
+
+/* Accepts one client: another thread may be idle for the next. */
+static void accept_client(struct thread *thread, struct acceptor *acceptor) {
   struct listener *listener = acceptor->listener;
-  if (has_to_wait(thread->engine, listener)) {
-    pause_acceptor(thread, acceptor, 0);
-    return false;
-  }
+  if (has_to_wait(thread->engine, listener)) return pause_acceptor(thread, acceptor, 0);
   for (int client_errors = 0;;) {
     union address peer = {0};
     socklen_t length = sizeof peer;
@@ -102,20 +103,19 @@ static bool accept_client(struct thread *thread, struct acceptor *acceptor) {
     if (connection) {
       if (atomic_load_explicit(&listener->reported_error, memory_order_relaxed) != 0)
         atomic_store(&listener->reported_error, 0);
-      serve(thread, connection, listener);
-      return true;
+      acceptor->empty_accepts = 0;
+      return serve(thread, connection, listener);
     }
     int error = errno;
     if (fd >= 0) {
       reset_on_close(fd);
       close(fd);
     }
-    if (fd < 0 && error == EAGAIN) return false;
+    if (fd < 0 && error == EAGAIN) return on_empty_accept(thread, acceptor);
     if (fd < 0 && is_client_error(error) && ++client_errors < MAX_CLIENT_ERRORS) continue;
     close_idle_pipes(thread);
     report_listener_error(thread, listener, error);
-    pause_acceptor(thread, acceptor, PAUSE_MS);
-    return false;
+    return pause_acceptor(thread, acceptor, PAUSE_MS);
   }
 }
 
@@ -127,8 +127,7 @@ void on_listener(struct thread *thread, struct acceptor *acceptor) {
     nanosleep(&pause, NULL);
     return;
   }
-  if (accept_client(thread, acceptor)) acceptor->empty_accepts = 0;
-  else if (++acceptor->empty_accepts >= MAX_EMPTY_ACCEPTS) pause_acceptor(thread, acceptor, PAUSE_MS);
+  accept_client(thread, acceptor);
 }
 
 /* EPOLLEXCLUSIVE: a client wakes one thread, not all. */
@@ -157,10 +156,8 @@ void update_listeners(struct thread *thread) {
   for (struct listener *listener = atomic_load(&engine->last_listener); listener; listener = listener->previous) {
     struct acceptor *acceptor = &listener->acceptors[thread->index];
     if (acceptor->state == CLOSED_HERE) continue;
-    bool closed = atomic_load(&listener->closed);
-    bool accept_paused = atomic_load(&engine->untaken_clients) >= MAX_UNTAKEN_CLIENTS && !is_stocked(listener->stock);
-    bool is_paused = acceptor->state == PAUSED;
-    bool resumes = is_paused && !accept_paused && is_past(thread->now, acceptor->paused_until);
+    bool closed = atomic_load(&listener->closed), is_paused = acceptor->state == PAUSED;
+    bool resumes = is_paused && is_past(thread->now, acceptor->paused_until) && !has_to_wait(engine, listener);
     if (!closed && !resumes && acceptor->state != UNREGISTERED) continue;
     if (is_paused) thread->paused--;
     if (closed) {

@@ -140,8 +140,6 @@ void extend_after_pause(struct thread *thread) {
 static void check_timeouts(struct thread *thread) {
   uint32_t interval = MAX_INTERVAL_MS;
   close_idle_pipes(thread);
-  update_listeners(thread);
-  if (thread->paused > 0) interval = MIN_INTERVAL_MS;
   for (struct connection *connection = thread->connections, *next; connection; connection = next) {
     next = connection->next;
     check_connection(thread, connection);
@@ -161,4 +159,7 @@ void run_checks(struct thread *thread) {
   if (is_past(thread->now, thread->timeouts_at)) check_timeouts(thread);
   store_check_at(thread, thread->timeouts_at);
   check_waits(thread);
+  /* Often, and not together with all connections, which may be many. */
+  if (thread->paused > 0) update_listeners(thread);
+  if (thread->paused > 0) wake_by(thread, thread->now + MIN_INTERVAL_MS);
 }
