@@ -4,9 +4,9 @@
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import { type Endpoint, GatewayError } from "@gw/interface";
-import { createPool, first } from "@gw/selector";
+import { createPool, first, roundRobin } from "@gw/selector";
 import { splice } from "@gw/splice";
-import { createProxy, type ProxyOptions } from "@gw/tcpproxy";
+import { createDialer, createProxy, type ProxyOptions } from "@gw/tcpproxy";
 import { expect, test } from "vitest";
 
 const host = "127.0.0.1";
@@ -108,5 +108,26 @@ test("no client reaches an endpoint that was marked down before the client conne
     over = true;
   };
   await Promise.all([...Array.from({ length: 24 }, keepAsking), keepChanging()]);
+  pool.close();
+}, 120_000);
+
+test("endpoints are used in turn, also where their names have to be looked up again and again", async () => {
+  await using a = await startNamed("a");
+  await using b = await startNamed("b");
+  await using c = await startNamed("c");
+  const pool = createPool({ selector: roundRobin() });
+  pool.update([a.endpoint, { ...b.endpoint, host: "b.test" }, { ...c.endpoint, host: "c.test" }]);
+  let lookups = 0;
+  const dialer = createDialer({
+    lookup: async () => {
+      lookups += 1;
+      return { addresses: [host], ttlMs: 5 };
+    },
+  });
+  await using proxy = await startProxy({ pool, dialer });
+  let [answers, rounds] = ["", 0];
+  for (; rounds < 50 || lookups < 10; rounds++)
+    for (let client = 0; client < 3; client++) answers += await ask(proxy.port);
+  expect(["abc", "bca", "cab"].map(turn => turn.repeat(rounds))).toContain(answers);
   pool.close();
 }, 120_000);

@@ -15,11 +15,13 @@ import {
 import type { Dialer, Route } from "./dialer.js";
 import type { Hold, LoopClient } from "./loop-check.js";
 import type { LoopDetector } from "./loop-detection.js";
-import type { StockedDial } from "./stock.js";
+import type { Stock, StockedDial } from "./stock.js";
 
 /** What the clients of a proxy share. */
 export interface ClientContext {
   readonly pool: Pool;
+  /** Undefined if there are no picks ahead. */
+  readonly stock: Stock | undefined;
   readonly dialer: Dialer;
   readonly loops: LoopDetector;
   /** Endpoints that are tried for one client at most. */
@@ -266,12 +268,12 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
   }
 
   #acquire(dialling: Dialling): boolean {
-    const { pool, dialer, maxAttempts } = this.#context;
+    const { pool, stock, dialer, maxAttempts } = this.#context;
     if (dialling.tried.length >= maxAttempts) {
       dialling.error = attemptsExhausted(maxAttempts, dialling.error);
       return false;
     }
-    this.#lease = pool.acquire(this);
+    this.#lease = (dialling.tried === none ? stock?.lease(this) : undefined) ?? pool.acquire(this);
     if (this.#lease) dialling.route = dialer.route(this.#lease.endpoint);
     return this.#lease !== undefined;
   }

@@ -104,16 +104,6 @@ class ListeningProxy implements TcpProxy {
       onCheck: () => this.#stock?.takeBack(),
       random: options.random ?? Math.random,
     });
-    this.#clientContext = {
-      pool,
-      dialer: this.#dialer,
-      loops: this.#loops,
-      maxAttempts,
-      abandonedMs: abandonedMs(this.#settings),
-      observer,
-      clock: this.#clock,
-      onEnd: client => this.#ended(client),
-    };
     const dials = this.#relay.createStock?.();
     this.#stock =
       dials &&
@@ -126,6 +116,17 @@ class ListeningProxy implements TcpProxy {
         allows: endpoint => this.#loops.allows(endpoint),
         most: Math.min(mostStocked, Math.floor(this.maxConnections / stockedShare)),
       });
+    this.#clientContext = {
+      pool,
+      stock: this.#stock,
+      dialer: this.#dialer,
+      loops: this.#loops,
+      maxAttempts,
+      abandonedMs: abandonedMs(this.#settings),
+      observer,
+      clock: this.#clock,
+      onEnd: client => this.#ended(client),
+    };
     this.#handlers = {
       stock: dials,
       onClient: (client, dial) => this.#accept(client, dial as StockedDial | undefined),

@@ -1,4 +1,4 @@
-import type { DialStock, EarlyPick, Endpoint, PlannedDial, Pool } from "@gw/interface";
+import type { DialStock, EarlyPick, Endpoint, Lease, PlannedDial, Pool } from "@gw/interface";
 import { manualClock } from "@gw/testing";
 import { expect, test } from "vitest";
 import { createDialer, inOrder, type Lookup } from "./index.js";
@@ -6,6 +6,16 @@ import { Stock, type StockedDial, type StockOptions } from "./stock.js";
 
 const literal: Endpoint = { host: "127.0.0.1", port: 2379, priority: 0, weight: 0 };
 const named: Endpoint = { ...literal, host: "etcd.test" };
+
+/** Picks of `endpoints` in turn. */
+function inTurn(endpoints: readonly Endpoint[]): () => EarlyPick {
+  let picks = 0;
+  return () => {
+    const endpoint = endpoints[picks % endpoints.length] as Endpoint;
+    picks += 1;
+    return { endpoint, lease: () => ({ endpoint }) as Lease };
+  };
+}
 
 /** What a relay with a stock does, without clients: the first dials are taken by hand. */
 function queueOf(): DialStock & { readonly dials: PlannedDial[] } {
@@ -18,16 +28,16 @@ function queueOf(): DialStock & { readonly dials: PlannedDial[] } {
   };
 }
 
-/** A stock for clients of `endpoint`, of which there may be a hundred. */
-function rig(endpoint: Endpoint, options: Partial<StockOptions> = {}) {
+/** A stock for clients of `endpoint`, or of several in turn, of which there may be a hundred. */
+function rig(endpoint: Endpoint | readonly Endpoint[], options: Partial<StockOptions> = {}) {
   const clock = manualClock();
   let addresses = ["127.0.0.1", "127.0.0.2"];
   const lookup: Lookup = async () => ({ addresses, ttlMs: 5_000 });
   const dialer = createDialer({ clock, lookup, random: () => 0 });
   const listeners: (() => void)[] = [];
   const pool: Pool = {
-    ...inOrder([endpoint]),
-    pickAhead: (): EarlyPick => ({ endpoint, lease: () => ({}) as never }),
+    ...inOrder([endpoint].flat()),
+    pickAhead: inTurn([endpoint].flat()),
     onPicksVoid(listener) {
       listeners.push(listener);
       return () => void listeners.splice(0);
@@ -55,6 +65,15 @@ function rig(endpoint: Endpoint, options: Partial<StockOptions> = {}) {
     },
     /** A client comes that takes a dial; the relay reports it. */
     use: () => dials.take() && stock.used(),
+    /** Clients come one after the other: the hosts that they get, and which of them had no dial. */
+    serve: (count: number) =>
+      Array.from({ length: count }, () => {
+        const dial = dials.take() as StockedDial | undefined;
+        const lease = dial ? undefined : stock.lease({ tried: [], onRevoked() {} });
+        if (dial) stock.used();
+        stock.add();
+        return dial?.pick.endpoint.host ?? `${lease?.endpoint.host} (asked)`;
+      }),
     renumber: (...hosts: string[]) => {
       addresses = hosts;
     },
@@ -163,6 +182,28 @@ test("dials to a name are taken back when its addresses get old, and when they c
   await lookUp();
   stock.add();
   expect(dials.dials[0]).toMatchObject({ addresses: [{ host: "127.0.0.3" }] });
+});
+
+test("a name that has to be looked up gets its turn", async () => {
+  const { stock, dialer, clock, serve } = rig([literal, named]);
+  stock.add();
+  expect(serve(4)).toEqual(["127.0.0.1", "etcd.test (asked)", "127.0.0.1", "etcd.test (asked)"]);
+  await dialer.route(named).next();
+  // New addresses void all dials, and no pick.
+  expect(serve(4)).toEqual(["127.0.0.1 (asked)", "etcd.test", "127.0.0.1", "etcd.test"]);
+  await clock.advance(5_001);
+  expect(serve(4)).toEqual(["127.0.0.1 (asked)", "etcd.test (asked)", "127.0.0.1", "etcd.test (asked)"]);
+});
+
+test("picks that are void are dropped, also those without a dial", () => {
+  const { stock, voidPicks, serve } = rig([named, literal]);
+  stock.add();
+  voidPicks();
+  expect(stock.lease({ tried: [], onRevoked() {} })).toBeUndefined();
+  stock.add();
+  expect(serve(1)).toEqual(["127.0.0.1"]);
+  stock.close();
+  expect(stock.lease({ tried: [], onRevoked() {} })).toBeUndefined();
 });
 
 test("endpoints that may lead back to this gateway get no dials", () => {

@@ -1,4 +1,13 @@
-import type { Clock, DialStock, EarlyPick, Endpoint, PlannedDial, Pool } from "@gw/interface";
+import type {
+  Clock,
+  DialStock,
+  EarlyPick,
+  Endpoint,
+  Lease,
+  LeaseRequest,
+  PlannedDial,
+  Pool,
+} from "@gw/interface";
 import type { Dialer, KnownAddresses } from "./dialer.js";
 
 /** A dial in stock, and the pick of the pool that it is for. */
@@ -30,11 +39,16 @@ const ahead = 4;
  * Keeps a relay in stock of dials, so that clients need not wait for a decision. All are taken back as soon as one of
  * them might be decided in another way now: when the pool says so, a name has other addresses or its addresses get old,
  * or an endpoint may lead back to the gateway. The next client is then decided about when it comes.
+ *
+ * Picks are used in their order, and only the pool makes them void: a policy that uses its endpoints in turn would leave
+ * one out whenever its name has to be looked up, if its pick were dropped then.
  */
 export class Stock {
   readonly #options: StockOptions;
   /** Dials in stock, and those of clients that were not reported yet: each takes the place of a connection. */
   #outstanding = 0;
+  /** Picks for the clients after those that find dials, the next first: they cannot be dialled for unasked now. */
+  readonly #picks: EarlyPick[] = [];
   /** Clients that came with a dial, or without, since dials were last added. */
   #came = 0;
   #target = fewest;
@@ -46,10 +60,11 @@ export class Stock {
 
   constructor(options: StockOptions) {
     this.#options = options;
-    const takeBack = (): void => this.takeBack();
-    this.#stopListening = [options.pool.onPicksVoid?.(takeBack), options.dialer.onChange(takeBack)].filter(
-      stop => stop !== undefined,
-    );
+    const { pool, dialer } = options;
+    this.#stopListening = [
+      pool.onPicksVoid?.(() => this.#clear()),
+      dialer.onChange(() => this.takeBack()),
+    ].filter(stop => stop !== undefined);
   }
 
   get outstanding(): number {
@@ -71,6 +86,11 @@ export class Stock {
     return dial as StockedDial | undefined;
   }
 
+  /** A lease by the next pick, for a client that came without a dial and found none; undefined if there is no pick. */
+  lease(request: LeaseRequest): Lease | undefined {
+    return this.#picks.shift()?.lease(request);
+  }
+
   /** Adds dials for the clients that will come next. To be called when no client waits for a decision. */
   add(): void {
     const { dials, pool, dialer, clock, room, allows, most } = this.#options;
@@ -85,8 +105,9 @@ export class Stock {
     let last: Endpoint | undefined;
     let known: KnownAddresses | undefined;
     while (added.length < wanted) {
-      const pick = pool.pickAhead();
+      const pick = this.#picks[added.length] ?? pool.pickAhead();
       if (!pick) break;
+      this.#picks[added.length] = pick;
       if (pick.endpoint !== last) known = allows(pick.endpoint) ? dialer.known(pick.endpoint) : undefined;
       if (!known) break;
       last = pick.endpoint;
@@ -94,7 +115,9 @@ export class Stock {
       added.push({ pick, addresses: known.addresses, timeoutMs: dialer.connectTimeoutMs });
     }
     if (added.length === 0) return;
-    this.#outstanding += dials.add(added);
+    const count = dials.add(added);
+    this.#picks.splice(0, count);
+    this.#outstanding += count;
     const expiresAtMs = clock.now() + expiresInMs;
     if (expiresAtMs >= this.#expiresAtMs) return;
     this.#cancelExpiry();
@@ -106,13 +129,22 @@ export class Stock {
   takeBack(): void {
     this.#cancelExpiry();
     this.#expiresAtMs = Infinity;
-    if (this.#outstanding > 0) this.#outstanding -= this.#options.dials.takeBack().length;
+    if (this.#outstanding === 0) return;
+    const dials = this.#options.dials.takeBack() as readonly StockedDial[];
+    this.#outstanding -= dials.length;
+    this.#picks.unshift(...dials.map(({ pick }) => pick));
   }
 
   /** Takes all back, and adds no more. */
   close(): void {
     this.#closed = true;
     for (const stop of this.#stopListening) stop();
+    this.#clear();
+  }
+
+  /** The picks are void. */
+  #clear(): void {
     this.takeBack();
+    this.#picks.length = 0;
   }
 }
