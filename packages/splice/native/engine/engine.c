@@ -86,13 +86,22 @@ static void reset_sides(const struct connection *connection) {
     if (connection->side[which].fd >= 0) reset_on_close(connection->side[which].fd);
 }
 
+/* Clients that the thread was given by another and has not come to. */
+static void reset_given(struct thread *thread) {
+  if (pthread_mutex_trylock(&thread->lock) != 0) return;
+  for (const struct connection *connection = thread->orders; connection; connection = connection->next_order)
+    if (connection->orders & ORDER_ADOPT) reset_sides(connection);
+  pthread_mutex_unlock(&thread->lock);
+}
+
 /* The system closes what a hanging thread still has open when the process ends. That must not look like an end. */
 static void reset_with_process(struct engine *engine) {
   for (uint32_t slot = 0; slot < engine->slot_count; slot++) {
     const struct connection *connection = engine->slots[slot];
     if (connection) reset_sides(connection);
   }
-  /* Those that the controller has not seen. A thread that hangs may hold the lock. */
+  /* Those that the controller has not seen. A thread that hangs may hold a lock. */
+  for (unsigned index = 0; index < engine->thread_count; index++) reset_given(&engine->threads[index]);
   if (pthread_mutex_trylock(&engine->lock) != 0) return;
   for (const struct connection *connection = engine->events; connection; connection = connection->next_event)
     if (connection->events & REPORT_ACCEPTED) reset_sides(connection);
