@@ -72,6 +72,18 @@ test.each<[string, boolean, Selector]>([
   expect(pool.pickAhead?.() !== undefined).toBe(expected);
 });
 
+test("a selector made of a built-in policy and another pick picks nothing ahead, unless it says so", () => {
+  const pick: Selector["pick"] = candidates => candidates[0];
+  const ahead = (selector: Selector): boolean => {
+    const pool = createPool({ selector });
+    pool.update([a, b]);
+    return pool.pickAhead?.() !== undefined;
+  };
+  expect(ahead({ ...roundRobin() })).toBe(false);
+  expect(ahead({ ...roundRobin(), pick })).toBe(false);
+  expect(ahead({ ...roundRobin(), pick, picksAhead: true })).toBe(true);
+});
+
 test("a selector whose picksAhead throws picks nothing ahead, is reported once, and serves its clients", () => {
   let works = false;
   const { pool, hosts, log } = rig([a, b], {
