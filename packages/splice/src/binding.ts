@@ -30,12 +30,11 @@ export interface Binding {
   unlisten(engine: Engine, listener: number): void;
   /** Writes events, {@link numbersPerEvent} each, and returns how many. */
   take(engine: Engine, events: Float64Array): number;
-  dial(engine: Engine, slot: number, host: string, port: number, timeoutMs: number): number;
   /** @param addresses host, port, host, port, … */
-  dialAny(engine: Engine, slot: number, addresses: readonly (string | number)[], timeoutMs: number): void;
+  dial(engine: Engine, slot: number, addresses: readonly (string | number)[], timeoutMs: number): number;
   /** A new stock: its number, or -1 without memory. */
   newStock(engine: Engine): number;
-  /** Adds up to `copies` dials, all to these addresses, as `dialAny`; returns how many. */
+  /** Adds up to `copies` dials, all to these addresses, as `dial`; returns how many. */
   stock(
     engine: Engine,
     stock: number,

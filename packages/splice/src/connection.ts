@@ -72,16 +72,11 @@ export class Connection implements RelayClient {
   dial(addresses: readonly Address[], timeoutMs: number): void {
     if (this.#slot < 0) return;
     const { binding, engine } = this.#context;
-    const [first, second] = addresses;
-    if (!first) throw new GatewayError("invalid-option", "there is no address to dial");
+    if (addresses.length === 0) throw new GatewayError("invalid-option", "there is no address to dial");
     const dial = { addresses, timeoutMs };
     this.#recordOrder(dial);
-    if (second) {
-      const list = addresses.flatMap(({ host, port }) => [host, port]);
-      binding.dialAny(engine, this.#slot, list, engineMs(timeoutMs));
-      return;
-    }
-    const error = binding.dial(engine, this.#slot, first.host, first.port, engineMs(timeoutMs));
+    const list = addresses.flatMap(({ host, port }) => [host, port]);
+    const error = binding.dial(engine, this.#slot, list, engineMs(timeoutMs));
     if (error !== 0) process.nextTick(() => this.#dialOrEnd === dial && this.#dialFailed(dial, error, 0));
   }
 

@@ -162,41 +162,35 @@ static napi_value take(napi_env env, napi_callback_info info) {
   return from_number(env, count);
 }
 
-/* dial(engine, slot, host, port, timeoutMs): 0, or an errno */
-static napi_value dial(napi_env env, napi_callback_info info) {
-  napi_value values[MAX_ARGUMENTS];
-  struct engine *engine = get_engine(env, info, values);
-  struct sockaddr_storage address;
-  socklen_t length;
-  int error = to_address(env, values[2], values[3], &address, &length);
-  if (error != 0) return from_number(env, error);
-  engine_dial(engine, to_uint32(env, values[1]), (struct sockaddr *)&address, length, to_uint32(env, values[4]));
-  return from_number(env, 0);
-}
-
-/* Addresses of a dial from [host, port, host, port, …]. Returns how many. */
-static uint32_t to_addresses(napi_env env, napi_value list, struct sockaddr_storage addresses[DIAL_ADDRESSES]) {
+/* Addresses of a dial from [host, port, host, port, …]. Returns how many. `error`: the errno of an invalid one, or 0. */
+static uint32_t to_addresses(napi_env env, napi_value list, struct sockaddr_storage addresses[DIAL_ADDRESSES],
+                             int *error) {
   uint32_t length = 0, count = 0;
+  *error = 0;
   napi_get_array_length(env, list, &length);
   for (; count < DIAL_ADDRESSES && 2 * count + 1 < length; count++) {
     napi_value host, port;
     socklen_t size;
     napi_get_element(env, list, 2 * count, &host);
     napi_get_element(env, list, 2 * count + 1, &port);
-    /* The dial of an address without a family fails. */
-    if (to_address(env, host, port, &addresses[count], &size) != 0) addresses[count].ss_family = AF_UNSPEC;
+    int invalid = to_address(env, host, port, &addresses[count], &size);
+    if (invalid == 0) continue;
+    *error = invalid;
+    addresses[count].ss_family = AF_UNSPEC; /* its dial fails */
   }
   return count;
 }
 
-/* dialAny(engine, slot, addresses: [host, port, host, port, …], timeoutMs) */
-static napi_value dial_any(napi_env env, napi_callback_info info) {
+/* dial(engine, slot, addresses: [host, port, host, port, …], timeoutMs): 0, or an errno */
+static napi_value dial(napi_env env, napi_callback_info info) {
   napi_value values[MAX_ARGUMENTS];
   struct engine *engine = get_engine(env, info, values);
   struct sockaddr_storage addresses[DIAL_ADDRESSES];
-  uint32_t count = to_addresses(env, values[2], addresses);
-  engine_dial_any(engine, to_uint32(env, values[1]), addresses, count, to_uint32(env, values[3]));
-  return NULL;
+  int error;
+  uint32_t count = to_addresses(env, values[2], addresses, &error);
+  if (count == 1 && error != 0) return from_number(env, error);
+  uint32_t slot = to_uint32(env, values[1]), timeout = to_uint32(env, values[3]);
+  return from_number(env, engine_dial(engine, slot, addresses, count, timeout));
 }
 
 /* newStock(engine): its number, or -1 */
@@ -205,12 +199,13 @@ static napi_value new_stock(napi_env env, napi_callback_info info) {
   return from_number(env, engine_new_stock(get_engine(env, info, values)));
 }
 
-/* stock(engine, stock, addresses as those of dialAny, timeoutMs, copies): how many were added */
+/* stock(engine, stock, addresses as those of dial, timeoutMs, copies): how many were added */
 static napi_value do_stock(napi_env env, napi_callback_info info) {
   napi_value values[MAX_ARGUMENTS];
   struct engine *engine = get_engine(env, info, values);
   struct sockaddr_storage addresses[DIAL_ADDRESSES];
-  uint32_t count = to_addresses(env, values[2], addresses);
+  int error; /* dials of such addresses fail */
+  uint32_t count = to_addresses(env, values[2], addresses, &error);
   int stock = (int)to_uint32(env, values[1]);
   return from_number(env, engine_stock(engine, stock, addresses, count, to_uint32(env, values[3]),
                                        to_uint32(env, values[4])));
@@ -293,7 +288,7 @@ NAPI_MODULE_INIT() {
   } functions[] = {
       {"selfTest", self_test}, {"start", start},        {"stop", stop},     {"pipeLimit", pipe_limit},
       {"check", check},        {"listen", do_listen},   {"take", take},     {"unlisten", unlisten},
-      {"dial", dial},          {"dialAny", dial_any},   {"peer", peer},     {"cancelDial", cancel_dial},
+      {"dial", dial},          {"peer", peer},          {"cancelDial", cancel_dial},
       {"bytes", bytes},        {"close", do_close},     {"abort", do_abort},
       {"waiting", waiting},    {"answered", answered},  {"newStock", new_stock},
       {"stock", do_stock},     {"unstock", unstock},    {"takeStocked", take_stocked},

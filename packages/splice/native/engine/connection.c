@@ -7,11 +7,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-static int watch_side(struct thread *thread, struct connection *connection, int which) {
+int watch_side(struct thread *thread, struct connection *connection, int which) {
   return watch(thread, connection->side[which].fd, SIDE_EVENTS, (uintptr_t)connection | (uintptr_t)which);
 }
 
-static void close_side(struct thread *thread, struct side *side, bool reset) {
+void close_side(struct thread *thread, struct side *side, bool reset) {
   if (side->fd < 0) return;
   if (reset && !side->was_reset) reset_on_close(side->fd);
   close_watched(thread, side->fd);
@@ -45,14 +45,14 @@ void end_connection(struct thread *thread, struct connection *connection, enum r
   drop_pending(thread, connection);
   settle_wait(connection, reason);
   end_wait(thread, connection);
-  end_race(thread, connection);
+  end_dial(thread, connection);
   close_side(thread, &connection->side[CLIENT], reset);
   close_side(thread, &connection->side[BACKEND], reset || connection->state == DIALLING);
   if (connection->in_epoll) unlink_connection(thread, connection);
   atomic_fetch_sub(&thread->load, 1);
   connection->state = OVER;
-  connection->reason = reason;
-  connection->end_error = error;
+  connection->reason = (uint8_t)reason;
+  connection->end_error = (uint16_t)error;
   if (!connection->ended_first && reason == CLIENT_FAILED) connection->ended_first = CLIENT + 1;
   if (!connection->ended_first && reason == BACKEND_FAILED) connection->ended_first = BACKEND + 1;
   /* Events of this tick may still point to it: it is reported, and may be freed, at the end of the tick. */
@@ -71,62 +71,8 @@ void free_connection(struct connection *connection) {
     reset_on_close(connection->side[which].fd);
     close(connection->side[which].fd);
   }
-  free(connection->race_ordered);
+  free_dial(connection->ordered_dial);
   free(connection);
-}
-
-void dial_failed(struct thread *thread, struct connection *connection, int error) {
-  close_side(thread, &connection->side[BACKEND], false); /* not connected: there is nothing to reset */
-  connection->state = WAITING;
-  report(thread->engine, thread, connection, REPORT_DIAL_FAILED, error);
-}
-
-int connecting_socket(struct thread *thread, const union address *target) {
-  socklen_t length = target->any.sa_family == AF_INET ? sizeof target->v4 : sizeof target->v6;
-  int fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 && (errno == EMFILE || errno == ENFILE) && thread->idle_pipes) {
-    close_idle_pipes(thread);
-    fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  }
-  if (fd < 0) return -1;
-  int error = set_no_delay(fd);
-  /* An interrupted connect goes on in the background: connect(2). */
-  if (error == 0 && connect(fd, &target->any, length) < 0 && errno != EINPROGRESS && errno != EINTR) error = errno;
-  if (error == 0) return fd;
-  close(fd);
-  errno = error;
-  return -1;
-}
-
-static void start_dial(struct thread *thread, struct connection *connection, const union address *target,
-                       uint32_t timeout) {
-  connection->dial_address = 0;
-  int fd = connecting_socket(thread, target);
-  if (fd < 0) return dial_failed(thread, connection, errno);
-  connection->side[BACKEND] = (struct side){.fd = fd};
-  connection->state = DIALLING;
-  connection->dial_deadline = thread->now + timeout;
-  connection->has_keepalive_options = false;
-  connection->dialled_in_tick = thread->tick;
-  connection->dial_port = port_of(target);
-  if (watch_side(thread, connection, BACKEND) < 0) return dial_failed(thread, connection, errno);
-  schedule_check(thread, connection->dial_deadline);
-}
-
-void dial_succeeded(struct thread *thread, struct connection *connection) {
-  connection->state = RELAYING;
-  connection->active_at = thread->now;
-  /* Whether they can be read is what epoll has reported since each was registered. */
-  for (int which = CLIENT; which <= BACKEND; which++) connection->side[which].writable = true;
-  report(thread->engine, thread, connection, REPORT_CONNECTED, 0);
-  move_bytes(thread, connection);
-}
-
-static void on_dialled(struct thread *thread, struct connection *connection, uint32_t events) {
-  bool has_failed = events & (EPOLLERR | EPOLLHUP);
-  int error = dial_error(connection->side[BACKEND].fd, has_failed, connection->dial_port, thread->engine->ephemeral_ports);
-  if (error != 0) return dial_failed(thread, connection, error);
-  dial_succeeded(thread, connection);
 }
 
 void on_side(struct thread *thread, struct connection *connection, int which, uint32_t events) {
@@ -146,37 +92,24 @@ void on_side(struct thread *thread, struct connection *connection, int which, ui
   if (error != 0) fail_connection(thread, connection, which, error);
 }
 
-static void abandon_dial(struct thread *thread, struct connection *connection) {
-  end_race(thread, connection);
-  close_side(thread, &connection->side[BACKEND], true);
-  connection->state = WAITING;
-}
-
-/* Takes over `race`; without one it dials `target`. */
-static void begin_dial(struct thread *thread, struct connection *connection, struct race *race,
-                       const union address *target, uint32_t timeout) {
+/* Takes over the dial. */
+static void begin_dial(struct thread *thread, struct connection *connection, struct dial *dial) {
+  connection->dial = dial;
   if (!connection->in_epoll) {
     connection->in_epoll = true;
     link_connection(thread, connection);
-    if (watch_side(thread, connection, CLIENT) < 0) {
-      free(race);
-      return end_connection(thread, connection, ABORTED, errno);
-    }
+    if (watch_side(thread, connection, CLIENT) < 0) return end_connection(thread, connection, ABORTED, errno);
   }
-  if (race) start_race(thread, connection, race);
-  else start_dial(thread, connection, target, timeout);
+  start_dial(thread, connection);
 }
 
 void serve_stocked(struct thread *thread, struct connection *connection) {
   /* Once it is reported, the controller may give orders. */
-  struct race *race = connection->race_ordered;
-  union address target = connection->target;
-  uint32_t timeout = connection->timeout;
-  connection->race_ordered = NULL;
-  connection->dial = 1; /* the controller counts from here */
-  connection->dials = 1;
+  struct dial *dial = connection->ordered_dial;
+  connection->ordered_dial = NULL;
+  dial->number = connection->dials = 1; /* the controller counts from here */
   report(thread->engine, thread, connection, REPORT_ACCEPTED, 0);
-  begin_dial(thread, connection, race, &target, timeout);
+  begin_dial(thread, connection, dial);
 }
 
 void handle_orders(struct thread *thread, struct connection *connection) {
@@ -188,29 +121,25 @@ void handle_orders(struct thread *thread, struct connection *connection) {
     pthread_mutex_unlock(&thread->lock);
     return serve_stocked(thread, connection);
   }
-  uint32_t timeout = connection->timeout;
-  union address target = connection->target;
   bool freed = connection->freed, over = connection->state == OVER;
-  struct race *race = orders & ORDER_DIAL || freed ? connection->race_ordered : NULL;
-  if (race) connection->race_ordered = NULL;
+  struct dial *dial = connection->ordered_dial;
+  connection->ordered_dial = NULL;
   connection->orders = 0;
   connection->order_queued = false;
-  uint8_t dial_number = connection->dial_ordered;
   pthread_mutex_unlock(&thread->lock);
-  if (freed) {
-    free(race);
-    return free(connection);
-  }
+  if (freed) free(connection);
+  /* When it is over, the controller may have freed it by now. */
+  if (freed || over) return free_dial(dial);
   bool ends = orders & (ORDER_ABORT | ORDER_CLOSE);
   /* The dial has succeeded and bytes have moved. They must not go to another backend: the connection is reset. */
-  bool moved = orders & ORDER_CANCEL && !over && connection->state == RELAYING && !is_untouched(connection);
-  if (over || ends || moved) free(race);
-  if (over) return; /* and the controller may have freed it by now */
-  if (ends) return end_connection(thread, connection, orders & ORDER_ABORT ? ABORTED : CLOSED, 0);
-  if (moved) return end_connection(thread, connection, ABORTED, 0);
+  bool moved = orders & ORDER_CANCEL && connection->state == RELAYING && !is_untouched(connection);
+  if (ends || moved) {
+    free_dial(dial);
+    bool closes = ends && !(orders & ORDER_ABORT);
+    return end_connection(thread, connection, closes ? CLOSED : ABORTED, 0);
+  }
   if (orders & ORDER_CANCEL) abandon_dial(thread, connection);
-  if (!(orders & ORDER_DIAL) || connection->state == RELAYING) return free(race);
+  if (!dial || connection->state == RELAYING) return free_dial(dial);
   abandon_dial(thread, connection); /* for a controller that dials twice at once, which it must not */
-  connection->dial = dial_number;
-  begin_dial(thread, connection, race, &target, timeout);
+  begin_dial(thread, connection, dial);
 }

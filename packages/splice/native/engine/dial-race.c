@@ -79,7 +79,7 @@ static bool has_room(const struct thread *thread, const struct race *race) {
 
 /* Dials the next address. If that fails at once, the one after it, and so on. */
 static void start_next(struct thread *thread, struct connection *connection) {
-  struct race *race = connection->race;
+  struct race *race = connection->dial->race;
   while (race->next < race->count && has_room(thread, race)) {
     uint8_t address = race->next++;
     int fd = connecting_socket(thread, &race->targets[address]);
@@ -102,11 +102,11 @@ static void start_next(struct thread *thread, struct connection *connection) {
 
 /* Ends a race without attempts, or schedules its next check. */
 static void reschedule(struct thread *thread, struct connection *connection) {
-  struct race *race = connection->race;
+  struct race *race = connection->dial->race;
   if (race->live == 0) {
     int error = race->error ? race->error : ETIMEDOUT;
-    connection->dial_address = race->failed_address;
-    end_race(thread, connection);
+    connection->dial->address = race->failed_address;
+    end_race(thread, connection->dial);
     return dial_failed(thread, connection, error);
   }
   uint32_t due = race->attempts[0].deadline;
@@ -116,23 +116,21 @@ static void reschedule(struct thread *thread, struct connection *connection) {
     uint32_t next_at = is_past(thread->now, race->next_at) ? thread->now + RETRY_MS : race->next_at;
     if (is_past(due, next_at)) due = next_at;
   }
-  connection->dial_deadline = due;
+  connection->dial->deadline = due;
   schedule_check(thread, due);
 }
 
-void start_race(struct thread *thread, struct connection *connection, struct race *race) {
-  connection->race = race;
-  connection->state = DIALLING;
+void start_race(struct thread *thread, struct connection *connection) {
   start_next(thread, connection);
   reschedule(thread, connection);
 }
 
 static void succeed(struct thread *thread, struct connection *connection, unsigned index) {
-  struct attempt *winner = &connection->race->attempts[index];
+  struct attempt *winner = &connection->dial->race->attempts[index];
   int fd = winner->fd;
-  connection->dial_address = winner->address;
+  connection->dial->address = winner->address;
   winner->fd = -1;
-  end_race(thread, connection);
+  end_race(thread, connection->dial);
   connection->side[BACKEND] = (struct side){.fd = fd};
   connection->has_keepalive_options = false;
   connection->dialled_in_tick = thread->tick;
@@ -143,8 +141,8 @@ static void succeed(struct thread *thread, struct connection *connection, unsign
 }
 
 void on_race(struct thread *thread, struct connection *connection) {
-  struct race *race = connection->race;
-  if (!race || connection->state != DIALLING) return; /* an earlier event has decided it */
+  struct race *race = connection->dial ? connection->dial->race : NULL;
+  if (!race) return; /* an earlier event has decided it */
   struct pollfd polled[ATTEMPTS_AT_ONCE];
   for (unsigned index = 0; index < race->live; index++)
     polled[index] = (struct pollfd){.fd = race->attempts[index].fd, .events = POLLOUT};
@@ -167,7 +165,7 @@ void on_race(struct thread *thread, struct connection *connection) {
 }
 
 void check_race(struct thread *thread, struct connection *connection) {
-  struct race *race = connection->race;
+  struct race *race = connection->dial->race;
   for (unsigned index = 0; index < race->live; index++) {
     struct attempt *attempt = &race->attempts[index];
     if (!is_past(thread->now, attempt->deadline)) continue;
@@ -187,8 +185,8 @@ void extend_race(struct race *race, uint32_t ms) {
   for (unsigned index = 0; index < race->live; index++) race->attempts[index].deadline += ms;
 }
 
-void end_race(struct thread *thread, struct connection *connection) {
-  struct race *race = connection->race;
+void end_race(struct thread *thread, struct dial *dial) {
+  struct race *race = dial->race;
   if (!race) return;
   for (unsigned index = 0; index < race->live; index++) {
     if (race->attempts[index].fd < 0) continue;
@@ -197,6 +195,6 @@ void end_race(struct thread *thread, struct connection *connection) {
   }
   race->live = 0;
   count_extra(thread, race);
-  connection->race = NULL;
+  dial->race = NULL;
   free(race);
 }

@@ -25,28 +25,31 @@ void drop_pending(struct thread *thread, struct connection *connection) {
     struct direction *direction = &connection->direction[from];
     free(direction->pending);
     direction->pending = NULL;
+    free(direction->unacked);
+    direction->unacked = NULL;
     return_pipe(thread, direction);
   }
 }
 
 static void count_read(struct thread *thread, struct connection *connection, int from, size_t bytes) {
-  _Atomic uint64_t *total = &connection->direction[from].bytes;
-  uint64_t before = atomic_load_explicit(total, memory_order_relaxed);
+  struct direction *direction = &connection->direction[from];
+  uint64_t before = atomic_load_explicit(&direction->bytes, memory_order_relaxed);
+  direction->moved = true;
   connection->active_at = thread->now;
   if (from == CLIENT) client_sent(thread, connection);
   else backend_answered(thread, connection);
   /* Last, for engine_answered: whoever sees the first byte sees when it came. */
-  atomic_store_explicit(total, before + bytes, memory_order_release);
+  atomic_store_explicit(&direction->bytes, before + bytes, memory_order_release);
 }
 
 /* Keeps bytes that the writing side did not take. */
 static enum outcome keep_pending(struct thread *thread, struct direction *direction, const uint8_t *bytes,
                                  size_t length) {
-  direction->pending = malloc(length);
-  if (!direction->pending) return WRITE_FAILED;
-  memcpy(direction->pending, bytes, length);
-  direction->pending_start = 0;
-  direction->pending_end = (uint32_t)length;
+  struct pending *pending = malloc(sizeof *pending + length);
+  if (!pending) return WRITE_FAILED;
+  *pending = (struct pending){.end = (uint32_t)length};
+  memcpy(pending->bytes, bytes, length);
+  direction->pending = pending;
   direction->progress_at = thread->now;
   return MOVED;
 }
@@ -62,15 +65,15 @@ static ssize_t send_some(struct side *to, const uint8_t *bytes, size_t length) {
 
 /* Writes pending bytes. NOTHING: some are still pending. */
 static enum outcome flush_pending(struct thread *thread, struct direction *direction, struct side *to) {
-  if (direction->pending) {
+  struct pending *pending = direction->pending;
+  if (pending) {
     if (!to->writable) return NOTHING;
-    uint32_t length = direction->pending_end - direction->pending_start;
-    ssize_t sent = send_some(to, direction->pending + direction->pending_start, length);
+    ssize_t sent = send_some(to, pending->bytes + pending->start, pending->end - pending->start);
     if (sent < 0) return WRITE_FAILED;
     if (sent > 0) direction->progress_at = thread->now;
-    direction->pending_start += (uint32_t)sent;
-    if (direction->pending_start < direction->pending_end) return NOTHING;
-    free(direction->pending);
+    pending->start += (uint32_t)sent;
+    if (pending->start < pending->end) return NOTHING;
+    free(pending);
     direction->pending = NULL;
   }
   struct pipe *pipe = direction->pipe;

@@ -86,7 +86,7 @@ void engine_unlisten(struct engine *, int listener);
 enum { STOCK = 256 }; /* the most dials of one stock */
 /* The number of a new stock, empty; -1 without memory. It is freed with the engine. */
 int engine_new_stock(struct engine *);
-/* Adds up to `copies` dials, as engine_dial_any. Returns how many were added: as many as fit, fewer without memory. */
+/* Adds up to `copies` dials, as engine_dial. Returns how many were added: as many as fit, fewer without memory. */
 unsigned engine_stock(struct engine *, int stock, const struct sockaddr_storage *, unsigned count, uint32_t timeout,
                       unsigned copies);
 /* Takes out the oldest dial for a client that came without one. Returns its ticket; -1 if the stock is empty. */
@@ -100,15 +100,15 @@ unsigned engine_unstock(struct engine *, int stock);
  */
 unsigned engine_take(struct engine *, struct event *, unsigned max);
 
-/* Orders for the connection in a slot. After its end, and until events are taken again, they do nothing. */
-void engine_dial(struct engine *, uint32_t slot, const struct sockaddr *, socklen_t, uint32_t timeout);
 /*
+ * Orders for the connection in a slot. After its end, and until events are taken again, they do nothing.
+ *
  * Connects to the first of up to DIAL_ADDRESSES addresses that accepts. The next is dialled in parallel
  * ATTEMPT_DELAY_MS after the last, or when one fails (RFC 8305). Each may take `timeout`. An address of no family
- * fails.
+ * fails. 0, or ENOMEM: then nothing is dialled, and nothing reported.
  */
 enum { DIAL_ADDRESSES = 16, ATTEMPT_DELAY_MS = 250 };
-void engine_dial_any(struct engine *, uint32_t slot, const struct sockaddr_storage *, unsigned count, uint32_t timeout);
+int engine_dial(struct engine *, uint32_t slot, const struct sockaddr_storage *, unsigned count, uint32_t timeout);
 void engine_cancel_dial(struct engine *, uint32_t slot);
 /* Closes a client that has no backend. The kernel resets it if it has sent bytes. */
 void engine_close(struct engine *, uint32_t slot);

@@ -27,27 +27,44 @@ struct unacked {
   bool exempt; /* from the user timeout, while the peer's window is closed */
 };
 
+/* Bytes that were copied, and not yet written: bytes[start .. end]. direction.c. */
+struct pending {
+  uint32_t start, end;
+  uint8_t bytes[];
+};
+
 /* One direction of a connection: read from one side, written to the other. direction.c. */
 struct direction {
-  _Atomic uint64_t bytes; /* read so far */
-  uint8_t *pending;       /* copied, and not yet written: pending[pending_start .. pending_end] */
-  uint32_t pending_start, pending_end;
-  struct pipe *pipe;      /* while bytes are spliced; what it holds is pending as well */
-  uint32_t progress_at;   /* when pending bytes were last written */
-  uint32_t checked_bytes; /* `bytes` when timeouts were last checked, modulo 2^32 */
-  struct unacked unacked;
-  uint8_t bulk;           /* how bulky recent reads were; spliced from BULK on */
-  bool eof;               /* the reading side has ended its output, */
-  bool write_side_closed; /* and the writing side was shut down */
-  bool all_acked;         /* nothing was pending or unacknowledged when last checked, nor was anything read since */
+  _Atomic uint64_t bytes;  /* read so far */
+  struct pending *pending; /* NULL: none */
+  struct pipe *pipe;       /* while bytes are spliced; what it holds is pending as well */
+  struct unacked *unacked; /* NULL: nothing was unacknowledged when last checked */
+  uint32_t progress_at;    /* when pending bytes were last written */
+  uint8_t bulk;            /* how bulky recent reads were; spliced from BULK on */
+  bool eof : 1;               /* the reading side has ended its output, */
+  bool write_side_closed : 1; /* and the writing side was shut down */
+  bool moved : 1;             /* bytes were read since timeouts were last checked */
+  bool all_acked : 1;         /* nothing was pending or unacknowledged then, nor was anything read since */
 };
 
 static inline bool has_pending(const struct direction *it) { return it->pending || (it->pipe && it->pipe->length); }
 
-/* A dial to several addresses: dial-race.c. */
+/* The attempts of a dial to several addresses: dial-race.c. */
 struct race;
 /* Dials that wait for clients: stock.c. */
 struct stock;
+
+/* A dial, from its order to its outcome: dial.c. Owned by the stock, the order or the thread that has it. */
+struct dial {
+  struct race *race;    /* of several addresses, in place of `target` */
+  union address target;
+  uint32_t timeout;     /* of each attempt */
+  uint32_t deadline;    /* once it is under way: when it is checked next */
+  uint32_t accepted_us; /* of a dial of the stock: when its client was accepted, by clock_us() */
+  bool stocked;
+  uint8_t number;  /* among those of its connection, modulo 256 */
+  uint8_t address; /* the index of the one that the outcome is about */
+};
 
 /* A socket, and what epoll last reported of it. Edge-triggered: it holds until a system call returns EAGAIN. */
 struct side {
@@ -57,67 +74,69 @@ struct side {
   bool was_reset;        /* by its peer, or lost: closing it sends nothing */
 };
 
-/* A client and, once it is dialled, its backend: connection.c. */
-struct connection {
-  struct side side[2];
-  struct direction direction[2]; /* direction[CLIENT] is read from the client */
-  const struct settings *settings;
+enum state { WAITING, DIALLING, RELAYING, OVER };
 
-  /* Written by its thread: stalls.c. */
-  _Atomic uint64_t wait; /* whether the client waits for an answer, and since when */
-  _Atomic uint32_t answered_at; /* when a byte was last read from the backend */
+/*
+ * A client and, once it is dialled, its backend: connection.c. There is one for each open connection, so it is small:
+ * what an idle connection does not need is allocated apart, enumerations are bytes, errnos (below 4096) are in two, and
+ * fields are in an order without gaps.
+ */
+struct connection {
+  /* Set by the first dial, for good: before the client is reported if it is stocked, else by the controller. */
+  struct thread *thread;
+
+  /* Set before the client is reported, and then not changed. */
+  struct listener *listener;
+  union address peer;
+  union {
+    uint32_t ticket; /* of the stocked dial, until the controller takes ACCEPTED; */
+    uint32_t slot;   /* from then on the controller's */
+  };
+  bool stocked; /* it has taken a dial of the stock */
+
+  /* Owned by the controller once the client was reported. */
+  uint8_t dials; /* counts dials, modulo 256: outcomes of earlier ones are not reported */
 
   /* Owned by its thread. */
+  uint16_t end_error; /* once it is OVER */
+  uint32_t active_at; /* when a byte was last read */
+  struct direction direction[2]; /* direction[CLIENT] is read from the client */
+  struct side side[2];
   struct connection *previous_visited, *next_visited; /* among those whose waits are checked */
   struct connection *previous, *next; /* among the connections of its thread */
   struct connection *next_ready;
-  uint32_t active_at; /* when a byte was last read */
-  uint32_t dial_deadline;
+  struct dial *dial; /* while it is DIALLING. In a race, the backend's side then has no socket yet */
   uint32_t dialled_in_tick;
-  in_port_t dial_port;
-  enum { WAITING, DIALLING, RELAYING, OVER } state;
-  enum reason reason; /* once it is OVER */
-  int end_error;
-  uint8_t ended_first; /* as in struct event */
-  uint32_t waited;     /* when the client ended its output or failed; as in struct event once it is OVER */
-  bool answered_late;  /* the backend has sent a byte since the client ended its output */
-  bool is_ready, in_epoll;
-  bool visited; /* its waits are checked */
-  bool has_keepalive_options; /* set on the backend's socket */
-  uint8_t dial;               /* the number of the dial under way */
-  uint8_t dial_address;       /* which of its addresses the last outcome is about */
-  struct race *race;          /* while several addresses are dialled; the backend's side then has no socket yet */
+  uint32_t waited; /* when the client ended its output or failed; as in struct event once it is OVER */
+
+  /* Written by its thread: stalls.c. */
+  _Atomic uint64_t wait;        /* whether the client waits for an answer, and since when */
+  _Atomic uint32_t answered_at; /* when a byte was last read from the backend */
+
+  /* Owned by its thread. */
+  uint8_t state;  /* enum state */
+  uint8_t reason; /* enum reason, once it is OVER */
+  uint8_t ended_first : 2;        /* as in struct event */
+  bool answered_late : 1;         /* the backend has sent a byte since the client ended its output */
+  bool is_ready : 1, in_epoll : 1;
+  bool visited : 1;               /* its waits are checked */
+  bool has_keepalive_options : 1; /* set on the backend's socket */
 
   /* Orders; under the thread's lock. */
-  struct connection *next_order;
   uint8_t orders;
+  struct connection *next_order;
+  struct dial *ordered_dial;
   bool order_queued; /* it is in the thread's list of orders */
   bool freed;        /* by the controller; the thread frees the memory when it comes to this connection's orders */
-  uint8_t dial_ordered;
-  uint32_t timeout;
-  union address target;
-  struct race *race_ordered; /* if set, in place of `target` */
 
   /* Events; under the engine's lock. */
+  uint16_t dial_error;
+  uint32_t dial_us_reported;
   struct connection *next_event;
   uint8_t events;
   bool event_queued;
   uint8_t dial_reported;    /* the dial that CONNECTED or DIAL_FAILED is about, */
   uint8_t address_reported; /* and which of its addresses */
-  uint32_t dial_us_reported;
-  int dial_error;
-
-  /* Of a client that has taken a stocked dial; set before it is reported. */
-  bool stocked;
-  uint32_t ticket;
-  uint32_t accepted_us; /* when it was accepted, by clock_us() */
-
-  /* Owned by the controller once the client was reported. */
-  struct thread *thread; /* set by the first dial, for good */
-  uint32_t slot;
-  int listener;
-  uint8_t dials; /* counts dials, modulo 256: outcomes of earlier ones are not reported */
-  union address peer;
 };
 
 /* A thread's part in a listener: every thread accepts from every listener. Owned by the thread. */
@@ -128,7 +147,7 @@ struct acceptor {
   unsigned empty_accepts; /* consecutive events without a client */
 };
 
-/* Lives as long as the engine, since connections point to its settings: listener.c. */
+/* Lives as long as the engine, since connections point to it: listener.c. */
 struct listener {
   struct listener *previous; /* opened before this one */
   struct settings settings;
@@ -223,7 +242,7 @@ void release_promise(struct engine *);
 /* stock.c */
 struct stock *stock_of(const struct engine *, int number);
 bool is_stocked(struct stock *);
-/* Gives a client that was just accepted the oldest dial. False if there is none. `is_low`: the controller is to be woken. */
+/* Orders the oldest dial for a client that was just accepted. False if there is none. `is_low`: the controller is to be woken. */
 bool take_stocked(struct stock *, struct connection *, bool *is_low);
 void free_stocks(struct engine *);
 
@@ -252,33 +271,54 @@ void on_side(struct thread *, struct connection *, int which, uint32_t events);
 void handle_orders(struct thread *, struct connection *);
 /* Reports a client that has taken a stocked dial, and dials. */
 void serve_stocked(struct thread *, struct connection *);
-/* A socket that has begun to connect; -1 with errno set. */
-int connecting_socket(struct thread *, const union address *target);
-void dial_failed(struct thread *, struct connection *, int error);
-/* The backend's side is connected: bytes flow from now on. */
-void dial_succeeded(struct thread *, struct connection *);
 /* Ends a connection because one side failed; or because of this machine, if is_local_error. */
 void fail_connection(struct thread *, struct connection *, int side, int error);
+/* Adds a side to the thread's epoll set. */
+int watch_side(struct thread *, struct connection *, int which);
+/* Closes a side, if it is open. */
+void close_side(struct thread *, struct side *, bool reset);
 /* Closes both sides. The connection is reported as ended at the end of the tick. */
 void end_connection(struct thread *, struct connection *, enum reason, int error);
 /* Frees a connection that no list has; open sockets are reset. */
 void free_connection(struct connection *);
 
+/* dial.c */
+struct dial *new_dial(const struct sockaddr_storage *, unsigned count, uint32_t timeout); /* NULL without memory */
+/* Frees a dial that is not under way; NULL is none. */
+void free_dial(struct dial *);
+/* Begins the dial of a connection. */
+void start_dial(struct thread *, struct connection *);
+/* The socket of a dial to one address has connected or failed. */
+void on_dialled(struct thread *, struct connection *, uint32_t events);
+/* The dial has reached its deadline. */
+void check_dial(struct thread *, struct connection *);
+/* Extends the timeouts of a dial that is under way. */
+void extend_dial(struct dial *, uint32_t ms);
+/* Frees the dial of a connection, if there is one, and closes the sockets of its race. */
+void end_dial(struct thread *, struct connection *);
+/* The connection is without a backend from now on, even if its dial has just succeeded. */
+void abandon_dial(struct thread *, struct connection *);
+/* A socket that has begun to connect; -1 with errno set. */
+int connecting_socket(struct thread *, const union address *target);
+void dial_failed(struct thread *, struct connection *, int error);
+/* The backend's side is connected: bytes flow from now on. */
+void dial_succeeded(struct thread *, struct connection *);
+
 /* dial-race.c */
 struct race *new_race(const struct sockaddr_storage *, unsigned count, uint32_t timeout); /* NULL without memory */
-/* Begins to dial; the connection owns the race from now on. */
-void start_race(struct thread *, struct connection *, struct race *);
+/* Begins the race of a connection's dial. */
+void start_race(struct thread *, struct connection *);
 void on_race(struct thread *, struct connection *);
 /* Ends attempts that have timed out, and starts the next when it is due. */
 void check_race(struct thread *, struct connection *);
 void extend_race(struct race *, uint32_t ms);
 /* Closes all attempts and frees the race, if there is one. */
-void end_race(struct thread *, struct connection *);
+void end_race(struct thread *, struct dial *);
 
 /* direction.c */
 /* Moves bytes both ways while there are any. Ends the connection when it is finished or has failed. */
 void move_bytes(struct thread *, struct connection *);
-/* Frees the bytes that both directions hold. */
+/* Frees what both directions hold. */
 void drop_pending(struct thread *, struct connection *);
 
 /* stalls.c */
@@ -302,8 +342,12 @@ bool is_still_stalled(const struct connection *);
 /* unacked.c */
 /* Whether the peer has yet to acknowledge something, be it the end. */
 bool has_unacked(int fd);
-/* Updates what is unacknowledged in a direction. False when the connection has ended: its peer has vanished. */
+/*
+ * Updates what is unacknowledged in a direction, and whether all is acknowledged. False when the connection has ended:
+ * its peer has vanished. Without memory, what is unacknowledged is timed from a later check on.
+ */
 bool check_unacked(struct thread *, struct connection *, int from);
+void extend_unacked(struct unacked *, uint32_t ms);
 
 /* timeouts.c */
 uint32_t clock_ms(void);

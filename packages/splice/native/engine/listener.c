@@ -28,8 +28,7 @@ static struct connection *new_connection(struct listener *listener, int fd, cons
   if (!connection) return NULL;
   connection->side[CLIENT].fd = fd;
   connection->side[BACKEND].fd = -1;
-  connection->settings = &listener->settings;
-  connection->listener = listener->number;
+  connection->listener = listener;
   connection->peer = *peer;
   return connection;
 }
@@ -79,7 +78,7 @@ static void serve(struct thread *thread, struct connection *connection, struct l
     atomic_fetch_add(&engine->untaken_clients, 1);
     return report(engine, thread, connection, REPORT_ACCEPTED, 0);
   }
-  connection->accepted_us = clock_us();
+  connection->ordered_dial->accepted_us = clock_us();
   connection->thread = least_loaded(engine, thread);
   atomic_fetch_add(&connection->thread->load, 1);
   if (connection->thread == thread) serve_stocked(thread, connection);

@@ -6,8 +6,8 @@
 #define _GNU_SOURCE
 #include "internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Writes one byte until the controller takes events again. */
@@ -36,10 +36,11 @@ void report(struct engine *engine, struct thread *thread, struct connection *con
   pthread_mutex_lock(&engine->lock);
   if (what & (REPORT_CONNECTED | REPORT_DIAL_FAILED)) {
     connection->events &= (uint8_t)~(REPORT_CONNECTED | REPORT_DIAL_FAILED);
-    connection->dial_reported = connection->dial;
-    connection->address_reported = connection->dial_address;
-    if (connection->stocked) connection->dial_us_reported = clock_us() - connection->accepted_us;
-    connection->dial_error = error;
+    const struct dial *dial = connection->dial;
+    connection->dial_reported = dial->number;
+    connection->address_reported = dial->address;
+    connection->dial_us_reported = dial->stocked ? clock_us() - dial->accepted_us : 0;
+    connection->dial_error = (uint16_t)error;
   }
   connection->events |= what;
   bool is_asked_for = what == REPORT_ACCEPTED && !connection->stocked;
@@ -114,12 +115,13 @@ static unsigned take_events(struct engine *engine, struct connection *connection
       free_connection(connection); /* out of memory: the client is reset */
       return 0;
     }
+    int64_t ticket = connection->stocked ? (int64_t)connection->ticket : -1;
     connection->slot = engine->free_slots[--engine->free_count];
     engine->slots[connection->slot] = connection;
     out[count++] = (struct event){.slot = connection->slot,
                                   .kind = ACCEPTED,
-                                  .listener = connection->listener,
-                                  .ticket = connection->stocked ? (int64_t)connection->ticket : -1};
+                                  .listener = connection->listener->number,
+                                  .ticket = ticket};
   }
   bool dialled = events & (REPORT_CONNECTED | REPORT_DIAL_FAILED);
   if (dialled && connection->dial_reported == connection->dials)
@@ -213,39 +215,21 @@ void hand_over(struct thread *to, struct connection *connection) {
   post_order(connection, ORDER_ADOPT);
 }
 
-/* The connection in a slot, on a thread from now on, and the thread's lock taken. */
-static struct connection *lock_for_dial(struct engine *engine, uint32_t slot) {
+int engine_dial(struct engine *engine, uint32_t slot, const struct sockaddr_storage *targets, unsigned count,
+                uint32_t timeout) {
   struct connection *connection = engine->slots[slot];
+  struct dial *dial = new_dial(targets, count, timeout);
+  if (!dial) return ENOMEM;
   if (!connection->thread) {
     connection->thread = least_loaded(engine, NULL);
     atomic_fetch_add(&connection->thread->load, 1);
   }
+  dial->number = ++connection->dials;
   pthread_mutex_lock(&connection->thread->lock);
-  return connection;
-}
-
-/* Called under the thread's lock, which it releases. Without a race the order is about `target`. */
-static void order_dial(struct connection *connection, struct race *race) {
-  connection->dial_ordered = ++connection->dials;
-  free(connection->race_ordered);
-  connection->race_ordered = race;
+  free_dial(connection->ordered_dial);
+  connection->ordered_dial = dial;
   post_order(connection, ORDER_DIAL);
-}
-
-void engine_dial(struct engine *engine, uint32_t slot, const struct sockaddr *target, socklen_t length,
-                 uint32_t timeout) {
-  struct connection *connection = lock_for_dial(engine, slot);
-  connection->timeout = timeout;
-  memcpy(&connection->target, target, length < sizeof connection->target ? length : sizeof connection->target);
-  order_dial(connection, NULL);
-}
-
-void engine_dial_any(struct engine *engine, uint32_t slot, const struct sockaddr_storage *targets, unsigned count,
-                     uint32_t timeout) {
-  struct race *race = new_race(targets, count, timeout);
-  /* Without memory only the first address is dialled. */
-  if (!race) return engine_dial(engine, slot, (const struct sockaddr *)targets, sizeof(union address), timeout);
-  order_dial(lock_for_dial(engine, slot), race);
+  return 0;
 }
 
 void engine_cancel_dial(struct engine *engine, uint32_t slot) {
@@ -254,8 +238,8 @@ void engine_cancel_dial(struct engine *engine, uint32_t slot) {
   pthread_mutex_lock(&connection->thread->lock);
   connection->dials++;
   connection->orders &= (uint8_t)~ORDER_DIAL;
-  free(connection->race_ordered);
-  connection->race_ordered = NULL;
+  free_dial(connection->ordered_dial);
+  connection->ordered_dial = NULL;
   post_order(connection, ORDER_CANCEL);
 }
 
@@ -263,7 +247,7 @@ void engine_cancel_dial(struct engine *engine, uint32_t slot) {
 static void end_undialled(struct engine *engine, struct connection *connection, enum reason reason) {
   if (connection->state == OVER) return;
   connection->state = OVER;
-  connection->reason = reason;
+  connection->reason = (uint8_t)reason;
   if (reason == ABORTED) reset_on_close(connection->side[CLIENT].fd);
   close(connection->side[CLIENT].fd);
   connection->side[CLIENT].fd = -1;

@@ -74,7 +74,7 @@ static bool pass_bytes(int from, int to, const char *bytes, size_t count, size_t
 
 static bool try_relay(struct engine *engine, int wake_fd, int backend, int client, const char *bytes) {
   struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  struct sockaddr_in target = any;
+  struct sockaddr_storage target = {0};
   struct sockaddr_storage bound;
   /* So that each socket option is set. */
   struct settings settings = {1000, 1000, 1, TIMEOUT_MS, 0, 0, 0, TIMEOUT_MS};
@@ -89,7 +89,8 @@ static bool try_relay(struct engine *engine, int wake_fd, int backend, int clien
   /* Before the engine reads, so that its first reads fill the buffer, and it splices. */
   ssize_t sent = send(client, bytes, BYTES, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0) return false;
-  engine_dial(engine, (uint32_t)slot, (struct sockaddr *)&target, sizeof target, TIMEOUT_MS);
+  errno = engine_dial(engine, (uint32_t)slot, &target, 1, TIMEOUT_MS);
+  if (errno != 0) return false;
   if (await(engine, wake_fd, CONNECTED) != slot) return false;
   int server;
   do server = accept(backend, NULL, NULL);

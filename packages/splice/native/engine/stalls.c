@@ -46,7 +46,7 @@ static void time_wait(struct connection *connection) {
 }
 
 static uint32_t visit_interval(const struct connection *connection) {
-  uint32_t interval = connection->settings->stall_timeout / VISITS;
+  uint32_t interval = connection->listener->settings.stall_timeout / VISITS;
   if (interval < MIN_VISIT_MS) return MIN_VISIT_MS;
   return interval < MAX_VISIT_MS ? interval : MAX_VISIT_MS;
 }
@@ -69,7 +69,7 @@ static void end_visits(struct thread *thread, struct connection *connection) {
 }
 
 void client_sent(struct thread *thread, struct connection *connection) {
-  if (connection->settings->stall_timeout == 0 || load_wait(connection) != NO_WAIT) return;
+  if (connection->listener->settings.stall_timeout == 0 || load_wait(connection) != NO_WAIT) return;
   if (connection->direction[BACKEND].eof) return; /* there is no answer to wait for */
   store_wait(connection, UNTIMED);
   if (connection->visited) return;
@@ -97,7 +97,7 @@ static bool visit(struct thread *thread, struct connection *connection) {
     return true;
   }
   int32_t waited = (int32_t)(thread->now - (uint32_t)wait); /* negative right after the wait was timed */
-  if (waited < 0 || (uint32_t)waited < connection->settings->stall_timeout) return true;
+  if (waited < 0 || (uint32_t)waited < connection->listener->settings.stall_timeout) return true;
   store_wait(connection, wait | REPORTED);
   report(thread->engine, thread, connection, REPORT_STALLED, 0);
   return false;
@@ -157,7 +157,7 @@ int64_t engine_waiting(const struct engine *engine, uint32_t slot) {
 int64_t engine_answered(const struct engine *engine, uint32_t slot) {
   const struct connection *connection = engine->slots[slot];
   bool answered = atomic_load_explicit(&connection->direction[BACKEND].bytes, memory_order_acquire) > 0;
-  if (!answered || connection->settings->stall_timeout == 0) return -1;
+  if (!answered || connection->listener->settings.stall_timeout == 0) return -1;
   int64_t age = age_of(connection, load_answered_at(connection)) - CLOCK_TICK_MS; /* never too long */
   return age < 0 ? 0 : age;
 }

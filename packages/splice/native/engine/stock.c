@@ -8,14 +8,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-/* One decision. Either a race or a target. */
-struct stocked_dial {
-  uint32_t timeout;
-  union address target;
-  struct race *race; /* owned by the stock until it is taken */
-};
 
 /* Lives as long as the engine. Dials are numbered in the order in which they were added, modulo 2^32: tickets. */
 struct stock {
@@ -24,7 +16,7 @@ struct stock {
   pthread_mutex_t lock;
   uint32_t first, end; /* tickets, under the lock: of the oldest dial; of the next one to be added */
   uint32_t low_at;     /* when so few are left the controller is to be woken, once; under the lock */
-  struct stocked_dial dials[STOCK]; /* by ticket, modulo STOCK; under the lock */
+  struct dial *dials[STOCK]; /* by ticket, modulo STOCK, NULL where there is none; under the lock */
 };
 
 struct stock *stock_of(const struct engine *engine, int number) {
@@ -49,15 +41,14 @@ unsigned engine_stock(struct engine *engine, int number, const struct sockaddr_s
   unsigned added = 0;
   pthread_mutex_lock(&stock->lock);
   while (added < copies && stock->end - stock->first < STOCK) {
-    struct stocked_dial dial = {.timeout = timeout};
-    if (count > 1) dial.race = new_race(targets, count, timeout);
-    else memcpy(&dial.target, targets, sizeof dial.target);
-    if (count > 1 && !dial.race) break;
+    struct dial *dial = new_dial(targets, count, timeout);
+    if (!dial) break;
     /* Its client must get a slot. */
     if (!promise_slot(engine)) {
-      free(dial.race);
+      free_dial(dial);
       break;
     }
+    dial->stocked = true;
     stock->dials[stock->end++ % STOCK] = dial;
     added++;
   }
@@ -68,10 +59,10 @@ unsigned engine_stock(struct engine *engine, int number, const struct sockaddr_s
 }
 
 /* Takes the oldest dial out of a stock, whose lock is held. */
-static struct stocked_dial take_oldest(struct stock *stock, uint32_t *ticket) {
+static struct dial *take_oldest(struct stock *stock, uint32_t *ticket) {
   *ticket = stock->first++;
-  struct stocked_dial dial = stock->dials[*ticket % STOCK];
-  stock->dials[*ticket % STOCK].race = NULL;
+  struct dial *dial = stock->dials[*ticket % STOCK];
+  stock->dials[*ticket % STOCK] = NULL;
   return dial;
 }
 
@@ -81,7 +72,7 @@ int64_t engine_take_stocked(struct engine *engine, int number) {
   uint32_t ticket;
   pthread_mutex_lock(&stock->lock);
   if (stock->first != stock->end) {
-    free(take_oldest(stock, &ticket).race);
+    free_dial(take_oldest(stock, &ticket));
     release_promise(engine);
     taken = ticket;
   }
@@ -94,9 +85,9 @@ unsigned engine_unstock(struct engine *engine, int number) {
   unsigned count = 0;
   pthread_mutex_lock(&stock->lock);
   for (; stock->first != stock->end; count++) {
-    struct stocked_dial *newest = &stock->dials[--stock->end % STOCK];
-    free(newest->race);
-    newest->race = NULL;
+    struct dial **newest = &stock->dials[--stock->end % STOCK];
+    free_dial(*newest);
+    *newest = NULL;
     release_promise(engine);
   }
   pthread_mutex_unlock(&stock->lock);
@@ -117,11 +108,8 @@ bool take_stocked(struct stock *stock, struct connection *connection, bool *is_l
   pthread_mutex_lock(&stock->lock);
   bool any = stock->first != stock->end;
   if (any) {
-    struct stocked_dial dial = take_oldest(stock, &connection->ticket);
+    connection->ordered_dial = take_oldest(stock, &connection->ticket);
     connection->stocked = true;
-    connection->timeout = dial.timeout;
-    connection->target = dial.target;
-    connection->race_ordered = dial.race;
     *is_low = stock->end - stock->first == stock->low_at;
   }
   pthread_mutex_unlock(&stock->lock);
@@ -131,7 +119,7 @@ bool take_stocked(struct stock *stock, struct connection *connection, bool *is_l
 void free_stocks(struct engine *engine) {
   for (struct stock *stock = engine->last_stock, *previous; stock; stock = previous) {
     previous = stock->previous;
-    for (unsigned index = 0; index < STOCK; index++) free(stock->dials[index].race);
+    for (unsigned index = 0; index < STOCK; index++) free_dial(stock->dials[index]);
     pthread_mutex_destroy(&stock->lock);
     free(stock);
   }

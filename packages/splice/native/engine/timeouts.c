@@ -56,21 +56,21 @@ void schedule_check(struct thread *thread, uint32_t moment) {
  */
 static bool check_direction(struct thread *thread, struct connection *connection, int from) {
   struct direction *direction = &connection->direction[from];
-  uint32_t bytes = (uint32_t)atomic_load_explicit(&direction->bytes, memory_order_relaxed);
-  bool moved = bytes != direction->checked_bytes, pending = has_pending(direction);
-  direction->checked_bytes = bytes;
+  bool moved = direction->moved, pending = has_pending(direction);
+  bool exempt = direction->unacked && direction->unacked->exempt;
+  direction->moved = false;
   if (moved) direction->all_acked = false;
-  if (!pending && !direction->unacked.exempt && (moved || direction->all_acked)) return true;
+  if (!pending && !exempt && (moved || direction->all_acked)) return true;
   if (!check_unacked(thread, connection, from)) return false;
-  bool unacked = direction->unacked.exists;
+  if (pending) direction->all_acked = false;
+  bool unacked = direction->unacked && direction->unacked->exists;
   /* Progress is what was written last or acknowledged last, whichever is later. */
   uint32_t since = direction->progress_at;
-  if (!pending || (unacked && is_past(direction->unacked.since, since))) since = direction->unacked.since;
-  if ((pending || unacked) && longer_than(thread->now, since, connection->settings->write_timeout)) {
+  if (unacked && (!pending || is_past(direction->unacked->since, since))) since = direction->unacked->since;
+  if ((pending || unacked) && longer_than(thread->now, since, connection->listener->settings.write_timeout)) {
     end_connection(thread, connection, BLOCKED, 0);
     return false;
   }
-  direction->all_acked = !pending && !unacked;
   /* The system also returns EAGAIN when it is out of memory, and then no event follows. */
   if (pending) connection->side[!from].writable = true;
   if (!direction->eof) connection->side[from].readable = true;
@@ -79,12 +79,9 @@ static bool check_direction(struct thread *thread, struct connection *connection
 }
 
 static void check_connection(struct thread *thread, struct connection *connection) {
-  const struct settings *settings = connection->settings;
+  const struct settings *settings = &connection->listener->settings;
   uint32_t now = thread->now;
-  if (connection->state == DIALLING && is_past(now, connection->dial_deadline)) {
-    if (connection->race) check_race(thread, connection);
-    else dial_failed(thread, connection, ETIMEDOUT);
-  }
+  if (connection->state == DIALLING && is_past(now, connection->dial->deadline)) check_dial(thread, connection);
   if (connection->state != RELAYING) return;
   limit_ages(thread, connection);
   if (!connection->has_keepalive_options)
@@ -121,16 +118,13 @@ void extend_after_pause(struct thread *thread) {
   uint32_t paused = thread->now - load_check_at(thread);
   for (struct connection *connection = thread->connections; connection; connection = connection->next) {
     connection->active_at += paused;
-    connection->dial_deadline += paused;
     extend_wait(connection, paused);
     for (int from = CLIENT; from <= BACKEND; from++) {
       struct direction *direction = &connection->direction[from];
       direction->progress_at += paused;
-      direction->unacked.since += paused;
-      direction->unacked.unanswered_since += paused;
-      direction->unacked.probed_at += paused;
+      if (direction->unacked) extend_unacked(direction->unacked, paused);
     }
-    if (connection->race) extend_race(connection->race, paused);
+    if (connection->dial) extend_dial(connection->dial, paused);
   }
   thread->timeouts_at = thread->now + MIN_INTERVAL_MS;
   store_check_at(thread, thread->timeouts_at);
@@ -143,13 +137,13 @@ static void check_timeouts(struct thread *thread) {
   for (struct connection *connection = thread->connections, *next; connection; connection = next) {
     next = connection->next;
     check_connection(thread, connection);
-    const struct settings *settings = connection->settings;
+    const struct settings *settings = &connection->listener->settings;
     interval = shorter(interval, settings->idle_timeout);
     interval = shorter(interval, settings->half_close_timeout);
     interval = shorter(interval, settings->write_timeout);
     interval = shorter(interval, settings->user_timeout);
     if (connection->state != DIALLING) continue;
-    uint32_t left = connection->dial_deadline - thread->now;
+    uint32_t left = connection->dial->deadline - thread->now;
     if (left < interval) interval = left < MIN_INTERVAL_MS ? MIN_INTERVAL_MS : left;
   }
   thread->timeouts_at = thread->now + interval;

@@ -11,6 +11,7 @@
 
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
 /* For how long an answer to a window probe is awaited, unless the user timeout is shorter. */
@@ -46,8 +47,8 @@ bool has_unacked(int fd) {
 }
 
 static void set_exempt(struct connection *connection, int side, struct unacked *unacked, bool exempt) {
-  if (unacked->exempt == exempt || connection->settings->user_timeout == 0) return;
-  uint32_t user_timeout = exempt ? 0 : connection->settings->user_timeout;
+  if (unacked->exempt == exempt || connection->listener->settings.user_timeout == 0) return;
+  uint32_t user_timeout = exempt ? 0 : connection->listener->settings.user_timeout;
   if (set_user_timeout(connection->side[side].fd, user_timeout)) unacked->exempt = exempt;
 }
 
@@ -63,18 +64,33 @@ static bool has_vanished(struct unacked *unacked, uint8_t probes, uint32_t now, 
          now - unacked->probed_at >= answer;
 }
 
+/* Forgets what was unacknowledged; but not that the side is exempt, if the system refuses to end that. */
+static void clear_unacked(struct connection *connection, int from) {
+  struct direction *direction = &connection->direction[from];
+  struct unacked *unacked = direction->unacked;
+  if (!unacked) return;
+  set_exempt(connection, !from, unacked, false);
+  unacked->exists = false;
+  unacked->probes = 0;
+  if (unacked->exempt) return;
+  free(unacked);
+  direction->unacked = NULL;
+}
+
 bool check_unacked(struct thread *thread, struct connection *connection, int from) {
   struct direction *direction = &connection->direction[from];
-  struct unacked *unacked = &direction->unacked;
   struct tcp_state state;
   bool window_closed;
+  direction->all_acked = !direction->unacked || !direction->unacked->exists;
   if (!get_tcp_state(connection->side[!from].fd, &state, &window_closed)) return true;
-  if (state.unacked == 0 && state.notsent_bytes == 0) {
-    set_exempt(connection, !from, unacked, false);
-    unacked->exists = false;
-    unacked->probes = 0;
+  direction->all_acked = state.unacked == 0 && state.notsent_bytes == 0;
+  if (direction->all_acked) {
+    clear_unacked(connection, from);
     return true;
   }
+  if (!direction->unacked) direction->unacked = calloc(1, sizeof *direction->unacked);
+  struct unacked *unacked = direction->unacked;
+  if (!unacked) return true;
   if (!unacked->exists || unacked->acked != (uint32_t)state.bytes_acked) {
     if (unacked->exists) connection->active_at = thread->now;
     unacked->since = thread->now;
@@ -82,7 +98,13 @@ bool check_unacked(struct thread *thread, struct connection *connection, int fro
   }
   unacked->exists = true;
   set_exempt(connection, !from, unacked, window_closed);
-  if (!has_vanished(unacked, state.probes, thread->now, connection->settings->user_timeout)) return true;
+  if (!has_vanished(unacked, state.probes, thread->now, connection->listener->settings.user_timeout)) return true;
   fail_connection(thread, connection, !from, ETIMEDOUT);
   return false;
+}
+
+void extend_unacked(struct unacked *unacked, uint32_t ms) {
+  unacked->since += ms;
+  unacked->unanswered_since += ms;
+  unacked->probed_at += ms;
 }

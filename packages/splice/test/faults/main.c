@@ -70,12 +70,21 @@ static struct connection *of_port(uint16_t port) {
   return NULL;
 }
 
+static void dial(uint32_t slot) {
+  struct sockaddr_storage address = {0};
+  memcpy(&address, &backend, sizeof backend);
+  if (engine_dial(engine, slot, &address, 1, DIAL_MS) == 0) return;
+  engine_close(engine, slot); /* as for a dial that failed */
+  struct connection *connection = of_port(ports[slot]);
+  if (connection) connection->closed = true;
+}
+
 static void on_event(const struct event *event) {
   if (event->kind == ACCEPT_FAILED) return;
   if (event->slot >= sizeof ports / sizeof *ports) fail("a slot that cannot be");
   if (event->kind == ACCEPTED) {
     ports[event->slot] = ((const struct sockaddr_in *)engine_peer(engine, event->slot))->sin_port;
-    if (event->ticket < 0) engine_dial(engine, event->slot, (struct sockaddr *)&backend, sizeof backend, DIAL_MS);
+    if (event->ticket < 0) dial(event->slot);
   }
   struct connection *connection = of_port(ports[event->slot]);
   if (event->kind == DIAL_FAILED) engine_close(engine, event->slot);

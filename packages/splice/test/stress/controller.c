@@ -38,16 +38,15 @@ static void dial(struct controller *controller, uint32_t slot, enum target targe
   uint32_t timeout = runs_out ? 20 + (uint32_t)random_below(controller->random, 60) : LONG_MS;
   plan_dial(controller, tracked, target, runs_out);
   tracked->ordered_at = controller->takes;
-  if (chance(controller->random, 60))
-    return engine_dial(controller->engine, slot, (const struct sockaddr *)address, sizeof *address, timeout);
-  /* In front of it, addresses that do not accept. */
-  struct sockaddr_storage list[3] = {0};
+  struct sockaddr_storage list[2] = {0};
   unsigned count = 0;
-  if (target != AT_BLACKHOLE && chance(controller->random, 50))
+  /* Often, in front of it, an address that does not accept. */
+  bool several = chance(controller->random, 40);
+  if (several && target != AT_BLACKHOLE && chance(controller->random, 50))
     memcpy(&list[count++], &session->refusing, sizeof session->refusing);
-  if (target == AT_BLACKHOLE) memcpy(&list[count++], address, sizeof *address);
+  if (several && target == AT_BLACKHOLE) memcpy(&list[count++], address, sizeof *address);
   memcpy(&list[count++], address, sizeof *address);
-  engine_dial_any(controller->engine, slot, list, count, timeout);
+  if (engine_dial(controller->engine, slot, list, count, timeout) != 0) violation("engine_dial: out of memory");
 }
 
 static void end(struct controller *controller, uint32_t slot, enum act act) {
