@@ -81,11 +81,15 @@ static void report_ended(struct thread *thread) {
   }
 }
 
+static int ms_until(uint32_t now, uint32_t moment) { return is_past(now, moment) ? 0 : (int)(moment - now); }
+
 static int wait_ms(const struct thread *thread) {
   if (thread->ready) return 0;
-  int most = thread->batch_ms ? (int)thread->batch_ms : atomic_load(&thread->engine->wake_failed) ? WAKE_RETRY_MS : -1;
-  if (!needs_checks(thread)) return most;
   uint32_t now = clock_ms();
+  int most = atomic_load(&thread->engine->wake_failed) ? WAKE_RETRY_MS : -1;
+  /* From the first event on: more of them do not postpone it. */
+  if (thread->batch_ms) most = ms_until(now, thread->batched_since + thread->batch_ms);
+  if (!needs_checks(thread)) return most;
   uint32_t check_at = load_check_at(thread);
   int check = is_past(now, check_at) ? 0 : (int)(check_at - now) + 1;
   return most >= 0 && most < check ? most : check;
