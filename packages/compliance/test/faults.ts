@@ -64,6 +64,7 @@ export type Fault =
   | "uses the newest dial"
   | "keeps dials that were taken out"
   | "dials by what was taken back"
+  | "times each dial from accept"
   // timeouts and keepalive
   | "has no timeouts"
   | "times out early"

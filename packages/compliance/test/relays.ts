@@ -27,9 +27,14 @@ export function relay(...list: readonly Fault[]): Relay {
         const dial = handlers.stock instanceof ReferenceStock ? handlers.stock.forClient() : undefined;
         const events = handlers.onClient(client, faults.has("hides the dials of clients") ? undefined : dial);
         const acceptedAt = performance.now();
+        let isStocked = dial !== undefined;
         const timed: ClientEvents | undefined = events && {
-          connected: address => events.connected(address, dial && performance.now() - acceptedAt),
-          dialFailed: error => events.dialFailed(error),
+          connected: address =>
+            events.connected(address, isStocked ? performance.now() - acceptedAt : undefined),
+          dialFailed: error => {
+            isStocked &&= faults.has("times each dial from accept");
+            events.dialFailed(error);
+          },
           stalled: () => events.stalled?.(),
           ended: end => events.ended(end),
         };

@@ -13,6 +13,7 @@ describe("the reference relay, with a stock", () => {
 const first = "dials for a client by the stock, and reports both";
 const order = "uses the dials of a stock in their order, on all of its listeners, and asks when it is empty";
 const takes = "gives the oldest dial of a stock out, and all others back";
+const again = "reports that a dial of the stock failed, and dials again for the same client";
 const race = "takes dials back while clients come, and dials for none of them by these";
 
 testThatFaultsAreCaught(
@@ -21,6 +22,7 @@ testThatFaultsAreCaught(
     "adds fewer dials than it says": [first, /add\(\) added 0 of 1 dials/],
     "uses the newest dial": [order, /client 0 got dial 19/],
     "keeps dials that were taken out": [takes, /in place of 0 to 9/],
+    "times each dial from accept": [again, /the time of a dial that is not of the stock/],
     "dials by what was taken back": [race, /dial that was taken back|connections to a backend/],
   },
   { hasStock: true },
