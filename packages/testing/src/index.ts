@@ -43,6 +43,7 @@ export {
   type ProgramOptions,
   runProgram,
   startProgram,
+  untilStopped,
 } from "./program.js";
 export { type Queue, queue } from "./queue.js";
 export {

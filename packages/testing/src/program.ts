@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** How a program ended, and all that it printed. */
@@ -143,4 +143,15 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * Resolves when no thread of a process that was sent SIGSTOP runs any more: on a busy machine some may for a moment.
+ * Elsewhere than on Linux it resolves at once.
+ */
+export async function untilStopped(pid: number): Promise<void> {
+  if (process.platform !== "linux") return;
+  const runs = (thread: string): boolean =>
+    !/\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"));
+  while (readdirSync(`/proc/${pid}/task`).some(runs)) await new Promise(resolve => setImmediate(resolve));
 }

@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { type Endpoint, formatAddress, type Probe } from "@gw/interface";
-import { etcdctl, manualClock, missing, startBlackHole, startEtcd } from "@gw/testing";
+import { etcdctl, manualClock, missing, startBlackHole, startEtcd, untilStopped } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { startMember } from "../../test/member.js";
 import {
@@ -74,7 +73,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     const probe = etcdProbe({ timeoutMs: 1_500 });
     expect(formatVerdict(await probeOnce(probe, at(member.port)))).toBe("etcd /health");
     member.program.kill("SIGSTOP");
-    await stopped(member.program.pid);
+    await untilStopped(member.program.pid);
     for (let count = 0; count < 2; count++)
       expect(formatVerdict(await probeOnce(probe, at(member.port)))).toBe(
         "etcd /health endpoint [timed-out] no answer within 1500 ms",
@@ -261,10 +260,3 @@ describe("by the etcd probe, of an etcd that knows /readyz", () => {
     probe.close();
   });
 });
-
-/** Resolves when no thread of the process runs any more: on a busy machine it may answer for a moment after SIGSTOP. */
-async function stopped(pid: number): Promise<void> {
-  const runs = (thread: string): boolean =>
-    !/\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"));
-  while (readdirSync(`/proc/${pid}/task`).some(runs)) await new Promise(resolve => setImmediate(resolve));
-}
