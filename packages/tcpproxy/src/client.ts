@@ -61,6 +61,9 @@ const none: readonly Endpoint[] = Object.freeze([]);
 export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
   /** The number of the connection in events. */
   readonly id: number;
+  loopPlace = 0;
+  /** The place of the client among those of its proxy. */
+  proxyPlace = 0;
   readonly #client: RelayClient;
   readonly #context: ClientContext;
   #lease: Lease | undefined;

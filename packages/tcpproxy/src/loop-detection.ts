@@ -1,4 +1,5 @@
 import { type Address, type Clock, type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import { Bag } from "./bag.js";
 import { type Hold, LoopCheck, type LoopClient, type Outcome } from "./loop-check.js";
 
 /** What {@link LoopDetector} needs. */
@@ -17,7 +18,7 @@ export interface LoopDetectorOptions {
 /** What is known of one endpoint. */
 interface EndpointState {
   /** Its clients: all that are silent, and those that no longer are but have not been removed yet. */
-  readonly clients: Set<LoopClient>;
+  readonly clients: Bag<"loopPlace", LoopClient>;
   /** At how many silent clients a check begins. */
   threshold: number;
   /** At how many clients the silent ones are counted again. */
@@ -231,7 +232,7 @@ export class LoopDetector {
   #create(endpoint: Endpoint): EndpointState {
     const threshold = this.#firstThreshold();
     const state: EndpointState = {
-      clients: new Set(),
+      clients: new Bag("loopPlace"),
       threshold,
       recountAt: threshold,
       lowerAtMs: Infinity,
@@ -262,7 +263,7 @@ function countSilent({ clients }: EndpointState): number {
 }
 
 /** The hosts from which at least a quarter of `clients` come: at most four. A loop has few last gateways. */
-function frequentHosts(clients: ReadonlySet<LoopClient>): readonly string[] {
+function frequentHosts(clients: EndpointState["clients"]): readonly string[] {
   const counts = new Map<string, number>();
   for (const { host } of clients) counts.set(host, (counts.get(host) ?? 0) + 1);
   return [...counts].filter(([, count]) => count * 4 >= clients.size).map(([host]) => host);

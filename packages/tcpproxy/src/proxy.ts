@@ -15,6 +15,7 @@ import {
   startTimeout,
   systemClock,
 } from "@gw/interface";
+import { Bag } from "./bag.js";
 import { type ClientContext, ProxyClient } from "./client.js";
 import { connectionLimit } from "./connection-limit.js";
 import { createDialer, type Dialer } from "./dialer.js";
@@ -74,7 +75,7 @@ class ListeningProxy implements TcpProxy {
   /** Undefined if the relay asks for each client. */
   readonly #stock: Stock | undefined;
   readonly #handlers: ListenHandlers;
-  readonly #open = new Set<ProxyClient>();
+  readonly #open = new Bag<"proxyPlace", ProxyClient>("proxyPlace");
   readonly #whenIdle: (() => void)[] = [];
   #listeners: readonly Listener[] = [];
   #addresses: readonly Address[] = [];

@@ -11,7 +11,7 @@ import type { Buffers } from "./buffers.js";
 import { Dial, type DialContext } from "./dial.js";
 import { Direction } from "./direction.js";
 import { Stalls } from "./stalls.js";
-import type { Ticker } from "./ticker.js";
+import type { Ticker, Ticking } from "./ticker.js";
 import { hasTimeouts, Timeouts } from "./timeouts.js";
 
 /** What the connections of one listener share. */
@@ -32,8 +32,9 @@ export interface ConnectionContext {
  * A client, and its backend once there is one: two directions, of which one is read from each. It ends when all of its
  * sockets are closed.
  */
-export class Connection implements RelayClient {
+export class Connection implements RelayClient, Ticking {
   readonly address: Address;
+  tickerPlace = 0;
   readonly #context: ConnectionContext;
   readonly #fromClient: Direction;
   #fromBackend: Direction | undefined;

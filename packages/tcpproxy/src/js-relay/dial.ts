@@ -21,13 +21,17 @@ export interface DialContext {
   readonly connect: (address: Address) => Socket;
 }
 
+const none: readonly Attempt[] = [];
+
 /** Connects to the first of some addresses that accepts, within the bounds of {@link dialRace}. */
 export class Dial implements Ticking {
+  tickerPlace = 0;
   readonly #addresses: readonly Address[];
   readonly #timeoutMs: number;
   readonly #context: DialContext;
   readonly #owner: DialOwner;
-  readonly #attempts = new Set<Attempt>();
+  /** Those that are under way, at most {@link dialRace.attemptsAtOnce}. */
+  #attempts: readonly Attempt[] = [];
   /** How many of the addresses were dialled, or will not be. */
   #started = 0;
   #nextAtMs = 0;
@@ -51,14 +55,15 @@ export class Dial implements Ticking {
   /** Ends the dial without a report. */
   cancel(): void {
     this.#context.dialTicker.delete(this);
-    this.#context.extraAttempts.count -= Math.max(0, this.#attempts.size - 1);
-    for (const attempt of this.#attempts) attempt.cancel();
-    this.#attempts.clear();
+    const attempts = this.#attempts;
+    this.#attempts = none;
+    this.#context.extraAttempts.count -= Math.max(0, attempts.length - 1);
+    for (const attempt of attempts) attempt.cancel();
   }
 
   tick(nowMs: number): void {
     for (const attempt of this.#attempts) attempt.tick(nowMs);
-    if (this.#attempts.size > 0 && nowMs >= this.#nextAtMs) this.#startNext(nowMs);
+    if (this.#attempts.length > 0 && nowMs >= this.#nextAtMs) this.#startNext(nowMs);
   }
 
   /** Called by an attempt. */
@@ -76,7 +81,7 @@ export class Dial implements Ticking {
     if (this.#error?.code !== "out-of-resources") this.#error = error;
     if (isLocal) this.#started = this.#addresses.length;
     this.#startNext(this.#context.dialTicker.nowMs);
-    if (this.#attempts.size > 0) return;
+    if (this.#attempts.length > 0) return;
     this.cancel();
     this.#owner.onDialFailed(this.#error ?? error);
   }
@@ -84,21 +89,21 @@ export class Dial implements Ticking {
   #startNext(nowMs: number): void {
     const address = this.#addresses[this.#started];
     const { extraAttempts, connect } = this.#context;
-    if (!address || this.#attempts.size >= dialRace.attemptsAtOnce) return;
-    if (this.#attempts.size > 0) {
+    if (!address || this.#attempts.length >= dialRace.attemptsAtOnce) return;
+    if (this.#attempts.length > 0) {
       if (extraAttempts.count >= dialRace.extraAttempts) return;
       extraAttempts.count += 1;
     }
     this.#started += 1;
     this.#nextAtMs = nowMs + dialRace.attemptDelayMs;
     const attempt = new Attempt(address, this.#timeoutMs, this, nowMs);
-    this.#attempts.add(attempt);
+    this.#attempts = [...this.#attempts, attempt];
     attempt.start(connect);
   }
 
   #remove(attempt: Attempt): void {
-    this.#attempts.delete(attempt);
-    if (this.#attempts.size > 0) this.#context.extraAttempts.count -= 1;
+    this.#attempts = this.#attempts.filter(other => other !== attempt);
+    if (this.#attempts.length > 0) this.#context.extraAttempts.count -= 1;
   }
 }
 

@@ -20,6 +20,7 @@ const longestTickMs = 250;
  * a report is up to two ticks late, and never early.
  */
 export class Stalls implements Ticking {
+  tickerPlace = 0;
   readonly #fromBackend: Direction;
   readonly #timeoutMs: number;
   readonly #ticker: Ticker;

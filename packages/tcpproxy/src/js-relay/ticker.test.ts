@@ -4,6 +4,7 @@ import { Ticker, type Ticking } from "./ticker.js";
 
 /** Records the times of its ticks. */
 class Record implements Ticking {
+  tickerPlace = 0;
   readonly times: number[] = [];
 
   tick(nowMs: number): void {
@@ -43,6 +44,7 @@ test("a tick that throws does not stop the ticker", async () => {
   const ticker = new Ticker(clock);
   ticker.add(
     {
+      tickerPlace: 0,
       tick() {
         throw new Error("no");
       },

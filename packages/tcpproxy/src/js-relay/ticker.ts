@@ -1,7 +1,10 @@
 import type { Clock } from "@gw/interface";
+import { Bag } from "../bag.js";
 
 /** What waits for time to pass. */
 export interface Ticking {
+  /** The ticker's own: it waits in one ticker at a time. */
+  tickerPlace: number;
   /** Called now and then; `nowMs` is {@link Ticker.nowMs}. */
   tick(nowMs: number): void;
 }
@@ -16,7 +19,7 @@ const toleranceMs = 100;
  */
 export class Ticker {
   readonly #clock: Clock;
-  readonly #waiting = new Set<Ticking>();
+  readonly #waiting = new Bag<"tickerPlace", Ticking>("tickerPlace");
   #periodMs = Infinity;
   /** When the next tick is due, on the clock. */
   #dueMs = Infinity;
