@@ -38,7 +38,7 @@ export class Buffers {
 
   /** The first `length` bytes of the input, in memory of their own. */
   copy(length: number): Buffer {
-    const copied = Buffer.allocUnsafeSlow(length);
+    const copied = Buffer.allocUnsafe(length);
     this.input.copy(copied, 0, 0, length);
     return copied;
   }

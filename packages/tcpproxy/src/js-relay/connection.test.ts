@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import type { ClientEvents, GatewayError, RelayClient, RelayEnd, RelaySettings } from "@gw/interface";
 import {
@@ -143,6 +143,30 @@ describe.each([
     expect(await outcome(await backend.next())).toEqual({ received: Buffer.from("early"), end: "end" });
   });
 
+  test.each([
+    { writes: "a short one", sizes: [1], expected: 0 },
+    { writes: "a second one", sizes: [1, 1], expected: 1 },
+    { writes: "one longer than a segment", sizes: [1_500], expected: 1 },
+  ])("no write is delayed: TCP_NODELAY is set before $writes where it has an effect", async row => {
+    let socket: Socket | undefined;
+    const spied = (options: TcpNetConnectOpts): Socket => {
+      socket = connect(options);
+      vi.spyOn(socket, "setNoDelay");
+      return socket;
+    };
+    await using backend = await startBackend();
+    using accepted = await accept({}, { connect: spied });
+    accepted.relayed.dial([backend.address], 10_000);
+    expect(await accepted.recorder.dialled()).toBe("connected");
+    const server = await backend.next();
+    for (const size of row.sizes) {
+      const received = receive(server, size);
+      accepted.client.write(Buffer.alloc(size));
+      await received;
+    }
+    expect(vi.mocked((socket as Socket).setNoDelay).mock.calls).toEqual(Array(row.expected).fill([true]));
+  });
+
   test("a dial that reaches itself is refused", async () => {
     const port = await freePort();
     const from = { localAddress: "127.0.0.1", localPort: port };
@@ -218,6 +242,13 @@ async function sendByte(from: Socket, to: Socket): Promise<void> {
   const arrived = once(to, "data");
   from.write("?");
   await arrived;
+}
+
+async function receive(socket: Socket, length: number): Promise<void> {
+  for (let left = length; left > 0; ) {
+    const [chunk] = (await once(socket, "data")) as [Buffer];
+    left -= chunk.length;
+  }
 }
 
 async function turns(count: number): Promise<void> {

@@ -7,18 +7,16 @@ import {
   type RelayEnd,
   type RelaySettings,
 } from "@gw/interface";
-import type { Buffers } from "./buffers.js";
 import { Dial, type DialContext } from "./dial.js";
-import { Direction } from "./direction.js";
+import { Direction, type DirectionContext } from "./direction.js";
 import { Stalls } from "./stalls.js";
 import type { Ticker, Ticking } from "./ticker.js";
 import { hasTimeouts, Timeouts } from "./timeouts.js";
 
 /** What the connections of one listener share. */
-export interface ConnectionContext {
+export interface ConnectionContext extends DirectionContext {
   readonly settings: RelaySettings;
   readonly dials: DialContext;
-  readonly buffers: Buffers;
   readonly ticker: Ticker;
   /** For clients that wait. */
   readonly stallTicker: Ticker;
@@ -27,6 +25,10 @@ export interface ConnectionContext {
   /** A connection has ended. */
   readonly onEnded: () => void;
 }
+
+type Cause = Pick<RelayEnd, "reason" | "error">;
+
+const finished: Cause = { reason: "finished" };
 
 /**
  * A client, and its backend once there is one: two directions, of which one is read from each. It ends when all of its
@@ -39,6 +41,9 @@ export class Connection implements RelayClient, Ticking {
   readonly #fromClient: Direction;
   #fromBackend: Direction | undefined;
   #dial: Dial | undefined;
+  /** By the ticker, if there are timeouts; -1 before. */
+  #connectedAtMs = -1;
+  /** From the first tick after that. */
   #timeouts: Timeouts | undefined;
   /** From the dial to the end, if there is a stall timeout. */
   #stalls: Stalls | undefined;
@@ -46,7 +51,7 @@ export class Connection implements RelayClient, Ticking {
   /** Sockets that are not closed; those of a dial do not count. */
   #open = 1;
   /** Set by the first cause that ends the connection before it is finished; later ones are its consequences. */
-  #cause: Pick<RelayEnd, "reason" | "error"> | undefined;
+  #cause: Cause | undefined;
   #endedFirst: RelayEnd["endedFirst"];
   /** What the client had seen when its side ended before the backend's. */
   #left: { readonly waitedMs: number | undefined; readonly bytesFromBackend: number } | undefined;
@@ -55,8 +60,7 @@ export class Connection implements RelayClient, Ticking {
   constructor(client: Socket, address: Address, context: ConnectionContext) {
     this.address = address;
     this.#context = context;
-    setKeepAlive(client, context.settings);
-    this.#fromClient = new Direction("client", client, this, context.buffers);
+    this.#fromClient = new Direction("client", client, this, context);
   }
 
   get bytesFromClient(): number {
@@ -110,15 +114,12 @@ export class Connection implements RelayClient, Ticking {
 
   /** Called by the dial. */
   onDialled(backend: Socket, address: Address): void {
-    const { settings, buffers, ticker, stallTicker } = this.#context;
+    const { settings, ticker, stallTicker } = this.#context;
     const { stallTimeoutMs = 0 } = settings;
     this.#dial = undefined;
-    // Only now: libuv would set its own values when it connects, and then these.
-    setKeepAlive(backend, settings);
     this.#open += 1;
-    this.#fromBackend = new Direction("backend", backend, this, buffers);
-    if (hasTimeouts(settings))
-      this.#timeouts = new Timeouts(this.#fromClient, this.#fromBackend, settings, ticker.nowMs);
+    this.#fromBackend = new Direction("backend", backend, this, this.#context);
+    if (hasTimeouts(settings)) this.#connectedAtMs = ticker.nowMs;
     if (stallTimeoutMs > 0) {
       this.#stalls = new Stalls(this.#fromBackend, stallTimeoutMs, stallTicker, this);
       if (this.#fromClient.bytes > 0) this.#stalls.onRead(true);
@@ -156,9 +157,10 @@ export class Connection implements RelayClient, Ticking {
   }
 
   /** Called by a direction. */
-  onClosed({ side, from }: Direction): void {
+  onClosed({ side, eof }: Direction): void {
     this.#open -= 1;
-    if (!isFinished(from)) {
+    const other = side === "client" ? this.#fromBackend : this.#fromClient;
+    if (!eof || !other?.isFinished) {
       if (!this.#cause) this.#sideEnded(side);
       this.#reset({ reason: `${side}-failed` });
     }
@@ -169,7 +171,14 @@ export class Connection implements RelayClient, Ticking {
   tick(nowMs: number): void {
     this.#fromClient.checkForReset();
     this.#fromBackend?.checkForReset();
-    const error = this.#timeouts?.expired(nowMs);
+    if (!this.#fromBackend || this.#connectedAtMs < 0) return;
+    this.#timeouts ??= new Timeouts(
+      this.#fromClient,
+      this.#fromBackend,
+      this.#context.settings,
+      this.#connectedAtMs,
+    );
+    const error = this.#timeouts.expired(nowMs);
     if (error) this.#reset({ reason: "timed-out", error });
   }
 
@@ -190,7 +199,7 @@ export class Connection implements RelayClient, Ticking {
   }
 
   /** Resets both sides: the one that did not fail must not mistake the end of its input for a complete one. */
-  #reset(cause: Pick<RelayEnd, "reason" | "error">): void {
+  #reset(cause: Cause): void {
     this.#cause ??= cause;
     this.cancelDial();
     reset(this.#fromClient.from);
@@ -203,21 +212,18 @@ export class Connection implements RelayClient, Ticking {
     this.#stalls = undefined;
     this.#context.onEnded();
     const { bytesFromClient, bytesFromBackend } = this;
-    const cause = this.#cause ?? { reason: "finished" };
-    const waitedMs = this.#waitedMs(cause.reason);
-    this.#events?.ended({
-      ...cause,
-      ...(this.#endedFirst && { endedFirst: this.#endedFirst }),
-      ...(waitedMs !== undefined && { waitedMs }),
+    const { reason, error } = this.#cause ?? finished;
+    const waitedMs = this.#waitedMs(reason);
+    const end: { -readonly [field in keyof RelayEnd]: RelayEnd[field] } = {
+      reason,
       bytesFromClient,
       bytesFromBackend,
-    });
+    };
+    if (error) end.error = error;
+    if (this.#endedFirst) end.endedFirst = this.#endedFirst;
+    if (waitedMs !== undefined) end.waitedMs = waitedMs;
+    this.#events?.ended(end);
   }
-}
-
-/** Whether both directions of a closed socket ended as they should. */
-function isFinished(socket: Socket): boolean {
-  return socket.readableEnded && socket.writableFinished;
 }
 
 /** Closes with a reset. libuv cannot while a shutdown is under way, so wait for that: it has nothing to flush. */
@@ -225,31 +231,4 @@ function reset(socket: Socket): void {
   if (socket.destroyed) return;
   if (socket.writableEnded && !socket.writableFinished) socket.once("finish", () => socket.resetAndDestroy());
   else socket.resetAndDestroy();
-}
-
-/** Interval and probes are for Node 24.19 and later; others have 1 s and 10 built in, and ignore the arguments. */
-type SetKeepAlive = (
-  enable: boolean,
-  delayMs: number | undefined,
-  intervalMs: number | undefined,
-  probes: number | undefined,
-) => void;
-
-/** Sets how TCP keepalive probes are sent on a connected socket. */
-function setKeepAlive(socket: Socket, settings: RelaySettings): void {
-  const { keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes } = settings;
-  if (keepAliveDelayMs === 0) return;
-  const set: SetKeepAlive = socket.setKeepAlive;
-  set.call(
-    socket,
-    true,
-    wholeSecondsMs(keepAliveDelayMs),
-    wholeSecondsMs(keepAliveIntervalMs),
-    keepAliveProbes || undefined,
-  );
-}
-
-/** The system counts in whole seconds, and Node would round down. */
-function wholeSecondsMs(ms: number): number | undefined {
-  return ms === 0 ? undefined : Math.ceil(ms / 1_000) * 1_000;
 }

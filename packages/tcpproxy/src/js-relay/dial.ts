@@ -150,7 +150,7 @@ class Attempt implements SocketHandler {
   onConnect(): void {
     const socket = this.#socket;
     if (!socket) return;
-    if (isConnectedToItself(socket)) {
+    if (isConnectedToItself(socket, this.address.port)) {
       // Nothing listens there, and the kernel gave this socket the port that it was to connect to.
       this.#fail(new GatewayError("refused", `${this}: connection refused (it reached itself)`));
       return;
@@ -189,7 +189,7 @@ class Attempt implements SocketHandler {
   }
 }
 
-/** TCP's simultaneous open, of a socket with itself. */
-function isConnectedToItself(socket: Socket): boolean {
-  return socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress;
+/** TCP's simultaneous open, of a socket with itself. @param port that it was to connect to */
+function isConnectedToItself(socket: Socket, port: number): boolean {
+  return socket.localPort === port && socket.localAddress === socket.remoteAddress;
 }

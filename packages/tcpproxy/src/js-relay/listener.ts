@@ -12,6 +12,7 @@ import {
 import type { Buffers } from "./buffers.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import type { DialContext } from "./dial.js";
+import { KeepAlive } from "./keep-alive.js";
 import type { SocketReader } from "./socket-events.js";
 import { Ticker } from "./ticker.js";
 import { tickPeriodMs } from "./timeouts.js";
@@ -30,7 +31,7 @@ export async function openListener(
   settings: RelaySettings,
   relay: RelayContext,
 ): Promise<Listener> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   const bound = await bind(server, address);
   const clients = new Clients(handlers, settings, relay);
   server.on("error", error => handlers.onError(GatewayError.from(error, "accept")));
@@ -79,6 +80,7 @@ class Clients {
       settings,
       dials: relay,
       buffers: relay.buffers,
+      keepAlive: new KeepAlive(settings, relay.clock),
       ticker: new Ticker(relay.clock),
       stallTicker: new Ticker(relay.clock),
       tickMs: Math.min(longestTickMs, tickPeriodMs(settings)),

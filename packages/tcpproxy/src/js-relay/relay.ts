@@ -67,7 +67,7 @@ export class JsRelay implements Relay {
       dialTicker: new Ticker(clock),
       extraAttempts: { count: 0 },
       connect({ host, port }) {
-        const options = { host, port, allowHalfOpen: true, noDelay: true, ...reader.dialOptions };
+        const options = { host, port, allowHalfOpen: true, ...reader.dialOptions };
         const socket = startConnecting(options);
         reader.dialled(socket);
         return socket;

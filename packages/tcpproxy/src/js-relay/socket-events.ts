@@ -126,10 +126,11 @@ export class SharedBufferReader implements SocketReader {
   }
 
   #socketOf(handle: Handle): Socket | undefined {
-    const options = { ...this.dialOptions, handle, allowHalfOpen: true };
+    const { onread, writableHighWaterMark } = this.dialOptions;
+    const options = { onread, writableHighWaterMark, handle, allowHalfOpen: true };
     const socket = new Socket(options satisfies SocketConstructorOpts & { handle: Handle });
     passEvents(socket);
-    return socket.setNoDelay(true);
+    return socket;
   }
 }
 
