@@ -2,7 +2,7 @@
  * Keeps the compiled code of the program in a file beside it, so that the next start need not compile it.
  *
  * V8 accepts such code only with the very version and flags that compiled it. So it is no part of the package: the first
- * start that may write the folder makes it, with the Node that uses it. Whoever may write there may change the program as
+ * start that may write the folder makes it, with the Node that uses it. A user who may write there may change the program as
  * well, which is not so in a folder for temporary files. Where the folder cannot be written, each start compiles.
  *
  * Node's own compile cache (`module.enableCompileCache`) begins with version 22.8 and saves as much; it can take the place

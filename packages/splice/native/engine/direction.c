@@ -38,7 +38,7 @@ static void count_read(struct thread *thread, struct connection *connection, int
   connection->active_at = thread->now;
   if (from == CLIENT) client_sent(thread, connection);
   else backend_answered(thread, connection);
-  /* Last, for engine_answered: whoever sees the first byte sees when it came. */
+  /* Last, for engine_answered: a thread that sees the first byte sees when it came. */
   atomic_store_explicit(&direction->bytes, before + bytes, memory_order_release);
 }
 
