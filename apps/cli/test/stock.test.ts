@@ -1,9 +1,11 @@
 // Clients that are dialled for before JavaScript knows of them, while endpoints go down and up: the native relay, its
 // proxy and the pool in one process.
 
+import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
-import { type Endpoint, GatewayError } from "@gw/interface";
+import { Worker } from "node:worker_threads";
+import { type EarlyPick, type Endpoint, GatewayError } from "@gw/interface";
 import { createPool, first, roundRobin } from "@gw/selector";
 import { splice } from "@gw/splice";
 import { createDialer, createProxy, type ProxyOptions } from "@gw/tcpproxy";
@@ -32,6 +34,43 @@ async function startProxy(options: Omit<ProxyOptions, "listen" | "relay">) {
     [Symbol.asyncDispose]: async () => void (await proxy.close({ graceMs: 0 })),
   };
 }
+
+/**
+ * Runs beside this thread: two servers, one of which resets each client that sends something; and clients, the second of
+ * which comes when the first was reset. This thread stands still until then.
+ */
+const servers = `
+const { connect, createServer } = require("node:net");
+const { once } = require("node:events");
+const { parentPort, workerData } = require("node:worker_threads");
+const host = "127.0.0.1";
+const listen = async onClient => {
+  const server = createServer(socket => socket.on("error", () => {}).once("data", () => onClient(socket)));
+  await once(server.listen(0, host), "listening");
+  return server;
+};
+const ask = (port, onConnect) =>
+  new Promise(resolve => {
+    const socket = connect({ host, port }, onConnect);
+    socket.on("data", data => resolve(data.toString())).on("error", ({ code }) => resolve(code));
+    socket.write("question");
+  });
+(async () => {
+  const mute = await listen(socket => socket.resetAndDestroy());
+  const member = await listen(socket => socket.end("answer"));
+  parentPort.postMessage([mute.address().port, member.address().port]);
+  const [port] = await once(parentPort, "message");
+  const answers = [await ask(port)];
+  const release = () => {
+    Atomics.store(workerData, 0, 1);
+    Atomics.notify(workerData, 0);
+  };
+  answers.push(await ask(port, release));
+  parentPort.postMessage(answers);
+  for (const server of [mute, member]) server.close();
+  parentPort.close();
+})();
+`;
 
 /** What a client gets that connects now; the error if it is reset. */
 function ask(port: number): Promise<string> {
@@ -131,3 +170,44 @@ test("endpoints are used in turn, also where their names have to be looked up ag
   expect(["abc", "bca", "cab"].map(turn => turn.repeat(rounds))).toContain(answers);
   pool.close();
 }, 120_000);
+
+test("no client follows one that got no answer before JavaScript knows of that", async () => {
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(servers, { eval: true, workerData: gate });
+  const [[mute, member]] = (await once(worker, "message")) as [[number, number]];
+  const endpointAt = (port: number): Endpoint => ({ host, port, priority: 0, weight: 1 });
+  let [isDown, picks] = [false, 0];
+  let voidPicks = (): void => {};
+  const lease = (port: number): ReturnType<EarlyPick["lease"]> => ({
+    endpoint: endpointAt(port),
+    connected() {},
+    failed() {},
+    released(_, answered) {
+      if (answered !== false) return;
+      isDown = true;
+      voidPicks();
+    },
+  });
+  await using proxy = await startProxy({
+    pool: {
+      acquire: () => lease(isDown ? member : mute),
+      pickAhead() {
+        if (isDown) return undefined;
+        picks += 1;
+        return { endpoint: endpointAt(mute), lease: () => lease(mute) };
+      },
+      onPicksVoid(listener) {
+        voidPicks = listener;
+        return () => {};
+      },
+    },
+  });
+  // With the first client that is reported, the relay gets a stock.
+  const earlier = connect({ host, port: proxy.port });
+  earlier.on("connect", () => earlier.destroy());
+  while (picks === 0) await eventLoopTurn();
+  worker.postMessage(proxy.port);
+  Atomics.wait(gate, 0, 0);
+  const [answers] = await once(worker, "message");
+  expect(answers).toEqual(["ECONNRESET", "answer"]);
+}, 30_000);

@@ -11,6 +11,9 @@ export interface PlannedDial {
 /**
  * Dials that wait for clients. A relay that has one accepts a client and dials for it at once, without asking first. Dials
  * are used in the order in which they were added, each for one client.
+ *
+ * When a backend ends a connection before it has sent a byte, the next clients are asked for until that was reported: they
+ * must not follow one that was lost.
  */
 export interface DialStock {
   /**

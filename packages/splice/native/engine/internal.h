@@ -121,6 +121,7 @@ struct connection {
   bool is_ready : 1, in_epoll : 1;
   bool visited : 1;               /* its waits are checked */
   bool has_keepalive_options : 1; /* set on the backend's socket */
+  bool holds_stock : 1;           /* the controller's once its end is reported */
 
   /* Orders; under the thread's lock. */
   uint8_t orders;
@@ -244,6 +245,9 @@ struct stock *stock_of(const struct engine *, int number);
 bool is_stocked(struct stock *);
 /* Orders the oldest dial for a client that was just accepted. False if there is none. `is_low`: the controller is to be woken. */
 bool take_stocked(struct stock *, struct connection *, bool *is_low);
+/* Its backend has ended without an answer: no dials are taken until the controller has handled its end, */
+void hold_stock(struct connection *);
+void release_stock(struct connection *); /* and calls this */
 void free_stocks(struct engine *);
 
 /* thread.c */

@@ -28,7 +28,7 @@ enum { BATCH_MS = 2, LONG_BATCH_MS = 10 };
 
 /* Nothing depends on them soon: that a client which needed no decision was served, and has left. */
 static bool can_wait(const struct connection *connection, uint8_t what) {
-  if (!connection->stocked || what == REPORT_STALLED) return false;
+  if (!connection->stocked || what == REPORT_STALLED || connection->holds_stock) return false;
   return what != REPORT_ENDED || connection->reason == FINISHED || connection->reason == CLIENT_FAILED;
 }
 
@@ -93,6 +93,7 @@ void release_promise(struct engine *engine) { engine->promised_slots--; }
 static void release(struct engine *engine, struct connection *connection) {
   engine->slots[connection->slot] = NULL;
   engine->free_slots[engine->free_count++] = connection->slot;
+  release_stock(connection);
   struct thread *thread = connection->thread;
   if (!thread) return free_connection(connection);
   pthread_mutex_lock(&thread->lock);

@@ -1,7 +1,10 @@
 /*
  * Stocks: dials that were decided before their clients came, so that the thread that accepts a client can dial at once.
- * The controller adds them and takes them back. Whoever has accepted a client takes the oldest, under the stock's lock:
+ * The controller adds them and takes them back. Who has accepted a client takes the oldest, under the stock's lock:
  * once the controller has taken a dial back, no client that is accepted later is dialled for by it.
+ *
+ * A client that gets no answer from its backend is lost, so that the next ones must not follow it unasked, however late
+ * the controller is: from then on, until the controller has heard of it, threads take no dials.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -16,6 +19,7 @@ struct stock {
   pthread_mutex_t lock;
   uint32_t first, end; /* tickets, under the lock: of the oldest dial; of the next one to be added */
   uint32_t low_at;     /* when so few are left the controller is to be woken, once; under the lock */
+  atomic_uint holds;   /* by connections that have ended without an answer; while there are any no thread takes a dial */
   struct dial *dials[STOCK]; /* by ticket, modulo STOCK, NULL where there is none; under the lock */
 };
 
@@ -94,19 +98,34 @@ unsigned engine_unstock(struct engine *engine, int number) {
   return count;
 }
 
+/* Whether a thread may take a dial from a stock, whose lock is held. */
+static bool has_dials(struct stock *stock) { return atomic_load(&stock->holds) == 0 && stock->first != stock->end; }
+
 bool is_stocked(struct stock *stock) {
   if (!stock) return false;
   pthread_mutex_lock(&stock->lock);
-  bool any = stock->first != stock->end;
+  bool any = has_dials(stock);
   pthread_mutex_unlock(&stock->lock);
   return any;
+}
+
+void hold_stock(struct connection *connection) {
+  struct stock *stock = connection->listener->stock;
+  if (!stock || connection->holds_stock) return;
+  connection->holds_stock = true;
+  atomic_fetch_add(&stock->holds, 1);
+}
+
+void release_stock(struct connection *connection) {
+  if (connection->holds_stock) atomic_fetch_sub(&connection->listener->stock->holds, 1);
+  connection->holds_stock = false;
 }
 
 bool take_stocked(struct stock *stock, struct connection *connection, bool *is_low) {
   *is_low = false;
   if (!stock) return false;
   pthread_mutex_lock(&stock->lock);
-  bool any = stock->first != stock->end;
+  bool any = has_dials(stock);
   if (any) {
     connection->ordered_dial = take_oldest(stock, &connection->ticket);
     connection->stocked = true;
