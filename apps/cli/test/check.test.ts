@@ -97,7 +97,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("gw check, in front of real etcds", 
 
   test("a member that hangs costs no more than the timeout, and is named", async () => {
     const [first] = cluster.members as [EtcdMember];
-    first.pause();
+    await first.pause();
     try {
       await cluster.settledWithout(first);
       const checked = await check(`--endpoints=${cluster.endpoints}`, "--health-timeout=500ms");

@@ -59,7 +59,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     while (!watch.output.includes("before")) await etcdctl(gw.address, "put", "k0", "before");
     const hung = await inUse(gw, cluster);
 
-    hung.pause();
+    await hung.pause();
     // A leader that hangs is followed by an election, whose errors are etcd's own.
     await cluster.settledWithout(hung);
     await put(gw, "k1", "during");
@@ -88,7 +88,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     await using gw = await startGw([`--endpoints=${cluster.endpoints}`, "--health-check=off"]);
     expect(await etcdctl(gw.address, "put", "k", "v")).toMatchObject({ code: 0 });
     const hung = await inUse(gw, cluster);
-    hung.pause();
+    await hung.pause();
     expect(await etcdctl(gw.address, "get", "k", "--command-timeout=3s")).toMatchObject({ code: 1 });
     expect(count(gw, /endpoint down/)).toBe(0);
     expect(await inUse(gw, cluster)).toBe(hung);
@@ -123,13 +123,13 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
     await using gw = await startGw([`--endpoints=${cluster.endpoints}`, ...quick]);
     expect(await etcdctl(gw.address, "put", "k", "v")).toMatchObject({ code: 0 });
     const flapping = await inUse(gw, cluster);
-    flapping.pause();
+    await flapping.pause();
     await gw.logged(/endpoint down/);
     // It hangs and goes on, each time for as long as it takes for that to be found out.
     for (let flap = 1; flap <= 4; flap++) {
       flapping.resume();
       while (count(gw, /endpoint up/) < flap) await once(gw.child, "printed");
-      flapping.pause();
+      await flapping.pause();
       while (count(gw, /endpoint down/) < flap + 1) await once(gw.child, "printed");
       await cluster.settledWithout(flapping);
       expect(await etcdctl(gw.address, "put", "k", `${flap}`)).toMatchObject({ code: 0 });

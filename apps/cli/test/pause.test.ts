@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connectTo, echo, type Gw, startBackend, startGw, untilStopped } from "@gw/testing";
+import { connectTo, echo, type Gw, startBackend, startGw } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 
 /** Longer than all timeouts here. */
@@ -12,12 +12,11 @@ const timeoutMs = 2_000;
 
 /** Stops the gateway, lets others go on for {@link pausedMs}, and continues it. */
 async function pause(gw: Gw, meanwhile: () => Promise<unknown>): Promise<void> {
-  process.kill(gw.pid, "SIGSTOP");
+  await gw.pause();
   try {
-    await untilStopped(gw.pid);
     await Promise.all([meanwhile(), sleep(pausedMs)]);
   } finally {
-    process.kill(gw.pid, "SIGCONT");
+    gw.resume();
   }
 }
 

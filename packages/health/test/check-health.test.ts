@@ -61,7 +61,7 @@ describe.skipIf(missing("etcd"))("health checks", () => {
     ];
     const first = formatAddress(endpoints[0] as Endpoint);
     await until(deep.reports, ({ endpoint }) => endpoint === first);
-    one.program.kill("SIGSTOP");
+    await one.program.pause();
     const seen = await until(deep.reports, ({ verdict }) => verdict.includes("["));
     expect(seen.at(-1)).toEqual({
       endpoint: first,

@@ -19,7 +19,7 @@ export interface EtcdMember {
   /** Starts it again with the same data. Resolves when it serves. */
   restart(): Promise<void>;
   /** Stops the process with SIGSTOP: connections stay open and new ones are accepted, but nothing is answered. */
-  pause(): void;
+  pause(): Promise<void>;
   /** Continues the process. */
   resume(): void;
 }
@@ -116,8 +116,8 @@ async function startOnce(size: number, options: EtcdOptions): Promise<EtcdCluste
     async crash() {
       await running.get(name)?.[Symbol.asyncDispose]();
     },
-    pause: () => running.get(name)?.kill("SIGSTOP"),
-    resume: () => running.get(name)?.kill("SIGCONT"),
+    pause: async () => running.get(name)?.pause(),
+    resume: () => running.get(name)?.resume(),
     async restart() {
       const flags = {
         name,

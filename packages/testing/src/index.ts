@@ -43,7 +43,6 @@ export {
   type ProgramOptions,
   runProgram,
   startProgram,
-  untilStopped,
 } from "./program.js";
 export { type Queue, queue } from "./queue.js";
 export {

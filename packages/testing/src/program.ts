@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** How a program ended, and all that it printed. */
@@ -24,6 +24,13 @@ export interface Program extends AsyncDisposable {
   /** Resolves with the first match in its output, past or future; rejects when it ends without one. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
   kill(signal?: NodeJS.Signals): void;
+  /**
+   * Stops it with SIGSTOP. Resolves when none of its threads runs any more: on a busy machine some may for a moment.
+   * Elsewhere than on Linux that is not known, and it resolves at once.
+   */
+  pause(): Promise<void>;
+  /** Continues it after {@link pause}. */
+  resume(): void;
 }
 
 /** Options of {@link startProgram}. */
@@ -102,11 +109,30 @@ export function startProgram(
       }
     },
     kill,
+    async pause() {
+      kill("SIGSTOP");
+      while (process.platform === "linux" && runs(child.pid ?? 0))
+        await new Promise(resolve => setImmediate(resolve));
+    },
+    resume: () => kill("SIGCONT"),
     async [Symbol.asyncDispose]() {
       kill("SIGKILL");
       await ended.catch(() => {});
     },
   };
+}
+
+/** Whether a thread of a process that was sent SIGSTOP still runs. */
+function runs(pid: number): boolean {
+  const folder = `/proc/${pid}/task`;
+  try {
+    return readdirSync(folder).some(
+      thread => !/\) [TZX] /.test(readFileSync(join(folder, thread, "stat"), "utf8")),
+    );
+  } catch {
+    // The process has ended, or one of its threads has.
+    return existsSync(folder);
+  }
 }
 
 /** Runs a program to its end. */
@@ -143,15 +169,4 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/**
- * Resolves when no thread of a process that was sent SIGSTOP runs any more: on a busy machine some may for a moment.
- * Elsewhere than on Linux it resolves at once.
- */
-export async function untilStopped(pid: number): Promise<void> {
-  if (process.platform !== "linux") return;
-  const runs = (thread: string): boolean =>
-    !/\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"));
-  while (readdirSync(`/proc/${pid}/task`).some(runs)) await new Promise(resolve => setImmediate(resolve));
 }

@@ -98,7 +98,7 @@ describe.skipIf(missing("openssl", "etcd"))("an etcd with TLS", () => {
     await using member = await startMember({ "cert-file": server.certFile, "key-file": server.keyFile });
     const [tls, etcd] = [tlsProbe({ timeoutMs: 1_500 }), etcdProbe({ timeoutMs: 1_500 })];
     expect(formatVerdict(await probeOnce(etcd, at(member.port, true)))).toBe("etcd /health");
-    member.program.kill("SIGSTOP");
+    await member.program.pause();
     expect(formatVerdict(await probeOnce(tls, at(member.port, true)))).toBe(
       "tls endpoint [timed-out] no answer within 1500 ms",
     );

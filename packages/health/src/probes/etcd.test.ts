@@ -1,5 +1,5 @@
 import { type Endpoint, formatAddress, type Probe } from "@gw/interface";
-import { etcdctl, manualClock, missing, startBlackHole, startEtcd, untilStopped } from "@gw/testing";
+import { etcdctl, manualClock, missing, startBlackHole, startEtcd } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { startMember } from "../../test/member.js";
 import {
@@ -72,13 +72,12 @@ describe.skipIf(missing("etcd", "etcdctl"))("by the etcd probe", () => {
     await using member = await startMember();
     const probe = etcdProbe({ timeoutMs: 1_500 });
     expect(formatVerdict(await probeOnce(probe, at(member.port)))).toBe("etcd /health");
-    member.program.kill("SIGSTOP");
-    await untilStopped(member.program.pid);
+    await member.program.pause();
     for (let count = 0; count < 2; count++)
       expect(formatVerdict(await probeOnce(probe, at(member.port)))).toBe(
         "etcd /health endpoint [timed-out] no answer within 1500 ms",
       );
-    member.program.kill("SIGCONT");
+    member.program.resume();
     await untilTold(probe, at(member.port), "etcd /health");
     probe.close();
   });
