@@ -14,7 +14,7 @@ export interface LoadResult {
  * Runs a part of the load program against a subject. CPU time is read when the measured time begins and ends, and
  * divided by the time between the readings, which may be some milliseconds late while all cores are busy.
  *
- * @throws {Error} if the load program saw errors or the subject ended: such a sample does not count
+ * @throws {Error} if the load program saw errors, got nothing done, or the subject ended: such a sample does not count
  */
 export async function underLoad(
   load: Load,
@@ -31,6 +31,8 @@ export async function underLoad(
   const memory = running.group?.memory() ?? Number.NaN;
   await running.check();
   if (report["errors"] !== 0) throw new Error(`${report["errors"]} of ${report["count"]} failed`);
+  if (report["count"] === 0 || report["bytes"] === 0)
+    throw new Error(`nothing done in ${settings.measure} ms`);
   return { report, cpuPerSecond: (last.cpu - first.cpu) / (last.at - first.at), memory };
 }
 
