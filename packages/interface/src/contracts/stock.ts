@@ -12,8 +12,8 @@ export interface PlannedDial {
  * Dials that wait for clients. A relay that has one accepts a client and dials for it at once, without asking first. Dials
  * are used in the order in which they were added, each for one client.
  *
- * When a backend ends a connection before it has sent a byte, the next clients are asked for until that was reported: they
- * must not follow one that was lost.
+ * When a backend ends its output before it has sent a byte, the next clients are asked for until the end of the connection
+ * was reported, or for some seconds if its client does not end it: they must not follow one that was lost.
  */
 export interface DialStock {
   /**

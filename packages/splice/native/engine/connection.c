@@ -39,16 +39,9 @@ static bool is_untouched(const struct connection *connection) {
   return true;
 }
 
-/* Whether the backend has ended the connection, or failed, before it sent a byte. */
-static bool is_unanswered(const struct connection *connection, enum reason reason) {
-  const struct direction *answer = &connection->direction[BACKEND];
-  if (connection->state != RELAYING || atomic_load_explicit(&answer->bytes, memory_order_relaxed) > 0) return false;
-  return reason == BACKEND_FAILED || connection->ended_first == BACKEND + 1;
-}
-
 void end_connection(struct thread *thread, struct connection *connection, enum reason reason, int error) {
   /* Before the client can see the end, and come again. */
-  if (is_unanswered(connection, reason)) hold_stock(connection);
+  if (reason == BACKEND_FAILED || connection->ended_first == BACKEND + 1) hold_stock_if_unanswered(connection);
   /* When bytes are unread, the kernel resets the connection by itself. Bytes that were read here are lost as well. */
   bool reset = reason != FINISHED && !(reason == CLOSED && is_untouched(connection));
   drop_pending(thread, connection);

@@ -149,11 +149,14 @@ static enum outcome step(struct thread *thread, struct connection *connection, i
   enum outcome outcome = flush_pending(thread, direction, to);
   if (outcome != MOVED) return outcome;
   if (direction->eof && !direction->write_side_closed) {
+    /* Before the client can see the end, and come again. */
+    if (from == BACKEND && connection->ended_first == BACKEND + 1) hold_stock_if_unanswered(connection);
     if (shutdown(to->fd, SHUT_WR) < 0) {
       if (errno == ENOTCONN) errno = EPIPE; /* it was reset, and epoll has not yet reported that */
       return WRITE_FAILED;
     }
     direction->write_side_closed = true;
+    direction->progress_at = thread->now;
     direction->all_acked = false;
   }
   bool more = !direction->eof && source->readable && to->writable;

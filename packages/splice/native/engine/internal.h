@@ -39,7 +39,7 @@ struct direction {
   struct pending *pending; /* NULL: none */
   struct pipe *pipe;       /* while bytes are spliced; what it holds is pending as well */
   struct unacked *unacked; /* NULL: nothing was unacknowledged when last checked */
-  uint32_t progress_at;    /* when pending bytes were last written */
+  uint32_t progress_at;    /* when pending bytes, or the end, were last written */
   uint8_t bulk;            /* how bulky recent reads were; spliced from BULK on */
   bool eof : 1;               /* the reading side has ended its output, */
   bool write_side_closed : 1; /* and the writing side was shut down */
@@ -245,9 +245,10 @@ struct stock *stock_of(const struct engine *, int number);
 bool is_stocked(struct stock *);
 /* Orders the oldest dial for a client that was just accepted. False if there is none. `is_low`: the controller is to be woken. */
 bool take_stocked(struct stock *, struct connection *, bool *is_low);
-/* Its backend has ended without an answer: no dials are taken until the controller has handled its end, */
-void hold_stock(struct connection *);
-void release_stock(struct connection *); /* and calls this */
+/* Its backend has ended its output or failed. If there was no answer, no dials are taken until the controller has handled
+ * the end of the connection, or its client has not ended it for a while: */
+void hold_stock_if_unanswered(struct connection *);
+void release_stock(struct connection *);
 void free_stocks(struct engine *);
 
 /* thread.c */

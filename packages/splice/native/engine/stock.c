@@ -4,7 +4,8 @@
  * once the controller has taken a dial back, no client that is accepted later is dialled for by it.
  *
  * A client that gets no answer from its backend is lost, so that the next ones must not follow it unasked, however late
- * the controller is: from then on, until the controller has heard of it, threads take no dials.
+ * the controller is: from then on, until the controller has heard of it, threads take no dials. The controller hears of it
+ * when the connection is over. A client that has seen the end of its backend and stays does not hold up others for long.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -109,9 +110,10 @@ bool is_stocked(struct stock *stock) {
   return any;
 }
 
-void hold_stock(struct connection *connection) {
+void hold_stock_if_unanswered(struct connection *connection) {
   struct stock *stock = connection->listener->stock;
-  if (!stock || connection->holds_stock) return;
+  if (!stock || connection->holds_stock || connection->state != RELAYING) return;
+  if (atomic_load_explicit(&connection->direction[BACKEND].bytes, memory_order_relaxed) > 0) return;
   connection->holds_stock = true;
   atomic_fetch_add(&stock->holds, 1);
 }

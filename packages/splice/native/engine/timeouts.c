@@ -13,6 +13,8 @@
 enum { MIN_INTERVAL_MS = 10, MAX_INTERVAL_MS = 1000 };
 /* A check that is overdue by more was held up: the process was stopped, or had no CPU. */
 enum { PAUSE_TOLERANCE_MS = 100 };
+/* For how long a connection that its backend has ended without an answer keeps threads from taking dials. */
+enum { MOST_HOLD_MS = 5000 };
 
 uint32_t clock_ms(void) {
   struct timespec now;
@@ -84,6 +86,8 @@ static void check_connection(struct thread *thread, struct connection *connectio
   if (connection->state == DIALLING && is_past(now, connection->dial->deadline)) check_dial(thread, connection);
   if (connection->state != RELAYING) return;
   limit_ages(thread, connection);
+  if (connection->holds_stock && longer_than(now, connection->direction[BACKEND].progress_at, MOST_HOLD_MS))
+    release_stock(connection);
   if (!connection->has_keepalive_options)
     connection->has_keepalive_options = set_keepalive_options(connection->side[BACKEND].fd, settings) == 0;
   if (!check_direction(thread, connection, CLIENT) || !check_direction(thread, connection, BACKEND)) return;
