@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 enum {
-  READS_PER_TICK = 16, BYTES_PER_TICK = 1024 * 1024, /* of one direction, before other connections go on */
+  READS_PER_TURN = 16, BYTES_PER_TURN = 1024 * 1024, /* of one direction, before other connections go on */
   BULK = 4, MAX_BULK = 8, /* full reads until splicing starts; how many are counted */
   BULKY_SPLICE = BUFFER / 4,
 };
 
-enum outcome { MOVED, NOTHING, READ_FAILED, WRITE_FAILED };
+/* WAITS: for the connection's next turn. */
+enum outcome { MOVED, NOTHING, WAITS, READ_FAILED, WRITE_FAILED };
 
 void drop_pending(struct thread *thread, struct connection *connection) {
   for (int from = CLIENT; from <= BACKEND; from++) {
@@ -36,6 +37,7 @@ static void count_read(struct thread *thread, struct connection *connection, int
   uint64_t before = atomic_load_explicit(&direction->bytes, memory_order_relaxed);
   direction->moved = true;
   connection->active_at = thread->now;
+  thread->bytes_in_turns += bytes;
   if (from == CLIENT) client_sent(thread, connection);
   else backend_answered(thread, connection);
   /* Last, for engine_answered: a thread that sees the first byte sees when it came. */
@@ -142,8 +144,9 @@ static enum outcome splice_in(struct thread *thread, struct connection *connecti
   return MOVED;
 }
 
-/* Writes what is pending, passes on the end, or reads. NOTHING: the next epoll event decides when to go on. */
-static enum outcome step(struct thread *thread, struct connection *connection, int from) {
+/* Writes what is pending, passes on the end, or reads. NOTHING: the next epoll event decides when to go on. `limit`: of
+ * the direction's bytes in this turn. */
+static enum outcome step(struct thread *thread, struct connection *connection, int from, uint64_t limit) {
   struct direction *direction = &connection->direction[from];
   struct side *source = &connection->side[from], *to = &connection->side[!from];
   enum outcome outcome = flush_pending(thread, direction, to);
@@ -161,29 +164,27 @@ static enum outcome step(struct thread *thread, struct connection *connection, i
   }
   bool more = !direction->eof && source->readable && to->writable;
   bool bulk = more && direction->bulk >= BULK;
-  if (direction->pipe && !bulk) return_pipe(thread, direction);
+  bool is_over = !thread->in_turns || atomic_load_explicit(&direction->bytes, memory_order_relaxed) >= limit;
+  if (direction->pipe && (!bulk || is_over)) return_pipe(thread, direction);
   if (!more) return NOTHING;
+  if (bulk && is_over) return WAITS;
   if (bulk && !direction->pipe) direction->pipe = take_pipe(thread);
   return direction->pipe ? splice_in(thread, connection, from) : copy_bytes(thread, connection, from);
 }
 
 /* False when the connection has ended. */
 static bool move_one_way(struct thread *thread, struct connection *connection, int from) {
-  const _Atomic uint64_t *bytes = &connection->direction[from].bytes;
-  uint64_t limit = atomic_load_explicit(bytes, memory_order_relaxed) + BYTES_PER_TICK;
-  for (int reads = 0; reads < READS_PER_TICK; reads++) {
-    if (atomic_load_explicit(bytes, memory_order_relaxed) >= limit) break;
-    enum outcome outcome = step(thread, connection, from);
+  const struct direction *direction = &connection->direction[from];
+  uint64_t limit = atomic_load_explicit(&direction->bytes, memory_order_relaxed) + BYTES_PER_TURN;
+  for (int reads = 0; reads < READS_PER_TURN; reads++) {
+    enum outcome outcome = step(thread, connection, from, limit);
     if (outcome == NOTHING) return true;
+    if (outcome == WAITS) break;
     if (outcome == MOVED) continue;
     fail_connection(thread, connection, outcome == READ_FAILED ? from : !from, errno);
     return false;
   }
-  if (!connection->is_ready) {
-    connection->is_ready = true;
-    connection->next_ready = thread->ready;
-    thread->ready = connection;
-  }
+  wait_for_turn(thread, connection);
   return true;
 }
 

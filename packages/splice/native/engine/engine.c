@@ -13,6 +13,7 @@
 static bool start_thread(struct engine *engine, struct thread *thread) {
   thread->engine = engine;
   thread->orders_end = &thread->orders;
+  thread->ready_end = &thread->ready;
   thread->epoll = epoll_create1(EPOLL_CLOEXEC);
   thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   thread->buffer = malloc(BUFFER);

@@ -175,7 +175,10 @@ struct thread {
   pthread_mutex_t lock;
   struct connection *orders, **orders_end; /* under the lock */
   struct connection *connections;
-  struct connection *ready; /* have more to do than one tick allows */
+  struct connection *ready, **ready_end; /* wait for their turn: they carry bulk, or have more to do than one turn allows */
+  unsigned ready_count;
+  uint64_t bytes_in_turns; /* read since the turns of this tick began */
+  bool in_turns;
   struct connection *over;  /* are reported, and may be freed, at the end of the tick */
   struct pipe *idle_pipes;
   unsigned pipe_count;
@@ -261,6 +264,8 @@ int watch(struct thread *, int fd, uint32_t events, uintptr_t what);
 /* Closes a descriptor, of which no event comes from then on. */
 void close_watched(struct thread *, int fd);
 void *run_thread(void *thread);
+/* The connection goes on after those that wait already, when the events of this tick were handled. */
+void wait_for_turn(struct thread *, struct connection *);
 /* Makes a thread do its work, now or after its tick. */
 void wake_thread(struct thread *);
 

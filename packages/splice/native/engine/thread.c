@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 enum { MAX_EVENTS = 256 };
+/* Read by connections in their turns, before the thread looks for events again. A turn is not cut short. */
+enum { BYTES_PER_TICK = 4 * 1024 * 1024 };
 /* Until the controller is woken again, if that has failed. */
 enum { WAKE_RETRY_MS = 20 };
 /* Consecutive failures of epoll_wait until the connections are reset, and the pause after each. */
@@ -55,16 +57,31 @@ static void do_work(struct thread *thread) {
   update_listeners(thread);
 }
 
-/* Continues connections that had more to do than the last tick allowed. */
+void wait_for_turn(struct thread *thread, struct connection *connection) {
+  if (connection->is_ready) return;
+  connection->is_ready = true;
+  connection->next_ready = NULL;
+  *thread->ready_end = connection;
+  thread->ready_end = &connection->next_ready;
+  thread->ready_count++;
+}
+
+/*
+ * Connections take turns here, until BYTES_PER_TICK are moved. The others go on in the next tick, before those that
+ * have had their turn: however many carry bulk, other events do not wait for all of them.
+ */
 static void run_ready(struct thread *thread) {
-  struct connection *connection = thread->ready;
-  thread->ready = NULL;
-  while (connection) {
-    struct connection *next = connection->next_ready;
+  thread->in_turns = true;
+  thread->bytes_in_turns = 0;
+  for (unsigned left = thread->ready_count; left > 0 && thread->bytes_in_turns < BYTES_PER_TICK; left--) {
+    struct connection *connection = thread->ready;
+    thread->ready = connection->next_ready;
+    if (!thread->ready) thread->ready_end = &thread->ready;
+    thread->ready_count--;
     connection->is_ready = false;
     if (connection->state == RELAYING) move_bytes(thread, connection);
-    connection = next;
   }
+  thread->in_turns = false;
 }
 
 /* Reports connections that are over. No event of this tick points to them any longer: the controller may free them. */
