@@ -66,9 +66,8 @@ export class JsRelay implements Relay {
       reader,
       dialTicker: new Ticker(clock),
       extraAttempts: { count: 0 },
-      connect({ host, port }) {
-        const options = { host, port, allowHalfOpen: true, ...reader.dialOptions };
-        const socket = startConnecting(options);
+      connect(address) {
+        const socket = startConnecting(reader.dialOptions(address));
         reader.dialled(socket);
         return socket;
       },

@@ -45,7 +45,7 @@ class SelfTest {
       this.#expect("question", socket, () => socket.write("answer"));
     });
     const { port } = this.#server.address() as AddressInfo;
-    const socket = connect({ port, host: "127.0.0.1", ...this.#reader.dialOptions });
+    const socket = connect(this.#reader.dialOptions({ host: "127.0.0.1", port }));
     this.#reader.dialled(socket);
     this.#expect("answer", socket, () => this.#end(true));
     socket.write("question");

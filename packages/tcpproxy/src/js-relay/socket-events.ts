@@ -1,4 +1,5 @@
 import { type Server, Socket, type SocketConstructorOpts, type TcpSocketConnectOpts } from "node:net";
+import type { Address } from "@gw/interface";
 import type { Buffers } from "./buffers.js";
 
 /** Handles the events of a socket. A socket has one handler at a time. */
@@ -66,8 +67,8 @@ function onClose(this: HandledSocket): void {
 
 /** How sockets are read, and how their events get to their handlers. */
 export interface SocketReader {
-  /** Options for sockets that dial. */
-  readonly dialOptions: Pick<TcpSocketConnectOpts, "onread"> & { readonly writableHighWaterMark?: number };
+  /** The options of a socket that dials `address`. */
+  dialOptions(address: Address): TcpSocketConnectOpts;
   /** Called once for each socket that dials, before it is connected. It reads as soon as it is. */
   dialled(socket: Socket): void;
   /** Called once for a server that listens: passes each client's socket, which is reading, to `onSocket`. */
@@ -76,7 +77,7 @@ export interface SocketReader {
 
 /** Reads as streams do: each read allocates a buffer. */
 export const streamReader: SocketReader = {
-  dialOptions: {},
+  dialOptions: ({ host, port }) => ({ host, port, allowHalfOpen: true }),
   dialled: readAsStream,
   accept(server, onSocket) {
     server.on("connection", socket => {
@@ -94,18 +95,45 @@ function readAsStream(socket: Socket): void {
 }
 
 /**
+ * What a socket is created with.
+ *
+ * Node copies it and sets the last three fields in the copy, to these values. They are given as well, because V8 of Node 20
+ * creates a hidden class for each field that is added to such a copy, for each socket again: that takes fifteen times as
+ * long as all else of creating a socket.
+ */
+interface SocketOptions extends SocketConstructorOpts, Pick<TcpSocketConnectOpts, "onread"> {
+  readonly handle?: Handle;
+  readonly writableHighWaterMark: number;
+  readonly emitClose: false;
+  readonly autoDestroy: true;
+  readonly decodeStrings: false;
+}
+
+/**
  * All sockets read into one buffer, `buffers.input`. Node has an option for that (`onread`) for sockets that dial, but
  * none for those that are accepted: these are built here, around the handle that libuv passes to the server. Used only
  * where the self-test has passed.
  */
 export class SharedBufferReader implements SocketReader {
-  readonly dialOptions: SocketReader["dialOptions"];
+  readonly #onread: SocketOptions["onread"];
+  /** The relay does not use "drain", which Node would schedule for each write that is longer than the mark. */
+  readonly #writableHighWaterMark: number;
 
   constructor({ input }: Buffers) {
-    this.dialOptions = {
-      onread: { buffer: input, callback: onRead },
-      // The relay does not use "drain", which Node would schedule for each write that is longer than the mark.
-      writableHighWaterMark: 2 * input.length,
+    this.#onread = { buffer: input, callback: onRead };
+    this.#writableHighWaterMark = 2 * input.length;
+  }
+
+  dialOptions({ host, port }: Address): SocketOptions & TcpSocketConnectOpts {
+    return {
+      host,
+      port,
+      allowHalfOpen: true,
+      onread: this.#onread,
+      writableHighWaterMark: this.#writableHighWaterMark,
+      emitClose: false,
+      autoDestroy: true,
+      decodeStrings: false,
     };
   }
 
@@ -126,9 +154,16 @@ export class SharedBufferReader implements SocketReader {
   }
 
   #socketOf(handle: Handle): Socket | undefined {
-    const { onread, writableHighWaterMark } = this.dialOptions;
-    const options = { onread, writableHighWaterMark, handle, allowHalfOpen: true };
-    const socket = new Socket(options satisfies SocketConstructorOpts & { handle: Handle });
+    const options: SocketOptions = {
+      handle,
+      allowHalfOpen: true,
+      onread: this.#onread,
+      writableHighWaterMark: this.#writableHighWaterMark,
+      emitClose: false,
+      autoDestroy: true,
+      decodeStrings: false,
+    };
+    const socket = new Socket(options);
     passEvents(socket);
     return socket;
   }
