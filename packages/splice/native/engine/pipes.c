@@ -34,11 +34,13 @@ int highest_pipe(void) {
   return limit - (limit / 4 < reserved ? limit / 4 : reserved);
 }
 
-/* Makes a pipe as large as the system allows, and returns its size. Users have a limit: pipe-user-pages-soft. */
+/* Makes a pipe as large as the system allows, and returns its size. Users have limits: pipe-max-size for each pipe,
+ * pipe-user-pages-soft for all. */
 static int enlarge(int fd) {
-  int size = fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
-  if (size < 0) size = fcntl(fd, F_GETPIPE_SZ);
-  return size;
+  int size = fcntl(fd, F_GETPIPE_SZ), larger = -1;
+  for (int wanted = PIPE_SIZE; larger < 0 && wanted > size && wanted >= MIN_PIPE_SIZE; wanted /= 2)
+    larger = fcntl(fd, F_SETPIPE_SZ, wanted);
+  return larger < 0 ? size : larger;
 }
 
 static struct pipe *new_pipe(struct thread *thread) {
