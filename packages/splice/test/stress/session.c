@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 enum { SMALL_WINDOW = 100 * 1024, STUCK_MS = 20000 };
+/* What a step of a session takes at most, unless the whole program is stopped: then nothing can make progress. */
+enum { LONGEST_STEP_MS = 1000 };
 
 static uint64_t random_length(uint64_t *random) {
   static const uint64_t limits[] = {1, 1, 200, 200, 200, 20000, 100000, 100000, 1 << 20, 1 << 20, 4 << 20};
@@ -41,7 +43,12 @@ static bool accept_backends(struct connection *this) {
 /* Runs both ends until the engine has reported the connection's end and both ends have seen it. */
 static void run_ends(struct connection *this, struct outcome *outcome) {
   struct session *session = this->session;
+  uint64_t step_at = this->progress_at = now_ms();
   for (;;) {
+    uint64_t step_ms = now_ms() - step_at;
+    step_at += step_ms;
+    if (step_ms > LONGEST_STEP_MS) this->progress_at += step_ms;
+    if (step_at > this->progress_at + STUCK_MS) wrong_now(this, "no progress");
     pthread_mutex_lock(&session->lock);
     *outcome = session->outcome;
     pthread_mutex_unlock(&session->lock);
@@ -64,7 +71,6 @@ static void run_ends(struct connection *this, struct outcome *outcome) {
     if (fds[1].revents) accept_backends(this);
     else if (fds[3].revents) act(this, 1, fds[3].revents);
     if (fds[2].revents) act(this, 0, fds[2].revents);
-    if (now_ms() - this->progress_at > STUCK_MS) wrong_now(this, "no progress");
   }
 }
 
@@ -119,7 +125,6 @@ void *session_run(void *argument) {
     stress.busy++;
     pthread_mutex_unlock(&stress.lock);
     next.id += stress.concurrency;
-    next.progress_at = now_ms();
     connect_once(next, &listener);
     pthread_mutex_lock(&stress.lock);
     stress.busy--;
