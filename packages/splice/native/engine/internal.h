@@ -175,7 +175,8 @@ struct thread {
   pthread_mutex_t lock;
   struct connection *orders, **orders_end; /* under the lock */
   struct connection *connections;
-  struct connection *ready, **ready_end; /* wait for their turn: they carry bulk, or have more to do than one turn allows */
+  /* They wait for their turn: bulk, and what was more than a turn allows. In the order in which they came. */
+  struct connection *ready, **ready_end;
   unsigned ready_count;
   uint64_t bytes_in_turns; /* read since the turns of this tick began */
   bool in_turns;
@@ -248,8 +249,8 @@ struct stock *stock_of(const struct engine *, int number);
 bool is_stocked(struct stock *);
 /* Orders the oldest dial for a client that was just accepted. False if there is none. `is_low`: the controller is to be woken. */
 bool take_stocked(struct stock *, struct connection *, bool *is_low);
-/* Its backend has ended its output or failed. If there was no answer, no dials are taken until the controller has handled
- * the end of the connection, or its client has not ended it for a while: */
+/* Its backend has ended its output or failed. If there was no answer, no dials are taken until the controller has
+ * handled the end of the connection, or its client has not ended it for a while: */
 void hold_stock_if_unanswered(struct connection *);
 void release_stock(struct connection *);
 void free_stocks(struct engine *);
