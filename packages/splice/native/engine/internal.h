@@ -79,7 +79,8 @@ enum state { WAITING, DIALLING, RELAYING, OVER };
 /*
  * A client and, once it is dialled, its backend: connection.c. There is one for each open connection, so it is small:
  * what an idle connection does not need is allocated apart, enumerations are bytes, errnos (below 4096) are in two, and
- * fields are in an order without gaps.
+ * fields are in an order that leaves few gaps. Flags that are tested together share no word with fields of other owners:
+ * the compiler may load the whole word, which the thread sanitizer reports.
  */
 struct connection {
   /* Set by the first dial, for good: before the client is reported if it is stocked, else by the controller. */
@@ -124,20 +125,20 @@ struct connection {
   bool holds_stock : 1;           /* the controller's once its end is reported */
 
   /* Orders; under the thread's lock. */
-  uint8_t orders;
   struct connection *next_order;
   struct dial *ordered_dial;
+  uint8_t orders;
   bool order_queued; /* it is in the thread's list of orders */
   bool freed;        /* by the controller; the thread frees the memory when it comes to this connection's orders */
 
   /* Events; under the engine's lock. */
-  uint16_t dial_error;
   uint32_t dial_us_reported;
   struct connection *next_event;
   uint8_t events;
   bool event_queued;
   uint8_t dial_reported;    /* the dial that CONNECTED or DIAL_FAILED is about, */
   uint8_t address_reported; /* and which of its addresses */
+  uint16_t dial_error;
 };
 
 /* A thread's part in a listener: every thread accepts from every listener. Owned by the thread. */
