@@ -100,12 +100,12 @@ describe.skipIf(missing("etcd", "etcdctl"))("gw check, in front of real etcds", 
     await first.pause();
     try {
       await cluster.settledWithout(first);
-      const checked = await check(`--endpoints=${cluster.endpoints}`, "--health-timeout=500ms");
+      const checked = await check(`--endpoints=${cluster.endpoints}`, "--health-timeout=2s");
       expect(checked).toMatchObject({ code: 1, stderr: "gw: error: 1 of 3 endpoints cannot serve\n" });
       const hung = checked.report.endpoints.find(({ endpoint }) => endpoint === first.endpoint);
       expect(hung).toMatchObject({ usable: false, addresses: [{ connectMs: expect.any(Number) }] });
       expect(saying(checked, "error")).toEqual([
-        `${first.endpoint} cannot serve: probe ${first.endpoint}: no answer within 500 ms`,
+        `${first.endpoint} cannot serve: probe ${first.endpoint}: no answer within 2000 ms`,
       ]);
     } finally {
       first.resume();

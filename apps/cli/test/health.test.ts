@@ -216,9 +216,9 @@ describe.skipIf(missing("etcd", "etcdctl") || noNetworks())("across a network", 
     await using network = await createNetwork(3);
     await using cluster = await startEtcd(3, { network });
     const { commandPrefix } = network;
-    const flags = [`--endpoints=${cluster.endpoints}`, "--selector=first", "--connect-timeout=200ms"];
+    const flags = [`--endpoints=${cluster.endpoints}`, "--selector=first", "--connect-timeout=1s"];
     // So seldom that a dial is first.
-    await using gw = await startGw([...flags, "--health-interval=1h", "--health-timeout=500ms"], {
+    await using gw = await startGw([...flags, "--health-interval=1h", "--health-timeout=2s"], {
       commandPrefix,
     });
     await using watch = startWatch(gw.address, "k", commandPrefix);
