@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type Outcome, type Program, type ProgramOptions, runProgram, startProgram } from "./program.js";
+import { freePort } from "./sockets.js";
 
 const bin: string = fileURLToPath(new URL("../../../apps/cli/bin/gw.js", import.meta.url));
 
@@ -36,8 +37,10 @@ export interface GwOptions extends ProgramOptions {
  * @param args further flags; `--listen-addr` among them replaces the free port
  */
 export async function startGw(args: readonly string[], options: GwOptions = {}): Promise<Gw> {
-  const listen = args.some(arg => arg.startsWith("--listen-addr")) ? [] : ["--listen-addr=127.0.0.1:0"];
-  const flags = ["--log-format=json", "--log-level=debug", ...listen, ...args];
+  const flags = ["--log-format=json", "--log-level=debug", ...args];
+  // An ephemeral port may have been that of a client shortly before, and still be in the system's table of sockets.
+  if (!args.some(arg => arg.startsWith("--listen-addr")))
+    flags.push(`--listen-addr=127.0.0.1:${await freePort()}`);
   const [command = "", ...rest] = [
     ...(options.commandPrefix ?? []),
     process.execPath,
