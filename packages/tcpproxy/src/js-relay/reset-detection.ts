@@ -14,8 +14,11 @@ import { type Handle, handleOf } from "./socket-events.js";
 export function isReset(socket: Socket): boolean {
   if (socket.writableEnded) return false;
   const handle = handleOf(socket);
-  return typeof handle?.getpeername === "function" && handle.getpeername({}) !== 0;
+  return typeof handle?.getpeername === "function" && handle.getpeername(unused) !== 0;
 }
+
+/** What getpeername fills in: one object for all, of which nobody reads anything. */
+const unused = {};
 
 /**
  * Called for each short read of a socket whose output has ended: makes libuv read from the kernel once more, which
