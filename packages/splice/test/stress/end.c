@@ -67,9 +67,12 @@ static void send_some(struct connection *this, struct end *end) {
   this->progress_at = now_ms();
   if (sent < 0) end->failed = errno;
   else end->sent += (uint64_t)sent;
+  if (end->failed || end->sent < end->urgent_after) return;
   /* A byte of urgent data is not part of the stream, and is not relayed. */
-  if (end->sent >= end->urgent_after && send(end->fd, "!", 1, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
-    end->urgent_after = UINT64_MAX;
+  sent = send(end->fd, "!", 1, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent == 1) end->urgent_after = UINT64_MAX;
+  /* The system reports a reset once: after this call the socket would look as if its peer had ended its output. */
+  else if (errno != EAGAIN && errno != EINTR) end->failed = errno;
 }
 
 bool is_done(const struct end *end) { return end->fd < 0 || end->failed || (end->eof && end->write_side_closed); }
