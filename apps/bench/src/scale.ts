@@ -3,7 +3,10 @@ import { availableParallelism } from "node:os";
 /** How much is measured. Times are in milliseconds. */
 export interface Scale {
   readonly measureMs: number;
-  /** Before the first sample of a program that has just started, for its compiler and caches. */
+  /**
+   * Before the first sample of a program that has just started, for its compiler and caches. Node's compiler is at work for
+   * the first 5,000 connections or so.
+   */
   readonly firstWarmupMs: number;
   /** Before each further one. */
   readonly warmupMs: number;
@@ -33,7 +36,7 @@ export function fullScale(given: {
   const tenThousand = Math.max(1, Math.min(10_000, Math.floor(given.descriptorLimit / 2) - spare));
   return {
     measureMs: given.seconds * 1000,
-    firstWarmupMs: 700,
+    firstWarmupMs: 2_000,
     warmupMs: 250,
     settleMs: 500,
     idle: [3_000, tenThousand, Number.POSITIVE_INFINITY],

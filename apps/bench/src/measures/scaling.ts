@@ -56,6 +56,7 @@ function scaling(
     among,
     references: haproxies,
     linePerCase: true,
+    maxRounds: 3,
     async run(subject, bench) {
       for (const [title, circumstances] of casesOf(bench.scale))
         await bench.sample(title, () => connect(subject, bench, circumstances));
