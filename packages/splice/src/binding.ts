@@ -12,8 +12,8 @@ export interface Binding {
   selfTest(): number;
   start(threads: number): [engine: Engine, wakeFd: number] | number;
   stop(engine: Engine): void;
-  /** The most pipes that an engine with so many threads may have; each takes two descriptors. */
-  pipeLimit(threads: number): number;
+  /** The most pipes that an engine may have; each takes two descriptors. */
+  pipeLimit(): number;
   /** How many threads hang; to be called once a second. */
   check(engine: Engine): number;
   /**

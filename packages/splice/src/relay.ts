@@ -84,7 +84,7 @@ class NativeRelay implements Relay {
   constructor(binding: Binding, threads: number) {
     this.#binding = binding;
     this.#threads = threads;
-    this.extraDescriptors = 2 * binding.pipeLimit(threads);
+    this.extraDescriptors = 2 * binding.pipeLimit();
   }
 
   async listen(address: Address, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {

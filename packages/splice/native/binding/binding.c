@@ -89,11 +89,10 @@ static napi_value stop(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* pipeLimit(threads): the most pipes that they may have */
+/* pipeLimit(): the most pipes that an engine may have */
 static napi_value pipe_limit(napi_env env, napi_callback_info info) {
-  napi_value values[MAX_ARGUMENTS];
-  get_arguments(env, info, values);
-  return from_number(env, engine_pipe_limit(to_uint32(env, values[0])));
+  (void)info;
+  return from_number(env, engine_pipe_limit());
 }
 
 /* check(engine): how many threads hang */

@@ -39,7 +39,7 @@ struct engine *engine_start(unsigned threads, int wake_fd) {
   struct engine *engine = calloc(1, sizeof *engine);
   if (!engine) return NULL;
   engine->wake_fd = wake_fd;
-  engine->pipes_left = (int)engine_pipe_limit(threads);
+  engine->pipes_left = (int)engine_pipe_limit();
   engine->highest_pipe = highest_pipe();
   engine->ephemeral_ports = ephemeral_ports();
   engine->events_end = &engine->events;

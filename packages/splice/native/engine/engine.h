@@ -44,8 +44,8 @@ struct event {
   uint64_t bytes[2];   /* ENDED: read from the client, read from the backend */
 };
 
-/* The most pipes that so many threads may have, which depends on `ulimit -n`. Each takes two descriptors. */
-unsigned engine_pipe_limit(unsigned threads);
+/* The most pipes that an engine may have, which depends on `ulimit -n`. Each takes two descriptors. */
+unsigned engine_pipe_limit(void);
 
 /*
  * Starts the threads. When there are events to take, the engine writes a byte to wake_fd, which the controller keeps

@@ -183,7 +183,6 @@ struct thread {
   bool in_turns;
   struct connection *over;  /* are reported, and may be freed, at the end of the tick */
   struct pipe *idle_pipes;
-  unsigned pipe_count;
   bool lacks_pipes; /* none could be made since timeouts were last checked */
   unsigned paused;  /* listeners */
   struct connection *visited; /* their waits are checked */

@@ -9,22 +9,23 @@
 #include <unistd.h>
 
 enum {
-  PIPES_PER_THREAD = 64,
   PIPE_SIZE = 512 * 1024, /* with half of it, bulk costs a fifth more CPU time */
+  /* Of all threads: half of what all processes of a user may have by default (pipe-user-pages-soft). They are held while a
+   * reader is slow, and for a turn each otherwise. */
+  MOST_PIPES = 64,
   MIN_PIPE_SIZE = BUFFER, /* splicing through a smaller pipe is slower than copying */
   /* Descriptors that are for neither connections nor pipes: as in connection-limit.ts of @gw/tcpproxy. */
   RESERVED_DESCRIPTORS = 64,
 };
 
 /* A 32nd of the descriptors that are not reserved, two for each pipe: 15/16 of them stay free for connections. */
-unsigned engine_pipe_limit(unsigned threads) {
+unsigned engine_pipe_limit(void) {
   struct rlimit descriptors;
-  unsigned most = threads * PIPES_PER_THREAD;
-  if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0 || descriptors.rlim_cur == RLIM_INFINITY) return most;
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0 || descriptors.rlim_cur == RLIM_INFINITY) return MOST_PIPES;
   rlim_t half = descriptors.rlim_cur / 2;
   rlim_t reserved = half < RESERVED_DESCRIPTORS ? half : RESERVED_DESCRIPTORS;
   rlim_t share = (descriptors.rlim_cur - reserved) / 32;
-  return share < most ? (unsigned)share : most;
+  return share < MOST_PIPES ? (unsigned)share : MOST_PIPES;
 }
 
 int highest_pipe(void) {
@@ -65,7 +66,6 @@ static void destroy_pipe(struct thread *thread, struct pipe *pipe) {
   close(pipe->in);
   close(pipe->out);
   free(pipe);
-  thread->pipe_count--;
   atomic_fetch_add(&thread->engine->pipes_left, 1);
 }
 
@@ -75,10 +75,9 @@ struct pipe *take_pipe(struct thread *thread) {
     thread->idle_pipes = pipe->next;
     return pipe;
   }
-  if (thread->lacks_pipes || thread->pipe_count == PIPES_PER_THREAD) return NULL;
+  if (thread->lacks_pipes) return NULL;
   pipe = new_pipe(thread);
-  if (pipe) thread->pipe_count++;
-  else thread->lacks_pipes = true; /* so that it is not tried again at each read */
+  if (!pipe) thread->lacks_pipes = true; /* so that it is not tried again at each read */
   return pipe;
 }
 
