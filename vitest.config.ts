@@ -57,9 +57,10 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["@gw/source", "module", "node", "development|production"] } },
   test: {
     projects: [...projects, aloneProject],
-    // A limit against hanging, not a measure of speed: the machines that run this may be slow.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Limits against hanging, not measures of speed: the machines that run this may be slow.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     // Most of them wait. `freePort` has ports for four.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startProgram } from "@gw/testing";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { root } from "./packed.js";
 
 /** A copy of gw without compiled code. */
@@ -35,7 +35,7 @@ async function runOnce(folder: string, whenReady: () => Promise<void> = async ()
 
 test("the first start keeps the compiled code, and the next one uses it", async () => {
   const { folder, cache } = await copyOfGw();
-  await runOnce(folder, () => vi.waitFor(() => expect(existsSync(cache)).toBe(true)));
+  await runOnce(folder, () => expect.poll(() => existsSync(cache)).toBe(true));
   const { ino } = statSync(cache);
   await runOnce(folder);
   // What V8 rejects is replaced, as the next test finds.
@@ -57,10 +57,10 @@ test.each<[string, (kept: Buffer) => Buffer]>([
   ["is rejected by V8", kept => twice(kept.subarray(0, kept.length / 2 - 8))],
 ])("compiled code that %s is replaced", async (_, change) => {
   const { folder, cache } = await copyOfGw();
-  await runOnce(folder, () => vi.waitFor(() => expect(existsSync(cache)).toBe(true)));
+  await runOnce(folder, () => expect.poll(() => existsSync(cache)).toBe(true));
   const changed = change(readFileSync(cache));
   writeFileSync(cache, changed);
-  await runOnce(folder, () => vi.waitFor(() => expect(readFileSync(cache).equals(changed)).toBe(false)));
+  await runOnce(folder, () => expect.poll(() => readFileSync(cache).equals(changed)).toBe(false));
 });
 
 function twice(code: Buffer): Buffer {
@@ -70,13 +70,12 @@ function twice(code: Buffer): Buffer {
 test("several first starts at once serve, and what they leave is replaced or of use", async () => {
   const { folder, cache } = await copyOfGw();
   await Promise.all(Array.from({ length: 4 }, () => runOnce(folder)));
-  await runOnce(folder, () =>
-    vi.waitFor(() => {
-      const kept = readFileSync(cache);
-      const half = kept.length / 2;
-      expect(kept.subarray(0, half).equals(kept.subarray(half))).toBe(true);
-    }),
-  );
+  const isWhole = (): boolean => {
+    const kept = readFileSync(cache);
+    const half = kept.length / 2;
+    return kept.subarray(0, half).equals(kept.subarray(half));
+  };
+  await runOnce(folder, () => expect.poll(isWhole).toBe(true));
   const { ino } = statSync(cache);
   await runOnce(folder);
   expect(statSync(cache).ino).toBe(ino);
@@ -88,7 +87,7 @@ test("where compiled code cannot be kept, gw starts and leaves nothing behind", 
   const before = readdirSync(join(folder, "dist"));
   const unfinished = `${cache}.unfinished`;
   writeFileSync(unfinished, "of a process that was killed");
-  await runOnce(folder, () => vi.waitFor(() => expect(existsSync(unfinished)).toBe(false)));
+  await runOnce(folder, () => expect.poll(() => existsSync(unfinished)).toBe(false));
   expect(readdirSync(join(folder, "dist"))).toEqual(before);
 });
 

@@ -225,7 +225,7 @@ describe.skipIf(missing("etcd", "etcdctl", "curl", "ps"))("with etcd", () => {
   test("a SIGTERM while it starts leaves neither a process nor a file", async () => {
     await using temporary = await temporaryFolder();
     await using demo = launchIn(temporary.path);
-    await vi.waitFor(async () => expect(await readdir(temporary.path)).toHaveLength(1), 10_000);
+    await expect.poll(() => readdir(temporary.path)).toHaveLength(1);
     demo.kill("SIGTERM");
     const { code, stdout } = await demo.exit;
     expect({ code, stdout }).toMatchObject({
@@ -244,7 +244,7 @@ describe.skipIf(missing("etcd", "etcdctl", "curl", "ps"))("with etcd", () => {
       await gatewayOf(demo);
       demo.kill(signal);
       await demo.exit;
-      await vi.waitFor(() => nothingLeft(temporary.path), 10_000);
+      await vi.waitFor(() => nothingLeft(temporary.path), 30_000);
     },
   );
 

@@ -58,7 +58,7 @@ describe.skipIf(impossible)("a gateway of which a thread hangs", () => {
     await gw.logged(/draining/);
     const since = performance.now();
     expect(await gw.exit).toMatchObject({ code: 0 });
-    expect(performance.now() - since).toBeLessThan(5_000);
+    expect(performance.now() - since).toBeLessThan(15_000);
     expect(await gw.logged(/stopped/)).toMatchObject({ cut: 1 });
     expect(await ended).toMatchObject({ end: "ECONNRESET" });
   });
@@ -76,5 +76,5 @@ describe.skipIf(impossible)("a gateway of which a thread hangs", () => {
     await rm(started.hang);
     expect(await outcome(client)).toMatchObject({ received: Buffer.from("hello"), end: "end" });
     expect(gw.log.filter(({ msg }) => msg === "accept failed")).toHaveLength(1);
-  }, 20_000);
+  });
 });

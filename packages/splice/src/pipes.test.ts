@@ -54,4 +54,4 @@ test("pipes are counted, and reserved descriptors stay free when every connectio
   // 64 are reserved, of which Node uses some.
   expect(Number(free)).toBeGreaterThan(16);
   expect(await program.exit).toMatchObject({ code: 0 });
-}, 60_000);
+});

@@ -69,5 +69,4 @@ test.each(["leaves", "stays, which holds up others for a while only"])(
     }
     lost.client.destroy();
   },
-  60_000,
 );

@@ -92,5 +92,5 @@ describe.skipIf(noNetworks())("a peer that vanishes", () => {
     await host?.vanish();
     expect((await relay.printed(/ended: (.*)/))[1]).toBe("client-failed timed-out");
     // The system probes at longer and longer intervals, and the second probe has to be unanswered as well.
-  }, 60_000);
+  });
 });

@@ -33,5 +33,4 @@ test.skipIf(process.platform !== "linux" || missing("cc"))(
     };
     expect(await sizes(1024, 512, 511, 256, 255, 64, 8)).toEqual([512, 512, 256, 256, 128, 64, 0]);
   },
-  60_000,
 );

@@ -30,5 +30,4 @@ test.skipIf(process.platform !== "linux" || missing("cc"))(
     expect(most).toBeLessThan(8 * mebibyte);
     expect(fewest).toBeGreaterThan((mebibytes / 2) * mebibyte);
   },
-  60_000,
 );

@@ -103,7 +103,7 @@ describe.each([
     const { client, recorder, relayed } = accepted;
     if (dials) relayed.dial([{ host: "127.0.0.1", port: hole.port }], 80_000);
     client.write(Buffer.alloc(1024 * 1024));
-    await vi.waitFor(() => expect(relayed.bytesFromClient).toBeGreaterThanOrEqual(earlyLength));
+    await expect.poll(() => relayed.bytesFromClient).toBeGreaterThanOrEqual(earlyLength);
     client.resetAndDestroy();
     const end = await recorder.untilEnded(clock, 5_000);
     expect(end).toMatchObject({ reason: "client-failed", error: { code: "reset" } });
