@@ -86,7 +86,10 @@ export interface RelaySettings {
 
 /** A client that was accepted. The relay owns its sockets. */
 export interface RelayClient {
-  /** The peer's address; `host` is an IP literal. */
+  /**
+   * The peer's address; `host` is an IP literal. Asked for by the relay when it is first read, which costs a system call
+   * in some: `host` is empty and `port` 0 if the client had left by then.
+   */
   readonly address: Address;
   /** Bytes read from the client so far. */
   readonly bytesFromClient: number;

@@ -124,6 +124,35 @@ describe.each([
     expect((await outcome(server)).end).toBe("ECONNRESET");
   });
 
+  test("resets right behind the last bytes are noticed, though many sockets are read at once", async () => {
+    const clock = manualClock();
+    await using backend = await startBackend();
+    const accepted = await Promise.all(Array.from({ length: 32 }, () => accept({}, { clock })));
+    for (const { relayed } of accepted) relayed.dial([backend.address], 10_000);
+    for (const { recorder } of accepted) expect(await recorder.dialled()).toBe("connected");
+    for (const { client } of accepted) {
+      client.write("x");
+      client.resetAndDestroy();
+    }
+    for (const { recorder } of accepted) {
+      await expect.poll(() => recorder.end).toBeDefined();
+      expect(recorder.end).toMatchObject({ reason: "client-failed", error: { code: "reset" } });
+    }
+  });
+
+  test("the address of a client that has left is known if it was read before, and empty otherwise", async () => {
+    const accepted = await Promise.all([accept(), accept()]);
+    const [asked, unasked] = accepted;
+    const address = { host: "127.0.0.1", port: asked.client.localPort };
+    expect(asked.relayed.address).toEqual(address);
+    for (const { client, recorder } of accepted) {
+      client.resetAndDestroy();
+      await expect.poll(() => recorder.end).toBeDefined();
+    }
+    expect(asked.relayed.address).toEqual(address);
+    expect(unasked.relayed.address).toEqual({ host: "", port: 0 });
+  });
+
   test("a dial without an answer fails after its timeout, and another may follow", async () => {
     const clock = manualClock();
     await using hole = await startBlackHole();

@@ -28,6 +28,9 @@ export interface ConnectionContext extends DirectionContext {
 
 type Cause = Pick<RelayEnd, "reason" | "error">;
 
+/** The address of a client that had left before anybody asked for it. */
+const unknown: Address = Object.freeze({ host: "", port: 0 });
+
 const finished: Cause = { reason: "finished" };
 
 /**
@@ -35,7 +38,6 @@ const finished: Cause = { reason: "finished" };
  * sockets are closed.
  */
 export class Connection implements RelayClient, Ticking {
-  readonly address: Address;
   tickerPlace = 0;
   readonly #context: ConnectionContext;
   readonly #fromClient: Direction;
@@ -57,10 +59,15 @@ export class Connection implements RelayClient, Ticking {
   #left: { readonly waitedMs: number | undefined; readonly bytesFromBackend: number } | undefined;
 
   /** @param client an accepted socket, which is reading */
-  constructor(client: Socket, address: Address, context: ConnectionContext) {
-    this.address = address;
+  constructor(client: Socket, context: ConnectionContext) {
     this.#context = context;
     this.#fromClient = new Direction("client", client, this, context);
+  }
+
+  /** The system is asked once, and only if somebody wants to know. */
+  get address(): Address {
+    const { remoteAddress: host, remotePort: port } = this.#fromClient.from;
+    return host === undefined || port === undefined ? unknown : { host, port };
   }
 
   get bytesFromClient(): number {

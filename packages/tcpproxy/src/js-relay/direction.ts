@@ -21,6 +21,8 @@ export interface DirectionOwner {
 export interface DirectionContext {
   readonly buffers: Buffers;
   readonly keepAlive: KeepAlive;
+  /** Reads into the shared input, of all directions. */
+  readonly reads: { count: number };
 }
 
 /** How much is read before there is a socket to write it to. One read more may come on top. */
@@ -54,6 +56,8 @@ export class Direction implements SocketHandler, Ticking {
   /** Bytes that were read before there was a socket to write them to. */
   #early: Buffer[] | undefined;
   #hasWritten = false;
+  /** The number of its last read among all that were into the shared input; undefined if there was none. */
+  #lastRead: number | undefined;
   /** The memory of the pending bytes, if it is lent by the buffers. */
   #lent: Buffer | undefined;
 
@@ -96,7 +100,9 @@ export class Direction implements SocketHandler, Ticking {
   }
 
   onInput(length: number): boolean {
-    const { buffers } = this.#context;
+    const { buffers, reads } = this.#context;
+    reads.count += 1;
+    this.#lastRead = reads.count;
     this.bytes += length;
     this.#owner.onRead(this);
     if (!this.#to) return this.#keep(buffers.copy(length));
@@ -115,7 +121,7 @@ export class Direction implements SocketHandler, Ticking {
   }
 
   onEnd(): void {
-    if (isReset(this.from)) {
+    if (this.#endMayBeReset && isReset(this.from)) {
       this.#owner.onFailed(this, resetError());
       return;
     }
@@ -131,6 +137,14 @@ export class Direction implements SocketHandler, Ticking {
   onClose(): void {
     this.#context.keepAlive.delete(this);
     this.#owner.onClosed(this);
+  }
+
+  /**
+   * Whether the end may be a reset. libuv reports one as the end only right after the read before it; where another socket
+   * was read in between, it has read the end itself, and the system need not be asked.
+   */
+  get #endMayBeReset(): boolean {
+    return this.#lastRead === undefined || this.#lastRead === this.#context.reads.count;
   }
 
   #keep(chunk: Buffer): boolean {

@@ -83,6 +83,7 @@ class Clients {
       keepAlive: new KeepAlive(settings, relay.clock),
       ticker: new Ticker(relay.clock),
       stallTicker: new Ticker(relay.clock),
+      reads: { count: 0 },
       tickMs: Math.min(longestTickMs, tickPeriodMs(settings)),
       onEnded: () => this.#ended(),
     };
@@ -90,13 +91,7 @@ class Clients {
 
   /** @param socket a client's, which is reading */
   accept(socket: Socket): void {
-    const { remoteAddress: host, remotePort: port } = socket;
-    // A client that has left already has no address any more, and is not reported.
-    if (host === undefined || port === undefined) {
-      socket.destroy();
-      return;
-    }
-    const connection = new Connection(socket, { host, port }, this.#context);
+    const connection = new Connection(socket, this.#context);
     this.#open += 1;
     this.#keepAlive ??= setInterval(() => {}, 2 ** 31 - 1);
     let events: ClientEvents | undefined;
