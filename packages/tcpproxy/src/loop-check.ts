@@ -3,6 +3,8 @@ import { type Address, type Clock, type Endpoint, type GatewayError, startTimeou
 
 /** A client of an endpoint that may lead back to this gateway. */
 export interface LoopClient {
+  /** In order of arrival. */
+  readonly id: number;
   /** The loop detector's own: the place of the client among those of its endpoint. */
   loopPlace: number;
   /** The client's IP address. */

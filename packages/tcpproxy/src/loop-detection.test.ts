@@ -14,8 +14,12 @@ import {
 import { expect, test } from "vitest";
 import { createProxy, inOrder, type TcpProxy } from "./index.js";
 
-/** With `random` at 0 a check begins when so many clients are silent. */
+/** When so many clients have been silent for a quarter of a second, a check begins with further ones. */
 const threshold = 16;
+/** With `random` at 0 so many. */
+const more = 4;
+/** Or at once when so many are silent. */
+const crowd = 320;
 
 interface Started extends AsyncDisposable {
   readonly proxy: TcpProxy;
@@ -23,8 +27,10 @@ interface Started extends AsyncDisposable {
   readonly clock: ManualClock;
 }
 
-async function start(pool: Pool, clock = manualClock()): Promise<Started> {
-  const proxy = createProxy({ listen: [{ host: "127.0.0.1", port: 0 }], pool, clock, random: () => 0 });
+async function start(pool: Pool, maxConnections?: number): Promise<Started> {
+  const clock = manualClock();
+  const listen = [{ host: "127.0.0.1", port: 0 }];
+  const proxy = createProxy({ listen, pool, clock, random: () => 0, maxConnections });
   const [address] = await proxy.listen();
   return {
     proxy,
@@ -38,12 +44,25 @@ async function start(pool: Pool, clock = manualClock()): Promise<Started> {
   };
 }
 
-/** Connects as many silent clients as there may be, and one more, which is held: the probe of the check comes instead. */
-async function hold({ port }: Started, backend: Backend) {
-  for (let count = 0; count < threshold; count += 1) {
+/** Connects so many clients to a backend that sends nothing. */
+async function connectSilent({ port }: Started, backend: Backend, count: number): Promise<void> {
+  for (let connected = 0; connected < count; connected += 1) {
     await connectTo(port);
     await backend.next();
   }
+}
+
+/** Connects as many silent clients as there may be, and one more, which is held: the probe of the check comes instead. */
+async function hold(started: Started, backend: Backend) {
+  await connectSilent(started, backend, threshold);
+  // The next one begins the time for which they have to stay silent.
+  await connectSilent(started, backend, 1);
+  await started.clock.advance(250);
+  await connectSilent(started, backend, more);
+  return heldNow(started, backend);
+}
+
+async function heldNow({ port }: Started, backend: Backend) {
   const held = await connectTo(port);
   return { held, probe: await backend.next() };
 }
@@ -78,7 +97,7 @@ test("closing ends a hold", async () => {
   const ended = await Promise.race([ends, backend.next().then(() => "connected")]);
   expect(ended).toBe("connected");
   await proxy.clock.advance(1_000);
-  expect(await closed).toEqual({ cut: threshold + 1 });
+  expect(await closed).toEqual({ cut: threshold + more + 2 });
   await ends;
 });
 
@@ -108,11 +127,11 @@ test("a client that leaves while it is held costs nothing", async () => {
   await using proxy = await start(inOrder([backend.address]));
   const { held, probe } = await hold(proxy, backend);
   held.resetAndDestroy();
-  while (proxy.proxy.connections > threshold) await new Promise(setImmediate);
+  while (proxy.proxy.connections > threshold + more + 1) await new Promise(setImmediate);
   const ended = outcome(probe);
   await proxy.clock.advance(250);
   await ended;
-  expect(backend.accepted).toBe(threshold + 1);
+  expect(backend.accepted).toBe(threshold + more + 2);
 });
 
 test("clients that have had a byte are not silent", async () => {
@@ -123,6 +142,58 @@ test("clients that have had a byte are not silent", async () => {
     expect(await firstOf(client)).toBe("x");
   }
   expect(backend.accepted).toBe(3 * threshold);
+});
+
+test("a burst is not held, however many clients there were before", async () => {
+  await using backend = await startBackend(echo);
+  await using proxy = await start(inOrder([backend.address]));
+  for (const size of [threshold, crowd, crowd]) {
+    const clients: Socket[] = [];
+    for (let count = 0; count < size; count += 1) {
+      clients.push(await connectTo(proxy.port));
+      await backend.next();
+    }
+    await proxy.clock.advance(249);
+    for (const client of clients) {
+      client.write("x");
+      expect(await firstOf(client)).toBe("x");
+    }
+    await proxy.clock.advance(1);
+  }
+  expect(backend.accepted).toBe(threshold + 2 * crowd);
+});
+
+test("silent clients of a burst count only when they stay silent", async () => {
+  await using backend = await startBackend();
+  await using proxy = await start(inOrder([backend.address]));
+  await connectSilent(proxy, backend, threshold - 1);
+  const leaving = [await connectTo(proxy.port), await connectTo(proxy.port)];
+  for (const _ of leaving) await backend.next();
+  await proxy.clock.advance(250);
+  // One too few has stayed, and the next clients are new: the time begins again, with them.
+  for (const client of leaving) client.resetAndDestroy();
+  while (proxy.proxy.connections > threshold - 1) await new Promise(setImmediate);
+  await connectSilent(proxy, backend, 2 * threshold);
+  expect(backend.accepted).toBe(1 + 3 * threshold);
+  await proxy.clock.advance(250);
+  await connectSilent(proxy, backend, more);
+  const { probe } = await heldNow(proxy, backend);
+  expect(probe.bytesRead).toBe(0);
+});
+
+test.each([
+  ["many connections", undefined, crowd],
+  ["a limit of 200 connections", 200, 50],
+])("with %s clients are held at once when so many are silent", async (_, maxConnections, size) => {
+  await using backend = await startBackend();
+  await using proxy = await start(inOrder([backend.address]), maxConnections);
+  await connectSilent(proxy, backend, size);
+  const { held, probe } = await heldNow(proxy, backend);
+  const ended = outcome(probe);
+  await proxy.clock.advance(250);
+  expect(await ended).toMatchObject({ end: "ECONNRESET" });
+  held.write("hello");
+  expect(await backend.next().then(firstOf)).toBe("hello");
 });
 
 test("two proxies that are each other's endpoint find out, and use another endpoint", async () => {
