@@ -71,8 +71,8 @@ async function bundleProgram(folder) {
     format: "cjs",
     conditions: ["@gw/source"],
     external,
-    minifySyntax: true,
-    minifyWhitespace: true,
+    // A start reads all of it. Nothing may depend on the names of functions and classes; source maps have them.
+    minify: true,
     define: { "import.meta.url": "moduleUrl" },
     banner: { js: prologue },
     metafile: true,
