@@ -11,6 +11,7 @@ import { nearest } from "./flags/nearest.js";
 import {
   addDeclaredFlags,
   addFlagsInShort,
+  addGivenFlags,
   declaredFlags,
   declareFlags,
   startFlags,
@@ -119,10 +120,10 @@ function program(args: readonly string[]): Command {
       addDeclaredFlags(shown);
       shown.outputHelp();
     });
-  gw.hook("preSubcommand", (_, command) => addDeclaredFlags(command));
+  gw.hook("preSubcommand", (_, command) => addGivenFlags(command, args));
   // Its own are those of `start`, and are not read where a command stands first.
   if (args[0] === "help" || !gw.commands.some(command => command.name() === args[0]))
-    addFlagsInShort(gw, startFlags, frequent);
+    addFlagsInShort(gw, args, startFlags, frequent);
   return gw;
 }
 

@@ -194,7 +194,7 @@ test("--version prints the version, --help what can be said; both are exit code 
 });
 
 test("gw --help fits one screen, and refers to the rest", async () => {
-  for (const args of [["--help"], ["help"], ["gateway", "--help"]]) {
+  for (const args of [["--help"], ["help"], ["gateway", "--help"], ["--listen-addr=a:1", "help"]]) {
     const { code, stdout } = await runGw(args);
     expect(code).toBe(0);
     expect(stdout.split("\n").length).toBeLessThanOrEqual(45);
@@ -212,7 +212,7 @@ test.each([
   [["help", "strat"], /unknown command 'strat' \(Did you mean start\?\)/],
   [["--endpoint=a"], /unknown option '--endpoint=…' \(Did you mean --endpoints\?\)/],
   [
-    ["start", "--heath-interval=3s"],
+    ["start", "--endpoints=h:1", "--heath-interval=3s"],
     /unknown option '--heath-interval=…' \(Did you mean --health-interval\?\)/,
   ],
 ])("%j is answered with the nearest that is known", (args, line) => expectError(args, 2, line));

@@ -50,14 +50,30 @@ export function declaredFlags(command: Command): readonly string[] {
   return Object.values(declared.get(command) ?? {}).map(({ name }) => `--${name}`);
 }
 
-/** Adds the flags that {@link declareFlags} gave to a command. To be called once, before it reads flags or shows its help. */
+/** Adds the flags that {@link declareFlags} gave to a command. To be called once, before it shows its help. */
 export function addDeclaredFlags(command: Command): void {
-  addFlags(command, declared.get(command) ?? {});
+  addFlags(command, Object.values(declared.get(command) ?? {}));
 }
 
-/** Adds the flags of a table to a command, under their headings. */
-function addFlags(command: Command, table: FlagTable): void {
-  for (const flag of Object.values(table)) {
+/** Adds those of the flags that {@link declareFlags} gave to a command which it needs to read `args`. */
+export function addGivenFlags(command: Command, args: readonly string[]): void {
+  addFlags(command, flagsIn(args, declared.get(command) ?? {}));
+}
+
+/**
+ * The flags of a table that are among `args`: to add all takes several milliseconds of a start. They are all where
+ * help is asked for, or something else looks like a flag, which is to be compared with all.
+ */
+function flagsIn(args: readonly string[], table: FlagTable): readonly Flag<unknown>[] {
+  const given = new Set(args.filter(arg => arg.startsWith("-")).map(arg => arg.split("=", 1)[0]));
+  const all = Object.values(table);
+  const found = all.filter(({ name }) => given.has(`--${name}`));
+  return found.length === given.size && !args.includes("help") ? found : all;
+}
+
+/** Adds flags to a command, under their headings. */
+function addFlags(command: Command, flags: readonly Flag<unknown>[]): void {
+  for (const flag of flags) {
     const { help, byDefault, choices, group } = flag;
     const notes = [
       ...(choices ? [`choices: ${choices.join(", ")}`] : []),
@@ -68,9 +84,17 @@ function addFlags(command: Command, table: FlagTable): void {
   }
 }
 
-/** Adds the flags of a table to a command whose help shows only those named by `shown`, briefly. */
-export function addFlagsInShort(command: Command, table: FlagTable, shown: readonly string[]): void {
-  for (const flag of Object.values(table)) {
+/**
+ * Adds those of the flags of a table to a command which it needs to read `args`. Its help shows only those named by `shown`,
+ * briefly.
+ */
+export function addFlagsInShort(
+  command: Command,
+  args: readonly string[],
+  table: FlagTable,
+  shown: readonly string[],
+): void {
+  for (const flag of flagsIn(args, table)) {
     const { name, help, byDefault } = flag;
     const option = optionOf(flag, byDefault === undefined ? help : `${help} (default: ${byDefault})`);
     command.addOption(shown.includes(name) ? option : option.hideHelp());
