@@ -17,11 +17,17 @@ const ranges: readonly (readonly [AddressScope, network: string, prefix: number,
     ["multicast", "ff00::", 8, "ipv6"],
   ];
 
-const lists = new Map<AddressScope, BlockList>();
-for (const [scope, network, prefix, family] of ranges) {
-  const list = lists.get(scope) ?? new BlockList();
-  list.addSubnet(network, prefix, family);
-  lists.set(scope, list);
+/** The ranges by scope. Made when they are needed first: a start whose endpoints are addresses does without. */
+let lists: ReadonlyMap<AddressScope, BlockList> | undefined;
+
+function listsOfRanges(): ReadonlyMap<AddressScope, BlockList> {
+  const made = new Map<AddressScope, BlockList>();
+  for (const [scope, network, prefix, family] of ranges) {
+    const list = made.get(scope) ?? new BlockList();
+    list.addSubnet(network, prefix, family);
+    made.set(scope, list);
+  }
+  return made;
 }
 
 /**
@@ -33,6 +39,7 @@ export function scopeOf(host: string): AddressScope | undefined {
   const version = isIP(address);
   if (version === 0) return undefined;
   const family = version === 4 ? "ipv4" : "ipv6";
+  lists ??= listsOfRanges();
   for (const [scope, list] of lists) if (list.check(address, family)) return scope;
   return undefined;
 }

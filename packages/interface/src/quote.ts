@@ -26,13 +26,16 @@ const userAndPassword = /(?<![^\s"'=(])[^\s"'=([\]]+:(?!\s)[^@]*@/;
  * values.
  */
 export function printable(text: string): string {
-  return plainAscii.test(text) ? text : text.replace(unprintable, escaped);
+  if (plainAscii.test(text)) return text;
+  // Made when it is needed first, which takes a millisecond, and is so in few processes.
+  unprintable ??= /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+  return text.replace(unprintable, escaped);
 }
 
 /** Nearly all texts: they need no replacement. */
 const plainAscii = /^[ -~]*$/;
 
-const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+let unprintable: RegExp | undefined;
 
 function escaped(character: string): string {
   const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
