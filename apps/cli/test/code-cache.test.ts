@@ -46,6 +46,7 @@ test.each<[string, (kept: Buffer) => Buffer]>([
   ["is damaged", kept => Buffer.from(kept).fill(0x5a, kept.length / 4, kept.length / 4 + 1_000)],
   ["is cut off", kept => kept.subarray(0, kept.length - 1_000)],
   ["is empty", () => Buffer.alloc(0)],
+  ["is longer than any", kept => Buffer.concat([kept, Buffer.alloc(40 * 1024 * 1024)])],
   [
     "is of another gw",
     kept => Buffer.from(kept.toString("latin1").replaceAll(/sha256 \w/g, "sha256 -"), "latin1"),

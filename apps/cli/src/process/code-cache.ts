@@ -9,7 +9,7 @@
  * of this file when gw needs that version.
  */
 
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,17 +35,41 @@ let loaded: Loaded | undefined;
  */
 export function loadScript(name: string): unknown {
   const filename = join(dirname(fileURLToPath(import.meta.url)), name);
-  const source = readFileSync(filename, "latin1");
-  if (process.sourceMapsEnabled) return loadModule(filename, source);
   const cacheFile = filename.replace(/\.script$/, ".cache");
+  const { size } = statSync(filename);
+  const codeLength = codeLengthOf(cacheFile);
+  // One after the other, as a process pays for each page of memory that it touches first.
+  const memory = Buffer.allocUnsafeSlow(Math.max(size, codeLength));
+  const source = readSource(filename, memory.subarray(0, size));
+  if (process.sourceMapsEnabled) return loadModule(filename, source);
   const label = labelOf(source);
-  const cachedData = readCache(cacheFile, label);
+  const cachedData = readCache(cacheFile, label, memory.subarray(0, codeLength));
   const script = new Script(source, { filename, ...(cachedData && { cachedData }) });
   // V8 rejects code that was compiled with other flags.
   if (!cachedData || script.cachedDataRejected) loaded = { script, label, cacheFile };
   const module = { exports: {} };
   script.runInThisContext()(module.exports, createRequire(filename), module, filename);
   return module.exports;
+}
+
+function readSource(path: string, content: Buffer): string {
+  const file = openSync(path, "r");
+  try {
+    if (!fill(content, file)) throw new Error(`${path} was cut off while it was read`);
+    return content.toString("latin1");
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Fills `content` with what comes next in the file, or returns false where that is less. */
+function fill(content: Buffer, file: number): boolean {
+  for (let filled = 0; filled < content.length; ) {
+    const count = readSync(file, content, filled, content.length - filled, null);
+    if (count === 0) return false;
+    filled += count;
+  }
+  return true;
 }
 
 /** Runs the script as a module: Node reads the source maps of no others. */
@@ -70,25 +94,36 @@ function labelOf(source: string): Buffer {
   return Buffer.from(`${source.slice(0, digestLength)} ${version} ${arch}`.padEnd(labelLength), "latin1");
 }
 
+/** The longest compiled code that is read, in bytes; it is about half a megabyte. */
+const maxCodeLength = 16 * 1024 * 1024;
+
+/** The length of the compiled code in a file, with its label; 0 if there is none, or it is too long. */
+function codeLengthOf(path: string): number {
+  try {
+    const length = Math.floor(statSync(path).size / 2);
+    return length <= maxCodeLength ? length : 0;
+  } catch {
+    return 0;
+  }
+}
+
 /** How many bytes are compared at a time. */
 const chunkLength = 64 * 1024;
 
 /**
- * The compiled code, if it has this label. The file has both twice: V8 does not notice damage and would crash, and to compare
- * is faster than any checksum of Node.
+ * Reads the compiled code into `content`, if it has this label and length. The file has both twice: V8 does not notice damage
+ * and would crash, and to compare is faster than any checksum of Node.
  */
-function readCache(path: string, label: Buffer): Buffer | undefined {
+function readCache(path: string, label: Buffer, content: Buffer): Buffer | undefined {
   let file: number | undefined;
   try {
     file = openSync(path, "r");
-    const length = fstatSync(file).size / 2;
-    const content = Buffer.allocUnsafeSlow(length);
-    if (readSync(file, content) < length || !content.subarray(0, label.length).equals(label))
-      return undefined;
+    if (!fill(content, file) || !content.subarray(0, label.length).equals(label)) return undefined;
     const copy = Buffer.allocUnsafeSlow(chunkLength);
-    for (let at = 0; at < length; at += chunkLength) {
+    for (let at = 0; at < content.length; at += chunkLength) {
       const chunk = content.subarray(at, at + chunkLength);
-      if (!chunk.equals(copy.subarray(0, readSync(file, copy, 0, chunk.length, null)))) return undefined;
+      const same = copy.subarray(0, chunk.length);
+      if (!fill(same, file) || !chunk.equals(same)) return undefined;
     }
     return content.subarray(label.length);
   } catch {
