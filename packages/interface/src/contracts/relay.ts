@@ -87,8 +87,8 @@ export interface RelaySettings {
 /** A client that was accepted. The relay owns its sockets. */
 export interface RelayClient {
   /**
-   * The peer's address; `host` is an IP literal. Asked for by the relay when it is first read, which costs a system call
-   * in some: `host` is empty and `port` 0 if the client had left by then.
+   * The peer's address; `host` is an IP literal. It is to be read in `onClient` if it is needed later: once the client has
+   * left, `host` may be empty and `port` 0, as the system knows no address any more.
    */
   readonly address: Address;
   /** Bytes read from the client so far. */

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
@@ -64,8 +65,8 @@ describe.each([
   ["into a shared buffer", detectReader],
   ["as streams do", async () => streamReader],
 ])("reading %s", (_, detect) => {
-  /** A client of a relay, until the end of the test. */
-  async function accept(settings: Partial<RelaySettings> = {}, options: JsRelayOptions = {}) {
+  /** A relay that listens, and the clients that it accepts. */
+  async function listen(settings: Partial<RelaySettings> = {}, options: JsRelayOptions = {}) {
     const accepted = queue<EventRecorder>();
     const onClient = (relayed: RelayClient): ClientEvents => {
       const recorder = new EventRecorder(relayed);
@@ -77,9 +78,14 @@ describe.each([
       { onClient, onError: () => {} },
       { ...timeouts, ...keepAlive, ...settings },
     );
-    const client = await connectTo(listener.address.port);
-    listener.close();
-    const recorder = await accepted.take();
+    return { listener, accepted, [Symbol.dispose]: () => listener.close() };
+  }
+
+  /** A client of a relay, until the end of the test. */
+  async function accept(settings: Partial<RelaySettings> = {}, options: JsRelayOptions = {}) {
+    using listening = await listen(settings, options);
+    const client = await connectTo(listening.listener.address.port);
+    const recorder = await listening.accepted.take();
     return { client, recorder, relayed: recorder.relayed, [Symbol.dispose]: () => recorder.relayed.abort() };
   }
 
@@ -152,6 +158,21 @@ describe.each([
     expect(asked.relayed.address).toEqual(address);
     expect(unasked.relayed.address).toEqual({ host: "", port: 0 });
   });
+
+  test.runIf(process.platform === "linux")(
+    "a client that was reset before it was accepted is reported, and ends as any other",
+    async () => {
+      using listening = await listen();
+      const { port } = listening.listener.address;
+      // Meanwhile this process accepts nothing.
+      const script = `const c = require("net").connect(${port}, "127.0.0.1", () => c.resetAndDestroy())`;
+      expect(spawnSync(process.execPath, ["-e", script]).status).toBe(0);
+      const recorder = await listening.accepted.take();
+      await expect.poll(() => recorder.end).toBeDefined();
+      expect(recorder.end).toMatchObject({ reason: "client-failed", error: { code: "reset" } });
+      expect(recorder.relayed.address).toEqual({ host: "", port: 0 });
+    },
+  );
 
   test("a dial without an answer fails after its timeout, and another may follow", async () => {
     const clock = manualClock();
