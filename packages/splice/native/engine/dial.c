@@ -34,10 +34,9 @@ int connecting_socket(struct thread *thread, const union address *target) {
     fd = socket(target->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   }
   if (fd < 0) return -1;
-  int error = set_no_delay(fd);
   /* An interrupted connect goes on in the background: connect(2). */
-  if (error == 0 && connect(fd, &target->any, length) < 0 && errno != EINPROGRESS && errno != EINTR) error = errno;
-  if (error == 0) return fd;
+  if (connect(fd, &target->any, length) == 0 || errno == EINPROGRESS || errno == EINTR) return fd;
+  int error = errno;
   close(fd);
   errno = error;
   return -1;

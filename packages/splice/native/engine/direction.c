@@ -56,8 +56,16 @@ static enum outcome keep_pending(struct thread *thread, struct direction *direct
   return MOVED;
 }
 
+/* Nagle's algorithm delays no first write, and many connections have one: TCP_NODELAY is set before the second. The first
+ * is sent in full segments and a short last one, which Linux delays only if an earlier short one is unacknowledged. */
+static void before_write(struct side *to) {
+  if (to->was_written && !to->has_no_delay) to->has_no_delay = set_no_delay(to->fd) == 0;
+  to->was_written = true;
+}
+
 /* Sends what `to` takes now, and returns how much that is; -1 if the connection is lost. */
 static ssize_t send_some(struct side *to, const uint8_t *bytes, size_t length) {
+  before_write(to);
   ssize_t sent = RETRIED(send(to->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT));
   if (sent < 0 && errno != EAGAIN) return -1;
   if (sent < 0) sent = 0;
@@ -81,6 +89,7 @@ static enum outcome flush_pending(struct thread *thread, struct direction *direc
   struct pipe *pipe = direction->pipe;
   while (pipe && pipe->length > 0) {
     if (!to->writable) return NOTHING;
+    before_write(to);
     ssize_t sent = RETRIED(splice(pipe->out, NULL, to->fd, NULL, pipe->length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
     if (sent < 0 && errno != EAGAIN) return WRITE_FAILED;
     if (sent <= 0) {

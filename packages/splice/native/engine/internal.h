@@ -71,7 +71,9 @@ struct side {
   int fd; /* -1 when closed */
   bool readable, writable;
   bool has_eof_or_error; /* an end, an error or urgent data is queued behind the bytes; its edge has passed */
-  bool was_reset;        /* by its peer, or lost: closing it sends nothing */
+  bool was_reset : 1;    /* by its peer, or lost: closing it sends nothing */
+  bool was_written : 1;  /* bytes were sent to it */
+  bool has_no_delay : 1; /* TCP_NODELAY is set */
 };
 
 enum state { WAITING, DIALLING, RELAYING, OVER };

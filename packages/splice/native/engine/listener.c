@@ -27,6 +27,7 @@ static struct connection *new_connection(struct listener *listener, int fd, cons
   struct connection *connection = calloc(1, sizeof *connection);
   if (!connection) return NULL;
   connection->side[CLIENT].fd = fd;
+  connection->side[CLIENT].has_no_delay = true; /* inherited */
   connection->side[BACKEND].fd = -1;
   connection->listener = listener;
   connection->peer = *peer;
