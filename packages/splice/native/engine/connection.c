@@ -8,7 +8,15 @@
 #include <unistd.h>
 
 int watch_side(struct thread *thread, struct connection *connection, int which) {
-  return watch(thread, connection->side[which].fd, SIDE_EVENTS, (uintptr_t)connection | (uintptr_t)which);
+  return watch(thread, connection->side[which].fd, SIDE_EVENTS, data_of_side(thread, connection, which));
+}
+
+/* Closes a side, if it is open, of a connection whose events are not handled any more. */
+static void close_unwatched(struct side *side, bool reset) {
+  if (side->fd < 0) return;
+  if (reset && !side->was_reset) reset_on_close(side->fd);
+  close(side->fd);
+  *side = (struct side){.fd = -1};
 }
 
 void close_side(struct thread *thread, struct side *side, bool reset) {
@@ -48,9 +56,12 @@ void end_connection(struct thread *thread, struct connection *connection, enum r
   settle_wait(connection, reason);
   end_wait(thread, connection);
   end_dial(thread, connection);
-  close_side(thread, &connection->side[CLIENT], reset);
-  close_side(thread, &connection->side[BACKEND], reset || connection->state == DIALLING);
-  if (connection->in_epoll) unlink_connection(thread, connection);
+  if (connection->in_epoll) {
+    end_watching(thread, connection);
+    unlink_connection(thread, connection);
+  }
+  close_unwatched(&connection->side[CLIENT], reset);
+  close_unwatched(&connection->side[BACKEND], reset || connection->state == DIALLING);
   atomic_fetch_sub(&thread->load, 1);
   connection->state = OVER;
   connection->reason = (uint8_t)reason;
@@ -98,6 +109,7 @@ void on_side(struct thread *thread, struct connection *connection, int which, ui
 static void begin_dial(struct thread *thread, struct connection *connection, struct dial *dial) {
   connection->dial = dial;
   if (!connection->in_epoll) {
+    if (!begin_watching(thread, connection)) return end_connection(thread, connection, ABORTED, ENOMEM);
     connection->in_epoll = true;
     link_connection(thread, connection);
     if (watch_side(thread, connection, CLIENT) < 0) return end_connection(thread, connection, ABORTED, errno);

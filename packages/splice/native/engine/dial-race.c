@@ -135,7 +135,7 @@ static void succeed(struct thread *thread, struct connection *connection, unsign
   connection->has_keepalive_options = false;
   connection->dialled_in_tick = thread->tick;
   /* EPOLL_CTL_MOD reports what is pending on the socket again, now as the backend's side. */
-  struct epoll_event event = {.events = SIDE_EVENTS, .data.u64 = (uintptr_t)connection | BACKEND};
+  struct epoll_event event = {.events = SIDE_EVENTS, .data.u64 = data_of_side(thread, connection, BACKEND)};
   if (epoll_ctl(thread->epoll, EPOLL_CTL_MOD, fd, &event) < 0) return dial_failed(thread, connection, errno);
   dial_succeeded(thread, connection);
 }

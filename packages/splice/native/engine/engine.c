@@ -136,6 +136,7 @@ static void destroy_thread(struct thread *thread) {
   close_idle_pipes(thread);
   if (thread->epoll >= 0) close(thread->epoll);
   if (thread->wake_fd >= 0) close(thread->wake_fd);
+  free(thread->watched);
   free(thread->buffer);
   pthread_mutex_destroy(&thread->lock);
 }

@@ -110,6 +110,7 @@ struct connection {
   struct connection *next_ready;
   struct dial *dial; /* while it is DIALLING. In a race, the backend's side then has no socket yet */
   uint32_t dialled_in_tick;
+  uint32_t watched; /* its place among those that its thread watches */
   uint32_t waited; /* when the client ended its output or failed; as in struct event once it is OVER */
 
   /* Written by its thread: stalls.c. */
@@ -166,6 +167,13 @@ struct listener {
   struct acceptor acceptors[]; /* by thread */
 };
 
+/* A place for a connection in a thread's epoll set. */
+struct watched {
+  struct connection *connection; /* NULL if it is free */
+  uint32_t generation;           /* which of the connections at this place; never 0 */
+  uint32_t next_free;
+};
+
 /* thread.c */
 struct thread {
   struct engine *engine;
@@ -178,6 +186,8 @@ struct thread {
   pthread_mutex_t lock;
   struct connection *orders, **orders_end; /* under the lock */
   struct connection *connections;
+  struct watched *watched; /* it grows, and is freed with the thread */
+  uint32_t watched_count, free_watched; /* the latter a place, or watched_count if none is free */
   /* They wait for their turn: bulk, and what was more than a turn allows. In the order in which they came. */
   struct connection *ready, **ready_end;
   unsigned ready_count;
@@ -258,14 +268,20 @@ void release_stock(struct connection *);
 void free_stocks(struct engine *);
 
 /* thread.c */
-/* epoll's data is a pointer with its kind in the low bits: the client of a connection (0), its backend (1), an acceptor
- * (2), a connection whose race has sockets (3); or NULL, which is the thread's wake_fd. */
+/* epoll's data has its kind in the low bits: the client of a connection (0) or its backend (1), with the connection's place
+ * and generation; or a pointer to an acceptor (2) or to a connection whose race has sockets (3). 0 is the thread's wake_fd. */
 enum { OF_ACCEPTOR = 2, OF_RACE = 3, KIND = 3 };
 enum { SIDE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET };
 /* Adds a descriptor to the thread's epoll set. */
-int watch(struct thread *, int fd, uint32_t events, uintptr_t what);
+int watch(struct thread *, int fd, uint32_t events, uint64_t what);
 /* Closes a descriptor, of which no event comes from then on. */
 void close_watched(struct thread *, int fd);
+/* Gives the connection a place. False without memory. */
+bool begin_watching(struct thread *, struct connection *);
+/* No event of the connection's sides is handled from now on: they may be closed without close_watched. */
+void end_watching(struct thread *, struct connection *);
+/* epoll's data for a side of a connection that has a place. */
+uint64_t data_of_side(const struct thread *, const struct connection *, int which);
 void *run_thread(void *thread);
 /* The connection goes on after those that wait already, when the events of this tick were handled. */
 void wait_for_turn(struct thread *, struct connection *);
@@ -288,7 +304,7 @@ void serve_stocked(struct thread *, struct connection *);
 void fail_connection(struct thread *, struct connection *, int side, int error);
 /* Adds a side to the thread's epoll set. */
 int watch_side(struct thread *, struct connection *, int which);
-/* Closes a side, if it is open. */
+/* Closes a side, if it is open, of a connection that goes on. */
 void close_side(struct thread *, struct side *, bool reset);
 /* Closes both sides. The connection is reported as ended at the end of the tick. */
 void end_connection(struct thread *, struct connection *, enum reason, int error);

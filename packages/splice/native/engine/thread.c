@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "internal.h"
 
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ enum { WAKE_RETRY_MS = 20 };
 /* Consecutive failures of epoll_wait until the connections are reset, and the pause after each. */
 enum { MAX_WAIT_FAILURES = 20, WAIT_RETRY_MS = 50 };
 
-int watch(struct thread *thread, int fd, uint32_t events, uintptr_t what) {
+int watch(struct thread *thread, int fd, uint32_t events, uint64_t what) {
   struct epoll_event event = {.events = events, .data.u64 = what};
   return epoll_ctl(thread->epoll, EPOLL_CTL_ADD, fd, &event);
 }
@@ -27,6 +28,59 @@ void close_watched(struct thread *thread, int fd) {
    * would leave the socket in the epoll set, and its events would name a connection that was freed. */
   epoll_ctl(thread->epoll, EPOLL_CTL_DEL, fd, NULL);
   close(fd);
+}
+
+static bool grow_watched(struct thread *thread) {
+  uint32_t count = thread->watched_count ? thread->watched_count * 2 : 64;
+  struct watched *watched = realloc(thread->watched, count * sizeof *watched);
+  if (!watched) return false;
+  for (uint32_t place = thread->watched_count; place < count; place++)
+    watched[place] = (struct watched){.generation = 1, .next_free = place + 1};
+  thread->watched = watched;
+  thread->watched_count = count;
+  return true;
+}
+
+bool begin_watching(struct thread *thread, struct connection *connection) {
+  if (thread->free_watched == thread->watched_count && !grow_watched(thread)) return false;
+  connection->watched = thread->free_watched;
+  struct watched *watched = &thread->watched[connection->watched];
+  thread->free_watched = watched->next_free;
+  watched->connection = connection;
+  return true;
+}
+
+/*
+ * The descriptors of most connections are closed while they are in the epoll set, which saves two system calls. So events
+ * can come of connections that are over: a process that was just forked may hold their sockets open, until it calls exec.
+ */
+void end_watching(struct thread *thread, struct connection *connection) {
+  struct watched *watched = &thread->watched[connection->watched];
+  uint32_t generation = watched->generation + 1;
+  *watched = (struct watched){.generation = generation ? generation : 1, .next_free = thread->free_watched};
+  thread->free_watched = connection->watched;
+}
+
+uint64_t data_of_side(const struct thread *thread, const struct connection *connection, int which) {
+  uint64_t generation = thread->watched[connection->watched].generation;
+  return generation << 32 | connection->watched << 2 | (unsigned)which;
+}
+
+/* The connection that an event of a side is about; NULL if it is over. */
+static struct connection *connection_of(const struct thread *thread, uint64_t what) {
+  const struct watched *watched = &thread->watched[(uint32_t)what >> 2];
+  return watched->generation == what >> 32 ? watched->connection : NULL;
+}
+
+/* Handles an event, which `what` describes as internal.h does for epoll's data. */
+static void on_event(struct thread *thread, uint64_t what, uint32_t events) {
+  if (what == 0) return; /* wake_fd: do_work has handled it */
+  int kind = what & KIND;
+  void *pointer = (void *)(uintptr_t)(what & ~(uint64_t)KIND);
+  if (kind == OF_ACCEPTOR) return on_listener(thread, pointer);
+  if (kind == OF_RACE) return on_race(thread, pointer);
+  struct connection *connection = connection_of(thread, what);
+  if (connection) on_side(thread, connection, kind, events);
 }
 
 void wake_thread(struct thread *thread) {
@@ -162,14 +216,7 @@ void *run_thread(void *argument) {
     extend_after_pause(thread);
     /* Before the events, since orders may be older. */
     do_work(thread);
-    for (int index = 0; index < count; index++) {
-      uintptr_t what = (uintptr_t)events[index].data.u64;
-      void *pointer = (void *)(what & ~(uintptr_t)KIND);
-      if (!pointer) continue; /* wake_fd */
-      if ((what & KIND) == OF_ACCEPTOR) on_listener(thread, pointer);
-      else if ((what & KIND) == OF_RACE) on_race(thread, pointer);
-      else on_side(thread, pointer, (int)(what & KIND), events[index].events);
-    }
+    for (int index = 0; index < count; index++) on_event(thread, events[index].data.u64, events[index].events);
     if (is_time_to_check(thread, count == MAX_EVENTS)) run_checks(thread);
     run_ready(thread);
     report_ended(thread);
