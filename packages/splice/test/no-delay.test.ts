@@ -17,7 +17,7 @@ test.skipIf(process.platform !== "linux" || missing("cc"))(
   async () => {
     const program = join(folder, "no-delay");
     await compile("cc", [...filesIn("test/no-delay"), ...filesIn("native/engine")], program, "-g", "-O1");
-    const { code, stdout, stderr } = await runProgram(program);
+    const { code, stdout, stderr } = await runProgram(program, []);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toBe("0\n1\n1\n1\n");
   },

@@ -17,7 +17,7 @@ test.skipIf(process.platform !== "linux" || missing("cc"))(
   async () => {
     const program = join(folder, "stale-events");
     await compile("cc", [...filesIn("test/stale-events"), ...filesIn("native/engine")], program, "-g", "-O1");
-    const { code, stdout, stderr } = await runProgram(program);
+    const { code, stdout, stderr } = await runProgram(program, []);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toBe("0 0\n");
   },
