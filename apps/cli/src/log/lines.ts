@@ -28,5 +28,16 @@ export function createLog(level: LogLevel, write: (line: string) => void): Log {
 
 /** A line as JSON, without its end. */
 export function jsonLine(level: Level, fields: object, msg: string): string {
-  return JSON.stringify({ level, time: new Date().toISOString(), ...fields, msg });
+  return JSON.stringify({ level, time: isoTime(new Date()), ...fields, msg });
+}
+
+/**
+ * As `date.toISOString()`, for the years that have four digits. For that one V8 loads its time zones first, which takes a
+ * millisecond and a megabyte of each process.
+ */
+function isoTime(date: Date): string {
+  const digits = (value: number, length = 2): string => String(value).padStart(length, "0");
+  const day = [digits(date.getUTCFullYear(), 4), digits(date.getUTCMonth() + 1), digits(date.getUTCDate())];
+  const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(value => digits(value));
+  return `${day.join("-")}T${time.join(":")}.${digits(date.getUTCMilliseconds(), 3)}Z`;
 }
