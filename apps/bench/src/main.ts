@@ -13,6 +13,9 @@ import { subjects } from "./subjects/index.js";
 // Programs are ended and temporary folders removed on exit: see startProgram.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
+// Programs of Node are started as on most machines: certificates that it reads at each start take tens of milliseconds.
+for (const variable of ["NODE_EXTRA_CA_CERTS", "NODE_OPTIONS"]) delete process.env[variable];
+
 try {
   await main(process.argv.slice(2));
 } catch (error) {
