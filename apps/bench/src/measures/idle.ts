@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Figures, Measure, MeasureContext, Subject } from "../contract.js";
 import type { Load, LoadProgram } from "../load.js";
 import { type RunningSubject, startSubject } from "../running-subject.js";
+import { underLoad } from "./under-load.js";
 
 /** More than any subject can hold. */
 const asManyAsPossible = 1_000_000;
@@ -10,7 +11,7 @@ const asManyAsPossible = 1_000_000;
 export const idle: Measure = {
   name: "idle",
   title: "idle connections",
-  how: "Each connection passes one byte each way and stays open. Memory and descriptors of the proxy are read before and after; kernel memory is not included. At the limit: connections are opened until further ones fail; the load program can hold 32 fewer than the descriptor limit.",
+  how: "Each connection passes one byte each way and stays open. Memory and descriptors of the proxy are read before and after; kernel memory is not included. Before that, connections come and go for two seconds, as in `connect`: what the first connections of a process cost, such as code that is read from disk and a compiler's memory, counts in `soak`. At the limit: connections are opened until further ones fail; the load program can hold 32 fewer than the descriptor limit.",
   figures: [
     { key: "held", title: "connections held", unit: "", better: "more" },
     { key: "memory", title: "memory per connection", unit: "KB", better: "less" },
@@ -34,6 +35,7 @@ async function hold(
 ): Promise<Figures> {
   await using backend = await load.serve();
   await using running = await startSubject(subject, backend);
+  await underLoad(load, running, "connect", { connections: 64, warmup: 0, measure: scale.firstWarmupMs });
   await setTimeout(scale.settleMs);
   const before = reading(running.group);
   await using open = await holdOpen(load, running, connections);

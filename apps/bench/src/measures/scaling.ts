@@ -28,13 +28,17 @@ export const endpoints: Measure = scaling(
   scale => scale.endpoints.map(endpoints => [plural(endpoints, "endpoint"), { endpoints }]),
 );
 
+/** A proxy has some 28,000 local ports for each endpoint, half of which Linux looks for only when the other half is in use. */
+const openEndpoints = 4;
+
 /** How cost grows with the number of connections that are open already. */
 export const openConnections: Measure = scaling(
   "open",
   "connections by open connections",
-  `${same}, while this many idle connections are open: as many as the descriptor limit allows, at most 10,000.`,
+  `${same}, while this many idle connections are open: as many as the descriptor limit allows, at most 10,000. They go to ${openEndpoints} endpoints in turn, as in \`endpoints\`: towards one alone the search for a free local port would be what is measured.`,
   proxies,
-  scale => scale.connections.map(open => [`${open.toLocaleString("en")} open`, { open }]),
+  scale =>
+    scale.connections.map(open => [`${open.toLocaleString("en")} open`, { open, endpoints: openEndpoints }]),
 );
 
 /** A measure of connections in which the circumstances grow from case to case. */
