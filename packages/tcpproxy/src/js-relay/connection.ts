@@ -28,7 +28,7 @@ export interface ConnectionContext extends DirectionContext {
 
 type Cause = Pick<RelayEnd, "reason" | "error">;
 
-/** The address of a client that had left before anybody asked for it. */
+/** The address of a client that had left before it was read. */
 const unknown: Address = Object.freeze({ host: "", port: 0 });
 
 const finished: Cause = { reason: "finished" };
@@ -64,7 +64,7 @@ export class Connection implements RelayClient, Ticking {
     this.#fromClient = new Direction("client", client, this, context);
   }
 
-  /** The system is asked once, and only if somebody wants to know. */
+  /** The system is asked once, when the address is first read. */
   get address(): Address {
     const { remoteAddress: host, remotePort: port } = this.#fromClient.from;
     return host === undefined || port === undefined ? unknown : { host, port };
