@@ -51,9 +51,11 @@ int main(void) {
   int wake[2];
   check(socketpair(AF_UNIX, SOCK_STREAM, 0, wake) == 0, "socketpair");
   engine = (struct engine){.thread_count = 1, .threads = &thread, .wake_fd = wake[0], .events_end = &engine.events};
-  thread = (struct thread){.engine = &engine, .epoll = epoll_create1(0), .wake_fd = eventfd(0, 0)};
+  thread = (struct thread){.engine = &engine, .epoll = epoll_create1(0), .wake_fd = eventfd(0, EFD_NONBLOCK)};
   thread.orders_end = &thread.orders;
   thread.ready_end = &thread.ready;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+  check(epoll_ctl(thread.epoll, EPOLL_CTL_ADD, thread.wake_fd, &event) == 0, "epoll_ctl");
   make_stale_events();
   second = (struct connection){.thread = &thread, .listener = &listener, .state = WAITING};
   check(begin_watching(&thread, &second), "begin_watching");
