@@ -7,4 +7,4 @@
 export { identityTimeoutMs } from "./defaults.js";
 export { identifyCluster, wrongCluster } from "./identity/cluster-identity.js";
 export type { ClusterIdentity, ClusterIdentityOptions, IdentityUse } from "./identity/contract.js";
-export type { AcceptedCluster, ForeignEndpoint, IdentityReason } from "./identity/decision.js";
+export type { AcceptedCluster } from "./identity/decision.js";

@@ -6,7 +6,6 @@
 export { type CheckOptions, checkHealth, type HealthChecks } from "./checks/checks.js";
 export { checkDefaults, probeDefaults, risingDefaults } from "./defaults.js";
 export { etcdStatus, type MemberStatus, type StatusQuery } from "./member-status.js";
-export type { HealthObserver } from "./observer.js";
 export { autoProbe } from "./probes/auto.js";
 export { etcdProbe } from "./probes/etcd.js";
 export { type HttpProbeOptions, httpProbe } from "./probes/http.js";

@@ -17,7 +17,8 @@ export type {
   Suspicion,
   Verdict,
 } from "./contracts/health.js";
-export { notify, type Observer } from "./contracts/observer.js";
+export type { ForeignEndpoint, HealthObserver, IdentityReason } from "./contracts/health-observer.js";
+export { type ClosedClient, notify, type Observer, type ObserverEvent } from "./contracts/observer.js";
 export type { EarlyPick, Lease, LeaseRequest, Pool } from "./contracts/pool.js";
 export type {
   ClientEvents,

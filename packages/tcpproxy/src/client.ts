@@ -2,6 +2,7 @@ import {
   type Address,
   type ClientEvents,
   type Clock,
+  type ClosedClient,
   type Endpoint,
   GatewayError,
   type Lease,
@@ -69,6 +70,10 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
   #lease: Lease | undefined;
   /** Until the client is connected. */
   #dialling: Dialling | undefined;
+  /** When the client was accepted, on the proxy's clock. */
+  readonly #sinceMs: number;
+  #dialMs = 0;
+  #tries = 1;
   /** Whether the client is ending already, and the error of the pool if that revoked its connection. */
   #ending: boolean | GatewayError = false;
 
@@ -76,6 +81,7 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
     this.id = id;
     this.#client = client;
     this.#context = context;
+    this.#sinceMs = context.clock.now();
     this.#dialling = {
       sinceMs: context.clock.now(),
       tried: none,
@@ -195,16 +201,18 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
     const dialling = this.#dialling;
     if (!dialling || !this.#lease || this.#ending) return;
     this.#dialling = undefined;
+    this.#dialMs = tookMs ?? this.#context.clock.now() - this.#sinceMs;
+    this.#tries = dialling.tried.length + 1;
     // If it is the first of those in stock, it goes first already.
     if (address !== dialling.stocked?.addresses[0]) this.#routeOf(dialling)?.accepted(address);
     this.#lease.connected();
-    const { observer, clock } = this.#context;
+    const { observer } = this.#context;
     if (observer?.connected)
       notify(observer, "connected", {
         connection: this.id,
         endpoint: this.#lease.endpoint,
         address,
-        dialMs: tookMs ?? clock.now() - dialling.sinceMs,
+        dialMs: this.#dialMs,
       });
   }
 
@@ -239,13 +247,28 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
     if (lease && !dialling) {
       if (observer?.closed) {
         const why = end.reason === "aborted" && typeof revoked === "object" ? { error: revoked } : {};
-        notify(observer, "closed", { connection: this.id, endpoint: lease.endpoint, ...end, ...why });
+        notify(observer, "closed", {
+          ...this.#closed(this.#tries),
+          endpoint: lease.endpoint,
+          dialMs: this.#dialMs,
+          ...end,
+          ...why,
+        });
       }
     } else {
       const error = dialling?.error ?? end.error ?? new GatewayError("reset", "the client went away");
-      notify(observer, "unserved", { connection: this.id, error });
+      notify(observer, "unserved", { ...this.#closed(dialling?.tried.length ?? 0), error });
     }
     onEnd(this);
+  }
+
+  #closed(tries: number): ClosedClient {
+    return {
+      connection: this.id,
+      listener: "",
+      tries,
+      durationMs: this.#context.clock.now() - this.#sinceMs,
+    };
   }
 
   /** Dials the next addresses of this endpoint, or the next endpoint if there are none. */

@@ -1,11 +1,11 @@
 import { refreshDefaults } from "@gw/discovery";
-import type { HealthObserver } from "@gw/health";
 import {
   type Address,
   backoffMs,
   type Endpoint,
   formatAddress,
   GatewayError,
+  type HealthObserver,
   type Observer,
   systemClock,
   withJitter,

@@ -1,8 +1,9 @@
-import type { HealthChecks, HealthObserver } from "@gw/health";
+import type { HealthChecks } from "@gw/health";
 import {
   type Endpoint,
   type EndpointFacts,
   GatewayError,
+  type HealthObserver,
   type Probe,
   type Suspicion,
   systemClock,

@@ -1,11 +1,17 @@
-import type { HealthObserver, StatusQuery } from "@gw/health";
+import type { StatusQuery } from "@gw/health";
 import {
   type ClusterIdentity,
   type ClusterIdentityOptions,
   identifyCluster,
   identityTimeoutMs,
 } from "@gw/health/identity";
-import { type Endpoint, formatAddress, GatewayError, type GatewayErrorCode } from "@gw/interface";
+import {
+  type Endpoint,
+  formatAddress,
+  GatewayError,
+  type GatewayErrorCode,
+  type HealthObserver,
+} from "@gw/interface";
 import type { EndpointPool } from "@gw/selector";
 import { canIdentify, type HealthFlags, pinnedClusterId } from "../flags/health.js";
 import type { Certificates, Dial } from "./certificates.js";

@@ -1,5 +1,11 @@
-import type { HealthObserver } from "@gw/health";
-import { type Address, type Endpoint, formatAddress, type GatewayError, type Observer } from "@gw/interface";
+import {
+  type Address,
+  type Endpoint,
+  formatAddress,
+  type GatewayError,
+  type HealthObserver,
+  type Observer,
+} from "@gw/interface";
 import { formatDuration } from "../flags/duration.js";
 import type { EventLog } from "./event-log.js";
 

@@ -4,6 +4,7 @@ import {
   type Endpoint,
   type EndpointFacts,
   GatewayError,
+  type HealthObserver,
   type PauseTracker,
   type Probe,
   type Suspicion,
@@ -12,7 +13,7 @@ import {
   type Verdict,
 } from "@gw/interface";
 import { checkDefaults, probeDefaults } from "../defaults.js";
-import { createCheckTypes, type HealthObserver } from "../observer.js";
+import { createCheckTypes } from "../observer.js";
 import { cadenceOf, isCheckNeeded, jitterOf } from "./cadence.js";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
 import { createRequests, requestsFor } from "./requests.js";

@@ -3,13 +3,14 @@ import {
   type Clock,
   type Endpoint,
   type EndpointFacts,
+  type HealthObserver,
   messageOf,
   type Probe,
   type ProbeRequest,
   type Verdict,
 } from "@gw/interface";
 import { probeDefaults } from "../defaults.js";
-import { type CheckTypes, type HealthObserver, notifyHealth } from "../observer.js";
+import { type CheckTypes, notifyHealth } from "../observer.js";
 import type { CheckedEndpoint } from "./checked-endpoint.js";
 import { isWait } from "./suspicion.js";
 

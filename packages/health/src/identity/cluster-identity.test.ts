@@ -1,7 +1,7 @@
+import type { HealthObserver } from "@gw/interface";
 import { type Endpoint, GatewayError, type GatewayErrorCode } from "@gw/interface";
 import { type ManualClock, manualClock } from "@gw/testing";
 import { beforeEach, expect, test } from "vitest";
-import type { HealthObserver } from "../observer.js";
 import { identifyCluster } from "./cluster-identity.js";
 import type { ClusterIdentity, ClusterIdentityOptions } from "./contract.js";
 

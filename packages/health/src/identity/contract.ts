@@ -1,5 +1,4 @@
-import type { Clock, Endpoint, EndpointFacts, GatewayError } from "@gw/interface";
-import type { HealthObserver } from "../observer.js";
+import type { Clock, Endpoint, EndpointFacts, GatewayError, HealthObserver } from "@gw/interface";
 
 /** Options of `identifyCluster`. */
 export interface ClusterIdentityOptions {

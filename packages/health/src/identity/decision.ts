@@ -1,17 +1,12 @@
-import { type Clock, type Endpoint, formatAddress } from "@gw/interface";
+import {
+  type Clock,
+  type Endpoint,
+  type ForeignEndpoint,
+  formatAddress,
+  type IdentityReason,
+} from "@gw/interface";
 import { identityDefaults } from "../defaults.js";
 import { EndpointIdentity } from "./endpoint-identity.js";
-
-/**
- * Why a cluster is the accepted one:
- *
- * - `pinned`: it was given
- * - `remembered`: an earlier run had accepted it
- * - `majority`: more endpoints told its id than others
- * - `first`: endpoints disagree, none has a majority, and one of its members answered first
- * - `rebuilt`: all endpoints that answer have told this new id for a while
- */
-export type IdentityReason = "pinned" | "remembered" | "majority" | "first" | "rebuilt";
 
 /** The cluster whose members are used. */
 export interface AcceptedCluster {
@@ -20,15 +15,6 @@ export interface AcceptedCluster {
   readonly reason: IdentityReason;
   /** Fewer than a majority of the set had told an id: a later majority decides again. */
   readonly isProvisional: boolean;
-}
-
-/** An endpoint that must not be used. */
-export interface ForeignEndpoint {
-  readonly endpoint: Endpoint;
-  /** The other cluster's. */
-  readonly clusterId: string;
-  /** How often it has told the accepted id before another one: more than once hints at a proxy in front of two clusters. */
-  readonly alternations: number;
 }
 
 /** What is known now. */

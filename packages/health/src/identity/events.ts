@@ -1,6 +1,6 @@
-import { type Clock, formatAddress } from "@gw/interface";
+import { type Clock, formatAddress, type HealthObserver } from "@gw/interface";
 import { identityWaitMs } from "../defaults.js";
-import { type HealthObserver, notifyHealth } from "../observer.js";
+import { notifyHealth } from "../observer.js";
 import type { IdentityView } from "./decision.js";
 
 /** Reports what has changed about the identity of endpoints, each once. */

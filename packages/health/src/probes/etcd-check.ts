@@ -258,8 +258,8 @@ class CheckOfOne {
     Object.assign(this.#knowledge, { status, statusAt: this.#clock.now() });
     if (!status) return httpStatus;
     this.#knowledge.isEtcd = true;
-    const { learner: _, dbSizeBytes: __, ...facts } = identity ?? {};
-    this.#facts = { ...facts, roundTripMs };
+    const { learner, dbSizeBytes: _, ...facts } = identity ?? {};
+    this.#facts = { ...facts, ...(learner !== undefined && { isLearner: learner }), roundTripMs };
     return status;
   }
 

@@ -43,6 +43,8 @@ export interface EndpointFacts {
   readonly memberId?: string | undefined;
   /** The member that it knows as leader; absent if it knows none. */
   readonly leaderId?: string | undefined;
+  /** It is a learner: it has no vote, and serves no linearizable requests. */
+  readonly isLearner?: boolean | undefined;
   /** Grows with each election, so that the newest of two leaders is known. */
   readonly raftTerm?: number | undefined;
   /** Of the server, as `3.5.21`. */

@@ -10,6 +10,11 @@ import type { RelayEnd } from "./relay.js";
  */
 export interface Observer {
   /**
+   * `closed` and `unserved` may come without the client's address, which costs a system call for each connection.
+   * @default false
+   */
+  readonly ignoresClients?: boolean | undefined;
+  /**
    * A source of endpoints has a new set. `source` names it: `srv example.com`, `file /etc/gw.yaml`; `why` says what
    * happened to it, as a clause.
    */
@@ -117,9 +122,9 @@ export interface Observer {
     readonly dialMs: number;
   }): void;
   /** No endpoint could serve the client, and it was closed. */
-  unserved?(event: { readonly connection: number; readonly error: GatewayError }): void;
-  /** A relayed connection ended. */
-  closed?(event: { readonly connection: number; readonly endpoint: Endpoint } & RelayEnd): void;
+  unserved?(event: ClosedClient & { readonly error: GatewayError }): void;
+  /** A relayed connection ended. `dialMs` is that of {@link Observer.connected}. */
+  closed?(event: ClosedClient & { readonly endpoint: Endpoint; readonly dialMs: number } & RelayEnd): void;
   /** A client was refused because `limit` connections are open. */
   limitReached?(event: { readonly limit: number }): void;
   /** One address of a listen name is not one of this machine's; the gateway listens on the others. */
@@ -128,8 +133,24 @@ export interface Observer {
   acceptFailed?(event: { readonly error: GatewayError }): void;
 }
 
+/** What is known of a client whose connection ended. */
+export interface ClosedClient {
+  readonly connection: number;
+  /** Absent if it had left before its address was read, and with {@link Observer.ignoresClients}. */
+  readonly client?: Address | undefined;
+  /** Where it was accepted: `127.0.0.1:23790`, `unix:/run/gw.sock`. */
+  readonly listener: string;
+  /** How many endpoints were dialled for it, the one that served it included. */
+  readonly tries: number;
+  /** From accept to end, in milliseconds. */
+  readonly durationMs: number;
+}
+
+/** The name of an event of {@link Observer}. */
+export type ObserverEvent = Exclude<keyof Observer, "ignoresClients">;
+
 /** Calls one method of `observer`. What it throws, or rejects with, becomes a process warning. */
-export function notify<Name extends keyof Observer>(
+export function notify<Name extends ObserverEvent>(
   observer: Observer | undefined,
   name: Name,
   event: Parameters<NonNullable<Observer[Name]>>[0],

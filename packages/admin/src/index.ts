@@ -1,0 +1,25 @@
+/**
+ * Shows a gateway that runs, and lets operators change it: status, metrics, events and connections over HTTP.
+ *
+ * @packageDocumentation
+ */
+export type { ConnectionsAnswer, ConnectionView } from "./contract/connections.js";
+export type { EventsAnswer, RecordedEvent } from "./contract/events.js";
+export type { AdminActions, AdminGateway } from "./contract/gateway.js";
+export type {
+  CheckView,
+  ConnectionCounts,
+  EndpointTotals,
+  EndpointView,
+  FactsView,
+  FailoverView,
+  GatewayStatus,
+  HealthView,
+  IdentityView,
+  OptionView,
+  PanicView,
+  ProcessView,
+  SourceView,
+  Status,
+  TierView,
+} from "./contract/status.js";
