@@ -22,6 +22,8 @@ export function rejectStartContradictions(flags: StartFlags): void {
     );
   rejectCheckContradictions(flags);
   rejectIdentityContradictions(flags);
+  if (flags.adminActions && !flags.adminAddr)
+    throw invalid("--admin-actions does nothing without --admin-addr");
   if (flags.healthCheck !== "off") return;
   for (const [given, name] of [
     [flags.onUnhealthy, "--on-unhealthy"],

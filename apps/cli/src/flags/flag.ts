@@ -10,6 +10,7 @@ export const groups = [
   "Connections",
   "Relay",
   "Logging",
+  "Admin",
 ] as const;
 
 /** Everything about one flag. A flag is an entry of a table; its key there is the name in code, with its unit. */

@@ -1,5 +1,6 @@
 import { GatewayError, quote } from "@gw/interface";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { adminFlags } from "./admin.js";
 import { connectionFlags, listenFlags } from "./connections.js";
 import { discoveryFlags, stateFlags } from "./discovery.js";
 import { readVariable } from "./environment.js";
@@ -15,6 +16,7 @@ export const startFlags = {
   ...healthFlags,
   ...failoverFlags,
   ...connectionFlags,
+  ...adminFlags,
 };
 /** Values of the flags of `gw start`; undefined where one is not given. */
 export type StartFlags = Values<typeof startFlags>;
