@@ -145,7 +145,7 @@ export interface EndpointStatus {
   readonly connections: number;
   /** Since when it is in this state, in milliseconds on the pool's clock. */
   readonly since: number;
-  /** Why it is down. */
+  /** Why it is down, or left the set. */
   readonly error?: GatewayError | undefined;
   /** When it will be tried again, on the pool's clock; only if it is down. */
   readonly retryAt?: number | undefined;

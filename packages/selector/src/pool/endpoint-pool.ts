@@ -8,7 +8,7 @@ export interface EndpointPool extends Pool, CheckedPool {
    * they have ended.
    *
    * @param rejected endpoints that are not in the set because they must not serve clients any more, and why: connections
-   *   that they still have are reset at once, whatever `onRemoved` says
+   *   that they still have are reset at once, whatever `onRemoved` says, unless `connections` says otherwise
    */
   update(endpoints: readonly Endpoint[], rejected?: readonly RejectedEndpoint[]): void;
   /**
@@ -32,6 +32,13 @@ export interface EndpointPool extends Pool, CheckedPool {
 export interface RejectedEndpoint {
   readonly endpoint: Endpoint;
   readonly error: GatewayError;
+  /**
+   * - `reset`: its open connections are reset at once
+   * - `drain`: they end as those of any endpoint that leaves the set, by `onRemoved`
+   *
+   * @default "reset"
+   */
+  readonly connections?: "reset" | "drain" | undefined;
 }
 
 /** A change of a pool; see {@link EndpointPool.onChange}. */

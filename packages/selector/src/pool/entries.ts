@@ -1,4 +1,4 @@
-import { type Endpoint, formatAddress } from "@gw/interface";
+import { type Endpoint, formatAddress, type GatewayError } from "@gw/interface";
 import { type EntryContext, entryAt, PoolEntry } from "./entry.js";
 
 /** The entries of a pool: those of the newest set, and those that left it and still have connections. */
@@ -31,7 +31,11 @@ export class Entries {
   }
 
   /** Replaces the set. An endpoint that stays keeps its entry, and so does one that returns while it is draining. */
-  replace(endpoints: readonly Endpoint[]): {
+  replace(
+    endpoints: readonly Endpoint[],
+    /** Why those that leave do, by `host:port`, where there is a reason besides the sources. */
+    reasons: ReadonlyMap<string, GatewayError> = new Map(),
+  ): {
     readonly added: Endpoint[];
     readonly removed: PoolEntry[];
   } {
@@ -56,7 +60,7 @@ export class Entries {
     this.#byAddress = current;
     const removed = [...before.values()];
     for (const entry of removed) {
-      entry.startDraining(now);
+      entry.startDraining(now, reasons.get(formatAddress(entry.endpoint)));
       if (entry.connections > 0) this.#draining.add(entry);
     }
     return { added, removed };

@@ -1,11 +1,12 @@
-import type {
-  Candidate,
-  Clock,
-  Endpoint,
-  EndpointActivity,
-  EndpointStatus,
+import {
+  type Candidate,
+  type Clock,
+  type Endpoint,
+  type EndpointActivity,
+  type EndpointStatus,
+  formatAddress,
   GatewayError,
-  Verdict,
+  type Verdict,
 } from "@gw/interface";
 import { Backoff } from "./backoff.js";
 import { KnownFacts } from "./facts.js";
@@ -40,6 +41,8 @@ interface Draining {
   readonly since: number;
   /** A health check had marked it down: its connections may hang. */
   readonly unhealthy: boolean;
+  /** Why it left the set. */
+  readonly error: GatewayError;
 }
 
 /** What entries need of their pool. */
@@ -245,10 +248,16 @@ export class PoolEntry {
     return now - down.since;
   }
 
+  /** Why it left the set; what is said of any that leaves it, if it has not. */
+  get leftBecause(): GatewayError {
+    if (this.#state.name === "draining") return this.#state.error;
+    return new GatewayError("aborted", `${formatAddress(this.#endpoint)} is no longer an endpoint`);
+  }
+
   /** Up or down → draining. */
-  startDraining(now: number): void {
+  startDraining(now: number, error: GatewayError = this.leftBecause): void {
     if (this.isDraining) return;
-    this.#state = { name: "draining", since: now, unhealthy: this.isUnhealthy };
+    this.#state = { name: "draining", since: now, unhealthy: this.isUnhealthy, error };
     this.isAvoided = false;
     this.retry.cancel();
   }
@@ -282,7 +291,8 @@ export class PoolEntry {
       inUse: inUse && !this.isDraining,
       connections,
       since: state.since,
-      ...(state.name === "down" && { error: state.error, retryAt: state.retryAt }),
+      ...(state.name !== "up" && { error: state.error }),
+      ...(state.name === "down" && { retryAt: state.retryAt }),
       ...(verdict && { verdict }),
       ...(this.facts.newest && { facts: this.facts.newest }),
     };

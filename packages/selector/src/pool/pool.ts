@@ -95,9 +95,12 @@ class SelectingPool implements EndpointPool {
   }
 
   update(endpoints: readonly Endpoint[], rejected: readonly RejectedEndpoint[] = []): void {
-    const errors = new Map(rejected.map(({ endpoint, error }) => [formatAddress(endpoint), error]));
+    const errors = errorsOf(rejected.filter(({ connections }) => connections !== "drain"));
     this.#earlyPicks.setChanges(errors);
-    const { added, removed } = this.#entries.replace(endpoints);
+    const { added, removed } = this.#entries.replace(
+      endpoints,
+      rejected.length > 0 ? errorsOf(rejected) : errors,
+    );
     for (const entry of removed) this.#drain.removed(entry, errors.get(formatAddress(entry.endpoint)));
     // Those that left an earlier set may still have connections.
     for (const entry of errors.size > 0 ? [...this.#entries.draining] : []) {
@@ -314,8 +317,12 @@ class SelectingPool implements EndpointPool {
   }
 }
 
+function errorsOf(rejected: readonly RejectedEndpoint[]): ReadonlyMap<string, GatewayError> {
+  return new Map(rejected.map(({ endpoint, error }) => [formatAddress(endpoint), error]));
+}
+
 function reasonToLeave(from: PoolEntry, to: PoolEntry): string | undefined {
-  if (from.isDraining) return `${formatAddress(from.endpoint)} is no longer an endpoint`;
+  if (from.isDraining) return from.leftBecause.detail;
   if (from.down) return from.down.error.detail;
   if (to.endpoint.priority < from.endpoint.priority)
     return `priority ${to.endpoint.priority} is preferred to ${from.endpoint.priority}`;

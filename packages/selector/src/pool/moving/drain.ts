@@ -1,4 +1,4 @@
-import { formatAddress, GatewayError, notify, startTimeout } from "@gw/interface";
+import { formatAddress, type GatewayError, notify, startTimeout } from "@gw/interface";
 import type { PoolEntry, RevocableLease } from "../entry.js";
 import { revokeDials } from "../lease.js";
 import type { DrainPolicy, PoolSettings } from "../options.js";
@@ -38,8 +38,7 @@ export class Drain {
    */
   removed(entry: PoolEntry, rejected?: GatewayError): void {
     const { onRemoved, onUnhealthy } = this.#settings;
-    const gone = `${formatAddress(entry.endpoint)} is no longer an endpoint`;
-    const error = rejected ?? new GatewayError("aborted", gone);
+    const error = rejected ?? entry.leftBecause;
     revokeDials(entry, error);
     // What hangs would hang all through the drain.
     const hangs = entry.isUnhealthy && onUnhealthy === "close";
