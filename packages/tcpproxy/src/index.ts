@@ -7,6 +7,7 @@ export { connectionLimit } from "./connection-limit.js";
 export { createDialer, type Dialer, type DialerOptions, dialerDefaults, type Route } from "./dialer.js";
 export { inOrder } from "./in-order.js";
 export { type JsRelayOptions, jsRelay } from "./js-relay/relay.js";
+export type { OpenConnection, OpenConnectionsQuery } from "./open-connections.js";
 export {
   defaultMaxAttempts,
   keepAliveLimits,

@@ -10,10 +10,16 @@ import {
   type RelaySettings,
 } from "@gw/interface";
 
+/** Where a listener listens, for events. It is set before the first client is reported. */
+export interface ListenerName {
+  name: string;
+}
+
 /** What listeners are opened with. */
 export interface ListenContext {
   readonly relay: Relay;
-  readonly handlers: ListenHandlers;
+  /** The handlers of one listener. */
+  readonly handlersOf: (listener: ListenerName) => ListenHandlers;
   readonly settings: RelaySettings;
   /** The IP addresses of a host. */
   readonly resolve: (host: string) => Promise<readonly string[]>;
@@ -53,7 +59,7 @@ export async function listenAt(
 async function listenOnce(
   hosts: readonly string[],
   port: number,
-  { relay, handlers, settings, observer }: ListenContext,
+  context: ListenContext,
   last: boolean,
 ): Promise<readonly Listener[] | undefined> {
   const opened: Listener[] = [];
@@ -61,7 +67,7 @@ async function listenOnce(
   for (const host of hosts) {
     const address = { host, port: port || (opened[0]?.address.port ?? 0) };
     try {
-      opened.push(await relay.listen(address, handlers, settings));
+      opened.push(await openListener(address, context));
     } catch (cause) {
       const error = GatewayError.from(cause, `listen on ${formatAddress(address)}`);
       if (isMissingHere(error)) {
@@ -74,8 +80,18 @@ async function listenOnce(
     }
   }
   if (opened.length === 0 && skipped[0]) throw skipped[0].error;
-  for (const one of skipped) notify(observer, "listenSkipped", one);
+  for (const one of skipped) notify(context.observer, "listenSkipped", one);
   return opened;
+}
+
+async function openListener(
+  address: Address,
+  { relay, handlersOf, settings }: ListenContext,
+): Promise<Listener> {
+  const named: ListenerName = { name: formatAddress(address) };
+  const listener = await relay.listen(address, handlersOf(named), settings);
+  named.name = formatAddress(listener.address);
+  return listener;
 }
 
 /** An address that this machine does not have, or of a family that it does not have. */

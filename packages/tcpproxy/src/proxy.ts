@@ -2,6 +2,7 @@ import {
   type Address,
   type ClientEvents,
   type Clock,
+  type DialStock,
   type Endpoint,
   GatewayError,
   type Listener,
@@ -20,8 +21,9 @@ import { type ClientContext, ProxyClient } from "./client.js";
 import { connectionLimit } from "./connection-limit.js";
 import { createDialer, type Dialer } from "./dialer.js";
 import { jsRelay } from "./js-relay/relay.js";
-import { type ListenContext, listenAt } from "./listen.js";
+import { type ListenContext, type ListenerName, listenAt } from "./listen.js";
 import { LoopDetector } from "./loop-detection.js";
+import { listOpen, type OpenConnection, type OpenConnectionsQuery } from "./open-connections.js";
 import { abandonedMs, atLeastOne, defaultMaxAttempts, type ProxyOptions, relaySettings } from "./options.js";
 import { Stock, type StockedDial } from "./stock.js";
 
@@ -41,6 +43,15 @@ export interface TcpProxy {
   readonly connections: number;
   /** At how many connections clients are refused. */
   readonly maxConnections: number;
+  /** How many clients were accepted so far, the refused ones not counted. */
+  readonly accepted: number;
+  /** How many clients were refused so far, because `maxConnections` were open. */
+  readonly refused: number;
+  /**
+   * Lists the connections that are open or being dialled, in the order of their numbers. The list is made when the first
+   * one is read; what ends before it is reached is left out.
+   */
+  openConnections(query?: OpenConnectionsQuery): Iterable<OpenConnection>;
   /**
    * Stops accepting, waits up to `graceMs` for connections to end by themselves, then resets the rest.
    * Resolves when all are closed, at the latest half a second after the grace, with the number of those that were reset.
@@ -71,10 +82,10 @@ class ListeningProxy implements TcpProxy {
   readonly #loops: LoopDetector;
   readonly #observer: Observer | undefined;
   readonly #clock: Clock;
-  readonly #clientContext: ClientContext;
+  readonly #clientContext: Omit<ClientContext, "listener">;
   /** Undefined if the relay asks for each client. */
   readonly #stock: Stock | undefined;
-  readonly #handlers: ListenHandlers;
+  readonly #dials: DialStock | undefined;
   readonly #open = new Bag<"proxyPlace", ProxyClient>("proxyPlace");
   readonly #whenIdle: (() => void)[] = [];
   #listeners: readonly Listener[] = [];
@@ -83,8 +94,8 @@ class ListeningProxy implements TcpProxy {
   readonly #stopsAvoiding: (() => void)[] = [];
   #started = false;
   #closed = false;
-  /** The connections so far. */
-  #count = 0;
+  #accepted = 0;
+  #refused = 0;
   #graceIsOver = false;
   #cut = 0;
 
@@ -105,11 +116,11 @@ class ListeningProxy implements TcpProxy {
       onCheck: () => this.#stock?.takeBack(),
       random: options.random ?? Math.random,
     });
-    const dials = this.#relay.createStock?.();
+    this.#dials = this.#relay.createStock?.();
     this.#stock =
-      dials &&
+      this.#dials &&
       new Stock({
-        dials,
+        dials: this.#dials,
         pool,
         dialer: this.#dialer,
         clock: this.#clock,
@@ -128,12 +139,6 @@ class ListeningProxy implements TcpProxy {
       clock: this.#clock,
       onEnd: client => this.#ended(client),
     };
-    this.#handlers = {
-      stock: dials,
-      onClient: (client, dial) => this.#accept(client, dial as StockedDial | undefined),
-      onError: error => notify(observer, "acceptFailed", { error }),
-      onReported: () => this.#stock?.add(),
-    };
   }
 
   get addresses(): readonly Address[] {
@@ -144,12 +149,24 @@ class ListeningProxy implements TcpProxy {
     return this.#open.size;
   }
 
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  openConnections(query: OpenConnectionsQuery = {}): Iterable<OpenConnection> {
+    return { [Symbol.iterator]: () => listOpen(this.#open, query) };
+  }
+
   async listen(): Promise<readonly Address[]> {
     if (this.#started) throw new GatewayError("invalid-option", "a proxy can listen only once");
     this.#started = true;
     const context: ListenContext = {
       relay: this.#relay,
-      handlers: this.#handlers,
+      handlersOf: listener => this.#handlersOf(listener),
       settings: this.#settings,
       resolve: host => this.#dialer.resolve(host),
       observer: this.#observer,
@@ -190,17 +207,32 @@ class ListeningProxy implements TcpProxy {
     return { cut: this.#cut };
   }
 
+  #handlersOf(listener: ListenerName): ListenHandlers {
+    const context: ClientContext = { ...this.#clientContext, listener };
+    return {
+      stock: this.#dials,
+      onClient: (client, dial) => this.#accept(client, dial as StockedDial | undefined, context),
+      onError: error => notify(this.#observer, "acceptFailed", { error }),
+      onReported: () => this.#stock?.add(),
+    };
+  }
+
   /** @param dialled a dial that the relay has begun for this client */
-  #accept(client: RelayClient, dialled: StockedDial | undefined): ClientEvents | undefined {
+  #accept(
+    client: RelayClient,
+    dialled: StockedDial | undefined,
+    context: ClientContext,
+  ): ClientEvents | undefined {
     if (dialled) this.#stock?.used();
     const stocked = dialled ?? this.#stock?.take();
     // There is a place for each dial in stock.
     if (!stocked && this.#open.size + (this.#stock?.outstanding ?? 0) >= this.maxConnections) {
+      this.#refused += 1;
       notify(this.#observer, "limitReached", { limit: this.maxConnections });
       return undefined;
     }
-    this.#count += 1;
-    const accepted = new ProxyClient(this.#count, client, this.#clientContext);
+    this.#accepted += 1;
+    const accepted = new ProxyClient(this.#accepted, client, context);
     this.#open.add(accepted);
     if (dialled) accepted.startDialled(dialled);
     else accepted.start(stocked);

@@ -140,7 +140,7 @@ export interface ClosedClient {
   readonly client?: Address | undefined;
   /** Where it was accepted: `127.0.0.1:23790`, `unix:/run/gw.sock`. */
   readonly listener: string;
-  /** How many endpoints were dialled for it, the one that served it included. */
+  /** How many endpoints were tried for it, that which served it included; 0 if there was none. */
   readonly tries: number;
   /** From accept to end, in milliseconds. */
   readonly durationMs: number;
