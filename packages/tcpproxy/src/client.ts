@@ -231,7 +231,15 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient {
   }
 
   stalled(): void {
-    if (!this.#dialling && !this.#ending) this.#lease?.stalled?.();
+    if (this.#dialling || this.#ending || !this.#lease) return;
+    this.#lease.stalled?.();
+    const { observer } = this.#context;
+    if (observer?.stalled)
+      notify(observer, "stalled", {
+        connection: this.id,
+        endpoint: this.#lease.endpoint,
+        waitedMs: this.#client.waitingMs ?? 0,
+      });
   }
 
   ended(end: RelayEnd): void {
