@@ -23,3 +23,8 @@ export type {
   Status,
   TierView,
 } from "./contract/status.js";
+export type { MetricsSource } from "./metrics/family.js";
+export { renderMetrics } from "./metrics/render.js";
+export { type MetricsFormat, metricsContentTypes } from "./metrics/writer.js";
+export type { EndpointRecord, EndpointRecords } from "./totals/endpoints.js";
+export { createTotals, type SourceTotals, type Totals } from "./totals/totals.js";

@@ -203,7 +203,15 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient, Dial
   }
 
   stalled(): void {
-    if (!this.#ending) this.#lease?.stalled?.();
+    if (this.#ending || !this.#lease) return;
+    this.#lease.stalled?.();
+    const { observer } = this.#context;
+    if (observer?.stalled)
+      notify(observer, "stalled", {
+        connection: this.id,
+        endpoint: this.#lease.endpoint,
+        waitedMs: this.#client.waitingMs ?? 0,
+      });
   }
 
   ended(end: RelayEnd): void {

@@ -121,6 +121,15 @@ export interface Observer {
     readonly address: Address;
     readonly dialMs: number;
   }): void;
+  /**
+   * The client has been waiting for an answer for the stall timeout; it stays connected. Once for each wait. `waitedMs` is
+   * for how long so far; `closed` says it of clients that give up.
+   */
+  stalled?(event: {
+    readonly connection: number;
+    readonly endpoint: Endpoint;
+    readonly waitedMs: number;
+  }): void;
   /** No endpoint could serve the client, and it was closed. */
   unserved?(event: ClosedClient & { readonly error: GatewayError }): void;
   /** A relayed connection ended. `dialMs` is that of {@link Observer.connected}. */

@@ -1,4 +1,4 @@
-import { formatAddress, type GatewayError, notify, startTimeout } from "@gw/interface";
+import { type GatewayError, notify, startTimeout } from "@gw/interface";
 import type { PoolEntry, RevocableLease } from "../entry.js";
 import { revokeDials } from "../lease.js";
 import type { DrainPolicy, PoolSettings } from "../options.js";

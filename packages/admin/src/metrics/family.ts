@@ -1,0 +1,29 @@
+import type { Status } from "../contract/status.js";
+import type { Histogram } from "../totals/histogram.js";
+import type { Totals } from "../totals/totals.js";
+import type { AddSample, FamilyHead } from "./writer.js";
+
+/** What `/metrics` shows. */
+export interface MetricsSource {
+  readonly status: Status;
+  readonly totals: Totals;
+  /** Events that were recorded so far, those that are no longer kept included. */
+  readonly eventsRecorded?: number | undefined;
+  /** Lines of the log and the access log that were dropped because the reader was too slow. */
+  readonly logLinesDropped?: number | undefined;
+}
+
+/** A metric: what it is called, and where its samples come from. */
+export interface Family extends FamilyHead {
+  collect(source: MetricsSource, add: AddSample): void;
+}
+
+/** Adds a histogram of milliseconds in seconds. */
+export function addHistogram(add: AddSample, histogram: Histogram, labels: readonly string[] = []): void {
+  for (const [index, count] of histogram.cumulated().entries()) {
+    const limit = histogram.bounds[index];
+    add(count, labels, "_bucket", limit === undefined ? Infinity : limit / 1_000);
+  }
+  add(histogram.sum / 1_000, labels, "_sum");
+  add(histogram.count, labels, "_count");
+}

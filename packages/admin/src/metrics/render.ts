@@ -1,0 +1,10 @@
+import { metricFamilies } from "./families.js";
+import type { MetricsSource } from "./family.js";
+import { createMetricsWriter, type MetricsFormat } from "./writer.js";
+
+/** The whole text of `/metrics`. */
+export function renderMetrics(source: MetricsSource, format: MetricsFormat): string {
+  const writer = createMetricsWriter(format);
+  for (const family of metricFamilies) writer.family(family, add => family.collect(source, add));
+  return writer.end();
+}
