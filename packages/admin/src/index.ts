@@ -23,3 +23,5 @@ export type {
   Status,
   TierView,
 } from "./contract/status.js";
+export type { AdminListen } from "./server/listen.js";
+export { type AdminServer, type AdminServerOptions, createAdminServer } from "./server/server.js";
