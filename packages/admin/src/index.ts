@@ -28,3 +28,5 @@ export { renderMetrics } from "./metrics/render.js";
 export { type MetricsFormat, metricsContentTypes } from "./metrics/writer.js";
 export type { EndpointRecord, EndpointRecords } from "./totals/endpoints.js";
 export { createTotals, type SourceTotals, type Totals } from "./totals/totals.js";
+export type { AdminListen } from "./server/listen.js";
+export { type AdminServer, type AdminServerOptions, createAdminServer } from "./server/server.js";
