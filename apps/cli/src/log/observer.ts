@@ -12,6 +12,7 @@ import type { EventLog } from "./event-log.js";
 /** Logs what happens to endpoints at info and warn, and what happens to each connection at debug. */
 export function logObserver(log: EventLog): Observer & HealthObserver {
   return {
+    ignoresClients: !log.isEnabled("accepted"),
     ...discoveryEvents(log),
     ...failoverEvents(log),
     ...identityEvents(log),
