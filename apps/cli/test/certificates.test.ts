@@ -50,8 +50,8 @@ describe.skipIf(missing("openssl"))("certificate files are followed", () => {
   }
 
   /** Health checks may time out, since the server answers nothing; but it must never be distrusted. */
-  const distrusts = ({ msg, why }: LogLine): boolean =>
-    /endpoint (?:rejected|down|still down)/.test(msg) && /certificate|\bCA\b|trusted/.test(String(why));
+  const distrusts = ({ msg, reason }: LogLine): boolean =>
+    /endpoint (?:rejected|down|still down)/.test(msg) && /certificate|\bCA\b|trusted/.test(String(reason));
 
   /** A server that records the subjects of client certificates. */
   async function startServer(seen: (name: string) => void) {

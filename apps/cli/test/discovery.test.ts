@@ -59,7 +59,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     const client = await establish(gw);
     await dns.update(record(second, "infra1"));
     const changed = await gw.printed(
-      /"source":"srv example\.com","why":"the SRV records changed","added":\["infra1[^\n]*"removed":\["infra0[^\n]*/,
+      /"source":"srv example\.com","reason":"the SRV records changed","added":\["infra1[^\n]*"removed":\["infra0[^\n]*/,
     );
     expect(changed[0]).toContain("endpoints changed");
     expect(await outcome(client)).toMatchObject({ end: "ECONNRESET" });
@@ -93,7 +93,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     await using _ = gw;
     await request(gw);
     for (const line of gw.log.filter(line => line.msg === "discovery failed"))
-      expect(line["why"]).toContain("_etcd-client-ssl._tcp.example.com and _etcd-client._tcp.example.com");
+      expect(line["reason"]).toContain("_etcd-client-ssl._tcp.example.com and _etcd-client._tcp.example.com");
   });
 
   test("an outage of DNS is logged once, and changes nothing", async () => {
@@ -134,7 +134,7 @@ describe.skipIf(missing("knotd", "knotc"))("with SRV records of a real DNS serve
     const warning = /any host on the network could have sent them/;
     expect(await gw.logged(/discovery unsecured/)).toMatchObject({
       level: "warn",
-      why: expect.stringMatching(warning),
+      reason: expect.stringMatching(warning),
     });
     const resolved = await runGw(["resolve", ...srvFlags(dns)]);
     expect(resolved).toMatchObject({
@@ -323,7 +323,7 @@ test("a file of endpoints is followed; SIGHUP and an invalid file do not interru
   await request(gw);
   await writeFile(path, "- {\n");
   expect(await gw.logged(/discovery failed/)).toMatchObject({
-    why: expect.stringContaining("endpoints.yaml"),
+    reason: expect.stringContaining("endpoints.yaml"),
   });
   await request(gw);
   await writeFile(path, `- endpoint: 127.0.0.1:${second.port}\n  priority: 1\n`);

@@ -71,7 +71,7 @@ describe.skipIf(impossible)("a gateway of which a thread hangs", () => {
     const client = await connectTo(gw.port);
     client.end("hello");
     expect(await gw.logged(/accept failed/)).toMatchObject({
-      why: "1 of 1 threads of the native relay hang: their connections stand still",
+      reason: "1 of 1 threads of the native relay hang: their connections stand still",
     });
     await rm(started.hang);
     expect(await outcome(client)).toMatchObject({ received: Buffer.from("hello"), end: "end" });

@@ -85,7 +85,7 @@ describe.skipIf(skip)("gw serves", () => {
       );
       expect(await gw.logged(/ready/)).toMatchObject({ relay: "js" });
       const warnings = gw.log.filter(({ msg }) => msg === "relay fallback");
-      expect(warnings).toMatchObject([{ level: "warn", why: expect.stringContaining("EAGAIN") }]);
+      expect(warnings).toMatchObject([{ level: "warn", reason: expect.stringContaining("EAGAIN") }]);
       await expectEcho(gw);
     }
   });

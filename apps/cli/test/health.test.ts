@@ -34,7 +34,9 @@ async function put(gw: Gw, key: string, value: string, commandPrefix: readonly s
 
 /** Waits until the log says that `member` was marked down, and why. */
 async function endpointDown(gw: Gw, { endpoint }: EtcdMember, why: string): Promise<void> {
-  await gw.printed(new RegExp(`"endpoint":"${endpoint}","why":"[^\\n]*${why}[^\\n]*"msg":"endpoint down"`));
+  await gw.printed(
+    new RegExp(`"endpoint":"${endpoint}","reason":"[^\\n]*${why}[^\\n]*"msg":"endpoint down"`),
+  );
 }
 
 /** Waits until the log says that `member` is used again. Others may have been away as well meanwhile. */
@@ -157,7 +159,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("in front of a real etcd cluster of 
       ]);
       expect(await gw.logged(/^panic$/, { cause: "cluster" })).toMatchObject({
         level: "warn",
-        why: expect.stringMatching(/certificate|CA|issuer/i),
+        reason: expect.stringMatching(/certificate|CA|issuer/i),
       });
       const put = await etcdctl(gw.address, "put", "k", "v", `--cacert=${ca.certFile}`);
       expect(put).toMatchObject({ code: 0 });

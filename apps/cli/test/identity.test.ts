@@ -108,7 +108,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("two unrelated clusters behind one g
     await using gw = await startGw([`--endpoints=${foreign},${first}`, "--selector=round-robin"]);
     const identified = await gw.logged(/^cluster identified$/);
     const [own, not] = identified["clusterId"] === rightId ? [first, foreign] : [foreign, first];
-    expect(identified).toMatchObject({ level: "warn", members: [own], why: /answered first/ });
+    expect(identified).toMatchObject({ level: "warn", members: [own], reason: /answered first/ });
     await expectUnmixed(gw, own, not);
   });
 
@@ -141,7 +141,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("two unrelated clusters behind one g
     expect(await gw.logged(/^cluster identified$/)).toMatchObject({
       level: "info",
       clusterId: rightId,
-      why: expect.stringContaining("used before"),
+      reason: expect.stringContaining("used before"),
     });
     await rm(folder, { recursive: true, force: true });
   });

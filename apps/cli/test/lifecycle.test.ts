@@ -229,10 +229,10 @@ describe.skipIf(missing("systemd-notify", "socat"))("under systemd", () => {
 
   test("systemd-notify missing is a warning, not a failure", async () => {
     await using gw = await startGw([], { env: { NOTIFY_SOCKET: "/nowhere", PATH: "/nowhere" } });
-    const why = expect.stringContaining("notify the service manager: ENOENT");
+    const reason = expect.stringContaining("notify the service manager: ENOENT");
     expect(await gw.logged(/service manager unreachable/)).toMatchObject({
       level: "warn",
-      ...(process.platform === "linux" && { why }),
+      ...(process.platform === "linux" && { reason }),
     });
   });
 });

@@ -20,11 +20,11 @@ test("a connection that has reached its age is reset, and the log has why", asyn
   expect(await gw.logged(/recycling connections/)).toMatchObject({
     endpoint,
     connections: 1,
-    why: "they are older than --max-connection-age",
+    reason: "they are older than --max-connection-age",
   });
   expect(await gw.logged(/closed/)).toMatchObject({
-    reason: "aborted",
-    why: "the connection is older than connections may become",
+    end: "aborted",
+    reason: "the connection is older than connections may become",
   });
 });
 
@@ -47,7 +47,7 @@ test("connections are moved to an endpoint that is up again, and stay with the o
   expect(await gw.logged(/recycling connections/)).toMatchObject({
     endpoint: `127.0.0.1:${busy.port}`,
     connections: 1,
-    why: "other endpoints carry too few",
+    reason: "other endpoints carry too few",
   });
   await establish(gw);
   expect(away.sockets.size).toBeGreaterThan(0);

@@ -83,7 +83,7 @@ test("warnings of Node are lines of the log", async () => {
   expect(await gw.logged(/^warning$/)).toMatchObject({
     level: "warn",
     warning: "DeprecationWarning",
-    why: "made up",
+    reason: "made up",
     stack: expect.stringContaining("selector.mjs"),
   });
   for (const line of gw.output.trim().split("\n")) expect(line).toMatch(/^\{.*\}$/);
@@ -113,7 +113,7 @@ test.each([
   expect(code).toBe(1);
   const lines = stderr.trim().split("\n");
   const last = JSON.parse(lines.find(line => line.includes("fatal error")) ?? "{}");
-  expect(last).toMatchObject({ level: "error", why: "no luck" });
+  expect(last).toMatchObject({ level: "error", reason: "no luck" });
   expect(lines.filter(line => !line.startsWith("{"))).toEqual([]);
   expect(last.stack).toEqual(stack);
 });

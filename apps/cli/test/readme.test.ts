@@ -225,7 +225,7 @@ async function asksMembers(command: string): Promise<void> {
   await using etcd = await startEtcd(3);
   const [seed = ""] = etcd.endpoints.split(",");
   await using started = startCommand(folder, command.replace(/--endpoints=\S+/, `--endpoints=${seed}`));
-  await started.printed(/"source":"members","why":"[^"]*","added":\[[^\n]*endpoints changed/);
+  await started.printed(/"source":"members","reason":"[^"]*","added":\[[^\n]*endpoints changed/);
   await terminate(started);
   expect(await started.exit).toMatchObject({ code: 0 });
 }

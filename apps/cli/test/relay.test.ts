@@ -81,6 +81,6 @@ describe("the relay", () => {
     ]);
     const client = await connectTo(gw.port);
     expect(await outcome(client)).toMatchObject({ end: "ECONNRESET" });
-    expect(await gw.logged(/closed/)).toMatchObject({ reason: "timed-out" });
+    expect(await gw.logged(/closed/)).toMatchObject({ end: "timed-out" });
   });
 });

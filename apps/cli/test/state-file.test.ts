@@ -90,7 +90,7 @@ describe.skipIf(missing("knotd", "knotc"))("with a real DNS server", () => {
       endpoints: [endpoint],
       saved: expect.stringMatching(/^20..-..-..T/),
       age: expect.stringMatching(/s$/),
-      why: expect.stringContaining("example.com"),
+      reason: expect.stringContaining("example.com"),
     });
     expect(await gw.logged(/^ready/)).toMatchObject({ endpoints: [endpoint] });
     expect(await gw.logged(/^remembered addresses used/)).toMatchObject({
@@ -180,7 +180,7 @@ describe("saving", () => {
     await using gw = await start([`--state-file=${folder}/missing/file`]);
     expect(await gw.logged(/^state file not written/)).toMatchObject({
       file: `${folder}/missing/file`,
-      why: "no such file or directory (ENOENT)",
+      reason: "no such file or directory (ENOENT)",
     });
     await request(gw);
     await terminate(gw);

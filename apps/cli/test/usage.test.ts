@@ -412,7 +412,7 @@ describe("--selector", () => {
       client.end("served");
       expect(await outcome(client)).toMatchObject({ received: Buffer.from("served") });
     }
-    expect(await gw.logged(/unexpected error/)).toMatchObject({ level: "error", why: "stray" });
+    expect(await gw.logged(/unexpected error/)).toMatchObject({ level: "error", reason: "stray" });
   });
 
   test("one that picks what it was not offered is overruled, and logged once", async () => {

@@ -202,7 +202,7 @@ describe.skipIf(missing("etcd", "etcdctl"))("a client that waits", { timeout: 12
       const checks = gw.log.filter(
         ({ msg, ...line }) => msg === "health check" && line["endpoint"] === stalled.endpoint,
       );
-      expect(checks.at(-1)).toMatchObject({ why: expect.anything() });
+      expect(checks.at(-1)).toMatchObject({ reason: expect.anything() });
       expect(await inUse(gw, cluster)).not.toBe(stalled);
     },
   );
@@ -286,7 +286,7 @@ describe.skipIf(missing("etcd", "etcdctl", "curl") || noNetworks())(
       await untilPut(put);
       expect(await gw.logged(/^endpoint down$/)).toMatchObject({
         endpoint: first.endpoint,
-        why: expect.stringMatching(/leader/),
+        reason: expect.stringMatching(/leader/),
       });
       expect(await inUse(gw, cluster)).not.toBe(first);
       // Another client is not sent there either.

@@ -65,7 +65,7 @@ describe.skipIf(noIsolation() || missing("socat"))("a link-local address", () =>
     await using gw = await startGw(flags, { commandPrefix: machine.commandPrefix });
     expect(await gw.logged(/endpoint unresolved/)).toMatchObject({
       endpoint: "[fe80::10%later]:7001",
-      why: expect.stringContaining('no interface "later"'),
+      reason: expect.stringContaining('no interface "later"'),
     });
   });
 });

@@ -35,7 +35,7 @@ export async function start(flags: StartFlags): Promise<void> {
   const stop = stopSignals({ hangup: false });
   const { log, flushed } = await openEventLog(flags.logLevel ?? startDefaults.logLevel, flags.logFormat);
   // A promise that code of others (a selector) does not handle must not end the service.
-  process.on("unhandledRejection", error => log.write("unexpected error", { why: messageOf(error) }));
+  process.on("unhandledRejection", error => log.write("unexpected error", { reason: messageOf(error) }));
   try {
     warnOfUnknownVariables(log);
     const hangups = followHangups(log);
@@ -66,7 +66,9 @@ async function serve(
     ...(Number.isFinite(proxy.maxConnections) && { maxConnections: proxy.maxConnections }),
   });
   void keepCompiledCode();
-  const manager = serviceManager(process.env, why => log.write("service manager unreachable", { why }));
+  const manager = serviceManager(process.env, why =>
+    log.write("service manager unreachable", { reason: why }),
+  );
   const status = `serving on ${listen.join(", ")}`;
   manager.ready(status);
   hangups.onReload(() => {
@@ -124,12 +126,13 @@ function warnOfFlags(flags: StartFlags, limit: number, log: EventLog): void {
     log.write("connection limit lowered", {
       requested: maxConnections,
       limit,
-      why: "ulimit -n allows fewer connections than --max-connections",
+      reason: "ulimit -n allows fewer connections than --max-connections",
     });
   const credentials = flags.etcdUser ?? flags.etcdUserFile ?? flags.etcdToken ?? flags.etcdTokenFile;
   if (credentials !== undefined && flags.trustedCaFile === undefined)
     log.write("credentials exposed", {
-      why: "without --trusted-ca-file, etcd credentials are sent to any server that answers, in plain text where endpoints have no TLS",
+      reason:
+        "without --trusted-ca-file, etcd credentials are sent to any server that answers, in plain text where endpoints have no TLS",
     });
   // TCP_USER_TIMEOUT takes precedence over the number of keepalive probes: tcp(7).
   const takesMs = keepAliveMs({ keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes });
@@ -137,7 +140,7 @@ function warnOfFlags(flags: StartFlags, limit: number, log: EventLog): void {
     log.write("user timeout too short", {
       userTimeout: formatDuration(userTimeoutMs),
       keepalive: formatDuration(takesMs),
-      why: "--user-timeout is shorter than keepalive takes, so silent peers are reset after fewer probes",
+      reason: "--user-timeout is shorter than keepalive takes, so silent peers are reset after fewer probes",
     });
 }
 

@@ -62,11 +62,11 @@ export async function startGateway(
   rejectRebalance(flags, policy);
   const relay = await chooseRelay(flags.relay, {
     threads: flags.relayThreads,
-    onFallback: why => log.write("relay fallback", { relay: "js", why }),
+    onFallback: why => log.write("relay fallback", { relay: "js", reason: why }),
   });
 
   const memory = await openMemory(flags, stateFilePath(flags, process.env), { log });
-  const system = await createResolver(flags, (event, why) => log.write(event, { why }));
+  const system = await createResolver(flags, (event, why) => log.write(event, { reason: why }));
   const hosts = watchHosts(memory.withAddresses(system.lookup));
   const resolver = { ...system, lookup: hosts.lookup };
   const dialer = createDialer({ connectTimeoutMs: flags.connectTimeoutMs, lookup: resolver.lookup });
@@ -77,7 +77,7 @@ export async function startGateway(
     dial,
     observer,
     withFallback: memory.withEndpoints,
-    warn: (event, why) => log.write(event, { why }),
+    warn: (event, why) => log.write(event, { reason: why }),
   });
   for (const endpoint of sources.duplicates) log.write("endpoint duplicated", { endpoint });
 
@@ -98,7 +98,7 @@ export async function startGateway(
     certificates: sources.certificates,
     observer,
     onFacts: identity.learn,
-    onFailure: error => log.write("health checks unavailable", { why: error.detail }),
+    onFailure: error => log.write("health checks unavailable", { reason: error.detail }),
   });
 
   const pool = createPool({
@@ -154,7 +154,7 @@ export async function startGateway(
     dialer,
     use: identity.update,
     onUnresolved: (endpoint, error) =>
-      log.write("endpoint unresolved", { endpoint: formatAddress(endpoint), why: error.detail }),
+      log.write("endpoint unresolved", { endpoint: formatAddress(endpoint), reason: error.detail }),
     onResolved: endpoint => log.write("endpoint resolved", { endpoint: formatAddress(endpoint) }),
   });
   const refresh = (): void => {
@@ -210,7 +210,7 @@ export async function startGateway(
           log.write("certificates reloaded", {});
           refreshAll();
         },
-        onProblem: error => log.write("certificates invalid", { why: error.detail }),
+        onProblem: error => log.write("certificates invalid", { reason: error.detail }),
       },
       stop.signal,
     );
@@ -222,7 +222,7 @@ export async function startGateway(
         try {
           sources.certificates.reload();
         } catch (error) {
-          log.write("reload failed", { why: GatewayError.from(error, "reload").detail });
+          log.write("reload failed", { reason: GatewayError.from(error, "reload").detail });
         }
         refreshAll();
       },

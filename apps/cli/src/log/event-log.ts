@@ -35,10 +35,10 @@ export async function openEventLog(
     lines.isEnabled("debug") && error instanceof Error ? { stack: error.stack } : {};
   onIgnoredSignal(signal => log.write("signal ignored", { signal }));
   onWarning(warning =>
-    log.write("warning", { warning: warning.name, why: messageOf(warning), ...stackOf(warning) }),
+    log.write("warning", { warning: warning.name, reason: messageOf(warning), ...stackOf(warning) }),
   );
   onFatal(error => {
-    log.write("fatal error", { why: messageOf(error), ...stackOf(error) });
+    log.write("fatal error", { reason: messageOf(error), ...stackOf(error) });
     return flushed();
   });
   return { log, flushed };

@@ -48,7 +48,7 @@ test("no field takes the place of the line's own level", () => {
   for (const line of raw) expect(line.match(/"level":/g)).toHaveLength(1);
   expect(raw.map(line => JSON.parse(line))).toMatchObject([
     { level: "info", msg: "health check type", check: "etcd /health", note: "shallow" },
-    { level: "trace", msg: "health check", check: "tcp", why: "connection refused", tookMs: 1.2 },
+    { level: "trace", msg: "health check", check: "tcp", reason: "connection refused", tookMs: 1.2 },
   ]);
 });
 

@@ -12,6 +12,7 @@ import type { EventLog } from "./event-log.js";
 /** Logs what happens to endpoints at info and warn, and what happens to each connection at debug. */
 export function logObserver(log: EventLog): Observer & HealthObserver {
   return {
+    ignoresClients: !log.isEnabled("accepted"),
     ...discoveryEvents(log),
     ...failoverEvents(log),
     ...identityEvents(log),
@@ -27,7 +28,7 @@ function discoveryEvents(log: EventLog): Observer {
     discovered({ source, why, added, removed, changed }) {
       log.write("endpoints changed", {
         source,
-        why,
+        reason: why,
         added: namesOf(added),
         removed: namesOf(removed),
         ...(changed.length > 0 && { changed: namesOf(changed, withShare) }),
@@ -37,13 +38,13 @@ function discoveryEvents(log: EventLog): Observer {
       const lastGood = ageMs === undefined ? undefined : `${formatDuration(ageMs)} ago`;
       // Without a trusted endpoint the set is empty: no last good set bridges this failure.
       const level = error.code === "untrusted" ? "error" : "warn";
-      log.write("discovery failed", { source, why: error.detail, lastGood }, level);
+      log.write("discovery failed", { source, reason: error.detail, lastGood }, level);
     },
     discoveryRecovered({ source, failedMs }) {
       log.write("discovery recovered", { source, failedFor: formatDuration(failedMs) });
     },
     unsecured({ source, why }) {
-      log.write("discovery unsecured", { source, why });
+      log.write("discovery unsecured", { source, reason: why });
     },
     endpointRejected({ source, endpoint, error }) {
       log.write("endpoint rejected", { source, ...failureOf(endpoint, error) });
@@ -73,10 +74,10 @@ function failoverEvents(log: EventLog): Observer & HealthObserver {
       log.write("health check type", { endpoint: formatAddress(endpoint), check, note });
     },
     failover({ from, to, why }) {
-      log.write("failover", { from: formatAddress(from), to: formatAddress(to), why });
+      log.write("failover", { from: formatAddress(from), to: formatAddress(to), reason: why });
     },
     panic({ cause, endpoints, error }) {
-      log.write("panic", { cause, endpoints: namesOf(endpoints), why: error.detail });
+      log.write("panic", { cause, endpoints: namesOf(endpoints), reason: error.detail });
     },
     panicOver({ panicMs }) {
       log.write("panic over", { lasted: formatDuration(panicMs) });
@@ -86,42 +87,42 @@ function failoverEvents(log: EventLog): Observer & HealthObserver {
         endpoint: formatAddress(endpoint),
         connections,
         within: formatDuration(withinMs),
-        why: error.detail,
+        reason: error.detail,
       });
     },
     recyclingConnections({ endpoint, connections, cause }) {
-      const why = recyclingCauses[cause];
-      log.write("recycling connections", { endpoint: formatAddress(endpoint), connections, why });
+      const reason = recyclingCauses[cause];
+      log.write("recycling connections", { endpoint: formatAddress(endpoint), connections, reason });
     },
     selectorFailed({ error }) {
-      log.write("selector failed", { why: error.detail });
+      log.write("selector failed", { reason: error.detail });
     },
   };
 }
 
 function identityEvents(log: EventLog): HealthObserver {
   return {
-    clusterIdentified({ clusterId, reason, isProvisional, members, foreign, from }) {
+    clusterIdentified({ clusterId, reason: basis, isProvisional, members, foreign, from }) {
       const of = { clusterId, members: namesOf(members) };
-      if (reason === "rebuilt")
-        return log.write("cluster rebuilt", { ...of, former: from, why: identityReasons.rebuilt });
-      const level = reason === "first" || from !== undefined ? "warn" : "info";
-      const why = isProvisional ? `${identityReasons[reason]}, of few so far` : identityReasons[reason];
+      if (basis === "rebuilt")
+        return log.write("cluster rebuilt", { ...of, former: from, reason: identityReasons.rebuilt });
+      const level = basis === "first" || from !== undefined ? "warn" : "info";
+      const reason = isProvisional ? `${identityReasons[basis]}, of few so far` : identityReasons[basis];
       log.write(
         "cluster identified",
-        { ...of, why, ...(foreign.length > 0 && { others: byCluster(foreign) }) },
+        { ...of, reason, ...(foreign.length > 0 && { others: byCluster(foreign) }) },
         level,
       );
     },
     clusterUnknown({ endpoints }) {
-      const why = "they answer, and cannot tell their cluster; they are used";
-      log.write("cluster unknown", { endpoints: namesOf(endpoints), why });
+      const reason = "they answer, and cannot tell their cluster; they are used";
+      log.write("cluster unknown", { endpoints: namesOf(endpoints), reason });
     },
     wrongCluster({ clusterId, members, foreign, isAnyUsed }) {
       const alternating = foreign
         .filter(({ alternations }) => alternations > 1)
         .map(({ endpoint }) => endpoint);
-      const why = [
+      const reason = [
         "the endpoints belong to different clusters; only members of one are used",
         ...(isAnyUsed ? [] : ["no endpoint is left"]),
         ...(alternating.length > 0
@@ -130,7 +131,7 @@ function identityEvents(log: EventLog): HealthObserver {
             ]
           : []),
       ].join("; ");
-      const of = { clusterId, members: namesOf(members), others: byCluster(foreign), why };
+      const of = { clusterId, members: namesOf(members), others: byCluster(foreign), reason };
       log.write("wrong cluster", of, isAnyUsed ? "warn" : "error");
     },
     wrongClusterOver({ clusterId, lastedMs }) {
@@ -172,14 +173,14 @@ function connectionEvents(log: EventLog): Observer {
       log.write("connection limit reached", { limit });
     },
     listenSkipped({ address, error }) {
-      log.write("listen address skipped", { address: formatAddress(address), why: error.detail });
+      log.write("listen address skipped", { address: formatAddress(address), reason: error.detail });
     },
     acceptFailed({ error }) {
-      log.write("accept failed", { why: error.detail });
+      log.write("accept failed", { reason: error.detail });
     },
     unserved({ connection, error }) {
-      log.write("unserved", { connection, why: error.detail });
-      log.write("client unserved", { why: error.detail });
+      log.write("unserved", { connection, reason: error.detail });
+      log.write("client unserved", { reason: error.detail });
     },
     dialFailed({ connection, endpoint, error }) {
       log.write("dial failed", { connection, ...failureOf(endpoint, error) });
@@ -201,12 +202,12 @@ function eachConnection(log: EventLog): Observer {
         dialMs: round(dialMs),
       });
     },
-    closed({ connection, endpoint, reason, error, bytesFromClient, bytesFromBackend }) {
+    closed({ connection, endpoint, reason: end, error, bytesFromClient, bytesFromBackend }) {
       log.write("closed", {
         connection,
         endpoint: formatAddress(endpoint),
-        reason,
-        why: error?.detail,
+        end,
+        reason: error?.detail,
         bytesFromClient,
         bytesFromBackend,
       });
@@ -221,7 +222,7 @@ function eachCheck(log: EventLog): HealthObserver {
         endpoint: formatAddress(endpoint),
         check,
         note,
-        why: error?.detail,
+        reason: error?.detail,
         tookMs: round(tookMs),
       });
     },
@@ -231,8 +232,8 @@ function eachCheck(log: EventLog): HealthObserver {
 function failureOf(
   endpoint: Endpoint,
   { detail }: GatewayError,
-): { readonly endpoint: string; readonly why: string } {
-  return { endpoint: formatAddress(endpoint), why: detail };
+): { readonly endpoint: string; readonly reason: string } {
+  return { endpoint: formatAddress(endpoint), reason: detail };
 }
 
 function retryIn(ms: number): string {

@@ -188,7 +188,7 @@ describe("remembered endpoints", () => {
     expect(memory.isRemembered(endpoint("a"))).toBe(true);
     expect(memory.isRemembered(endpoint("z"))).toBe(false);
     expect(lines).toEqual([
-      expect.stringMatching(/^remembered endpoints used .*"a:2379".*"age":"1m3\ds","why":"no answer"/),
+      expect.stringMatching(/^remembered endpoints used .*"a:2379".*"age":"1m3\ds","reason":"no answer"/),
     ]);
   });
 

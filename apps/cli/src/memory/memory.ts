@@ -75,7 +75,7 @@ export async function openMemory(
   if (state && !isSameSource && state.endpoints.length > 0)
     log.write(
       "state file ignored",
-      { file: path, why: `its endpoints were found with ${state.discovery}, not with ${discovery}` },
+      { file: path, reason: `its endpoints were found with ${state.discovery}, not with ${discovery}` },
       "info",
     );
   const saved = isSameSource ? state.endpoints : [];
@@ -95,7 +95,7 @@ async function read(
   try {
     return await Promise.race([reading, timeout]);
   } catch (error) {
-    log.write("state file ignored", { file: path, why: GatewayError.from(error, "read").detail });
+    log.write("state file ignored", { file: path, reason: GatewayError.from(error, "read").detail });
     return undefined;
   } finally {
     timer.abort();
@@ -142,7 +142,7 @@ class FileMemory implements Memory {
     this.#addresses = createRememberedAddresses(state?.addresses ?? new Map(), {
       clock,
       onUsed: (host, addresses, why) =>
-        log.write("remembered addresses used", { host, addresses, ...this.#age(), why }),
+        log.write("remembered addresses used", { host, addresses, ...this.#age(), reason: why }),
       onDropped: host => log.write("remembered addresses dropped", { host }),
     });
   }
@@ -161,8 +161,8 @@ class FileMemory implements Memory {
       onUsed: error => {
         usedAt = clock.now();
         this.#areEndpointsUsed = true;
-        const why = error?.detail ?? "discovery is slow";
-        log.write("remembered endpoints used", { endpoints: namesOf(endpoints), ...this.#age(), why });
+        const reason = error?.detail ?? "discovery is slow";
+        log.write("remembered endpoints used", { endpoints: namesOf(endpoints), ...this.#age(), reason });
       },
       onDropped: () => {
         this.#areEndpointsUsed = false;

@@ -86,7 +86,7 @@ export class StateSaver {
       await writeState(path, state);
     } catch (cause) {
       const { detail } = GatewayError.from(cause, "write");
-      if (this.#outage.failed(detail)) log.write("state file not written", { file: path, why: detail });
+      if (this.#outage.failed(detail)) log.write("state file not written", { file: path, reason: detail });
       return false;
     }
     this.#writtenText = comparable(state);

@@ -41,12 +41,12 @@ describe("a log line", () => {
   test("as JSON is one line of plain characters, and the same JSON", async () => {
     await fc.assert(
       fc.asyncProperty(hostile, hostile, async (value, message) => {
-        const line = await logged("json", { why: value, names: [value, { deep: value }] }, message);
+        const line = await logged("json", { reason: value, names: [value, { deep: value }] }, message);
         expect(line.endsWith("\n")).toBe(true);
         expect(line.slice(0, -1)).not.toMatch(active);
         expect(line.length).toBeLessThan(40_000);
-        const { why, names, msg } = JSON.parse(line);
-        expect([why, names[0], names[1].deep, msg]).toEqual([
+        const { reason, names, msg } = JSON.parse(line);
+        expect([reason, names[0], names[1].deep, msg]).toEqual([
           short(value),
           short(value),
           short(value),
@@ -60,7 +60,7 @@ describe("a log line", () => {
   test("as text is one line of plain characters", async () => {
     await fc.assert(
       fc.asyncProperty(hostile, hostile, async (value, message) => {
-        const line = await logged("text", { why: value, [value || "empty"]: [value] }, message);
+        const line = await logged("text", { reason: value, [value || "empty"]: [value] }, message);
         expect(line.endsWith("\n")).toBe(true);
         expect(line.slice(0, -1)).not.toMatch(active);
         expect(line.length).toBeLessThan(40_000);
@@ -72,7 +72,7 @@ describe("a log line", () => {
   test("in colour has no control sequence but those of colours", async () => {
     const line = await logged(
       "text",
-      { why: "\u001b[31mred\u009b2J" },
+      { reason: "\u001b[31mred\u009b2J" },
       "\u001b]0;title\u0007 \u001b[1mbold",
       true,
     );
