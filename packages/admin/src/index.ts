@@ -23,3 +23,5 @@ export type {
   Status,
   TierView,
 } from "./contract/status.js";
+export type { NewEvent } from "./events/kept-events.js";
+export { createRecorder, type Recorder } from "./events/recorder.js";
