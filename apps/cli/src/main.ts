@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { addCheck } from "./commands/check.js";
 import { addResolve } from "./commands/resolve.js";
 import { addStart, start } from "./commands/start.js";
+import { addWhy } from "./commands/why.js";
 import { addDemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
 import { listenFlags } from "./flags/connections.js";
 import { environmentHelp } from "./flags/environment.js";
@@ -105,6 +106,7 @@ function program(args: readonly string[]): Command {
   addStart(gw);
   addResolve(gw);
   addCheck(gw);
+  addWhy(gw);
   addDemo(gw);
   gw.command("version")
     .description("print the version")

@@ -30,3 +30,5 @@ export type { EndpointRecord, EndpointRecords } from "./totals/endpoints.js";
 export { createTotals, type SourceTotals, type Totals } from "./totals/totals.js";
 export type { AdminListen } from "./server/listen.js";
 export { type AdminServer, type AdminServerOptions, createAdminServer } from "./server/server.js";
+export type { NewEvent } from "./events/kept-events.js";
+export { createRecorder, type Recorder } from "./events/recorder.js";
