@@ -171,6 +171,7 @@ function createStatus(
         return clock.now() - emptySince;
       }
       emptySince = undefined;
+      notify(observer, "discoveryRead", { source, endpoints: endpoints.length });
       const ended = outage.succeeded();
       if (ended) notify(observer, "discoveryRecovered", { source, ...ended });
       return -1;

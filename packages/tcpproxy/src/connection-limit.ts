@@ -23,8 +23,8 @@ export function limitFor(openFiles: number, extra = 0): number {
   return Math.max(1, Math.floor((openFiles - kept - extra) / perConnection));
 }
 
-/** The soft limit, which Node raises to the hard limit when it starts. */
-function openFilesLimit(): number {
+/** How many files this process may open: the soft limit, which Node raises to the hard limit when it starts. */
+export function openFilesLimit(): number {
   try {
     const soft = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
     if (soft) return soft === "unlimited" ? Infinity : Number(soft);

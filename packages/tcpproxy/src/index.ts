@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { connectionLimit } from "./connection-limit.js";
+export { connectionLimit, openFilesLimit } from "./connection-limit.js";
 export { createDialer, type Dialer, type DialerOptions, dialerDefaults, type Route } from "./dialer.js";
 export { inOrder } from "./in-order.js";
 export { type JsRelayOptions, jsRelay } from "./js-relay/relay.js";

@@ -19,7 +19,7 @@ import type { Certificates, Dial } from "./certificates.js";
 /** Keeps members of other clusters out of the pool. */
 export interface Identity extends Omit<ClusterIdentity, "start"> {
   /** Passes the endpoints on to `pool` from now on. */
-  start(pool: EndpointPool): void;
+  start(pool: Pick<EndpointPool, "update">): void;
 }
 
 /** What {@link createIdentity} needs of the rest of the gateway. */

@@ -35,6 +35,8 @@ export interface Observer {
     readonly error: GatewayError;
     readonly ageMs?: number;
   }): void;
+  /** A source was read, and has this many endpoints. Also where nothing has changed. */
+  discoveryRead?(event: { readonly source: string; readonly endpoints: number }): void;
   /** A source that could not be read for `failedMs` can be read again. */
   discoveryRecovered?(event: { readonly source: string; readonly failedMs: number }): void;
   /** A source uses records without TLS, because there are no others; `why` is a sentence. Reported once. */

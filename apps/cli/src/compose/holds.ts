@@ -1,0 +1,88 @@
+import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import type { EndpointPool, RejectedEndpoint } from "@gw/selector";
+
+/**
+ * How an operator keeps an endpoint from clients:
+ *
+ * - `drained`: its connections end as those of an endpoint that is removed
+ * - `down`: its connections are reset at once
+ */
+export type HoldKind = "drained" | "down";
+
+/** An endpoint that an operator keeps from clients. */
+export interface Hold {
+  readonly endpoint: Endpoint;
+  readonly kind: HoldKind;
+  /** Milliseconds since 1970 (UTC). */
+  readonly since: number;
+}
+
+/**
+ * The last stage before the pool: takes out the endpoints that an operator holds. A hold stays while the sources leave the
+ * endpoint out, and ends with the process.
+ */
+export class Holds {
+  readonly #use: EndpointPool["update"];
+  readonly #holds = new Map<string, Hold>();
+  #set: readonly Endpoint[] = [];
+  #rejected: readonly RejectedEndpoint[] = [];
+
+  /** @param use takes the endpoints that are left */
+  constructor(use: EndpointPool["update"]) {
+    this.#use = use;
+  }
+
+  /** All holds, also on endpoints that the sources have left out since. */
+  get all(): Iterable<Hold> {
+    return this.#holds.values();
+  }
+
+  get(name: string): Hold | undefined {
+    return this.#holds.get(name);
+  }
+
+  /** The endpoint of this name, `host:port`, with the dot of an absolute host name or without; undefined if it is unknown. */
+  find(name: string): Endpoint | undefined {
+    const plain = withoutDot(name);
+    const known = this.#set.find(endpoint => withoutDot(formatAddress(endpoint)) === plain);
+    return known ?? [...this.#holds.values()].find(one => withoutDot(formatAddress(one.endpoint)) === plain)?.endpoint;
+  }
+
+  /** A new set of endpoints, before those that are held are taken out. See `EndpointPool.update`. */
+  update(endpoints: readonly Endpoint[], rejected: readonly RejectedEndpoint[] = []): void {
+    this.#set = endpoints;
+    this.#rejected = rejected;
+    if (this.#holds.size === 0) this.#use(endpoints, rejected);
+    else this.#apply();
+  }
+
+  hold(endpoint: Endpoint, kind: HoldKind): void {
+    const name = formatAddress(endpoint);
+    // The time is that of the first: a second call changes what happens to the connections.
+    this.#holds.set(name, { endpoint, kind, since: this.#holds.get(name)?.since ?? Date.now() });
+    this.#apply();
+  }
+
+  /** @returns whether it was held */
+  release(endpoint: Endpoint): boolean {
+    if (!this.#holds.delete(formatAddress(endpoint))) return false;
+    this.#apply();
+    return true;
+  }
+
+  #apply(): void {
+    const free = this.#set.filter(endpoint => !this.#holds.has(formatAddress(endpoint)));
+    const held = [...this.#holds.values()].map(({ endpoint, kind }) => ({
+      endpoint,
+      error: new GatewayError("aborted", `an operator has ${heldAs[kind]} ${formatAddress(endpoint)}`),
+      connections: kind === "drained" ? ("drain" as const) : ("reset" as const),
+    }));
+    this.#use(free, [...held, ...this.#rejected]);
+  }
+}
+
+const heldAs = { drained: "drained", down: "marked down" } as const;
+
+function withoutDot(name: string): string {
+  return name.replace(/\.(?=:\d+$)/, "");
+}
