@@ -55,7 +55,7 @@ const shared = ["src/process/events.ts", "src/process/code-cache.ts"];
 /** A program that gw runs. */
 const helper = "src/demo/etcd-supervisor-process.ts";
 /** Loaded when they are needed, which is rare, and from where npm installs them. */
-const external = ["pino-pretty", "yaml", "zod"];
+const external = ["yaml", "zod"];
 
 /** Parts of Node that take long to load and that many starts do not need. */
 const lazy = ["node:child_process", "node:dns/promises", "node:fs/promises"];

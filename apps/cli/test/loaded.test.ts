@@ -25,7 +25,6 @@ const heavy = [
   "node:perf_hooks",
   "node:tls",
   "node:worker_threads",
-  "pino-pretty",
   "yaml",
   "zod",
 ];

@@ -33,7 +33,7 @@ export function addStart(gw: Command): void {
  */
 export async function start(flags: StartFlags): Promise<void> {
   const stop = stopSignals({ hangup: false });
-  const { log, flushed } = await openEventLog(flags.logLevel ?? startDefaults.logLevel, flags.logFormat);
+  const { log, flushed } = openEventLog(flags.logLevel ?? startDefaults.logLevel, flags.logFormat);
   // A promise that code of others (a selector) does not handle must not end the service.
   process.on("unhandledRejection", error => log.write("unexpected error", { reason: messageOf(error) }));
   try {

@@ -33,7 +33,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
   try {
     cluster = await startCluster(flags, signal);
     const { members } = cluster;
-    const opened = await openEventLog(startDefaults.logLevel, "text");
+    const opened = openEventLog(startDefaults.logLevel, "text");
     flushed = opened.flushed;
     const inUse = watchMemberInUse(members, logObserver(opened.log), print);
     // Shorter than an outage: a member must be up again before the next one is stopped.

@@ -24,11 +24,11 @@ export interface EventLog {
  * @param format @default `text` on a terminal
  * @returns `flushed` resolves when all lines are written, or after a second
  */
-export async function openEventLog(
+export function openEventLog(
   level: LogLevel,
   format?: LogFormat,
-): Promise<{ readonly log: EventLog; flushed(): Promise<void> }> {
-  const { log: lines, flushed } = await openLog(level, format);
+): { readonly log: EventLog; flushed(): Promise<void> } {
+  const { log: lines, flushed } = openLog(level, format);
   const log = createEventLog(lines);
   /** A stack trace helps developers, and is noise for operators. */
   const stackOf = (error: unknown): { readonly stack?: string | undefined } =>

@@ -1,4 +1,6 @@
+import { printable } from "@gw/interface";
 import { bounded, cut } from "../output/bounded.js";
+import { textFormat } from "./text.js";
 
 /** The values of `--log-level`, lowest first. */
 export const logLevels = ["trace", "debug", "info", "warn", "error", "silent"] as const;
@@ -14,28 +16,45 @@ export interface Log {
   write(level: Level, fields: object, message: string): void;
 }
 
-/** A log that passes its lines to `write`, each as a text of JSON. */
-export function createLog(level: LogLevel, write: (line: string) => void): Log {
+/** Makes the text of a line, without its end. The fields and the message are of limited length already. */
+export type LineFormat = (level: Level, fields: object, message: string) => string;
+
+/**
+ * A log that passes its lines to `write`.
+ *
+ * @param format @default JSON
+ */
+export function createLog(
+  level: LogLevel,
+  write: (line: string) => void,
+  format: LineFormat = jsonLine,
+): Log {
   const lowest = logLevels.indexOf(level);
   const isEnabled: Log["isEnabled"] = level => logLevels.indexOf(level) >= lowest;
   return {
     isEnabled,
     write(level, fields, message) {
-      if (isEnabled(level)) write(jsonLine(level, bounded(fields), cut(message)));
+      if (isEnabled(level)) write(format(level, bounded(fields), cut(message)));
     },
   };
 }
 
-/** A line as JSON, without its end. */
+/** A line as JSON, without control characters. */
 export function jsonLine(level: Level, fields: object, msg: string): string {
-  return JSON.stringify({ level, time: isoTime(new Date()), ...fields, msg });
+  return printable(JSON.stringify({ level, time: isoTime(new Date()), ...fields, msg }));
+}
+
+/** Lines for people; see {@link textFormat}. */
+export function textLines(colours: boolean): LineFormat {
+  const format = textFormat(colours);
+  return (level, fields, message) => format({ level, time: isoTime(new Date()), message, fields });
 }
 
 /**
  * As `date.toISOString()`, for the years that have four digits. For that one V8 loads its time zones first, which takes a
  * millisecond and a megabyte of each process.
  */
-function isoTime(date: Date): string {
+export function isoTime(date: Date): string {
   const digits = (value: number, length = 2): string => String(value).padStart(length, "0");
   const day = [digits(date.getUTCFullYear(), 4), digits(date.getUTCMonth() + 1), digits(date.getUTCDate())];
   const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(value => digits(value));

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createLog } from "../log/lines.js";
-import { renderer } from "../log/log.js";
+import { lineFormat } from "../log/log.js";
 import { jsonOf, textOf } from "./stdio.js";
 import { table } from "./table.js";
 
@@ -31,9 +31,12 @@ async function logged(
   message: string,
   colours = false,
 ): Promise<string> {
-  const render = await renderer(format, colours);
   const written: string[] = [];
-  createLog("info", line => written.push(render(line))).write("info", fields, message);
+  createLog("info", line => written.push(`${line}\n`), lineFormat(format, colours)).write(
+    "info",
+    fields,
+    message,
+  );
   return written.join("");
 }
 
