@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { GatewayError, messageOf, withoutCredentials } from "@gw/interface";
 import { Command, CommanderError } from "commander";
 import { addCheck } from "./commands/check.js";
@@ -9,6 +8,7 @@ import { addDemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
 import { listenFlags } from "./flags/connections.js";
 import { environmentHelp } from "./flags/environment.js";
 import { nearest } from "./flags/nearest.js";
+import { optionsInForce } from "./flags/options-in-force.js";
 import {
   addDeclaredFlags,
   addFlagsInShort,
@@ -21,6 +21,7 @@ import {
 import { finishPrinting, flushErrors, printError, printLines } from "./output/stdio.js";
 import { onFatal } from "./process/events.js";
 import { stopRequested } from "./process/stop-signals.js";
+import { version } from "./process/version.js";
 
 export { endProcess } from "./process/end.js";
 
@@ -101,7 +102,7 @@ function program(args: readonly string[]): Command {
     );
   gw.argument("[command]").action((name: string | undefined) => {
     if (name !== undefined) rejectCommand(name);
-    return start(valuesOf(gw, gw, startFlags));
+    return start(valuesOf(gw, gw, startFlags), () => optionsInForce(gw, gw, startFlags));
   });
   addStart(gw);
   addResolve(gw);
@@ -174,11 +175,4 @@ function flagsOf(gw: Command): readonly string[] {
 
 function isConfiguration(error: unknown): boolean {
   return error instanceof GatewayError && (error.code.startsWith("invalid-") || error.code === "self-loop");
-}
-
-function version(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(new URL("../package.json", import.meta.url), "utf8"),
-  );
-  return manifest.version;
 }

@@ -6,6 +6,7 @@ import { defaultSelector } from "../compose/selector.js";
 import { startDefaults } from "../flags/connections.js";
 import { formatDuration } from "../flags/duration.js";
 import { environmentHelp, unknownVariables } from "../flags/environment.js";
+import { type OptionInForce, optionsInForce } from "../flags/options-in-force.js";
 import { declareFlags, type StartFlags, startFlags, startVariables, valuesOf } from "../flags/table.js";
 import { type EventLog, openEventLog } from "../log/event-log.js";
 import { logObserver, namesOf } from "../log/observer.js";
@@ -13,6 +14,7 @@ import { keepCompiledCode } from "../process/code-cache.js";
 import { onHangup } from "../process/events.js";
 import { serviceManager } from "../process/service-manager.js";
 import { type StopSignals, stopSignals } from "../process/stop-signals.js";
+import { version } from "../process/version.js";
 
 /** Adds `gw start`. Its flags may also be given before `start`, as with `etcd gateway`. */
 export function addStart(gw: Command): void {
@@ -23,7 +25,9 @@ export function addStart(gw: Command): void {
     .addHelpText("after", `\n${environmentHelp}`)
     .helpOption("-h, --help", "print this help");
   declareFlags(command, startFlags);
-  command.action(() => start(valuesOf(gw, command, startFlags)));
+  command.action(() =>
+    start(valuesOf(gw, command, startFlags), () => optionsInForce(gw, command, startFlags)),
+  );
 }
 
 /**
@@ -31,7 +35,7 @@ export function addStart(gw: Command): void {
  *
  * @throws {GatewayError} when it cannot start; then nothing is left running
  */
-export async function start(flags: StartFlags): Promise<void> {
+export async function start(flags: StartFlags, options: () => readonly OptionInForce[]): Promise<void> {
   const stop = stopSignals({ hangup: false });
   const { log, flushed } = openEventLog(flags.logLevel ?? startDefaults.logLevel, flags.logFormat);
   // A promise that code of others (a selector) does not handle must not end the service.
@@ -39,7 +43,15 @@ export async function start(flags: StartFlags): Promise<void> {
   try {
     warnOfUnknownVariables(log);
     const hangups = followHangups(log);
-    const starting = startGateway(flags, { log, observer: logObserver(log) }, stop.drain);
+    const starting = startGateway(
+      flags,
+      {
+        log,
+        observer: logObserver(log, { levelMayChange: flags.adminActions }),
+        program: { version: version(), options },
+      },
+      stop.drain,
+    );
     const gateway = await Promise.race([starting, aborted(stop.drain)]);
     if (gateway) await serve(gateway, flags, log, stop, hangups);
   } finally {

@@ -9,11 +9,11 @@ import {
   createRecorder,
   createTotals,
   type HealthView,
-  type OptionView,
   type Recorder,
   renderMetrics,
   type Totals,
 } from "@gw/admin";
+import { checkDefaults, probeDefaults } from "@gw/health";
 import {
   type Endpoint,
   formatAddress,
@@ -25,6 +25,8 @@ import {
 import type { EndpointPool } from "@gw/selector";
 import type { OpenConnection, TcpProxy } from "@gw/tcpproxy";
 import { type AdminAddress, formatAdminAddress, isLocalAddress } from "../flags/admin.js";
+import { healthChoices } from "../flags/health.js";
+import type { OptionInForce } from "../flags/options-in-force.js";
 import type { StartFlags } from "../flags/table.js";
 import type { EventLog } from "../log/event-log.js";
 import { logLevels } from "../log/lines.js";
@@ -51,7 +53,7 @@ export function watchGateway(): AdminWatch {
 /** The parts of a gateway that its admin server shows and changes. */
 export interface AdminContext {
   readonly flags: StartFlags;
-  readonly options: readonly OptionView[];
+  readonly options: readonly OptionInForce[];
   readonly version: string;
   readonly log: EventLog;
   readonly watch: AdminWatch;
@@ -62,7 +64,8 @@ export interface AdminContext {
   readonly relay: string;
   readonly selector: string;
   readonly stallTimeoutMs: number;
-  readonly healthView: () => HealthView;
+  /** Why there are no health checks although there should be. */
+  readonly healthError: () => GatewayError | undefined;
   readonly reload: () => void;
 }
 
@@ -88,7 +91,7 @@ export async function startAdmin(address: AdminAddress, context: AdminContext): 
     totals,
     tracker: watch.tracker,
     watch: processWatch,
-    health: context.healthView,
+    health: () => healthView(context),
     gateway: () => ({
       version: context.version,
       node: process.versions.node,
@@ -139,6 +142,18 @@ export async function startAdmin(address: AdminAddress, context: AdminContext): 
   }
 }
 
+function healthView({ flags, healthError }: AdminContext): HealthView {
+  const error = healthError();
+  const type = flags.healthCheck ?? healthChoices[0];
+  return {
+    type,
+    available: type !== "off" && !error,
+    ...(error && { reason: error.detail }),
+    intervalMs: flags.healthIntervalMs ?? checkDefaults.intervalMs,
+    timeoutMs: flags.healthTimeoutMs ?? probeDefaults.timeoutMs,
+  };
+}
+
 /** A page of open connections. */
 function listConnections(
   proxy: TcpProxy,
@@ -185,12 +200,20 @@ function createActions({ log, watch, pool, holds, health, reload }: AdminContext
     const address = formatAddress(endpoint);
     const others = pool.inspect().filter(one => formatAddress(one.endpoint) !== address);
     if (!force && !others.some(one => one.state === "up"))
-      throw new GatewayError("refused", `no endpoint besides ${address} is up; force it to do so all the same`);
+      throw new GatewayError(
+        "refused",
+        `no endpoint besides ${address} is up; force it to do so all the same`,
+      );
     holds.hold(endpoint, kind);
     const event = kind === "drained" ? "endpoint drained" : "endpoint marked down";
     const reason = "an operator asked for it";
     log.write(event, { endpoint: address, reason });
-    recorder.record({ event, endpoint: address, reason, text: `An operator has ${heldAs[kind]} ${address}.` });
+    recorder.record({
+      event,
+      endpoint: address,
+      reason,
+      text: `An operator has ${heldAs[kind]} ${address}.`,
+    });
   };
   return {
     drain: (name, { force }) => hold(name, "drained", force),
@@ -216,7 +239,7 @@ function createActions({ log, watch, pool, holds, health, reload }: AdminContext
     },
     refresh() {
       const reason = "an operator asked for it";
-      log.write("reloading", { signal: "admin" });
+      log.write("reloading", { reason });
       recorder.record({ event: "reloading", reason, text: "An operator had everything looked up again." });
       reload();
     },
@@ -224,7 +247,8 @@ function createActions({ log, watch, pool, holds, health, reload }: AdminContext
       const known = logLevels.find(one => one === level);
       if (known === undefined)
         throw new GatewayError("invalid-option", `the log level must be one of ${logLevels.join(", ")}`);
-      log.setLevel(known);
+      log.level = known;
+      log.write("log level changed", { level: known, reason: "an operator asked for it" });
       const text = `An operator has set the log level to ${known}.`;
       recorder.record({ event: "log level changed", data: { level: known }, text });
     },

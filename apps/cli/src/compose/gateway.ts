@@ -11,20 +11,31 @@ import {
   withJitter,
 } from "@gw/interface";
 import { createPool } from "@gw/selector";
-import { createDialer, createProxy, type Dialer, isSelfDial, type TcpProxy } from "@gw/tcpproxy";
+import {
+  createDialer,
+  createProxy,
+  type Dialer,
+  isSelfDial,
+  proxyDefaults,
+  type TcpProxy,
+} from "@gw/tcpproxy";
 import { defaultListen } from "../flags/connections.js";
 import { rejectRebalance, rejectStartContradictions } from "../flags/contradictions.js";
+import type { OptionInForce } from "../flags/options-in-force.js";
 import type { StartFlags } from "../flags/table.js";
+import { combineObservers } from "../log/combine.js";
 import type { EventLog } from "../log/event-log.js";
 import { openMemory, stateFilePath } from "../memory/memory.js";
+import type { GatewayAdmin } from "./admin.js";
 import type { Dial } from "./certificates.js";
 import { createHealth } from "./health.js";
+import { Holds } from "./holds.js";
 import { createIdentity } from "./identity.js";
 import { watchHosts } from "./moved-hosts.js";
 import { chooseRelay } from "./relay.js";
 import { createResolvable } from "./resolvable.js";
 import { createResolver } from "./resolver.js";
-import { loadSelector } from "./selector.js";
+import { defaultSelector, loadSelector } from "./selector.js";
 import { createSources, firstSet, type SourceWatch, watchSources } from "./sources.js";
 
 /** A gateway that accepts clients. */
@@ -40,10 +51,18 @@ export interface Gateway {
   close(options: { readonly graceMs: number }): Promise<{ readonly cut: number }>;
 }
 
+/** The program that runs a gateway. */
+export interface Program {
+  readonly version: string;
+  readonly options: () => readonly OptionInForce[];
+}
+
 /** Where a gateway reports what happens. */
 export interface GatewayContext {
   readonly log: EventLog;
   readonly observer: Observer & HealthObserver;
+  /** What the admin server shows of this program. @default nothing */
+  readonly program?: Program | undefined;
 }
 
 /**
@@ -54,12 +73,16 @@ export interface GatewayContext {
  */
 export async function startGateway(
   flags: StartFlags,
-  { log, observer }: GatewayContext,
+  { log, observer: given, program }: GatewayContext,
   signal: AbortSignal,
 ): Promise<Gateway> {
   rejectStartContradictions(flags);
   const policy = await loadSelector(flags.selector);
   rejectRebalance(flags, policy);
+  // Nothing of the admin server is loaded unless it is wanted.
+  const admin = flags.adminAddr && (await import("./admin.js"));
+  const seen = admin?.watchGateway();
+  const observer = seen ? combineObservers(given, ...seen.observers) : given;
   const relay = await chooseRelay(flags.relay, {
     threads: flags.relayThreads,
     onFallback: why => log.write("relay fallback", { relay: "js", reason: why }),
@@ -79,6 +102,7 @@ export async function startGateway(
     withFallback: memory.withEndpoints,
     warn: (event, why) => log.write(event, { reason: why }),
   });
+  seen?.tracker.addStatic(sources.listed);
   for (const endpoint of sources.duplicates) log.write("endpoint duplicated", { endpoint });
 
   const identity = createIdentity(flags, {
@@ -90,6 +114,7 @@ export async function startGateway(
   });
   hosts.onMoved(identity.moved);
 
+  let healthError: GatewayError | undefined;
   const health = await createHealth(flags, {
     dial,
     resolve: host => dialer.resolve(host),
@@ -98,7 +123,10 @@ export async function startGateway(
     certificates: sources.certificates,
     observer,
     onFacts: identity.learn,
-    onFailure: error => log.write("health checks unavailable", { reason: error.detail }),
+    onFailure(error) {
+      healthError = error;
+      log.write("health checks unavailable", { reason: error.detail });
+    },
   });
 
   const pool = createPool({
@@ -119,6 +147,7 @@ export async function startGateway(
     },
     onSuspicion(endpoint, why) {
       health.suspect(endpoint, why);
+      seen?.recorder.suspected(endpoint, why);
       // Where connections fail, its address may lead to another member now.
       if (why === "lost" || why === "unanswered" || why === "refused") identity.suspect(endpoint);
     },
@@ -127,7 +156,10 @@ export async function startGateway(
     observer,
   });
 
+  const holds = new Holds((endpoints, rejected) => pool.update(endpoints, rejected));
   const listen = flags.listen ?? defaultListen;
+  const stallTimeoutMs =
+    flags.healthCheck === "off" ? 0 : (flags.stallTimeoutMs ?? proxyDefaults.stallTimeoutMs);
   const proxy = createProxy({
     listen,
     pool,
@@ -137,7 +169,7 @@ export async function startGateway(
     halfCloseTimeoutMs: flags.halfCloseTimeoutMs,
     writeTimeoutMs: flags.writeTimeoutMs,
     // Without checks nothing would follow.
-    stallTimeoutMs: flags.healthCheck === "off" ? 0 : flags.stallTimeoutMs,
+    stallTimeoutMs,
     keepAliveDelayMs: flags.keepAliveDelayMs,
     keepAliveIntervalMs: flags.keepAliveIntervalMs,
     keepAliveProbes: flags.keepAliveProbes,
@@ -172,7 +204,9 @@ export async function startGateway(
     identity.refresh();
     refresh();
   };
+  let server: GatewayAdmin | undefined;
   const close: Gateway["close"] = async options => {
+    server?.draining();
     stop.abort();
     const saved = memory.close();
     urgentRefresh.close();
@@ -181,10 +215,36 @@ export async function startGateway(
     identity.close();
     pool.close();
     const closed = await proxy.close(options);
-    await saved;
+    await Promise.all([saved, server?.close()]);
     return closed;
   };
+  const reload = (): void => {
+    try {
+      sources.certificates.reload();
+    } catch (error) {
+      log.write("reload failed", { reason: GatewayError.from(error, "reload").detail });
+    }
+    refreshAll();
+  };
   try {
+    // Before endpoints are known: it shows why they are not.
+    if (admin && seen && flags.adminAddr)
+      server = await admin.startAdmin(flags.adminAddr, {
+        flags,
+        options: program?.options() ?? [],
+        version: program?.version ?? "unknown",
+        log,
+        watch: seen,
+        pool,
+        proxy,
+        holds,
+        health,
+        relay: relay.name,
+        selector: flags.selector ?? defaultSelector,
+        stallTimeoutMs,
+        healthError: () => healthError,
+        reload,
+      });
     const endpoints = await firstSet(watch);
     resolvable.update(endpoints);
     const [addresses, ...listening] = await Promise.all([
@@ -195,7 +255,7 @@ export async function startGateway(
     const known = [...addresses].filter(([endpoint]) => !memory.isRemembered(endpoint));
     rejectSelf(new Map(known), listen, listening.flat());
     signal.throwIfAborted();
-    identity.start(pool);
+    identity.start(holds);
     resolvable.start();
     await proxy.listen();
     health.start(pool);
@@ -214,20 +274,7 @@ export async function startGateway(
       },
       stop.signal,
     );
-    return {
-      proxy,
-      endpoints,
-      relay: relay.name,
-      reload() {
-        try {
-          sources.certificates.reload();
-        } catch (error) {
-          log.write("reload failed", { reason: GatewayError.from(error, "reload").detail });
-        }
-        refreshAll();
-      },
-      close,
-    };
+    return { proxy, endpoints, relay: relay.name, reload, close };
   } catch (error) {
     await close({ graceMs: 0 });
     throw error;

@@ -45,7 +45,10 @@ export class Holds {
   find(name: string): Endpoint | undefined {
     const plain = withoutDot(name);
     const known = this.#set.find(endpoint => withoutDot(formatAddress(endpoint)) === plain);
-    return known ?? [...this.#holds.values()].find(one => withoutDot(formatAddress(one.endpoint)) === plain)?.endpoint;
+    return (
+      known ??
+      [...this.#holds.values()].find(one => withoutDot(formatAddress(one.endpoint)) === plain)?.endpoint
+    );
   }
 
   /** A new set of endpoints, before those that are held are taken out. See `EndpointPool.update`. */

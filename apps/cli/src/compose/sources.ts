@@ -24,6 +24,8 @@ export interface Sources {
   readonly serverNames: readonly string[];
   /** Endpoints that were listed more than once, `host:port`. */
   readonly duplicates: readonly string[];
+  /** How many endpoints were given one by one. */
+  readonly listed: number;
 }
 
 /** What the sources need of the rest of the gateway. */
@@ -94,6 +96,7 @@ export async function createSources(
     certificates,
     serverNames,
     duplicates: listed?.duplicates ?? [],
+    listed: listed?.endpoints.length ?? 0,
   };
 }
 

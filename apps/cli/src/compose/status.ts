@@ -100,8 +100,8 @@ function sumOpen(
   for (const connection of proxy.openConnections()) {
     const { endpoint, waitingMs = 0 } = connection;
     if (!endpoint) continue;
-    let sums = byEndpoint.get(endpoint);
-    if (!sums) byEndpoint.set(endpoint, (sums = noneOpen()));
+    const sums = byEndpoint.get(endpoint) ?? noneOpen();
+    byEndpoint.set(endpoint, sums);
     const isWaiting = stallTimeoutMs > 0 && waitingMs >= stallTimeoutMs;
     for (const one of [all, sums]) {
       if (isWaiting) one.waiting += 1;

@@ -82,7 +82,7 @@ function addFlags(command: Command, flags: readonly Flag<unknown>[]): void {
       ...(byDefault === undefined ? [] : [`default: ${byDefault}`]),
       `env: ${variable(flag)}`,
     ];
-    command.addOption(optionOf(flag, `${help} (${notes.join("; ")})`).helpGroup(`${group}:`));
+    command.addOption(optionOf(command, flag, `${help} (${notes.join("; ")})`).helpGroup(`${group}:`));
   }
 }
 
@@ -98,22 +98,41 @@ export function addFlagsInShort(
 ): void {
   for (const flag of flagsIn(args, table)) {
     const { name, help, byDefault } = flag;
-    const option = optionOf(flag, byDefault === undefined ? help : `${help} (default: ${byDefault})`);
+    const option = optionOf(
+      command,
+      flag,
+      byDefault === undefined ? help : `${help} (default: ${byDefault})`,
+    );
     command.addOption(shown.includes(name) ? option : option.hideHelp());
   }
 }
 
-function optionOf(flag: Flag<unknown>, description: string): Option {
+function optionOf(command: Command, flag: Flag<unknown>, description: string): Option {
   const { name, placeholder, preset } = flag;
-  const option = new Option(`--${name} ${placeholder}`, description).argParser(parsing(flag));
+  const option = new Option(`--${name} ${placeholder}`, description).argParser(parsing(command, flag));
   return preset === undefined ? option : option.preset(preset);
 }
 
+/** The texts that the flags of a command were given, by their names. */
+const given = new WeakMap<Command, Map<string, string[]>>();
+
+/** The texts that a flag of `command` was given, from left to right. */
+export function textsOf(command: Command, { name }: Flag<unknown>): readonly string[] {
+  return given.get(command)?.get(name) ?? [];
+}
+
 /** Turns an error into one of commander's, which names the flag. */
-function parsing<Value>(flag: Flag<Value>): (text: string, before: Value | undefined) => Value {
+function parsing<Value>(
+  command: Command,
+  flag: Flag<Value>,
+): (text: string, before: Value | undefined) => Value {
   return (text, before) => {
     try {
-      return flag.parse(text, before);
+      const value = flag.parse(text, before);
+      const texts = given.get(command) ?? new Map<string, string[]>();
+      texts.set(flag.name, [...(texts.get(flag.name) ?? []), text]);
+      given.set(command, texts);
+      return value;
     } catch (error) {
       throw error instanceof GatewayError ? new InvalidArgumentError(error.detail) : error;
     }

@@ -15,6 +15,8 @@ export interface EventLog {
   write<Name extends EventName>(name: Name, fields: FieldsOf<Name>, level?: Level): void;
   /** Whether this log has lines of the event. */
   isEnabled(name: EventName): boolean;
+  /** The lowest level that is written. May be set. */
+  level: LogLevel;
 }
 
 /**
@@ -61,6 +63,12 @@ export function createEventLog(log: Log, clock: Clock = systemClock): EventLog {
   };
   return {
     isEnabled: name => log.isEnabled(logEvents[name].levels[0]),
+    get level() {
+      return log.level;
+    },
+    set level(level) {
+      log.level = level;
+    },
     write(name, fields, level = logEvents[name].levels[0]) {
       if (!log.isEnabled(level)) return;
       const limit = limitOf(name, fields);

@@ -27,7 +27,7 @@ export const logEvents = {
     levels: ["info"],
     fields: ["endpoints", "listen", "selector", "relay", "maxConnections?"],
   },
-  reloading: { levels: ["info"], fields: ["signal"] },
+  reloading: { levels: ["info"], fields: ["signal?", "reason?"] },
   "reload failed": { levels: ["error"], fields: ["reason"] },
   "certificates reloaded": { levels: ["info"], fields: [] },
   "certificates invalid": { levels: ["warn"], fields: ["reason"] },
@@ -44,6 +44,15 @@ export const logEvents = {
   warning: { levels: ["warn"], fields: ["warning", "reason", "stack?"], limit: few },
   "unexpected error": { levels: ["error"], fields: ["reason"] },
   "fatal error": { levels: ["error"], fields: ["reason", "stack?"] },
+
+  // Admin server.
+  "admin server ready": { levels: ["info"], fields: ["address"] },
+  "admin server exposed": { levels: ["warn"], fields: ["address", "reason"] },
+  "admin server failed": { levels: ["warn"], fields: ["reason"], limit: few },
+  "endpoint drained": { levels: ["warn"], fields: ["endpoint", "reason"], limit: fewPerEndpoint },
+  "endpoint marked down": { levels: ["warn"], fields: ["endpoint", "reason"], limit: fewPerEndpoint },
+  "endpoint taken back": { levels: ["info"], fields: ["endpoint", "reason"], limit: fewPerEndpoint },
+  "log level changed": { levels: ["warn"], fields: ["level", "reason"], limit: few },
 
   // Discovery.
   "endpoints changed": { levels: ["info"], fields: ["source", "reason", "added", "removed", "changed?"] },

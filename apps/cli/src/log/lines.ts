@@ -12,6 +12,8 @@ export type Level = Exclude<LogLevel, "silent">;
 export interface Log {
   /** Whether lines of this level are written. */
   isEnabled(level: Level): boolean;
+  /** The lowest level that is written. May be set. */
+  level: LogLevel;
   /** Writes a line of limited length, unless its level is not enabled. */
   write(level: Level, fields: object, message: string): void;
 }
@@ -29,10 +31,16 @@ export function createLog(
   write: (line: string) => void,
   format: LineFormat = jsonLine,
 ): Log {
-  const lowest = logLevels.indexOf(level);
+  let lowest = logLevels.indexOf(level);
   const isEnabled: Log["isEnabled"] = level => logLevels.indexOf(level) >= lowest;
   return {
     isEnabled,
+    get level() {
+      return logLevels[lowest] ?? level;
+    },
+    set level(next) {
+      lowest = logLevels.indexOf(next);
+    },
     write(level, fields, message) {
       if (isEnabled(level)) write(format(level, bounded(fields), cut(message)));
     },

@@ -9,8 +9,15 @@ import {
 import { formatDuration } from "../flags/duration.js";
 import type { EventLog } from "./event-log.js";
 
-/** Logs what happens to endpoints at info and warn, and what happens to each connection at debug. */
-export function logObserver(log: EventLog): Observer & HealthObserver {
+/**
+ * Logs what happens to endpoints at info and warn, and what happens to each connection at debug.
+ *
+ * @param levelMayChange whether events that are not logged now may be logged later @default false
+ */
+export function logObserver(
+  log: EventLog,
+  { levelMayChange = false }: { readonly levelMayChange?: boolean | undefined } = {},
+): Observer & HealthObserver {
   return {
     ignoresClients: !log.isEnabled("accepted"),
     ...discoveryEvents(log),
@@ -18,8 +25,8 @@ export function logObserver(log: EventLog): Observer & HealthObserver {
     ...identityEvents(log),
     ...connectionEvents(log),
     // Events that are frequent and rarely logged: without a listener they cost nothing.
-    ...(log.isEnabled("health check") && eachCheck(log)),
-    ...(log.isEnabled("accepted") && eachConnection(log)),
+    ...((levelMayChange || log.isEnabled("health check")) && eachCheck(log)),
+    ...((levelMayChange || log.isEnabled("accepted")) && eachConnection(log)),
   };
 }
 
