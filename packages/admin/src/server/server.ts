@@ -17,7 +17,7 @@ import {
 } from "./limits.js";
 import { type AdminListen, type Listening, listenAt } from "./listen.js";
 import { inTurn } from "./requests.js";
-import { answerRequest, type RouteContext } from "./routes.js";
+import { createRoutes } from "./routes.js";
 
 /** Options of {@link createAdminServer}. */
 export interface AdminServerOptions {
@@ -54,19 +54,21 @@ export interface AdminServer {
 export async function createAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const sockets = new Set<Socket>();
   const report = createReporter(options.onError);
-  const context: RouteContext = {
-    gateway: options.gateway,
-    onError: error => report(GatewayError.from(error, "answer a request to the admin server")),
-  };
+  const routes = createRoutes(options.gateway, options.page, error =>
+    report(GatewayError.from(error, "answer a request to the admin server")),
+  );
   const names = new Set(namesOf(options).map(name => name.toLowerCase()));
   const listening: Listening[] = [];
-  const close = (): Promise<void> => closeAll(listening, sockets);
+  const close = (): Promise<void> => {
+    routes.close();
+    return closeAll(listening, sockets);
+  };
   try {
     for (const target of options.listen) {
       const entrance: Entrance = { unix: "path" in target, names };
       const create = (): Server =>
         createHttpServer(sockets, report, (request, response) => {
-          void answerRequest(request, response, entrance, context);
+          void routes.answer(request, response, entrance);
         });
       listening.push(...(await listenAt(target, create)));
     }
