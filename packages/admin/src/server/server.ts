@@ -11,6 +11,7 @@ import {
   maxConnections,
   maxHeaderSize,
   maxHeaders,
+  maxReports,
   reportIntervalMs,
   requestTimeoutMs,
   timeoutCheckMs,
@@ -33,7 +34,7 @@ export interface AdminServerOptions {
   readonly hostNames?: readonly string[] | undefined;
   /**
    * Is told what goes wrong, none of which ends the server: the gateway threw, the page cannot be read, connections cannot
-   * be accepted. The same is reported once in ten seconds.
+   * be accepted. In ten seconds the same is reported once, and at most ten different ones.
    */
   readonly onError: (error: GatewayError) => void;
 }
@@ -123,17 +124,22 @@ function namesOf({ listen, hostNames = [] }: AdminServerOptions): readonly strin
   return [...hosts.filter(host => isIP(host) === 0), ...hostNames];
 }
 
-/** Reports an error once in {@link reportIntervalMs}; other ones in between are reported as well. */
+/** Reports an error once in {@link reportIntervalMs}, and at most {@link maxReports} different ones. */
 function createReporter(onError: (error: GatewayError) => void): (error: GatewayError) => void {
-  let last: { readonly message: string; readonly at: number } | undefined;
+  const reported = new Set<string>();
+  let since = 0;
   return error => {
-    const at = performance.now();
-    if (last?.message === error.message && at - last.at < reportIntervalMs) return;
-    last = { message: error.message, at };
+    const now = performance.now();
+    if (now - since >= reportIntervalMs) {
+      since = now;
+      reported.clear();
+    }
+    if (reported.has(error.message) || reported.size >= maxReports) return;
+    reported.add(error.message);
     try {
       onError(error);
     } catch (thrown) {
-      process.emitWarning(GatewayError.from(thrown, "gw: onError of the admin server").message);
+      process.emitWarning(GatewayError.from(thrown, "gw: onError of the admin server threw").detail);
     }
   };
 }

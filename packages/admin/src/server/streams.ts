@@ -67,7 +67,7 @@ export function createStreams(gateway: AdminGateway, onError: (error: unknown) =
     add(request, response) {
       const first =
         request.method === "HEAD" ? "" : firstMessages(gateway, run, request.headers["last-event-id"]);
-      response.writeHead(200, { ...commonHeaders, "Content-Type": "text/event-stream" });
+      response.writeHead(200, { ...commonHeaders, Connection: "close", "Content-Type": "text/event-stream" });
       if (request.method === "HEAD") {
         response.end();
         return;
