@@ -23,12 +23,12 @@ export type {
   Status,
   TierView,
 } from "./contract/status.js";
+export type { NewEvent } from "./events/kept-events.js";
+export { createRecorder, type Recorder } from "./events/recorder.js";
 export type { MetricsSource } from "./metrics/family.js";
 export { renderMetrics } from "./metrics/render.js";
 export { type MetricsFormat, metricsContentTypes } from "./metrics/writer.js";
-export type { EndpointRecord, EndpointRecords } from "./totals/endpoints.js";
-export { createTotals, type SourceTotals, type Totals } from "./totals/totals.js";
 export type { AdminListen } from "./server/listen.js";
 export { type AdminServer, type AdminServerOptions, createAdminServer } from "./server/server.js";
-export type { NewEvent } from "./events/kept-events.js";
-export { createRecorder, type Recorder } from "./events/recorder.js";
+export type { EndpointRecord, EndpointRecords } from "./totals/endpoints.js";
+export { createTotals, type SourceTotals, type Totals } from "./totals/totals.js";
