@@ -1,7 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { isIP } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { hostname } from "node:os";
-import { parseAddress } from "@gw/interface";
 import { type Answer, text } from "./answer.js";
 import { maxHeaders, maxTargetLength } from "./limits.js";
 
@@ -42,12 +41,11 @@ export function refusal(request: IncomingMessage, entrance: Entrance): Answer | 
 }
 
 function isOwnHost(header: string, names: ReadonlySet<string>): boolean {
-  try {
-    const host = parseAddress(header, { defaultPort: 80 }).host.replace(/\.$/, "");
-    return isIP(host) !== 0 || ownNames.has(host) || names.has(host);
-  } catch {
-    return false;
-  }
+  // A link-local address comes with and without its zone.
+  const v6 = /^\[([^\]%]*)(?:%[^\]]*)?\](?::\d{1,5})?$/.exec(header)?.[1];
+  if (v6 !== undefined) return isIPv6(v6);
+  const host = /^([^:]+?)\.?(?::\d{1,5})?$/.exec(header)?.[1]?.toLowerCase() ?? "";
+  return isIPv4(host) || ownNames.has(host) || names.has(host);
 }
 
 /** The scheme may differ: a proxy in front of this server may have TLS. */

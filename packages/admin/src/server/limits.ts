@@ -63,5 +63,8 @@ export const compressFrom: number = 4 * 1024;
 /** Between two reports of the same error, in ms. */
 export const reportIntervalMs = 10_000;
 
+/** Different errors that are reported in that time. */
+export const maxReports = 10;
+
 /** How long answers may take that are being sent when the server is closed, in ms. */
 export const closeGraceMs = 500;

@@ -56,7 +56,7 @@ export async function listenAt(
 async function listenAtPath(path: string, server: Server): Promise<Listening> {
   await clearSocketFile(path);
   try {
-    await withPrivateFiles(() => listen(server, { path, backlog }));
+    await withPrivateFiles(() => listen(server, { path, backlog, exclusive: true }));
   } catch (error) {
     throw GatewayError.from(error, `listen at unix:${path} for --admin-addr`);
   }

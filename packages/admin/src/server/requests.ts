@@ -26,7 +26,8 @@ export function inTurn(
       queue[0]?.();
     });
     queue.push(() => {
-      if (!socket.destroyed) handle(request, response);
+      // After an answer that ends the connection, the others are not sent.
+      if (!socket.destroyed && !socket.writableEnded) handle(request, response);
     });
     if (queue.length === 1) queue[0]?.();
   };

@@ -1,17 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AdminGateway } from "../contract/gateway.js";
+import { type Actions, createActions } from "./actions.js";
 import { type Answer, send, text } from "./answer.js";
 import { type Entrance, refusal } from "./guard.js";
+import { maxStreams } from "./limits.js";
+import { createPage, type Page } from "./page.js";
 import { QueryError, splitTarget } from "./query.js";
 import { drainBody, hasBody } from "./requests.js";
+import { schema } from "./schema.js";
+import { createStreams, type Streams } from "./streams.js";
 import { connections, events, livez, metrics, readyz, status, type ViewRequest } from "./views.js";
-
-/** What the routes need. */
-export interface RouteContext {
-  readonly gateway: AdminGateway;
-  /** Is told what the gateway threw. */
-  readonly onError: (error: unknown) => void;
-}
 
 const views: ReadonlyMap<string, (request: ViewRequest) => Answer> = new Map([
   ["/connections", connections],
@@ -19,33 +17,71 @@ const views: ReadonlyMap<string, (request: ViewRequest) => Answer> = new Map([
   ["/livez", livez],
   ["/metrics", metrics],
   ["/readyz", readyz],
+  ["/schema/status.json", schema],
   ["/status", status],
 ]);
 
-/** Answers one request, whatever it is. Never throws. */
-export async function answerRequest(
-  request: IncomingMessage,
-  response: ServerResponse,
-  entrance: Entrance,
-  context: RouteContext,
-): Promise<void> {
-  const answer = await answerTo(request, response, entrance, context).catch((error: unknown) => {
+const streamPath = "/stream";
+
+/** All routes of an admin server. */
+export interface Routes {
+  /** Answers one request, whatever it is. Never rejects. */
+  answer(request: IncomingMessage, response: ServerResponse, entrance: Entrance): Promise<void>;
+  /** Ends the streams. */
+  close(): void;
+}
+
+interface Context {
+  readonly gateway: AdminGateway;
+  readonly actions: Actions;
+  readonly page: Page | undefined;
+  readonly streams: Streams;
+}
+
+/** @param page the folder of the page's files @param onError is told what the gateway threw */
+export function createRoutes(
+  gateway: AdminGateway,
+  page: string | undefined,
+  onError: (error: unknown) => void,
+): Routes {
+  const streams = createStreams(gateway, onError);
+  const context: Context = {
+    gateway,
+    actions: createActions(),
+    page: page === undefined ? undefined : createPage(page),
+    streams,
+  };
+  return {
+    async answer(request, response, entrance) {
+      try {
+        const answer = await answerTo(request, response, entrance, context).catch(asFailure(onError));
+        if (answer === undefined) return;
+        // What is left of a body that was refused is not read.
+        if (!request.complete) response.shouldKeepAlive = false;
+        await send(request, response, answer);
+      } catch (error) {
+        onError(error);
+        response.destroy();
+      }
+    },
+    close: () => streams.close(),
+  };
+}
+
+function asFailure(onError: (error: unknown) => void): (error: unknown) => Answer {
+  return error => {
     if (error instanceof QueryError) return text(400, error.message);
-    context.onError(error);
+    onError(error);
     return text(500, "the gateway failed to answer; its log has the reason");
-  });
-  if (answer === undefined) return;
-  // What is left of a body that was refused is not read.
-  if (!request.complete) response.shouldKeepAlive = false;
-  await send(request, response, answer).catch(context.onError);
+  };
 }
 
 /** @returns undefined if it has been answered, or its client has gone */
 async function answerTo(
   request: IncomingMessage,
-  _response: ServerResponse,
+  response: ServerResponse,
   entrance: Entrance,
-  context: RouteContext,
+  context: Context,
 ): Promise<Answer | undefined> {
   const refused = refusal(request, entrance);
   if (refused) return refused;
@@ -54,24 +90,35 @@ async function answerTo(
     if (small === undefined) return undefined;
     if (!small) return text(413, "the body is too large; no route reads it");
   }
+  const { gateway, actions, page, streams } = context;
   const { path, query } = splitTarget(request.url ?? "");
-  const view = views.get(path);
-  if (view) {
-    if (!isRead(request)) return notAllowed("GET, HEAD");
-    return view({ gateway: context.gateway, query, accept: request.headers.accept });
+  const action = actions.get(path);
+  if (action) {
+    const mark = request.headers["x-gw-action"];
+    if (request.method !== "POST") return notAllowed("POST");
+    return action({ gateway, query, mark: typeof mark === "string" ? mark : undefined, response });
   }
-  if (path === "/") return isRead(request) ? routeList() : notAllowed("GET, HEAD");
-  return text(404, "there is no such path; / lists them");
+  const view = views.get(path);
+  const isPage = page?.has(path) ?? path === "/";
+  if (!view && !isPage && path !== streamPath) return notFound();
+  if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");
+  if (view) return view({ gateway, query, accept: request.headers.accept });
+  if (isPage) return page ? ((await page.answer(path, request)) ?? notFound()) : routeList(actions);
+  if (streams.full) return text(503, `there are ${maxStreams} streams already`, { "Retry-After": "5" });
+  streams.add(request, response);
+  return undefined;
 }
 
-function isRead({ method }: IncomingMessage): boolean {
-  return method === "GET" || method === "HEAD";
+function notFound(): Answer {
+  return text(404, "there is no such path");
 }
 
 function notAllowed(allow: string): Answer {
   return text(405, `the method must be ${allow.replace(", ", " or ")}`, { Allow: allow });
 }
 
-function routeList(): Answer {
-  return text(200, ["gw admin server", ...[...views.keys()].map(path => `GET ${path}`)].join("\n"));
+function routeList(actions: Actions): Answer {
+  const reads = [...views.keys(), streamPath].sort().map(path => `GET ${path}`);
+  const posts = [...actions.keys()].sort().map(path => `POST ${path}`);
+  return text(200, ["The admin server of a gw gateway", "", ...reads, ...posts].join("\n"));
 }

@@ -11,13 +11,14 @@ import {
   maxConnections,
   maxHeaderSize,
   maxHeaders,
+  maxReports,
   reportIntervalMs,
   requestTimeoutMs,
   timeoutCheckMs,
 } from "./limits.js";
 import { type AdminListen, type Listening, listenAt } from "./listen.js";
 import { inTurn } from "./requests.js";
-import { answerRequest, type RouteContext } from "./routes.js";
+import { createRoutes } from "./routes.js";
 
 /** Options of {@link createAdminServer}. */
 export interface AdminServerOptions {
@@ -33,7 +34,7 @@ export interface AdminServerOptions {
   readonly hostNames?: readonly string[] | undefined;
   /**
    * Is told what goes wrong, none of which ends the server: the gateway threw, the page cannot be read, connections cannot
-   * be accepted. The same is reported once in ten seconds.
+   * be accepted. In ten seconds the same is reported once, and at most ten different ones.
    */
   readonly onError: (error: GatewayError) => void;
 }
@@ -54,19 +55,21 @@ export interface AdminServer {
 export async function createAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const sockets = new Set<Socket>();
   const report = createReporter(options.onError);
-  const context: RouteContext = {
-    gateway: options.gateway,
-    onError: error => report(GatewayError.from(error, "answer a request to the admin server")),
-  };
+  const routes = createRoutes(options.gateway, options.page, error =>
+    report(GatewayError.from(error, "answer a request to the admin server")),
+  );
   const names = new Set(namesOf(options).map(name => name.toLowerCase()));
   const listening: Listening[] = [];
-  const close = (): Promise<void> => closeAll(listening, sockets);
+  const close = (): Promise<void> => {
+    routes.close();
+    return closeAll(listening, sockets);
+  };
   try {
     for (const target of options.listen) {
       const entrance: Entrance = { unix: "path" in target, names };
       const create = (): Server =>
         createHttpServer(sockets, report, (request, response) => {
-          void answerRequest(request, response, entrance, context);
+          void routes.answer(request, response, entrance);
         });
       listening.push(...(await listenAt(target, create)));
     }
@@ -121,17 +124,22 @@ function namesOf({ listen, hostNames = [] }: AdminServerOptions): readonly strin
   return [...hosts.filter(host => isIP(host) === 0), ...hostNames];
 }
 
-/** Reports an error once in {@link reportIntervalMs}; other ones in between are reported as well. */
+/** Reports an error once in {@link reportIntervalMs}, and at most {@link maxReports} different ones. */
 function createReporter(onError: (error: GatewayError) => void): (error: GatewayError) => void {
-  let last: { readonly message: string; readonly at: number } | undefined;
+  const reported = new Set<string>();
+  let since = 0;
   return error => {
-    const at = performance.now();
-    if (last?.message === error.message && at - last.at < reportIntervalMs) return;
-    last = { message: error.message, at };
+    const now = performance.now();
+    if (now - since >= reportIntervalMs) {
+      since = now;
+      reported.clear();
+    }
+    if (reported.has(error.message) || reported.size >= maxReports) return;
+    reported.add(error.message);
     try {
       onError(error);
     } catch (thrown) {
-      process.emitWarning(GatewayError.from(thrown, "gw: onError of the admin server").message);
+      process.emitWarning(GatewayError.from(thrown, "gw: onError of the admin server threw").detail);
     }
   };
 }

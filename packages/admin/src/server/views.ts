@@ -1,5 +1,6 @@
 import type { AdminGateway } from "../contract/gateway.js";
 import type { Status } from "../contract/status.js";
+import { metricsContentTypes } from "../metrics/writer.js";
 import { type Answer, json, parseAccept, text } from "./answer.js";
 import { endpointOf, flag, wholeNumber } from "./query.js";
 
@@ -75,13 +76,11 @@ export function connections({ gateway, query }: ViewRequest): Answer {
 
 /** `GET /metrics`: in OpenMetrics for those that prefer it, else in the text format of Prometheus. */
 export function metrics({ gateway, accept }: ViewRequest): Answer {
-  const open = prefersOpenMetrics(accept);
+  const format = prefersOpenMetrics(accept) ? "openmetrics" : "prometheus";
   return {
     status: 200,
-    type: open
-      ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-      : "text/plain; version=0.0.4; charset=utf-8",
-    body: gateway.metrics(open ? "openmetrics" : "prometheus"),
+    type: metricsContentTypes[format],
+    body: gateway.metrics(format),
     headers: { Vary: "Accept, Accept-Encoding" },
   };
 }
