@@ -2,7 +2,8 @@
 # Installs the programs that the tests need, on Debian or Ubuntu, as root. The one list of them: CI uses it too.
 set -euo pipefail
 programs=(
-  curl debian-archive-keyring dnsmasq-base etcd-client etcd-server haproxy iproute2 knot openssl procps socat strace systemd
+  curl debian-archive-keyring dnsmasq-base etcd-client etcd-server haproxy iproute2 knot openssl procps
+  python3 socat strace systemd
   # Compilers for the native relay: this machine's, arm64's and musl's.
   gcc gcc-aarch64-linux-gnu libc6-dev libc6-dev-arm64-cross musl-tools qemu-user-static
 )
@@ -32,3 +33,9 @@ for etcd in "${etcds[@]}"; do
   # shellcheck disable=SC2086
   unpack_etcd $etcd
 done
+
+# promtool and the parsers of Prometheus' Python client, which check what gw shows. They are unpacked and not installed, so
+# that the service of Prometheus is not started.
+if ! "$folder/prometheus/usr/bin/promtool" --version >/dev/null 2>&1; then
+  unpack_debian bookworm "$folder/prometheus" prometheus python3-prometheus-client
+fi

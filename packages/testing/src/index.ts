@@ -44,6 +44,14 @@ export {
   runProgram,
   startProgram,
 } from "./program.js";
+export {
+  findPromtool,
+  missingPrometheus,
+  type ParsedFamily,
+  type ParsedSample,
+  parseMetrics,
+  promtool,
+} from "./prometheus.js";
 export { type Queue, queue } from "./queue.js";
 export {
   type Backend,

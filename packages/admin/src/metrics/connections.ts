@@ -1,6 +1,5 @@
 import { type EndpointCounts, endReasons } from "../totals/endpoints.js";
 import { addHistogram, type Family } from "./family.js";
-import { shownCounts } from "./shown.js";
 
 /** Clients and their connections. */
 export const connectionFamilies: readonly Family[] = [
@@ -50,8 +49,8 @@ export const connectionFamilies: readonly Family[] = [
     type: "counter",
     help: "Connections that ended, by the reason of the log",
     labels: ["endpoint", "reason"],
-    collect(source, add) {
-      for (const [endpoint, { closed }] of shownCounts(source))
+    collect({ counts }, add) {
+      for (const [endpoint, { closed }] of counts)
         for (const [index, reason] of endReasons.entries()) add(closed[index], [endpoint, reason]);
     },
   },
@@ -87,8 +86,8 @@ export const connectionFamilies: readonly Family[] = [
     type: "summary",
     help: "The same for each endpoint, as a sum and a count",
     labels: ["endpoint"],
-    collect(source, add) {
-      for (const [endpoint, { dialMsSum, connected }] of shownCounts(source)) {
+    collect({ counts }, add) {
+      for (const [endpoint, { dialMsSum, connected }] of counts) {
         add(dialMsSum / 1_000, [endpoint], "_sum");
         add(connected, [endpoint], "_count");
       }
@@ -126,8 +125,8 @@ function ofEach(name: string, help: string, value: (counts: EndpointCounts) => n
     type: "counter",
     help,
     labels: ["endpoint"],
-    collect(source, add) {
-      for (const [endpoint, counts] of shownCounts(source)) add(value(counts), [endpoint]);
+    collect({ counts }, add) {
+      for (const [endpoint, one] of counts) add(value(one), [endpoint]);
     },
   };
 }

@@ -1,6 +1,5 @@
 import type { EndpointView } from "../contract/status.js";
 import type { Family } from "./family.js";
-import { shownEndpoints } from "./shown.js";
 import { timestamp } from "./time.js";
 
 /** The state of the endpoints of the set. Those beyond the bound on series are in `gw_endpoints` only. */
@@ -29,7 +28,7 @@ export const endpointFamilies: readonly Family[] = [
     name: "gw_endpoint_series_limited",
     type: "gauge",
     help: "Endpoints without series of their own because there are too many; the endpoint other has their counters",
-    collect: (source, add) => add(source.status.endpoints.length - shownEndpoints(source).length),
+    collect: ({ status, shown }, add) => add(status.endpoints.length - shown.length),
   },
   ofEach("gw_endpoint_up", "1 if the endpoint gets new connections", one => Number(one.state === "up")),
   ofEach("gw_endpoint_unhealthy", "1 if the newest health checks of the endpoint failed", one =>
@@ -76,8 +75,8 @@ export const endpointFamilies: readonly Family[] = [
     type: "info",
     help: "What the endpoint reports of itself",
     labels: ["endpoint", "version", "cluster_id", "member_id"],
-    collect(source, add) {
-      for (const { endpoint, facts } of shownEndpoints(source))
+    collect({ shown }, add) {
+      for (const { endpoint, facts } of shown)
         if (facts) add(1, [endpoint, facts.version ?? "", facts.clusterId ?? "", facts.memberId ?? ""]);
     },
   },
@@ -89,8 +88,8 @@ function ofEach(name: string, help: string, value: (one: EndpointView) => number
     type: "gauge",
     help,
     labels: ["endpoint"],
-    collect(source, add) {
-      for (const one of shownEndpoints(source)) add(value(one), [one.endpoint]);
+    collect({ shown }, add) {
+      for (const one of shown) add(value(one), [one.endpoint]);
     },
   };
 }

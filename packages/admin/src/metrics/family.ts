@@ -1,4 +1,5 @@
-import type { Status } from "../contract/status.js";
+import type { EndpointView, Status } from "../contract/status.js";
+import type { EndpointCounts } from "../totals/endpoints.js";
 import type { Histogram } from "../totals/histogram.js";
 import type { Totals } from "../totals/totals.js";
 import type { AddSample, FamilyHead } from "./writer.js";
@@ -13,9 +14,17 @@ export interface MetricsSource {
   readonly logLinesDropped?: number | undefined;
 }
 
+/** The same, with what several families need. */
+export interface PreparedSource extends MetricsSource {
+  /** The endpoints of the status that have series of their own. */
+  readonly shown: readonly EndpointView[];
+  /** The counts of each endpoint that has series of its own, those that left the set included; then of all others. */
+  readonly counts: readonly (readonly [endpoint: string, counts: EndpointCounts])[];
+}
+
 /** A metric: what it is called, and where its samples come from. */
 export interface Family extends FamilyHead {
-  collect(source: MetricsSource, add: AddSample): void;
+  collect(source: PreparedSource, add: AddSample): void;
 }
 
 /** Adds a histogram of milliseconds in seconds. */

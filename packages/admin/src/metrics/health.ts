@@ -1,5 +1,4 @@
 import { addHistogram, type Family } from "./family.js";
-import { shownCounts } from "./shown.js";
 
 /** Health checks and the decisions that follow from failures. */
 export const healthFamilies: readonly Family[] = [
@@ -14,8 +13,8 @@ export const healthFamilies: readonly Family[] = [
     type: "counter",
     help: "How often the endpoint was marked down",
     labels: ["endpoint"],
-    collect(source, add) {
-      for (const [endpoint, { markedDown }] of shownCounts(source)) add(markedDown, [endpoint]);
+    collect({ counts }, add) {
+      for (const [endpoint, { markedDown }] of counts) add(markedDown, [endpoint]);
     },
   },
   {
@@ -64,8 +63,8 @@ export const healthFamilies: readonly Family[] = [
     type: "counter",
     help: "Health checks of the endpoint that failed",
     labels: ["endpoint"],
-    collect(source, add) {
-      for (const [endpoint, { failedChecks }] of shownCounts(source)) add(failedChecks, [endpoint]);
+    collect({ counts }, add) {
+      for (const [endpoint, { failedChecks }] of counts) add(failedChecks, [endpoint]);
     },
   },
   {

@@ -1,4 +1,3 @@
-import type { EndpointView } from "../contract/status.js";
 import {
   addCounts,
   type EndpointCounts,
@@ -6,24 +5,24 @@ import {
   noCounts,
   shownBytes,
 } from "../totals/endpoints.js";
-import type { MetricsSource } from "./family.js";
+import type { MetricsSource, PreparedSource } from "./family.js";
 
 /** The value of the label `endpoint` in the sums of all endpoints without series of their own. */
-export const otherEndpoints = "other";
+const otherEndpoints = "other";
 
-/** The endpoints of the status that have series of their own. */
-export function shownEndpoints({ status, totals }: MetricsSource): readonly EndpointView[] {
-  const { endpoints } = status;
-  // Those that no event was about yet have no record.
-  const shown = endpoints.filter(({ endpoint }) => totals.endpoints.get(endpoint)?.hasSeries ?? true);
-  return shown.length > maxEndpointSeries ? shown.slice(0, maxEndpointSeries) : shown;
+/** Decides which endpoints have series of their own, once for each scrape. */
+export function prepare(source: MetricsSource): PreparedSource {
+  return { ...source, shown: shownEndpoints(source), counts: shownCounts(source) };
 }
 
-/** The counts of each endpoint that has series of its own, those that left the set included; then of all others. */
-export function shownCounts({
-  status,
-  totals,
-}: MetricsSource): readonly (readonly [string, EndpointCounts])[] {
+function shownEndpoints({ status, totals }: MetricsSource): PreparedSource["shown"] {
+  // Those that no event was about yet have no record.
+  return status.endpoints
+    .filter(({ endpoint }) => totals.endpoints.get(endpoint)?.hasSeries ?? true)
+    .slice(0, maxEndpointSeries);
+}
+
+function shownCounts({ status, totals }: MetricsSource): PreparedSource["counts"] {
   const open = new Map(status.endpoints.map(one => [one.endpoint, one.totals]));
   const others = noCounts();
   addCounts(others, totals.endpoints.forgotten);
