@@ -5,8 +5,9 @@
 // file, with the code of the packages in it: to find and compile a hundred files takes longer than all else of a start.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { build } from "esbuild";
+import { buildPage } from "./page.mjs";
 import { root } from "./setup.mjs";
 
 const common = {
@@ -28,7 +29,6 @@ async function bundle(folder) {
   const entries = exported.map(file => file.replace(/^\.\/dist\/(.*)\.js$/, "src/$1.ts"));
   const { outputFiles } = await (entries.length > 0 ? bundlePackage(folder, entries) : bundleProgram(folder));
   const dist = join(folder, "dist");
-  mkdirSync(dist, { recursive: true });
   for (const { path, contents } of outputFiles) update(path, contents);
   const written = new Set(outputFiles.map(({ path }) => path));
   for (const name of readdirSync(dist, { recursive: true })) {
@@ -60,7 +60,7 @@ const external = ["yaml", "zod"];
 /** Parts of Node that take long to load and that many starts do not need. */
 const lazy = ["node:child_process", "node:dns/promises", "node:fs/promises"];
 
-/** gw: as CommonJS, which loads faster than modules, and in ASCII, which V8 reads fastest. */
+/** gw: as CommonJS, which loads faster than modules, and in ASCII, which V8 reads fastest; with its live page. */
 async function bundleProgram(folder) {
   // First of all, or it would not be strict.
   const prologue = '"use strict";const moduleUrl=require("node:url").pathToFileURL(__filename).href;';
@@ -92,10 +92,15 @@ async function bundleProgram(folder) {
     }),
   ]);
   const inputs = results.flatMap(({ metafile }) => Object.keys(metafile.inputs));
-  const licences = Buffer.from(licencesOf(inputs.map(path => join(folder, path))));
+  const page = await buildPage();
+  const licences = Buffer.from(licencesOf([...inputs.map(path => join(folder, path)), ...page.bundled]));
   const outputFiles = results.flatMap(result => result.outputFiles).map(withDigest);
   return {
-    outputFiles: [...outputFiles, { path: join(folder, "dist/third-party-notices.txt"), contents: licences }],
+    outputFiles: [
+      ...outputFiles,
+      ...page.files.map(({ name, contents }) => ({ path: join(folder, "dist/page", name), contents })),
+      { path: join(folder, "dist/third-party-notices.txt"), contents: licences },
+    ],
   };
 }
 
@@ -158,6 +163,7 @@ function lazyParts() {
 
 /** Replaces a file whose contents have changed in one step: a gateway may be loading it. */
 function update(path, contents) {
+  mkdirSync(dirname(path), { recursive: true });
   if (existsSync(path) && readFileSync(path).equals(contents)) return;
   const unfinished = `${path}.${process.pid}`;
   writeFileSync(unfinished, contents);

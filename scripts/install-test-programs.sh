@@ -2,7 +2,7 @@
 # Installs the programs that the tests need, on Debian or Ubuntu, as root. The one list of them: CI uses it too.
 set -euo pipefail
 programs=(
-  curl debian-archive-keyring dnsmasq-base etcd-client etcd-server haproxy iproute2 knot openssl procps
+  chromium curl debian-archive-keyring dnsmasq-base etcd-client etcd-server haproxy iproute2 knot openssl procps
   python3 socat strace systemd
   # Compilers for the native relay: this machine's, arm64's and musl's.
   gcc gcc-aarch64-linux-gnu libc6-dev libc6-dev-arm64-cross musl-tools qemu-user-static

@@ -32,4 +32,3 @@ export type { AdminListen } from "./server/listen.js";
 export { type AdminServer, type AdminServerOptions, createAdminServer } from "./server/server.js";
 export type { EndpointRecord, EndpointRecords } from "./totals/endpoints.js";
 export { createTotals, durationBoundsMs, type SourceTotals, type Totals } from "./totals/totals.js";
-export { createTotals, type SourceTotals, type Totals } from "./totals/totals.js";
