@@ -259,7 +259,7 @@ export async function startGateway(
     resolvable.start();
     await proxy.listen();
     health.start(pool);
-    memory.follow(pool, () => identity.clusterId);
+    memory.follow({ inspect: () => holds.withHeld(pool.inspect()) }, () => identity.clusterId);
     void follow(watch, set => {
       if (set.length === 0) memory.forget();
       resolvable.update(set);

@@ -1,4 +1,4 @@
-import { type Endpoint, formatAddress, GatewayError } from "@gw/interface";
+import { type Endpoint, type EndpointStatus, formatAddress, GatewayError } from "@gw/interface";
 import type { EndpointPool, RejectedEndpoint } from "@gw/selector";
 
 /**
@@ -59,6 +59,18 @@ export class Holds {
     else this.#apply();
   }
 
+  /**
+   * The endpoints of `statuses` that are in the set, and those that are held, as if they were up: a hold ends with the
+   * process, and the next one may use them.
+   */
+  withHeld(statuses: readonly EndpointStatus[]): readonly EndpointStatus[] {
+    if (this.#holds.size === 0) return statuses;
+    const known = new Set(this.#set.map(formatAddress));
+    const held = [...this.#holds.values()].filter(({ endpoint }) => known.has(formatAddress(endpoint)));
+    const free = statuses.filter(({ endpoint }) => !this.#holds.has(formatAddress(endpoint)));
+    return [...free, ...held.map(({ endpoint, since }) => ({ ...heldStatus, endpoint, since }))];
+  }
+
   hold(endpoint: Endpoint, kind: HoldKind): void {
     const name = formatAddress(endpoint);
     // The time is that of the first: a second call changes what happens to the connections.
@@ -83,6 +95,8 @@ export class Holds {
     this.#use(free, [...held, ...this.#rejected]);
   }
 }
+
+const heldStatus = { state: "up", unhealthy: false, inUse: false, connections: 0 } as const;
 
 const heldAs = { drained: "drained", down: "marked down" } as const;
 

@@ -54,6 +54,7 @@ async function open(clock: ManualClock = manualClock(), given = flags) {
   const log: EventLog = {
     write: (name, fields) => lines.push(`${name} ${JSON.stringify(fields)}`),
     isEnabled: () => true,
+    level: "info",
   };
   const memory = await openMemory(given, path, { log, clock });
   const pool = { statuses: [] as readonly EndpointStatus[], inspect: () => pool.statuses };
@@ -209,7 +210,7 @@ describe("remembered endpoints", () => {
 });
 
 test("without a file, nothing is remembered and nothing is saved", async () => {
-  const log: EventLog = { write: () => expect.fail("logged"), isEnabled: () => true };
+  const log: EventLog = { write: () => expect.fail("logged"), isEnabled: () => true, level: "info" };
   const memory = await openMemory(flags, undefined, { log });
   const source: Discovery = { watch: () => expect.fail("watched") };
   expect(memory.withEndpoints(source)).toBe(source);
