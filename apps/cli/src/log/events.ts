@@ -1,4 +1,4 @@
-import type { Level } from "./lines.js";
+import type { Level } from "./levels.js";
 
 /** An event of the log. */
 export interface LogEvent {
@@ -41,6 +41,11 @@ export const logEvents = {
   "service manager unreachable": { levels: ["warn"], fields: ["reason"] },
   "signal ignored": { levels: ["info"], fields: ["signal"] },
   "log lines dropped": { levels: ["warn"], fields: ["dropped"] },
+  "access log reopened": { levels: ["info"], fields: ["file"], limit: few },
+  "access log not reopened": { levels: ["warn"], fields: ["file", "reason"], limit: few },
+  "access log not written": { levels: ["warn"], fields: ["file", "reason"], limit: few },
+  "access log written again": { levels: ["info"], fields: ["file", "failedFor"], limit: few },
+  "access log records dropped": { levels: ["warn"], fields: ["file", "dropped"], limit: few },
   warning: { levels: ["warn"], fields: ["warning", "reason", "stack?"], limit: few },
   "unexpected error": { levels: ["error"], fields: ["reason"] },
   "fatal error": { levels: ["error"], fields: ["reason", "stack?"] },
