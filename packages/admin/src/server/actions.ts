@@ -6,7 +6,7 @@ import { checkTimeoutMs, maxChecks } from "./limits.js";
 import { endpointOf, flag, QueryError } from "./query.js";
 
 /** A request for an action whose method is POST. */
-export interface ActionRequest {
+interface ActionRequest {
   readonly gateway: AdminGateway;
   readonly query: URLSearchParams;
   /** The value of the header `x-gw-action`. */

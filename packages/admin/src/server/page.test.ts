@@ -88,8 +88,9 @@ test("no other file is served, whatever the path", async () => {
   expect(admin.errors).toHaveLength(1);
 });
 
-test("a folder without the page is a 404", async () => {
+test("a folder without the page lists the routes", async () => {
   await using admin = await startAdmin({}, { page: "/nonexistent" });
-  expect((await fetch(admin.url)).status).toBe(404);
+  expect(await (await fetch(admin.url)).text()).toContain("GET /status\n");
+  expect((await fetch(`${admin.url}/page.js`)).status).toBe(404);
   expect(admin.errors).toEqual([]);
 });

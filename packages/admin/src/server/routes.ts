@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AdminGateway } from "../contract/gateway.js";
 import { type Actions, createActions } from "./actions.js";
-import { type Answer, send, text } from "./answer.js";
+import { type Answer, json, send, text } from "./answer.js";
 import { type Entrance, refusal } from "./guard.js";
 import { maxStreams } from "./limits.js";
 import { createPage, type Page } from "./page.js";
@@ -58,7 +58,7 @@ export function createRoutes(
         if (answer === undefined) return;
         // What is left of a body that was refused is not read.
         if (!request.complete) response.shouldKeepAlive = false;
-        await send(request, response, answer);
+        await send(request, response, isAction(request) ? asJson(answer) : answer);
       } catch (error) {
         onError(error);
         response.destroy();
@@ -103,10 +103,23 @@ async function answerTo(
   if (!view && !isPage && path !== streamPath) return notFound();
   if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");
   if (view) return view({ gateway, query, accept: request.headers.accept });
-  if (isPage) return page ? ((await page.answer(path, request)) ?? notFound()) : routeList(actions);
+  if (isPage) {
+    const file = await page?.answer(path, request);
+    return file ?? (path === "/" ? routeList(actions) : notFound());
+  }
   if (streams.full) return text(503, `there are ${maxStreams} streams already`, { "Retry-After": "5" });
   streams.add(request, response);
   return undefined;
+}
+
+function isAction({ url = "" }: IncomingMessage): boolean {
+  return url.startsWith("/actions/");
+}
+
+/** Errors of actions are JSON, also those that are found before an action is. */
+function asJson(answer: Answer): Answer {
+  if (answer.type === "application/json" || typeof answer.body !== "string") return answer;
+  return { ...json(answer.status, { error: answer.body.trim() }), headers: answer.headers };
 }
 
 function notFound(): Answer {

@@ -25,7 +25,7 @@ export interface AdminServerOptions {
   readonly gateway: AdminGateway;
   /** Where to listen; a name means all its addresses, port 0 any free one. */
   readonly listen: readonly AdminListen[];
-  /** The folder with the files of the live page. @default `/` lists the routes */
+  /** The folder with the files of the live page. @default none: `/` lists the routes */
   readonly page?: string | undefined;
   /**
    * Names besides `localhost`, the name of this machine and those of `listen` that clients may call the server by, in the
