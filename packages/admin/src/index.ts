@@ -27,7 +27,7 @@ export type { NewEvent } from "./events/kept-events.js";
 export { createRecorder, type Recorder } from "./events/recorder.js";
 export type { MetricsSource } from "./metrics/family.js";
 export { renderMetrics } from "./metrics/render.js";
-export type { MetricsFormat } from "./metrics/writer.js";
+export { type MetricsFormat, metricsContentTypes } from "./metrics/writer.js";
 export type { AdminListen } from "./server/listen.js";
 export { type AdminServer, type AdminServerOptions, createAdminServer } from "./server/server.js";
 export type { EndpointRecord, EndpointRecords } from "./totals/endpoints.js";

@@ -1,6 +1,12 @@
 /** `prometheus` is the text format 0.0.4, `openmetrics` is OpenMetrics 1.0. */
 export type MetricsFormat = "prometheus" | "openmetrics";
 
+/** The value of the header `Content-Type`. */
+export const metricsContentTypes: { readonly [format in MetricsFormat]: string } = {
+  prometheus: "text/plain; version=0.0.4; charset=utf-8",
+  openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+};
+
 /** Longer label values are cut, in characters. */
 const maxLabelLength = 128;
 
