@@ -45,7 +45,7 @@ export {
   startProgram,
 } from "./program.js";
 export {
-  findPromtool,
+  findPrometheus,
   missingPrometheus,
   type ParsedFamily,
   type ParsedSample,

@@ -5,18 +5,22 @@ import { findProgram } from "./program.js";
 /** Where `scripts/install-test-programs.sh` unpacks Prometheus and its Python client. */
 const folder = "/opt/gw-test/prometheus/usr";
 
-/** The path of `promtool`: the one on the PATH, else the one that was unpacked. */
-export function findPromtool(): string | undefined {
-  return findProgram("promtool") ?? [`${folder}/bin/promtool`].find(path => existsSync(path));
+/** The path of Prometheus' server: the one on the PATH, else the one that was unpacked. */
+export function findPrometheus(): string | undefined {
+  return find("prometheus");
+}
+
+function find(program: string): string | undefined {
+  return findProgram(program) ?? [`${folder}/bin/${program}`].find(path => existsSync(path));
 }
 
 /**
- * Whether to skip tests that need promtool and the Python client of Prometheus: the reason if one is missing on a user's
+ * Whether to skip tests that need Prometheus, promtool and the Python client of Prometheus: the reason if one is missing on a user's
  * machine, else false. Under CI a missing one is an error.
  */
 export function missingPrometheus(): string | false {
   const absent = [
-    findPromtool() === undefined && "promtool",
+    ...["prometheus", "promtool"].filter(program => find(program) === undefined),
     runPython(["-c", "import prometheus_client.openmetrics.parser"], "").status !== 0 &&
       "prometheus_client of Python",
   ].filter(Boolean);
@@ -28,12 +32,13 @@ export function missingPrometheus(): string | false {
 
 /** What promtool says; empty if it is content. @param input its standard input */
 export function promtool(args: readonly string[], input = ""): string {
-  const { status, stdout, stderr, error } = spawnSync(findPromtool() ?? "promtool", args, {
+  const { status, stdout, stderr, error } = spawnSync(find("promtool") ?? "promtool", args, {
     input,
     encoding: "utf8",
   });
   if (error) throw error;
-  return status === 0 && stderr === "" ? "" : `${stdout}${stderr}`;
+  // It lints metrics with status 0, and says SUCCESS on its standard output.
+  return status === 0 && stderr.replace(/^Linting.*$/m, "") === "" ? "" : `${stdout}${stderr}`;
 }
 
 /** A sample as Prometheus' Python client reads it. */
