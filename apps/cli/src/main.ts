@@ -1,6 +1,7 @@
 import { GatewayError, messageOf, withoutCredentials } from "@gw/interface";
 import { Command, CommanderError } from "commander";
 import { addCheck } from "./commands/check.js";
+import { addReplay } from "./commands/replay.js";
 import { addResolve } from "./commands/resolve.js";
 import { addStart, start } from "./commands/start.js";
 import { addWhy } from "./commands/why.js";
@@ -108,6 +109,7 @@ function program(args: readonly string[]): Command {
   addResolve(gw);
   addCheck(gw);
   addWhy(gw);
+  addReplay(gw, args);
   addDemo(gw);
   gw.command("version")
     .description("print the version")

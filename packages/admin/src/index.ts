@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type { ConnectionsAnswer, ConnectionView } from "./contract/connections.js";
-export type { EventsAnswer, RecordedEvent } from "./contract/events.js";
+export type { EventsAnswer, EventsQuery, RecordedEvent } from "./contract/events.js";
 export type { AdminActions, AdminGateway } from "./contract/gateway.js";
 export type {
   CheckView,

@@ -16,3 +16,6 @@ export { weightedRoundRobin } from "./policies/weighted-round-robin.js";
 export type { EndpointPool, PoolChange, RejectedEndpoint } from "./pool/endpoint-pool.js";
 export { type DrainPolicy, type PoolOptions, poolDefaults } from "./pool/options.js";
 export { createPool } from "./pool/pool.js";
+export type { PoolDecision, PoolInput, PoolRecord, RecordedOptions, RecordItem } from "./replay/record.js";
+export { type PoolRecording, recordDecisions } from "./replay/recording.js";
+export { maxReplayed, type Replay, replayDecisions, type TimedDecision } from "./replay/replay.js";

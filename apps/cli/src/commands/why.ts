@@ -27,19 +27,16 @@ async function why(
   endpoint: string | undefined,
   { adminAddr, json }: { readonly adminAddr?: AdminAddress; readonly json: boolean },
 ): Promise<void> {
-  if (!adminAddr)
-    throw new GatewayError(
-      "invalid-option",
-      "the address of the gateway's admin server is missing; give it with --admin-addr or GW_ADMIN_ADDR, as to 'gw start'",
-    );
+  const { createAdminClient } = await import("../admin/client.js");
+  const client = createAdminClient(adminAddr);
   const name = endpoint === undefined ? undefined : nameOf(endpoint);
-  const [{ askGateway }, { explainSwitch }, { explainEndpoint }, { localTime }] = await Promise.all([
-    import("../why/ask-gateway.js"),
+  const [status, answer, { explainSwitch }, { explainEndpoint }, { localTime }] = await Promise.all([
+    client.status(),
+    client.events(),
     import("../why/explain-switch.js"),
     import("../why/explain-endpoint.js"),
     import("../why/local-time.js"),
   ]);
-  const { status, answer } = await askGateway(adminAddr);
   const known = { status, answer, time: localTime(new Date(status.gateway.now)) };
   const explanation =
     name === undefined ? explainSwitch(known) : explainEndpoint(known, found(name, status, answer));

@@ -21,8 +21,9 @@ import {
   type HealthObserver,
   type Observer,
   quote,
+  systemClock,
 } from "@gw/interface";
-import type { EndpointPool } from "@gw/selector";
+import { type EndpointPool, type PoolRecording, recordDecisions } from "@gw/selector";
 import type { OpenConnection, TcpProxy } from "@gw/tcpproxy";
 import { type AdminAddress, formatAdminAddress, isLocalAddress } from "../flags/admin.js";
 import { healthChoices } from "../flags/health.js";
@@ -41,13 +42,18 @@ export interface AdminWatch {
   /** Each is to be notified of all that happens. */
   readonly observers: readonly (Observer & HealthObserver)[];
   readonly recorder: Recorder;
+  /** What `gw replay` runs. */
+  readonly recording: PoolRecording;
   readonly totals: Totals;
   readonly tracker: StatusTracker;
 }
 
 export function watchGateway(): AdminWatch {
-  const [recorder, totals, tracker] = [createRecorder(), createTotals(), new StatusTracker()];
-  return { observers: [recorder.observer, totals.observer, tracker.observer], recorder, totals, tracker };
+  const recording = recordDecisions();
+  const recorder = createRecorder(systemClock, Date.now, () => recording.record());
+  const [totals, tracker] = [createTotals(), new StatusTracker()];
+  const observers = [recorder.observer, totals.observer, tracker.observer];
+  return { observers, recorder, recording, totals, tracker };
 }
 
 /** The parts of a gateway that its admin server shows and changes. */
@@ -108,7 +114,7 @@ export async function startAdmin(address: AdminAddress, context: AdminContext): 
   const gateway: AdminGateway = {
     status: () => buildStatus(sources),
     connections: query => listConnections(proxy, query),
-    events: () => recorder.events(),
+    events: query => recorder.events(query),
     onEvent: listener => recorder.onEvent(listener),
     metrics: format => renderMetrics({ status: buildStatus(sources), totals }, format),
     ...(flags.adminActions && { actions: createActions(context) }),

@@ -153,6 +153,7 @@ export async function startGateway(
     },
     onConnected: identity.connected,
     waitForEndpoints: true,
+    recording: seen?.recording,
     observer,
   });
 

@@ -30,4 +30,12 @@ export interface EventsAnswer {
   readonly events: readonly RecordedEvent[];
   /** How many older ones are no longer kept. */
   readonly dropped: number;
+  /** With `?replay` only: what `gw replay` runs, a `PoolRecord` of `@gw/selector`. */
+  readonly record?: unknown;
+}
+
+/** What `GET /events` is asked for. */
+export interface EventsQuery {
+  /** `?replay`: whether the answer has a record. It may have several megabytes. @default false */
+  readonly replay?: boolean | undefined;
 }

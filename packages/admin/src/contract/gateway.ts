@@ -1,5 +1,5 @@
 import type { ConnectionsAnswer } from "./connections.js";
-import type { EventsAnswer, RecordedEvent } from "./events.js";
+import type { EventsAnswer, EventsQuery, RecordedEvent } from "./events.js";
 import type { Status } from "./status.js";
 
 /** What the admin server shows and controls: a gateway that runs. */
@@ -11,7 +11,7 @@ export interface AdminGateway {
     readonly limit: number;
     readonly endpoint?: string | undefined;
   }): ConnectionsAnswer;
-  events(): EventsAnswer;
+  events(query?: EventsQuery): EventsAnswer;
   /** Calls `listener` with each event that is recorded from now on, and again when its count grows; returns a function that stops it. */
   onEvent(listener: (event: RecordedEvent) => void): () => void;
   /** The whole text of `/metrics`. */

@@ -7,7 +7,7 @@ import {
   type Suspicion,
   systemClock,
 } from "@gw/interface";
-import type { EventsAnswer, RecordedEvent } from "../contract/events.js";
+import type { EventsAnswer, EventsQuery, RecordedEvent } from "../contract/events.js";
 import { clientEvents } from "./client-events.js";
 import { endpointEvents } from "./endpoint-events.js";
 import { KeptEvents, type NewEvent } from "./kept-events.js";
@@ -21,7 +21,7 @@ export interface Recorder {
   suspected(endpoint: Endpoint, why: Suspicion): void;
   /** Records what no observer is notified of, such as an operator's action. */
   record(event: NewEvent): void;
-  events(): EventsAnswer;
+  events(query?: EventsQuery): EventsAnswer;
   /**
    * Calls `listener` with each new event, and again when its count has grown, at most once a second for each.
    *
@@ -30,8 +30,15 @@ export interface Recorder {
   onEvent(listener: (event: RecordedEvent) => void): () => void;
 }
 
-/** @param wallMs the time of day, in milliseconds since 1970 */
-export function createRecorder(clock: Clock = systemClock, wallMs: () => number = Date.now): Recorder {
+/**
+ * @param wallMs the time of day, in milliseconds since 1970
+ * @param record what a replay runs, such as `PoolRecording.record`
+ */
+export function createRecorder(
+  clock: Clock = systemClock,
+  wallMs: () => number = Date.now,
+  record: () => unknown = () => undefined,
+): Recorder {
   const events = new KeptEvents(clock, wallMs);
   return {
     observer: {
@@ -53,7 +60,8 @@ export function createRecorder(clock: Clock = systemClock, wallMs: () => number 
       });
     },
     record: event => events.keep(event, { isDecision: true }),
-    events: () => events.answer(),
+    events: ({ replay = false } = {}) =>
+      replay ? { ...events.answer(), record: record() } : events.answer(),
     onEvent: listener => events.onEvent(listener),
   };
 }

@@ -56,11 +56,11 @@ export function status({ gateway, query }: ViewRequest): Answer {
   return json(200, gateway.status(), pretty);
 }
 
-/** `GET /events[?after=ID]`: those with a greater id. */
+/** `GET /events[?after=ID][&replay]`: those with a greater id; with `replay` also what `gw replay` runs. */
 export function events({ gateway, query }: ViewRequest): Answer {
   const after = wholeNumber(query, "after", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 });
   const pretty = flag(query, "pretty");
-  const answer = gateway.events();
+  const answer = gateway.events({ replay: flag(query, "replay") });
   const newer = query.has("after") ? answer.events.filter(({ id }) => id > after) : answer.events;
   return json(200, { ...answer, events: newer }, pretty);
 }

@@ -39,6 +39,17 @@ export class Backoff {
     this.#upSince = now;
   }
 
+  /** What {@link restore} takes. */
+  save(): readonly number[] {
+    return [this.#failures, this.#delayMs, this.#upSince];
+  }
+
+  restore([failures = 0, delayMs = 0, upSince = -Infinity]: readonly number[]): void {
+    this.#failures = failures;
+    this.#delayMs = delayMs;
+    this.#upSince = upSince;
+  }
+
   /** It was up until `now`, when it failed. */
   failedAfterServing(now: number): void {
     if (now - this.#upSince >= this.#delayMs) this.#failures = 0;

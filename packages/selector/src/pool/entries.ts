@@ -7,6 +7,7 @@ export class Entries {
   #current: readonly PoolEntry[] = [];
   #byAddress: ReadonlyMap<string, PoolEntry> = new Map();
   readonly #draining = new Set<PoolEntry>();
+  #returned: readonly string[] = [];
 
   constructor(context: EntryContext) {
     this.#context = context;
@@ -43,12 +44,14 @@ export class Entries {
     const before = new Map(this.#byAddress);
     const draining = byAddress(this.#draining);
     const added: Endpoint[] = [];
+    const returned: string[] = [];
     const current = new Map<string, PoolEntry>();
     endpoints.forEach((given, position) => {
       // A selector sees it, and must have nothing to change.
       const endpoint = Object.freeze({ ...given });
       const address = formatAddress(endpoint);
       const known = before.get(address) ?? draining.get(address);
+      if (known && !before.has(address)) returned.push(address);
       if (!before.delete(address)) added.push(endpoint);
       const entry = known ?? new PoolEntry(endpoint, position, this.#context);
       entry.move(endpoint, position);
@@ -58,12 +61,35 @@ export class Entries {
     });
     this.#current = [...current.values()];
     this.#byAddress = current;
+    this.#returned = returned;
     const removed = [...before.values()];
     for (const entry of removed) {
       entry.startDraining(now, reasons.get(formatAddress(entry.endpoint)));
       if (entry.connections > 0) this.#draining.add(entry);
     }
     return { added, removed };
+  }
+
+  /** Those of endpoints that were draining when {@link replace} was last called, and are in the set again. */
+  get returned(): readonly string[] {
+    return this.#returned;
+  }
+
+  /** The entry of the newest set with this `host:port`. */
+  named(address: string): PoolEntry | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  /** An entry that has left the set, for the reason `error`. */
+  gone(endpoint: Endpoint, error: GatewayError): PoolEntry {
+    const entry = new PoolEntry(endpoint, 0, this.#context);
+    entry.startDraining(this.#context.clock.now(), error);
+    return entry;
+  }
+
+  /** Takes an entry that is draining for one without connections. */
+  forget(entry: PoolEntry): void {
+    this.#draining.delete(entry);
   }
 
   /** A lease was given out on `entry`, which is draining. */

@@ -92,6 +92,8 @@ export class PoolEntry {
   isAvoided = false;
   /** Bytes that the endpoint has sent on connections that have ended. */
   endedBytes = 0;
+  /** How many random numbers were drawn for its delays; counted only while decisions are recorded. */
+  draws = 0;
   /** The newest lease of the pool when a dial last succeeded. */
   #connectedAtLease = 0;
   /** Leases that are not connected yet. */
@@ -269,6 +271,12 @@ export class PoolEntry {
 
   /** Keeps the newest verdict of health checks. */
   setVerdict(verdict: Verdict): void {
+    this.#verdict = verdict;
+  }
+
+  /** Sets the state to one that was recorded. */
+  restore(state: EntryState, verdict: Verdict | undefined): void {
+    this.#state = state;
     this.#verdict = verdict;
   }
 

@@ -9,6 +9,8 @@ import {
   type Verdict,
 } from "@gw/interface";
 import { stickyRandom } from "../policies/sticky-random.js";
+import { bothObservers } from "../replay/both-observers.js";
+import type { PoolRecording } from "../replay/recording.js";
 
 /**
  * What happens to the open connections of an endpoint that gets no new ones:
@@ -74,6 +76,8 @@ export interface PoolOptions {
   readonly weighted?: boolean | undefined;
   /** A number in [0, 1), for jitter. @default Math.random */
   readonly random?: (() => number) | undefined;
+  /** Records what decisions depend on, for a replay. @default none */
+  readonly recording?: PoolRecording | undefined;
   /** Gets the events of endpoints. */
   readonly observer?: Observer | undefined;
   /** @default systemClock */
@@ -96,7 +100,7 @@ export const poolDefaults = {
 const longestMs = 2 ** 31 - 1;
 
 /** Those that have no default. */
-type Optional = "probe" | "onSuspicion" | "onConnected" | "observer";
+type Optional = "probe" | "onSuspicion" | "onConnected" | "observer" | "recording";
 
 /** {@link PoolOptions} with all defaults filled in. */
 export type PoolSettings = Pick<PoolOptions, Optional> & {
@@ -122,7 +126,10 @@ export function poolSettings(options: PoolOptions): PoolSettings {
     rebalance: options.rebalance ?? poolDefaults.rebalance,
     weighted: options.weighted ?? false,
     random: options.random ?? Math.random,
-    observer: options.observer,
+    recording: options.recording,
+    observer: options.recording
+      ? bothObservers(options.recording.observer, options.observer)
+      : options.observer,
     clock: options.clock ?? systemClock,
   };
   for (const name of ["retryDelayMs", "maxRetryDelayMs", "drainTimeoutMs"] as const)

@@ -3,7 +3,7 @@ import type { PoolEntry } from "./entry.js";
 import type { PoolSettings } from "./options.js";
 import type { Tiers } from "./tiers.js";
 
-type Cause = "all-down" | "most-unhealthy" | "cluster";
+export type Cause = "all-down" | "most-unhealthy" | "cluster";
 
 /** Reports when a panic begins, ends, or changes its cause: when failures and verdicts are ignored. */
 export class PanicReports {
@@ -18,6 +18,17 @@ export class PanicReports {
   /** Why failures or verdicts are ignored; undefined if they are not. */
   get cause(): Cause | undefined {
     return this.#cause;
+  }
+
+  /** Since when, on the clock; meaningless without a cause. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** Goes on with a state that was recorded. */
+  restore(cause: Cause | undefined, since: number): void {
+    this.#cause = cause;
+    this.#since = since;
   }
 
   /** To be called after every failure, recovery and verdict, and after a change of the set. */

@@ -12,10 +12,13 @@ import {
   notify,
   type Verdict,
 } from "@gw/interface";
+import { recordedError } from "../replay/record.js";
+import { reportOf } from "../replay/recording.js";
+import { snapshotOf } from "../replay/snapshot.js";
 import { EarlyPicks } from "./early-picks.js";
 import type { EndpointPool, PoolChange, RejectedEndpoint } from "./endpoint-pool.js";
 import { Entries } from "./entries.js";
-import type { Failure, PoolEntry } from "./entry.js";
+import type { Down, Failure, PoolEntry } from "./entry.js";
 import { Leadership } from "./leadership.js";
 import { createLease, type LeaseEvents, revokeDials } from "./lease.js";
 import { Drain } from "./moving/drain.js";
@@ -23,7 +26,7 @@ import { following } from "./moving/follow.js";
 import { closeOldConnections, type MaxAge } from "./moving/max-age.js";
 import { type Rebalancing, rebalancing } from "./moving/rebalance.js";
 import { type PoolOptions, type PoolSettings, poolSettings } from "./options.js";
-import { PanicReports } from "./panic.js";
+import { type Cause, PanicReports } from "./panic.js";
 import { Picker } from "./picker.js";
 import { Retries } from "./retry.js";
 import { Tiers } from "./tiers.js";
@@ -62,7 +65,8 @@ class SelectingPool implements EndpointPool {
   #open: () => void = () => {};
   opening: Promise<void> | undefined;
 
-  constructor(settings: PoolSettings) {
+  /** @param retriesAtOnce @default that of {@link Retries} */
+  constructor(settings: PoolSettings, retriesAtOnce?: number) {
     const { clock } = settings;
     const entries = new Entries({ clock, leadership: new Leadership(clock) });
     const tiers = new Tiers(settings.panicThreshold);
@@ -73,7 +77,7 @@ class SelectingPool implements EndpointPool {
     this.#entries = entries;
     this.#tiers = tiers;
     this.#picker = picker;
-    this.#retries = new Retries(settings, (entry, verdict) => this.#markUp(entry, verdict));
+    this.#retries = new Retries(settings, (entry, verdict) => this.#markUp(entry, verdict), retriesAtOnce);
     this.#panic = panic;
     this.#drain = drain;
     // In a panic no endpoint is known to be a better one.
@@ -88,6 +92,7 @@ class SelectingPool implements EndpointPool {
     this.#maxAge = closeOldConnections(settings, () => entries.current);
     const [events, lease] = [this.#leaseEvents, this.#lease];
     this.#earlyPicks = new EarlyPicks({ entries, tiers, drain, clock, events, lease });
+    settings.recording?.begin(settings, clock, () => snapshotOf(entries, panic));
     if (settings.waitForEndpoints)
       this.opening = new Promise(resolve => {
         this.#open = resolve;
@@ -101,6 +106,7 @@ class SelectingPool implements EndpointPool {
       endpoints,
       rejected.length > 0 ? errorsOf(rejected) : errors,
     );
+    this.#recordSet();
     for (const entry of removed) this.#drain.removed(entry, errors.get(formatAddress(entry.endpoint)));
     // Those that left an earlier set may still have connections.
     for (const entry of errors.size > 0 ? [...this.#entries.draining] : []) {
@@ -154,6 +160,7 @@ class SelectingPool implements EndpointPool {
 
   report(endpoint: Endpoint, verdict: Verdict, anotherIsHealthy: boolean): void {
     const entry = this.#entries.find(endpoint);
+    if (entry) this.#settings.recording?.input(reportOf(formatAddress(endpoint), verdict, anotherIsHealthy));
     entry?.learn(verdict);
     if (!entry || entry.isUnhealthy) return;
     const { error, scope } = verdict;
@@ -196,11 +203,13 @@ class SelectingPool implements EndpointPool {
       if (entry.isDraining) return;
       entry.dialSucceeded(this.#leases);
       const isRecovered = entry.down !== undefined && !entry.down.connectable;
+      // What is avoided stays in use: it may turn out to be healthy.
+      const moves = !this.#inUse?.isAvoided || !this.#inUse.isUp;
+      if (isRecovered || (entry !== this.#inUse && moves)) this.#recordConnected(entry, isRecovered, moves);
       if (isRecovered) this.#markUp(entry, undefined);
       // It was dialled before a check marked it down.
       else if (entry.down) this.#drain.assess(entry, this.#tiers.isUsable(entry));
-      // What is avoided stays in use: it may turn out to be healthy.
-      if (!this.#inUse?.isAvoided || !this.#inUse.isUp) this.#setInUse(entry);
+      if (moves) this.#setInUse(entry);
       this.#rebalancing.connected();
       this.#settings.onConnected?.(entry.endpoint, isRecovered);
     },
@@ -213,7 +222,7 @@ class SelectingPool implements EndpointPool {
     failed: (entry: PoolEntry, error: GatewayError, lease: number): void => {
       if (error.isLocal || entry.isDraining || entry.isOutdated(lease)) return;
       const { isUp } = entry;
-      this.#fail(entry, { cause: "dial", error, connectable: !isUp && isConnectable(error.code) });
+      this.#dialFailed(entry, error);
       if (isUp && entry.connected.size > 0) this.#settings.onSuspicion?.(entry.endpoint, "refused");
     },
     endedLate: ({ isDraining, endpoint }: PoolEntry): void => {
@@ -222,7 +231,7 @@ class SelectingPool implements EndpointPool {
     ended: (entry: PoolEntry, failure: GatewayError | undefined, answered: boolean | undefined): void => {
       this.#entries.leaseEnded(entry);
       if (entry.isDraining) return;
-      if (answered) entry.unanswered.answered();
+      if (answered) this.#answered(entry);
       if (answered === false) this.#endedUnanswered(entry);
       else if (failure && !failure.isLocal) this.#settings.onSuspicion?.(entry.endpoint, "lost");
     },
@@ -240,15 +249,79 @@ class SelectingPool implements EndpointPool {
   }
 
   /** A client's connection was accepted and ended without a byte. */
-  #endedUnanswered(entry: PoolEntry): void {
+  #endedUnanswered(entry: PoolEntry, knownRefuted?: boolean): void {
     const { unanswered, endpoint } = entry;
+    const { recording } = this.#settings;
     const consequence = unanswered.add(this.#settings.clock.now());
+    const refuted = consequence === "fail" && (knownRefuted ?? unanswered.isRefutedBy(entry.connected));
+    recording?.input({ do: "unanswered", endpoint: formatAddress(endpoint), refuted });
     if (consequence) this.#settings.onSuspicion?.(endpoint, "unanswered");
-    if (consequence !== "fail" || unanswered.isRefutedBy(entry.connected)) return;
+    if (consequence !== "fail" || refuted) return;
     if (entry.isUp && this.#tiers.up <= 1) return;
     const ended = unanswered.count === 1 ? "a connection" : `${unanswered.count} consecutive connections`;
     const detail = `${formatAddress(endpoint)} ended ${ended} before it sent a byte`;
     this.#fail(entry, { cause: "clients", error: new GatewayError("unhealthy", detail), connectable: true });
+  }
+
+  /** A client of it got an answer. */
+  #answered(entry: PoolEntry): void {
+    if (entry.unanswered.isCounting)
+      this.#settings.recording?.input({ do: "answered", endpoint: formatAddress(entry.endpoint) });
+    entry.unanswered.answered();
+  }
+
+  /** A dial of a client failed, and none has succeeded since it began. */
+  #dialFailed(entry: PoolEntry, error: GatewayError): void {
+    const connectable = !entry.isUp && isConnectable(error.code);
+    const { recording } = this.#settings;
+    if (recording && !isKnownFailure(entry.down, error, connectable))
+      recording.input({ do: "failed", endpoint: formatAddress(entry.endpoint), error: recordedError(error) });
+    this.#fail(entry, { cause: "dial", error, connectable });
+  }
+
+  #recordSet(): void {
+    const { current, returned } = this.#entries;
+    const endpoints = current.map(({ endpoint }) => endpoint);
+    this.#settings.recording?.input({ do: "set", endpoints, returned });
+  }
+
+  #recordConnected(entry: PoolEntry, isRecovered: boolean, moves: boolean): void {
+    const { recording } = this.#settings;
+    if (!recording) return;
+    const from = this.#inUse;
+    // Policies that alternate move it with each connection.
+    if (!isRecovered && !(from && reasonToLeave(from, entry))) return;
+    recording.input({
+      do: "connected",
+      endpoint: formatAddress(entry.endpoint),
+      moves,
+      ...(from && {
+        from: formatAddress(from.endpoint),
+        ...(from.isDraining && { fromLeft: recordedError(from.leftBecause) }),
+      }),
+    });
+  }
+
+  /** For a replay. */
+  get internals(): PoolInternals {
+    return {
+      entries: this.#entries,
+      restore: (urgent, panic) => {
+        this.#tiers.replace(this.#entries.current);
+        this.#mode = this.#tiers.mode;
+        this.#panic.restore(panic?.cause, panic?.since ?? 0);
+        this.#retries.restore(urgent, this.#entries.current);
+      },
+      hold: entry => void this.#lease(entry, { tried: [], onRevoked() {} }, this.#leaseEvents),
+      connected: (entry, moves, from) => {
+        if (from) this.#inUse = from;
+        if (entry.down !== undefined && !entry.down.connectable) this.#markUp(entry, undefined);
+        if (moves) this.#setInUse(entry);
+      },
+      dialFailed: (entry, error) => this.#dialFailed(entry, error),
+      answered: entry => this.#answered(entry),
+      unanswered: (entry, refuted) => this.#endedUnanswered(entry, refuted),
+    };
   }
 
   /** Marks an entry down, or notes that one which is down has failed for another reason. */
@@ -319,6 +392,32 @@ class SelectingPool implements EndpointPool {
 
 function errorsOf(rejected: readonly RejectedEndpoint[]): ReadonlyMap<string, GatewayError> {
   return new Map(rejected.map(({ endpoint, error }) => [formatAddress(endpoint), error]));
+}
+
+/** What a replay needs of a pool: what it does when something happens that was recorded. */
+export interface PoolInternals {
+  readonly entries: Entries;
+  /** Goes on with the recorded states of entries. */
+  restore(urgent: boolean, panic: { readonly cause: Cause; readonly since: number } | undefined): void;
+  /** Keeps the state of an entry that leaves the set, as a connection does. */
+  hold(entry: PoolEntry): void;
+  connected(entry: PoolEntry, moves: boolean, from: PoolEntry | undefined): void;
+  dialFailed(entry: PoolEntry, error: GatewayError): void;
+  answered(entry: PoolEntry): void;
+  unanswered(entry: PoolEntry, refuted: boolean): void;
+}
+
+/** A pool whose decisions follow from a record. Its retries are as many at a time as the record's were. */
+export function createReplayedPool(
+  options: PoolOptions,
+): EndpointPool & { readonly internals: PoolInternals } {
+  return new SelectingPool(poolSettings(options), Number.MAX_SAFE_INTEGER);
+}
+
+/** Whether the failure of a dial says nothing new of an entry that is down. */
+function isKnownFailure(down: Down | undefined, error: GatewayError, connectable: boolean): boolean {
+  if (!down || (down.connectable && !connectable)) return false;
+  return down.error.code === error.code && down.error.detail === error.detail;
 }
 
 function reasonToLeave(from: PoolEntry, to: PoolEntry): string | undefined {

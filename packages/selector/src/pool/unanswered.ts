@@ -39,6 +39,32 @@ export class Unanswered {
     return this.#isOnProbation;
   }
 
+  /** Whether an answer to a client changes anything. */
+  get isCounting(): boolean {
+    return this.#count > 0 || this.#isOnProbation;
+  }
+
+  /** What {@link restore} takes. */
+  save(): readonly number[] {
+    const flags = Number(this.#isExcused) + 2 * Number(this.#isOnProbation);
+    return [this.#count, this.#beganAt, this.#lastAt, this.#suspectedAt, flags];
+  }
+
+  restore([
+    count = 0,
+    beganAt = 0,
+    lastAt = -Infinity,
+    suspectedAt = -Infinity,
+    flags = 0,
+  ]: readonly number[]): void {
+    this.#count = count;
+    this.#beganAt = beganAt;
+    this.#lastAt = lastAt;
+    this.#suspectedAt = suspectedAt;
+    this.#isExcused = (flags & 1) !== 0;
+    this.#isOnProbation = (flags & 2) !== 0;
+  }
+
   /** One more, at `now`. Returns whether that is a reason to check the endpoint, or to mark it down. */
   add(now: number): "check" | "fail" | undefined {
     if (now - this.#lastAt > runMs) this.#begin(now);
