@@ -2,8 +2,11 @@ import { GatewayError, messageOf, withoutCredentials } from "@gw/interface";
 import { Command, CommanderError } from "commander";
 import { addCheck } from "./commands/check.js";
 import { addReplay } from "./commands/replay.js";
+import { addDrain, addUndrain } from "./commands/drain.js";
+import { addMaintain } from "./commands/maintain.js";
 import { addResolve } from "./commands/resolve.js";
 import { addStart, start } from "./commands/start.js";
+import { addTop } from "./commands/top.js";
 import { addWhy } from "./commands/why.js";
 import { addDemoFlags, refuseStartFlags } from "./demo/demo-flags.js";
 import { listenFlags } from "./flags/connections.js";
@@ -21,6 +24,7 @@ import {
 } from "./flags/table.js";
 import { finishPrinting, flushErrors, printError, printLines } from "./output/stdio.js";
 import { onFatal } from "./process/events.js";
+import { ExitCode } from "./process/exit-code.js";
 import { stopRequested } from "./process/stop-signals.js";
 import { version } from "./process/version.js";
 
@@ -59,6 +63,7 @@ async function run(args: readonly string[]): Promise<number> {
     // Commander has printed its message already; help and version are not errors.
     if (error instanceof CommanderError)
       return error.exitCode === 0 ? exitCode.requestedStop : exitCode.badUsage;
+    if (error instanceof ExitCode) return error.code;
     printError(error instanceof GatewayError ? error.detail : `unexpected: ${messageOf(error)}`);
     return isConfiguration(error) ? exitCode.badUsage : exitCode.failure;
   }
@@ -110,6 +115,10 @@ function program(args: readonly string[]): Command {
   addCheck(gw);
   addWhy(gw);
   addReplay(gw, args);
+  addTop(gw);
+  addDrain(gw);
+  addUndrain(gw);
+  addMaintain(gw);
   addDemo(gw);
   gw.command("version")
     .description("print the version")

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request } from "node:http";
 import type { ConnectionsAnswer, EventsAnswer, RecordedEvent, Status } from "@gw/admin";
-import { formatAddress, GatewayError, messageOf, startTimeout, systemClock } from "@gw/interface";
+import { formatAddress, GatewayError, messageOf, quote, startTimeout, systemClock } from "@gw/interface";
 import { type AdminAddress, formatAdminAddress } from "../flags/admin.js";
 import { readConnections, readEvent, readEvents, readStatus } from "./answers.js";
 import { type ServerSentEvent, serverSentEvents } from "./server-sent-events.js";
@@ -203,16 +203,19 @@ class Server {
     }
   }
 
-  /** What an answer other than 200 means. Its body says why, where it is one of gw. */
+  /** What an answer other than 200 means: JSON of an action, or a line of text. */
   async #failure(response: IncomingMessage): Promise<GatewayError> {
     const { statusCode = 0 } = response;
-    const body = this.#parse(await this.#text(response));
-    const error: unknown =
-      typeof body === "object" && body !== null && "error" in body ? body.error : undefined;
-    if (typeof error !== "string") return notGw(this.name);
+    const body = await this.#text(response);
+    const error = errorIn(body);
+    if (error === undefined) {
+      const [line = ""] = body.trim().split("\n", 1);
+      const answer = `${this.name} answers ${statusCode} ${quote(line)}`;
+      const hint = statusCode === 404 ? "; it may not be the admin server of a gateway" : "";
+      return new GatewayError("unhealthy", answer + hint);
+    }
     if (statusCode === 403) return new GatewayError("not-permitted", error);
-    if (statusCode >= 500) return new GatewayError("unhealthy", `${this.name}: ${error}`);
-    return new GatewayError("refused", error);
+    return new GatewayError(statusCode >= 500 ? "unhealthy" : "refused", error);
   }
 
   #explain(error: unknown): GatewayError {
@@ -233,6 +236,16 @@ class Server {
     if (code === "ECONNRESET" || code === "EPIPE")
       return new GatewayError("reset", `${name} has closed the connection without an answer`);
     return new GatewayError("unreachable", `${name} cannot be reached: ${messageOf(error)}`);
+  }
+}
+
+/** The `error` of an answer in JSON. */
+function errorIn(text: string): string | undefined {
+  try {
+    const { error } = Object(JSON.parse(text)) as { readonly error?: unknown };
+    return typeof error === "string" ? error : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -36,6 +36,11 @@ export function printLines(lines: readonly string[]): void {
   stdout().write(textOf(lines));
 }
 
+/** Standard output, for a screen that escapes what it shows itself. */
+export function rawStdout(): Output {
+  return stdout();
+}
+
 /** Prints a line of JSON on standard output. */
 export function printJson(value: unknown): void {
   stdout().write(jsonOf(value));
@@ -63,7 +68,7 @@ export function printWarning(warning: Error): void {
 }
 
 /** Prints one line about the command itself on standard error. */
-function printNotice(message: string): void {
+export function printNotice(message: string): void {
   stderr().write(`gw: ${printable(cut(message, maxLine))}\n`);
 }
 
