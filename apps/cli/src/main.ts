@@ -1,9 +1,9 @@
 import { GatewayError, messageOf, withoutCredentials } from "@gw/interface";
 import { Command, CommanderError } from "commander";
 import { addCheck } from "./commands/check.js";
-import { addReplay } from "./commands/replay.js";
 import { addDrain, addUndrain } from "./commands/drain.js";
 import { addMaintain } from "./commands/maintain.js";
+import { addReplay } from "./commands/replay.js";
 import { addResolve } from "./commands/resolve.js";
 import { addStart, start } from "./commands/start.js";
 import { addTop } from "./commands/top.js";
