@@ -20,6 +20,8 @@ export interface Subject {
   readonly measures?: readonly string[];
   /** Left out unless it is named, or unless those named here are all absent. */
   readonly standsInFor?: readonly string[];
+  /** The file, in `route.folder`, of the Unix socket whose `/metrics` is read once a second. @default none */
+  readonly metricsSocket?: string;
   /** The installed version. Rejects with the reason if it is not installed. */
   version(): Promise<string>;
   /** The command that forwards from `route.listen` to `route.backends`; undefined for `direct`. */

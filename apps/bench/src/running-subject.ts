@@ -1,4 +1,6 @@
+import { request } from "node:http";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { freePort, startProgram } from "@gw/testing";
 import type { Route, Subject } from "./contract.js";
@@ -67,11 +69,49 @@ export async function startSubject(
   };
   try {
     await ready(running, target.isReached ?? echoes);
-    return running;
+    if (subject.metricsSocket === undefined) return running;
+    const scraping = scrape(join(folder.path, subject.metricsSocket));
+    return {
+      ...running,
+      async check() {
+        await running.check();
+        if (scraping.error) throw new Error(`its metrics cannot be read: ${scraping.error.message}`);
+      },
+      async [Symbol.asyncDispose]() {
+        scraping.stop();
+        await running[Symbol.asyncDispose]();
+      },
+    };
   } catch (error) {
     await running[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** How often the metrics of a subject are read, in milliseconds: more often than Prometheus usually does. */
+const scrapeEveryMs = 1_000;
+
+/** Reads `/metrics` again and again, until it is stopped. */
+function scrape(socketPath: string): { readonly error: Error | undefined; stop(): void } {
+  let error: Error | undefined;
+  const read = (): void => {
+    const reading = request({ socketPath, path: "/metrics", timeout: scrapeEveryMs * 10 }, response => {
+      if (response.statusCode !== 200) error = new Error(`the answer has status ${response.statusCode}`);
+      response.resume();
+    });
+    reading.once("error", failure => {
+      error = failure;
+    });
+    reading.end();
+  };
+  const timer = setInterval(read, scrapeEveryMs);
+  read();
+  return {
+    get error() {
+      return error;
+    },
+    stop: () => clearInterval(timer),
+  };
 }
 
 /** Kills what is left of a process group: workers may outlive their leader. */

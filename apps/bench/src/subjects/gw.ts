@@ -39,6 +39,19 @@ export const gwOneThread: Subject = {
   measures: ["rr", "bulk"],
 };
 
+/** gw that is watched, to compare with {@link gwNative}: what its admin server and its access log cost. */
+export const gwAdmin: Subject = {
+  ...gw("gw-admin", "gw (admin)", ["--relay=native", "--admin-addr=unix:admin.sock"]),
+  metricsSocket: "admin.sock",
+  measures: ["rr", "bulk", "connect"],
+  standsInFor: [gwNative.name],
+};
+export const gwAccessLog: Subject = {
+  ...gw("gw-access-log", "gw (access log)", ["--relay=native", "--access-log=access.log"]),
+  measures: ["connect"],
+  standsInFor: [gwNative.name],
+};
+
 /** gw as it decides for itself. */
 export const gwDefault: Subject = {
   ...gw("gw-default", "gw (defaults)", []),

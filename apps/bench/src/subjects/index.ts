@@ -1,6 +1,6 @@
 import type { Subject } from "../contract.js";
 import { etcdGateway } from "./etcd-gateway.js";
-import { gwDefault, gwJs, gwNative, gwOneThread } from "./gw.js";
+import { gwAccessLog, gwAdmin, gwDefault, gwJs, gwNative, gwOneThread } from "./gw.js";
 import { haproxy, haproxy30 } from "./haproxy.js";
 import { nginx, nginx126 } from "./nginx.js";
 import { nodeTcpProxy } from "./node-tcp-proxy.js";
@@ -20,6 +20,8 @@ const direct: Subject = {
 export const subjects: readonly Subject[] = [
   gwNative,
   gwOneThread,
+  gwAdmin,
+  gwAccessLog,
   gwJs,
   gwDefault,
   etcdGateway,
