@@ -50,6 +50,14 @@ export {
   getaddrinfo,
 } from "./network/getaddrinfo.js";
 export { interfaceAddresses } from "./network/interfaces.js";
+export {
+  formatListenTarget,
+  type InheritedSocket,
+  isUnixAddress,
+  type ListenTarget,
+  type SocketPath,
+  unixAddress,
+} from "./network/listen-target.js";
 export { withLocalZone } from "./network/zone.js";
 export { printable, quote, withoutCredentials } from "./quote.js";
 export { type BackoffOptions, backoffMs, withJitter } from "./time/backoff.js";

@@ -17,6 +17,7 @@ export interface Binding {
   /** How many threads hang; to be called once a second. */
   check(engine: Engine): number;
   /**
+   * @param host an IP literal, or `unix:` and a path
    * @param settings see {@link encodeSettings}
    * @param stock the number of a stock; -1: none
    */
@@ -24,6 +25,13 @@ export interface Binding {
     engine: Engine,
     host: string,
     port: number,
+    settings: Uint32Array,
+    stock: number,
+  ): [listener: number, host: string, port: number] | number;
+  /** The same with a socket that listens already. It is the engine's, unless this fails. */
+  listenOn(
+    engine: Engine,
+    fd: number,
     settings: Uint32Array,
     stock: number,
   ): [listener: number, host: string, port: number] | number;

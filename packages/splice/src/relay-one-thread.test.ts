@@ -7,6 +7,7 @@ import { splice } from "./index.js";
 describe("the native relay on one thread", () => {
   const sizes = {
     hasStock: true,
+    takesSockets: true,
     bulkBytes: 16 * 1024 * 1024,
     connections: 300,
     idleConnections: 300,

@@ -10,6 +10,7 @@ describe("the native relay", () => {
   for (const { name, run } of relayCompliance(() => splice(), {
     factory,
     hasStock: true,
+    takesSockets: true,
     idleConnections: 4_000,
   }))
     test(name, run, 120_000);

@@ -4,12 +4,15 @@ import { availableParallelism } from "node:os";
 import {
   type Address,
   type DialStock,
-  formatAddress,
+  formatListenTarget,
   GatewayError,
   type Listener,
   type ListenHandlers,
+  type ListenTarget,
   type Relay,
   type RelaySettings,
+  type SocketPath,
+  unixAddress,
 } from "@gw/interface";
 import {
   type Binding,
@@ -24,6 +27,7 @@ import {
 } from "./binding.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import { NativeStock } from "./stock.js";
+import { fileRemoval, listenError } from "./unix-sockets.js";
 
 /** Options of {@link splice}. */
 export interface SpliceOptions {
@@ -62,6 +66,7 @@ interface EngineListener {
 
 class NativeRelay implements Relay {
   readonly name = "native";
+  readonly takesSockets = true;
   readonly extraDescriptors: number;
   readonly #binding: Binding;
   readonly #threads: number;
@@ -87,17 +92,22 @@ class NativeRelay implements Relay {
     this.extraDescriptors = 2 * binding.pipeLimit();
   }
 
-  async listen(address: Address, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {
-    const operation = `listen on ${formatAddress(address)}`;
-    const host = isIP(address.host) ? address.host : await firstAddress(address.host, operation);
+  async listen(target: ListenTarget, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {
+    const operation = `listen on ${formatListenTarget(target)}`;
+    const local = "fd" in target ? target : await toAddress(target, operation);
     this.#inUse += 1;
     try {
       const engine = this.#startedEngine();
       const { stock } = handlers;
       const stockNumber = isNative(stock) ? stock.open(this.#binding, engine) : -1;
-      const bound = this.#binding.listen(engine, host, address.port, encodeSettings(settings), stockNumber);
-      if (typeof bound === "number") throw GatewayError.from(systemError(bound, "listen"), operation);
-      const [number, boundHost, port] = bound;
+      const encoded = encodeSettings(settings);
+      const bound =
+        "fd" in local
+          ? this.#binding.listenOn(engine, local.fd, encoded, stockNumber)
+          : this.#binding.listen(engine, local.host, local.port, encoded, stockNumber);
+      if (typeof bound === "number") throw listenError(bound, target, operation);
+      const [number, host, port] = bound;
+      const removeFile = "path" in target ? fileRemoval(target.path) : undefined;
       const context = { binding: this.#binding, engine, settings, takes: this.#takes };
       const listener: EngineListener = { handlers, context, isOpen: true };
       this.#listeners[number] = listener;
@@ -105,9 +115,10 @@ class NativeRelay implements Relay {
         if (!listener.isOpen) return;
         listener.isOpen = false;
         this.#binding.unlisten(engine, number);
+        removeFile?.();
         this.#release();
       };
-      return { address: { host: boundHost, port }, close };
+      return { address: { host, port }, close };
     } catch (error) {
       this.#release();
       throw error;
@@ -264,9 +275,12 @@ function throwLater(error: unknown): void {
   });
 }
 
-async function firstAddress(host: string, operation: string): Promise<string> {
+/** An address with an IP literal, or that of a Unix socket. */
+async function toAddress(target: Address | SocketPath, operation: string): Promise<Address> {
+  if ("path" in target) return unixAddress(target.path);
+  const { host, port } = target;
   try {
-    return (await lookup(host)).address;
+    return isIP(host) ? target : { host: (await lookup(host)).address, port };
   } catch (error) {
     throw GatewayError.from(error, operation);
   }

@@ -1,14 +1,17 @@
 import {
   type Address,
   formatAddress,
+  formatListenTarget,
   GatewayError,
   type Listener,
   type ListenHandlers,
+  type ListenTarget,
   notify,
   type Observer,
   type Relay,
   type RelaySettings,
 } from "@gw/interface";
+import { listenAtPath } from "./listen-target.js";
 
 /** Where a listener listens, for events. It is set before the first client is reported. */
 export interface ListenerName {
@@ -30,13 +33,27 @@ export interface ListenContext {
 const maxPortAttempts = 10;
 
 /**
+ * Listens at one target of the options.
+ *
+ * @param listening addresses that are listened on already, which are left out without a report
+ * @throws {GatewayError} why that cannot be listened on; then nothing of it is
+ */
+export async function listenAt(
+  target: ListenTarget,
+  listening: readonly Address[],
+  context: ListenContext,
+): Promise<readonly Listener[]> {
+  if ("path" in target) return [await listenAtPath(target.path, () => openListener(target, context))];
+  return "fd" in target ? [await openListener(target, context)] : listenAtAll(target, listening, context);
+}
+
+/**
  * Listens at all addresses of a host, on one port; port 0 takes one that is free at all of them. Addresses that this
  * machine does not have (`::1` of localhost, say, where there is no IPv6) are left out and reported by `listenSkipped`.
  *
- * @param listening addresses that are listened on already, which are left out without a report
  * @throws {GatewayError} why none of the addresses can be listened on, or that one is in use; then none is
  */
-export async function listenAt(
+async function listenAtAll(
   address: Address,
   listening: readonly Address[],
   context: ListenContext,
@@ -85,11 +102,11 @@ async function listenOnce(
 }
 
 async function openListener(
-  address: Address,
+  target: ListenTarget,
   { relay, handlersOf, settings }: ListenContext,
 ): Promise<Listener> {
-  const named: ListenerName = { name: formatAddress(address) };
-  const listener = await relay.listen(address, handlersOf(named), settings);
+  const named: ListenerName = { name: formatListenTarget(target) };
+  const listener = await relay.listen(target, handlersOf(named), settings);
   named.name = formatAddress(listener.address);
   return listener;
 }

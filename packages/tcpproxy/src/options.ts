@@ -1,7 +1,7 @@
 import {
-  type Address,
   type Clock,
   GatewayError,
+  type ListenTarget,
   type Observer,
   type Pool,
   type Relay,
@@ -15,10 +15,16 @@ type RelayOptions = Partial<Record<keyof RelaySettings, number | undefined>>;
 /** Options of {@link createProxy}. */
 export interface ProxyOptions extends RelayOptions {
   /**
-   * Where to accept clients: at all addresses of a name. Port 0 takes a free port, the same for all addresses of one
-   * name.
+   * Where to accept clients:
+   *
+   * - `{ host, port }`: at all addresses of a name. Port 0 takes a free port, the same for all addresses of one name
+   * - `{ path }`: at a Unix socket that is created there, and removed by `close`. A socket file on which nobody listens is
+   *   replaced, no other file is. The umask decides who may connect, as for each file: with 022 this user alone
+   * - `{ fd }`: at a TCP or Unix socket that listens already, as a service manager passes it on. It belongs to the proxy
+   *
+   * The last two are not for Windows.
    */
-  readonly listen: readonly Address[];
+  readonly listen: readonly ListenTarget[];
   /** Chooses the endpoint of each connection; see {@link inOrder} and `@gw/selector`. */
   readonly pool: Pool;
   /**

@@ -5,8 +5,10 @@ import {
   type DialStock,
   type Endpoint,
   GatewayError,
+  isUnixAddress,
   type Listener,
   type ListenHandlers,
+  type ListenTarget,
   notify,
   type Observer,
   type Pool,
@@ -23,22 +25,23 @@ import { connectionLimit } from "./connection-limit.js";
 import { createDialer, type Dialer } from "./dialer.js";
 import { jsRelay } from "./js-relay/relay.js";
 import { type ListenContext, type ListenerName, listenAt } from "./listen.js";
+import { checkTarget } from "./listen-target.js";
 import { LoopDetector } from "./loop-detection.js";
 import { listOpen, type OpenConnection, type OpenConnectionsQuery } from "./open-connections.js";
 import { abandonedMs, atLeastOne, defaultMaxAttempts, type ProxyOptions, relaySettings } from "./options.js";
 import { Stock, type StockedDial } from "./stock.js";
 
 /** A TCP proxy. */
-export interface TcpProxy {
+export interface TcpProxy extends AsyncDisposable {
   /**
    * Starts to accept clients; resolves with the addresses that are listened on, in the order of the options.
    * Of the addresses of a name, those that this machine does not have are left out and reported by `listenSkipped`.
    *
    * @throws {GatewayError} `name-not-resolved`, `address-in-use`, `not-permitted`, … ; then nothing is listened on.
-   *   `invalid-option` when it was called before
+   *   `invalid-option` for a descriptor that is no listening socket, and when it was called before
    */
   listen(): Promise<readonly Address[]>;
-  /** The addresses that are listened on; empty before and after. */
+  /** The addresses that are listened on; empty before and after. The host of a Unix socket is `unix:` and its path. */
   readonly addresses: readonly Address[];
   /** How many connections are open or being dialled. */
   readonly connections: number;
@@ -59,6 +62,8 @@ export interface TcpProxy {
    * Called again, a shorter grace overrides the one before.
    */
   close(options: { readonly graceMs: number }): Promise<{ readonly cut: number }>;
+  /** For `await using`: as {@link TcpProxy.close} without a grace. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A proxy that is not listening yet. */
@@ -76,7 +81,7 @@ const stockedShare = 8;
 
 class ListeningProxy implements TcpProxy {
   readonly maxConnections: number;
-  readonly #listen: readonly Address[];
+  readonly #listen: readonly ListenTarget[];
   readonly #relay: Relay;
   readonly #settings: RelaySettings;
   readonly #dialer: Dialer;
@@ -101,9 +106,10 @@ class ListeningProxy implements TcpProxy {
   #cut = 0;
 
   constructor({ listen, pool, observer, ...options }: ProxyOptions) {
-    this.#listen = listen;
     this.#observer = observer;
     this.#relay = options.relay ?? jsRelay();
+    this.#listen = listen;
+    for (const target of listen) checkTarget(target, this.#relay);
     this.#dialer = options.dialer ?? createDialer();
     this.#clock = options.clock ?? systemClock;
     this.#settings = relaySettings(options);
@@ -173,12 +179,12 @@ class ListeningProxy implements TcpProxy {
       observer: this.#observer,
     };
     try {
-      for (const address of this.#listen) {
-        const opened = await listenAt(address, this.#addresses, context);
+      for (const target of this.#listen) {
+        const opened = await listenAt(target, this.#addresses, context);
         const addresses = opened.map(listener => listener.address);
         this.#listeners = [...this.#listeners, ...opened];
         this.#addresses = [...this.#addresses, ...addresses];
-        this.#stopsAvoiding.push(this.#dialer.avoid(addresses));
+        this.#stopsAvoiding.push(this.#dialer.avoid(addresses.filter(address => !isUnixAddress(address))));
         if (this.#closed) throw new GatewayError("aborted", "the proxy was closed before it listened");
       }
     } catch (error) {
@@ -216,6 +222,10 @@ class ListeningProxy implements TcpProxy {
       onError: error => notify(this.#observer, "acceptFailed", { error }),
       onReported: () => this.#stock?.add(),
     };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close({ graceMs: 0 });
   }
 
   /** @param dialled a dial that the relay has begun for this client */

@@ -1,9 +1,9 @@
 import { stat } from "node:fs";
 import {
-  type Address,
   GatewayError,
   type Listener,
   type ListenHandlers,
+  type ListenTarget,
   messageOf,
   type Relay,
   type RelaySettings,
@@ -63,17 +63,21 @@ class FallbackRelay implements Relay {
     return this.#relay.name;
   }
 
-  async listen(address: Address, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {
+  get takesSockets(): boolean | undefined {
+    return this.#relay.takesSockets;
+  }
+
+  async listen(target: ListenTarget, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {
     const relay = this.#relay;
     try {
-      return await relay.listen(address, handlers, settings);
+      return await relay.listen(target, handlers, settings);
     } catch (error) {
       if (!(error instanceof GatewayError && error.code === "unavailable")) throw error;
       if (this.#relay === relay) {
         this.#relay = jsRelay();
         this.#onFallback(error.detail);
       }
-      return this.#relay.listen(address, handlers, settings);
+      return this.#relay.listen(target, handlers, settings);
     }
   }
 }

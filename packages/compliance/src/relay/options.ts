@@ -6,6 +6,8 @@ export interface RelayComplianceOptions extends RelaySizeOptions {
   readonly reportsStalls?: boolean | undefined;
   /** Whether it has `createStock`, which is optional. @default false */
   readonly hasStock?: boolean | undefined;
+  /** Whether it listens on paths and file descriptors, which is optional. Not possible on Windows. @default false */
+  readonly takesSockets?: boolean | undefined;
 }
 
 /** Where to find the function that makes a relay. */

@@ -144,16 +144,20 @@ const stallScript = `
   console.log("listening on " + listener.address.port);`;
 
 /** A process with a relay, and its output. */
-class RelayProcess extends Waitable {
+export class RelayProcess extends Waitable {
   readonly #process: ChildProcess;
   #output = "";
   #code: number | string | undefined;
 
-  constructor(args: readonly string[], limitMs: number) {
+  /** @param descriptors of this process, which get the numbers from 3 on in that one */
+  constructor(args: readonly string[], limitMs: number, descriptors: readonly number[] = []) {
     super(limitMs);
     // The environment of a test would change how Node runs there.
     const { NODE_OPTIONS: _, NODE_TEST_CONTEXT: __, ...env } = process.env;
-    this.#process = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = spawn(process.execPath, args, {
+      env,
+      stdio: ["ignore", "pipe", "pipe", ...descriptors],
+    });
     for (const stream of [this.#process.stdout, this.#process.stderr])
       stream?.setEncoding("utf8").on("data", text => {
         this.#output += text;

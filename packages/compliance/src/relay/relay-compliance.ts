@@ -15,6 +15,7 @@ import { acceptingCases, listeningCases } from "./listening.js";
 import { manyConnectionsCases } from "./many-connections.js";
 import { type RelayComplianceOptions, sizesOf } from "./options.js";
 import { pauseCases, processCases } from "./process.js";
+import { inheritedCases, pathCases } from "./sockets.js";
 import { stallCases } from "./stalls.js";
 import { stockCases } from "./stock.js";
 import { keepAliveCases, timeoutCases } from "./timeouts.js";
@@ -47,11 +48,18 @@ export function relayCompliance(
   make: () => Relay | Promise<Relay>,
   options: RelayComplianceOptions = {},
 ): readonly ComplianceCase[] {
-  const { factory, reportsStalls = true, hasStock = false, ...sizes } = options;
-  const ofProcess = factory ? [...processCases(factory), ...(reportsStalls ? pauseCases(factory) : [])] : [];
+  const { factory, reportsStalls = true, hasStock = false, takesSockets = false, ...sizes } = options;
+  const ofProcess = factory
+    ? [
+        ...processCases(factory),
+        ...(reportsStalls ? pauseCases(factory) : []),
+        ...(takesSockets ? inheritedCases(factory) : []),
+      ]
+    : [];
   const optional = [
     ...(reportsStalls ? [...stallCases, ...abandonedWaitCases] : []),
     ...(hasStock ? stockCases : []),
+    ...(takesSockets ? pathCases : []),
   ];
   return [...cases, ...optional, ...ofProcess]
     .filter(({ possible = true }) => possible)

@@ -1,7 +1,15 @@
 import { existsSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
-import { type Address, type DialStock, formatAddress, type Relay, type RelaySettings } from "@gw/interface";
+import {
+  type Address,
+  type DialStock,
+  formatAddress,
+  isUnixAddress,
+  type ListenTarget,
+  type Relay,
+  type RelaySettings,
+} from "@gw/interface";
 import type { RelaySizes } from "../relay/options.js";
 import { violation } from "../suite.js";
 import { AcceptedClient, invariants, TestListener, type Violation } from "./accepted-client.js";
@@ -34,7 +42,7 @@ export const loopback = { host: "127.0.0.1", port: 0 } as const;
 /** Options of {@link Harness.listen}. */
 export interface ListenOptions {
   /** @default a free port of 127.0.0.1 */
-  readonly address?: Address;
+  readonly address?: ListenTarget;
   /** @default 0 for each that is left out */
   readonly settings?: Partial<RelaySettings>;
   /** @default none */
@@ -132,8 +140,9 @@ export class Harness {
   }
 
   /** A client that connects to `address`. */
-  client({ host, port }: Address): Peer {
-    const client = new Peer(connect({ ...peerOptions, host, port }), "client", this.sizes.limitMs);
+  client(address: Address): Peer {
+    const where = isUnixAddress(address) ? { path: address.host.replace("unix:", "") } : address;
+    const client = new Peer(connect({ ...peerOptions, ...where }), "client", this.sizes.limitMs);
     this.#clients.add(client);
     client.socket.once("close", () => this.#clients.delete(client));
     return client;

@@ -1,5 +1,6 @@
 import type { GatewayError } from "../error.js";
 import type { Address } from "../network/address.js";
+import type { ListenTarget } from "../network/listen-target.js";
 import type { DialStock, PlannedDial } from "./stock.js";
 
 /**
@@ -14,6 +15,8 @@ export interface Relay {
   readonly name: string;
   /** How many file descriptors it may have besides two for each connection and one for each listener. @default 0 */
   readonly extraDescriptors?: number;
+  /** Whether `listen` takes paths and file descriptors besides addresses. @default false */
+  readonly takesSockets?: boolean | undefined;
   /**
    * Creates an empty stock for listeners, which may share it. A relay that has none asks for each client, as one with an
    * empty stock does.
@@ -22,15 +25,20 @@ export interface Relay {
   /**
    * Starts to accept clients. While a listener or a connection is open, the relay keeps the process alive.
    *
-   * @param address a host name or IP literal, and a port; port 0 takes a free one
-   * @throws {GatewayError} `address-in-use`, `not-permitted`, …; then no listener is open
+   * @param target a host name or IP literal, and a port; port 0 takes a free one. If the relay {@link takesSockets}, also
+   *   - a path, at which it creates a Unix socket, with the mode that the umask leaves of 0777. It is removed when the
+   *     listener is closed
+   *   - a file descriptor of a TCP or Unix socket that listens. It belongs to the relay, which closes it with the listener;
+   *     other processes that have the socket can go on to accept from it
+   * @throws {GatewayError} `address-in-use` (also where there is any file at the path), `not-permitted`, `invalid-option` for
+   *   a descriptor of another kind, …; then no listener is open, and a descriptor that was given is
    */
-  listen(address: Address, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener>;
+  listen(target: ListenTarget, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener>;
 }
 
 /** An open listening socket. */
 export interface Listener {
-  /** Where it listens; the port is never 0. */
+  /** Where it listens; the port is 0 only for Unix sockets, whose host is `unix:` and the path. */
   readonly address: Address;
   /**
    * Stops accepting. Clients that were accepted stay connected; of those that were not reported yet, those for which
@@ -87,7 +95,7 @@ export interface RelaySettings {
 /** A client that was accepted. The relay owns its sockets. */
 export interface RelayClient {
   /**
-   * The peer's address; `host` is an IP literal. It is to be read in `onClient` if it is needed later: once the client has
+   * The peer's address; `host` is an IP literal, or `unix:` for a client of a Unix socket. It is to be read in `onClient` if it is needed later: once the client has
    * left, `host` may be empty and `port` 0, as the system knows no address any more.
    */
   readonly address: Address;
@@ -134,7 +142,10 @@ export interface RelayClient {
    * since these bytes are lost. `ended` follows.
    */
   close(): void;
-  /** Resets both sides now. `ended` follows; nothing happens if it has already. */
+  /**
+   * Resets both sides now. `ended` follows; nothing happens if it has already. A client of a Unix socket, which has no
+   * reset, sees an end of input.
+   */
   abort(): void;
 }
 

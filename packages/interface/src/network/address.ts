@@ -4,17 +4,21 @@ import { quote } from "../quote.js";
 
 /** An address to connect to or to listen on. */
 export interface Address {
-  /** A host name or an IP literal; IPv6 has no brackets, and link-local IPv6 its zone: `fe80::1%eth0`. */
+  /**
+   * A host name or an IP literal; IPv6 has no brackets, and link-local IPv6 its zone: `fe80::1%eth0`. Of a Unix socket that
+   * is listened on, or its client, see {@link unixAddress}.
+   */
   readonly host: string;
-  /** 1 to 65535; 0 only where a free port may be chosen (listening). */
+  /** 1 to 65535; 0 only where a free port may be chosen (listening), and for Unix sockets. */
   readonly port: number;
 }
 
 /**
  * `host:port`, with IPv6 in brackets: `10.0.0.1:2379`, `[::1]:2379`. The trailing dot of an absolute name
- * is dropped, so that equal strings are equal endpoints.
+ * is dropped, so that equal strings are equal endpoints. A Unix socket is `unix:` and its path.
  */
 export function formatAddress({ host, port }: Address): string {
+  if (host.startsWith("unix:")) return host;
   return host.includes(":") ? `[${host}]:${port}` : `${host.replace(/\.$/, "")}:${port}`;
 }
 

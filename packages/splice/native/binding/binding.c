@@ -101,27 +101,55 @@ static napi_value check(napi_env env, napi_callback_info info) {
   return from_number(env, engine_check(get_engine(env, info, values)));
 }
 
-/* listen(engine, host, port, settings: Uint32Array, stock): [listener, host, port], or an errno */
-static napi_value do_listen(napi_env env, napi_callback_info info) {
-  napi_value values[MAX_ARGUMENTS], result;
-  struct engine *engine = get_engine(env, info, values);
-  struct sockaddr_storage address, bound;
-  socklen_t length;
+static struct settings to_settings(napi_env env, napi_value array) {
   struct settings settings;
   void *data;
-  int listener;
-  int error = to_address(env, values[1], values[2], &address, &length);
-  if (error != 0) return from_number(env, error);
-  napi_get_typedarray_info(env, values[3], NULL, NULL, &data, NULL, NULL);
+  napi_get_typedarray_info(env, array, NULL, NULL, &data, NULL, NULL);
   memcpy(&settings, data, sizeof settings);
+  return settings;
+}
+
+/* The number of a stock; -1 for what is no number. */
+static int to_stock(napi_env env, napi_value value) {
   int32_t stock = -1;
-  napi_get_value_int32(env, values[4], &stock);
-  error = engine_listen(engine, (struct sockaddr *)&address, length, &settings, stock, &listener, &bound);
+  napi_get_value_int32(env, value, &stock);
+  return stock;
+}
+
+static napi_value from_listener(napi_env env, int error, int listener, const struct sockaddr_storage *bound) {
+  napi_value result;
   if (error != 0) return from_number(env, error);
   napi_create_array_with_length(env, 3, &result);
   napi_set_element(env, result, 0, from_number(env, listener));
-  set_address(env, result, 1, (struct sockaddr *)&bound);
+  set_bound_address(env, result, 1, bound);
   return result;
+}
+
+/* listen(engine, host, port, settings: Uint32Array, stock): [listener, host, port], or an errno */
+static napi_value do_listen(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  struct engine *engine = get_engine(env, info, values);
+  struct sockaddr_storage address, bound;
+  socklen_t length;
+  int listener = -1;
+  int error = to_address(env, values[1], values[2], &address, &length);
+  if (error != 0) return from_number(env, error);
+  struct settings settings = to_settings(env, values[3]);
+  error = engine_listen(engine, (struct sockaddr *)&address, length, &settings, to_stock(env, values[4]), &listener,
+                        &bound);
+  return from_listener(env, error, listener, &bound);
+}
+
+/* listenOn(engine, fd, settings: Uint32Array, stock): [listener, host, port], or an errno */
+static napi_value listen_on(napi_env env, napi_callback_info info) {
+  napi_value values[MAX_ARGUMENTS];
+  struct engine *engine = get_engine(env, info, values);
+  struct sockaddr_storage bound;
+  int listener = -1;
+  struct settings settings = to_settings(env, values[2]);
+  int error = engine_listen_on(engine, (int)to_uint32(env, values[1]), &settings, to_stock(env, values[3]), &listener,
+                               &bound);
+  return from_listener(env, error, listener, &bound);
 }
 
 /* unlisten(engine, listener) */
@@ -291,7 +319,7 @@ NAPI_MODULE_INIT() {
       {"bytes", bytes},        {"close", do_close},     {"abort", do_abort},
       {"waiting", waiting},    {"answered", answered},  {"newStock", new_stock},
       {"stock", do_stock},     {"unstock", unstock},    {"takeStocked", take_stocked},
-      {"exitNow", exit_now},   {"notify", notify},
+      {"exitNow", exit_now},   {"notify", notify},      {"listenOn", listen_on},
   };
   for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
     napi_value function;

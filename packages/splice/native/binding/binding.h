@@ -17,10 +17,12 @@ napi_value from_number(napi_env, double);
 /* 0 for what is no number. */
 uint32_t to_uint32(napi_env, napi_value);
 
-/* An IP literal, with a zone if it has one, and a port. 0, or an errno. */
+/* An IP literal, with a zone if it has one, and a port; or `unix:` and a path. 0, or an errno. */
 int to_address(napi_env, napi_value host, napi_value port, struct sockaddr_storage *, socklen_t *length);
-/* Sets array[at] to the host, and array[at + 1] to the port. */
+/* Sets array[at] to the host, and array[at + 1] to the port. Of a Unix socket the host is `unix:`. */
 void set_address(napi_env, napi_value array, uint32_t at, const struct sockaddr *);
+/* The same; of a Unix socket with its path, or `@` and its abstract name. Beyond the address there are NULs. */
+void set_bound_address(napi_env, napi_value array, uint32_t at, const struct sockaddr_storage *);
 
 /* process.c */
 napi_value exit_now(napi_env, napi_callback_info);

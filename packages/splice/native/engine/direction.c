@@ -200,12 +200,14 @@ static bool move_one_way(struct thread *thread, struct connection *connection, i
 /*
  * Both sides have ended their output and have acknowledged all that was sent to them. If the sockets were closed
  * earlier, the kernel could drop what it still has (tcp_mem, tcp_max_orphans) or find the peer gone, and that would
- * go unnoticed. The last acknowledgement closes the connection, which is an epoll event.
+ * go unnoticed. The last acknowledgement closes the connection, which is an epoll event. What was
+ * sent to a client of a Unix socket is its own at once.
  */
 static bool is_finished(const struct connection *connection) {
   const struct direction *direction = connection->direction;
   if (!direction[CLIENT].write_side_closed || !direction[BACKEND].write_side_closed) return false;
-  return !has_unacked(connection->side[CLIENT].fd) && !has_unacked(connection->side[BACKEND].fd);
+  if (connection->peer.any.sa_family != AF_UNIX && has_unacked(connection->side[CLIENT].fd)) return false;
+  return !has_unacked(connection->side[BACKEND].fd);
 }
 
 void move_bytes(struct thread *thread, struct connection *connection) {

@@ -74,6 +74,14 @@ unsigned engine_check(struct engine *);
 int engine_listen(struct engine *, const struct sockaddr *, socklen_t, const struct settings *, int stock,
                   int *listener, struct sockaddr_storage *bound);
 
+/*
+ * The same for a socket that listens already, which other processes may have as well: they can go on to accept from it
+ * when this listener is closed. EINVAL if it does not listen, EAFNOSUPPORT or EPROTOTYPE if it is of another kind. On
+ * success the descriptor is the engine's.
+ */
+int engine_listen_on(struct engine *, int fd, const struct settings *, int stock, int *listener,
+                     struct sockaddr_storage *bound);
+
 /* Stops listening, at once. */
 void engine_unlisten(struct engine *, int listener);
 

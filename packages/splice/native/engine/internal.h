@@ -158,6 +158,7 @@ struct listener {
   struct settings settings;
   struct stock *stock; /* NULL: each client is asked for */
   int fd, number;
+  bool is_inherited;   /* other processes may have the socket */
   atomic_bool closing; /* errors are no longer reported */
   atomic_bool closed;
   atomic_uint users;   /* threads that may still use the descriptor; the last one closes it */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -175,18 +176,20 @@ static void wake_threads(struct engine *engine) {
   for (unsigned index = 0; index < engine->thread_count; index++) wake_thread(&engine->threads[index]);
 }
 
-int engine_listen(struct engine *engine, const struct sockaddr *address, socklen_t length,
-                  const struct settings *settings, int stock, int *number, struct sockaddr_storage *bound) {
+/* Accepts from a socket that listens. 0 with the number of the listener and the address of the socket, or an errno. */
+static int add_listener(struct engine *engine, int fd, bool is_inherited, const struct settings *settings, int stock,
+                        int *number, struct sockaddr_storage *bound) {
   struct listener *listener = calloc(1, sizeof *listener + engine->thread_count * sizeof *listener->acceptors);
   if (!listener) return ENOMEM;
-  listener->fd = listening_socket(address, length, settings);
   socklen_t size = sizeof *bound;
-  if (listener->fd < 0 || getsockname(listener->fd, (struct sockaddr *)bound, &size) < 0) {
+  memset(bound, 0, sizeof *bound); /* a path may fill its field, without a NUL */
+  if (getsockname(fd, (struct sockaddr *)bound, &size) < 0) {
     int error = errno;
-    if (listener->fd >= 0) close(listener->fd);
     free(listener);
     return error;
   }
+  listener->fd = fd;
+  listener->is_inherited = is_inherited;
   listener->settings = *settings;
   listener->stock = stock < 0 ? NULL : stock_of(engine, stock);
   listener->users = engine->thread_count;
@@ -198,13 +201,29 @@ int engine_listen(struct engine *engine, const struct sockaddr *address, socklen
   return 0;
 }
 
+int engine_listen(struct engine *engine, const struct sockaddr *address, socklen_t length,
+                  const struct settings *settings, int stock, int *number, struct sockaddr_storage *bound) {
+  int fd = listening_socket(address, length, settings);
+  if (fd < 0) return errno;
+  int error = add_listener(engine, fd, false, settings, stock, number, bound);
+  if (error != 0) close(fd);
+  return error;
+}
+
+int engine_listen_on(struct engine *engine, int fd, const struct settings *settings, int stock, int *number,
+                     struct sockaddr_storage *bound) {
+  int error = adopt_listening_socket(fd, settings);
+  return error ? error : add_listener(engine, fd, true, settings, stock, number, bound);
+}
+
 void engine_unlisten(struct engine *engine, int number) {
   struct listener *listener = atomic_load(&engine->last_listener);
   while (listener->number != number) listener = listener->previous;
   if (atomic_load(&listener->closed)) return;
   atomic_store(&listener->closing, true);
-  /* Listening ends here. The last thread closes the descriptor, but not before all have seen `closed`. */
-  shutdown(listener->fd, SHUT_RD);
+  /* Listening ends here. The last thread closes the descriptor, but not before all have seen `closed`. A socket that other
+   * processes have goes on to listen. */
+  if (!listener->is_inherited) shutdown(listener->fd, SHUT_RD);
   atomic_store(&listener->closed, true);
   wake_threads(engine);
 }

@@ -71,17 +71,42 @@ bool set_user_timeout(int fd, uint32_t ms) {
   return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value) == 0;
 }
 
+/* The options that accepted sockets inherit. Unix sockets have none of them. */
+static int set_inherited_options(int fd, int family, const struct settings *settings) {
+  if (family == AF_UNIX) return 0;
+  int error = set_no_delay(fd);
+  return error ? error : set_keepalive_options(fd, settings);
+}
+
 int listening_socket(const struct sockaddr *address, socklen_t length, const struct settings *settings) {
-  int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int family = address->sa_family;
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) ? 0 : errno;
-  if (error == 0) error = set_no_delay(fd);
-  if (error == 0) error = set_keepalive_options(fd, settings);
+  int error = family == AF_UNIX || set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) ? 0 : errno;
+  if (error == 0) error = set_inherited_options(fd, family, settings);
   if (error == 0 && bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0) return fd;
   if (error == 0) error = errno;
   close(fd);
   errno = error;
   return -1;
+}
+
+/* An option of a socket that has a number; -1 with errno set. */
+static int get_option(int fd, int name) {
+  int value;
+  socklen_t length = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -1 : value;
+}
+
+int adopt_listening_socket(int fd, const struct settings *settings) {
+  int family = get_option(fd, SO_DOMAIN);
+  if (family < 0) return errno;
+  if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) return EAFNOSUPPORT;
+  if (get_option(fd, SO_TYPE) != SOCK_STREAM) return EPROTOTYPE;
+  if (get_option(fd, SO_ACCEPTCONN) != 1) return EINVAL;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return errno;
+  return set_inherited_options(fd, family, settings);
 }
 
 in_port_t port_of(const union address *address) {

@@ -30,6 +30,9 @@ in_port_t port_of(const union address *);
 /* A socket that listens; -1 with errno set. Accepted sockets inherit its options. */
 int listening_socket(const struct sockaddr *, socklen_t length, const struct settings *);
 
+/* Prepares a socket that was made elsewhere and listens, as listening_socket does. 0, or an errno: see engine.h. */
+int adopt_listening_socket(int fd, const struct settings *);
+
 /* Sets TCP_NODELAY. 0, or an errno. */
 int set_no_delay(int fd);
 /* Sets the keepalive options and the user timeout: five system calls that a short connection is spared. 0, or an errno. */

@@ -6,6 +6,7 @@ import {
   type RelayClient,
   type RelayEnd,
   type RelaySettings,
+  unixAddress,
 } from "@gw/interface";
 import { Dial, type DialContext } from "./dial.js";
 import { Direction, type DirectionContext } from "./direction.js";
@@ -16,6 +17,8 @@ import { hasTimeouts, Timeouts } from "./timeouts.js";
 /** What the connections of one listener share. */
 export interface ConnectionContext extends DirectionContext {
   readonly settings: RelaySettings;
+  /** Whether clients come through a Unix socket. */
+  readonly isUnix: boolean;
   readonly dials: DialContext;
   readonly ticker: Ticker;
   /** For clients that wait. */
@@ -30,6 +33,8 @@ type Cause = Pick<RelayEnd, "reason" | "error">;
 
 /** The address of a client that had left before it was read. */
 const unknown: Address = Object.freeze({ host: "", port: 0 });
+
+const unixClient: Address = Object.freeze(unixAddress());
 
 const finished: Cause = { reason: "finished" };
 
@@ -66,6 +71,7 @@ export class Connection implements RelayClient, Ticking {
 
   /** The system is asked once, when the address is first read. */
   get address(): Address {
+    if (this.#context.isUnix) return unixClient;
     const { remoteAddress: host, remotePort: port } = this.#fromClient.from;
     return host === undefined || port === undefined ? unknown : { host, port };
   }
@@ -111,7 +117,7 @@ export class Connection implements RelayClient, Ticking {
     this.#cause = { reason: "closed" };
     this.cancelDial();
     // Where bytes are still in the kernel, it resets the connection by itself.
-    if (this.#fromClient.bytes > 0) reset(this.#fromClient.from);
+    if (this.#fromClient.bytes > 0) this.#resetClient();
     else this.#fromClient.from.destroy();
   }
 
@@ -209,8 +215,14 @@ export class Connection implements RelayClient, Ticking {
   #reset(cause: Cause): void {
     this.#cause ??= cause;
     this.cancelDial();
-    reset(this.#fromClient.from);
+    this.#resetClient();
     if (this.#fromBackend) reset(this.#fromBackend.from);
+  }
+
+  /** Unix sockets have no reset. */
+  #resetClient(): void {
+    if (this.#context.isUnix) this.#fromClient.from.destroy();
+    else reset(this.#fromClient.from);
   }
 
   #end(): void {

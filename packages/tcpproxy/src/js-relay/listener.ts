@@ -3,15 +3,19 @@ import {
   type Address,
   type ClientEvents,
   type Clock,
-  formatAddress,
+  formatListenTarget,
   GatewayError,
+  isUnixAddress,
   type Listener,
   type ListenHandlers,
+  type ListenTarget,
   type RelaySettings,
+  unixAddress,
 } from "@gw/interface";
 import type { Buffers } from "./buffers.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import type { DialContext } from "./dial.js";
+import { descriptorError, type ListeningSocket, listeningSocket } from "./inherited-socket.js";
 import { KeepAlive } from "./keep-alive.js";
 import type { SocketReader } from "./socket-events.js";
 import { Ticker } from "./ticker.js";
@@ -26,14 +30,16 @@ export interface RelayContext extends DialContext {
 
 /** See {@link Relay.listen}. */
 export async function openListener(
-  address: Address,
+  target: ListenTarget,
   handlers: ListenHandlers,
   settings: RelaySettings,
   relay: RelayContext,
 ): Promise<Listener> {
+  const inherited = "fd" in target ? listeningSocket(target.fd) : undefined;
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
-  const bound = await bind(server, address);
-  const clients = new Clients(handlers, settings, relay);
+  await bind(server, target);
+  const bound = boundAddress(server, inherited);
+  const clients = new Clients(handlers, settings, relay, isUnixAddress(bound));
   server.on("error", error => handlers.onError(GatewayError.from(error, "accept")));
   relay.reader.accept(server, socket => clients.accept(socket));
   return { address: bound, close: () => server.close() };
@@ -43,24 +49,30 @@ export async function openListener(
 const backlog = 4096;
 
 /**
- * Binds `server` to an address and listens; resolves with the address that it got.
+ * Binds `server` and listens.
  *
  * @throws {GatewayError} `address-in-use`, `not-permitted`, …
  */
-function bind(server: Server, { host, port }: Address): Promise<Address> {
+function bind(server: Server, target: ListenTarget): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: unknown): void => {
-      reject(GatewayError.from(error, `listen on ${formatAddress({ host, port })}`));
+      const isOfOtherKind = "fd" in target && (error as NodeJS.ErrnoException).code === "EINVAL";
+      if (isOfOtherKind) reject(descriptorError(target.fd, "it is not a TCP or Unix socket that listens"));
+      else reject(GatewayError.from(error, `listen on ${formatListenTarget(target)}`));
     };
     server.once("error", onError);
-    server.listen({ host, port, backlog }, () => {
+    server.listen({ ...target, backlog }, () => {
       server.off("error", onError);
-      const bound = server.address();
-      resolve(
-        bound && typeof bound === "object" ? { host: bound.address, port: bound.port } : { host, port },
-      );
+      resolve();
     });
   });
+}
+
+/** Node knows no path of a Unix socket that it did not create. */
+function boundAddress(server: Server, inherited: ListeningSocket | undefined): Address {
+  const bound = server.address();
+  if (bound && typeof bound === "object") return { host: bound.address, port: bound.port };
+  return unixAddress(bound ?? inherited?.path);
 }
 
 /** Sockets that are not read from are checked for resets this often, also without timeouts. */
@@ -74,10 +86,11 @@ class Clients {
   /** Keeps the process alive while a client is open: a socket that is not read from does not. */
   #keepAlive: NodeJS.Timeout | undefined;
 
-  constructor(handlers: ListenHandlers, settings: RelaySettings, relay: RelayContext) {
+  constructor(handlers: ListenHandlers, settings: RelaySettings, relay: RelayContext, isUnix: boolean) {
     this.#handlers = handlers;
     this.#context = {
       settings,
+      isUnix,
       dials: relay,
       buffers: relay.buffers,
       keepAlive: new KeepAlive(settings, relay.clock),

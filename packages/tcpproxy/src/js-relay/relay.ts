@@ -1,9 +1,9 @@
 import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import {
-  type Address,
   type Clock,
   type Listener,
   type ListenHandlers,
+  type ListenTarget,
   type Relay,
   type RelaySettings,
   systemClock,
@@ -38,6 +38,7 @@ export function jsRelay(options: JsRelayOptions = {}): Relay {
 /** See {@link jsRelay}. */
 export class JsRelay implements Relay {
   readonly name = "js";
+  readonly takesSockets: boolean = process.platform !== "win32";
   readonly #clock: Clock;
   readonly #connect: (options: TcpNetConnectOpts) => Socket;
   readonly #detectReader: typeof detectReader;
@@ -50,9 +51,9 @@ export class JsRelay implements Relay {
     this.#detectReader = detect;
   }
 
-  async listen(address: Address, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {
+  async listen(target: ListenTarget, handlers: ListenHandlers, settings: RelaySettings): Promise<Listener> {
     this.#context ??= this.#createContext();
-    return openListener(address, handlers, settings, await this.#context);
+    return openListener(target, handlers, settings, await this.#context);
   }
 
   async #createContext(): Promise<RelayContext> {
