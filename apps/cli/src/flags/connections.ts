@@ -1,7 +1,7 @@
 import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
 import { keepAliveLimits, proxyDefaults } from "@gw/tcpproxy";
 import { relayChoices } from "../compose/relay.js";
-import { logLevels } from "../log/lines.js";
+import { logLevels } from "../log/levels.js";
 import { atMost, choice, duration, list, number, orZero } from "./flag.js";
 
 /** Defaults of settings that no package owns. The address is that of `etcd gateway`. */

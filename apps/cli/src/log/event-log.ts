@@ -1,7 +1,8 @@
 import { type Clock, messageOf, systemClock } from "@gw/interface";
 import { onFatal, onIgnoredSignal, onWarning } from "../process/events.js";
 import { type EventName, type FieldsOf, type LogEvent, logEvents } from "./events.js";
-import type { Level, Log, LogLevel } from "./lines.js";
+import type { Level, LogLevel } from "./levels.js";
+import type { Log } from "./lines.js";
 import { type LogFormat, openLog } from "./log.js";
 
 /** The log of the gateway: the events of {@link logEvents}. */

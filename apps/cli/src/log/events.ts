@@ -1,4 +1,4 @@
-import type { Level } from "./lines.js";
+import type { Level } from "./levels.js";
 
 /** An event of the log. */
 export interface LogEvent {

@@ -1,12 +1,7 @@
 import { printable } from "@gw/interface";
 import { bounded, cut } from "../output/bounded.js";
+import { type Level, type LogLevel, logLevels } from "./levels.js";
 import { textFormat } from "./text.js";
-
-/** The values of `--log-level`, lowest first. */
-export const logLevels = ["trace", "debug", "info", "warn", "error", "silent"] as const;
-export type LogLevel = (typeof logLevels)[number];
-/** The level of a line. */
-export type Level = Exclude<LogLevel, "silent">;
 
 /** A log of lines, each with a level, a time, fields and a message. */
 export interface Log {

@@ -1,7 +1,8 @@
 import { isatty } from "node:tty";
 import { flushErrors, stderr } from "../output/stdio.js";
 import type { EventName } from "./events.js";
-import { createLog, jsonLine, type LineFormat, type Log, type LogLevel, textLines } from "./lines.js";
+import type { LogLevel } from "./levels.js";
+import { createLog, jsonLine, type LineFormat, type Log, textLines } from "./lines.js";
 import { wantsColours } from "./text.js";
 
 /** `json` for programs, `text` for people. */

@@ -1,5 +1,5 @@
 import { printable } from "@gw/interface";
-import type { Level } from "./lines.js";
+import type { Level } from "./levels.js";
 
 /** The parts of a line that is written as text. */
 export interface TextLine {
