@@ -5,6 +5,7 @@
  */
 
 export type { Discovery, WatchOptions } from "./contracts/discovery.js";
+export { type EndCause, endCauseOf, withEndCause } from "./contracts/end-cause.js";
 export { type Endpoint, sameEndpoint } from "./contracts/endpoint.js";
 export type {
   CheckDepth,
@@ -18,7 +19,13 @@ export type {
   Verdict,
 } from "./contracts/health.js";
 export type { ForeignEndpoint, HealthObserver, IdentityReason } from "./contracts/health-observer.js";
-export { type ClosedClient, notify, type Observer, type ObserverEvent } from "./contracts/observer.js";
+export {
+  type ClosedClient,
+  notify,
+  type Observer,
+  type ObserverEvent,
+  type UnservedClient,
+} from "./contracts/observer.js";
 export type { EarlyPick, Lease, LeaseRequest, Pool } from "./contracts/pool.js";
 export type {
   ClientEvents,

@@ -1,6 +1,7 @@
 import {
   type Address,
   type ClientEvents,
+  type EndCause,
   formatAddress,
   GatewayError,
   type PlannedDial,
@@ -181,11 +182,18 @@ function isTimeout(reason: EndReason): reason is keyof typeof timeoutTexts {
 
 function errorOf(reason: EndReason, errno: number, settings: RelaySettings): GatewayError | undefined {
   if (reason === "finished" || reason === "closed") return undefined;
-  if (isTimeout(reason)) return new GatewayError("timed-out", timeoutTexts[reason](settings));
+  if (isTimeout(reason))
+    return new GatewayError("timed-out", timeoutTexts[reason](settings), { cause: timeoutCauses[reason] });
   if (reason === "aborted")
     return errno === 0 ? undefined : GatewayError.from(systemError(errno, "relay"), "this machine");
   return GatewayError.from(systemError(errno, "read"), reason === "client-failed" ? "client" : "backend");
 }
+
+const timeoutCauses = {
+  idle: "idle-timeout",
+  "half-closed": "half-close-timeout",
+  blocked: "write-timeout",
+} as const satisfies { readonly [reason: string]: EndCause };
 
 const timeoutTexts = {
   idle: ({ idleTimeoutMs }: RelaySettings) => `no byte in either direction for ${idleTimeoutMs} ms`,

@@ -1,11 +1,11 @@
 import type {
   Address,
-  ClosedClient,
   Endpoint,
   GatewayError,
   Observer,
   RelayClient,
   RelayEnd,
+  UnservedClient,
 } from "@gw/interface";
 
 /** The event of {@link Observer.closed}, while it is built. */
@@ -13,7 +13,6 @@ type ClosedEvent = {
   -readonly [Name in keyof ClosedParameter]: ClosedParameter[Name];
 };
 type ClosedParameter = Parameters<NonNullable<Observer["closed"]>>[0];
-type UnservedEvent = ClosedClient & { readonly error: GatewayError };
 
 /** A client that has ended, as its events need it. */
 export interface EndedClient {
@@ -35,12 +34,22 @@ export function observedAddress(client: RelayClient, observer: Observer | undefi
   return address.host === "" ? undefined : address;
 }
 
+/** The address of a client that is refused, if `observer` is to have it. */
+export function refusedAddress(client: RelayClient, observer: Observer | undefined): Address | undefined {
+  return observer?.limitReached ? observedAddress(client, observer) : undefined;
+}
+
 /** The event of a client that no endpoint has served. */
-export function unservedEvent(client: EndedClient, tries: number, error: GatewayError): UnservedEvent {
+export function unservedEvent(
+  client: EndedClient,
+  tries: number,
+  error: GatewayError,
+  reason: RelayEnd["reason"],
+): UnservedClient {
   const { id: connection, observedAddress, listener, ageMs: durationMs } = client;
   return observedAddress
-    ? { connection, client: observedAddress, listener, tries, durationMs, error }
-    : { connection, listener, tries, durationMs, error };
+    ? { connection, client: observedAddress, listener, tries, durationMs, error, reason }
+    : { connection, listener, tries, durationMs, error, reason };
 }
 
 /**

@@ -2,6 +2,7 @@ import {
   type Address,
   type ClientEvents,
   type Clock,
+  type EndCause,
   type Endpoint,
   GatewayError,
   type Lease,
@@ -148,18 +149,19 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient, Dial
 
   /** Resets the client and its backend, because the proxy closes. Returns false if it was ending already. */
   abort(): boolean {
-    return this.#abort("the gateway is closing", true);
+    return this.#abort("the gateway is closing");
   }
 
   /** Resets the client and its backend, because the operator wants it. Returns false if it was ending already. */
   kill(): boolean {
-    return this.#abort("closed by the operator", false);
+    return this.#abort("closed by the operator", "killed");
   }
 
-  #abort(why: string, isClosing: boolean): boolean {
+  /** @param cause @default the proxy closes */
+  #abort(why: string, cause?: EndCause): boolean {
     if (this.#ending) return false;
-    const error = new GatewayError("aborted", why);
-    this.#ending = isClosing || error;
+    const error = new GatewayError("aborted", why, { cause });
+    this.#ending = cause ? error : true;
     if (this.#dialling) this.#dialling.error = error;
     this.#client.abort();
     return true;
@@ -222,7 +224,7 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient, Dial
       const { tries } = dialling;
       dialling.ended();
       const error = dialling.error ?? end.error ?? new GatewayError("reset", "the client went away");
-      if (observer?.unserved) notify(observer, "unserved", unservedEvent(this, tries, error));
+      if (observer?.unserved) notify(observer, "unserved", unservedEvent(this, tries, error, end.reason));
     } else if (lease) {
       this.#lease = undefined;
       this.#release(lease, end);

@@ -18,6 +18,7 @@ import {
 } from "@gw/interface";
 import { Bag } from "./bag.js";
 import { type ClientContext, ProxyClient } from "./client.js";
+import { refusedAddress } from "./client-events.js";
 import { connectionLimit } from "./connection-limit.js";
 import { createDialer, type Dialer } from "./dialer.js";
 import { jsRelay } from "./js-relay/relay.js";
@@ -228,7 +229,13 @@ class ListeningProxy implements TcpProxy {
     // There is a place for each dial in stock.
     if (!stocked && this.#open.size + (this.#stock?.outstanding ?? 0) >= this.maxConnections) {
       this.#refused += 1;
-      notify(this.#observer, "limitReached", { limit: this.maxConnections });
+      const limit = this.maxConnections;
+      const listener = context.listener.name;
+      notify(this.#observer, "limitReached", {
+        limit,
+        listener,
+        client: refusedAddress(client, this.#observer),
+      });
       return undefined;
     }
     this.#accepted += 1;

@@ -1,6 +1,7 @@
 import { aborted, formatAddress, messageOf } from "@gw/interface";
 import { keepAliveMs } from "@gw/tcpproxy";
 import type { Command } from "commander";
+import { type AccessLog, openAccessLog } from "../access-log/access-log.js";
 import { type Gateway, startGateway } from "../compose/gateway.js";
 import { defaultSelector } from "../compose/selector.js";
 import { startDefaults } from "../flags/connections.js";
@@ -8,10 +9,11 @@ import { formatDuration } from "../flags/duration.js";
 import { environmentHelp, unknownVariables } from "../flags/environment.js";
 import { type OptionInForce, optionsInForce } from "../flags/options-in-force.js";
 import { declareFlags, type StartFlags, startFlags, startVariables, valuesOf } from "../flags/table.js";
+import { combineObservers } from "../log/combine.js";
 import { type EventLog, openEventLog } from "../log/event-log.js";
 import { logObserver, namesOf } from "../log/observer.js";
 import { keepCompiledCode } from "../process/code-cache.js";
-import { onHangup } from "../process/events.js";
+import { onHangup, onReopen } from "../process/events.js";
 import { serviceManager } from "../process/service-manager.js";
 import { type StopSignals, stopSignals } from "../process/stop-signals.js";
 import { version } from "../process/version.js";
@@ -40,14 +42,17 @@ export async function start(flags: StartFlags, options: () => readonly OptionInF
   const { log, flushed } = openEventLog(flags.logLevel ?? startDefaults.logLevel, flags.logFormat);
   // A promise that code of others (a selector) does not handle must not end the service.
   process.on("unhandledRejection", error => log.write("unexpected error", { reason: messageOf(error) }));
+  let accessLog: AccessLog | undefined;
   try {
     warnOfUnknownVariables(log);
-    const hangups = followHangups(log);
+    accessLog = openAccess(flags, log);
+    const hangups = followHangups(log, accessLog);
+    const own = logObserver(log, { levelMayChange: flags.adminActions });
     const starting = startGateway(
       flags,
       {
         log,
-        observer: logObserver(log, { levelMayChange: flags.adminActions }),
+        observer: accessLog ? combineObservers(own, accessLog.observer) : own,
         program: { version: version(), options },
       },
       stop.drain,
@@ -55,8 +60,20 @@ export async function start(flags: StartFlags, options: () => readonly OptionInF
     const gateway = await Promise.race([starting, aborted(stop.drain)]);
     if (gateway) await serve(gateway, flags, log, stop, hangups);
   } finally {
+    await accessLog?.close();
     await flushed();
   }
+}
+
+/** Opens the access log if there is to be one. SIGUSR1 opens it anew, and so does SIGHUP. */
+function openAccess(
+  { accessLog: file, logFormat: format }: StartFlags,
+  log: EventLog,
+): AccessLog | undefined {
+  if (file === undefined) return undefined;
+  const accessLog = openAccessLog(file, { format, log });
+  onReopen(accessLog.reopen);
+  return accessLog;
 }
 
 /** From ready to stopped. */
@@ -108,13 +125,14 @@ interface Hangups {
   onReload(reload: () => void): void;
 }
 
-function followHangups(log: EventLog): Hangups {
+function followHangups(log: EventLog, accessLog: AccessLog | undefined): Hangups {
   let isPending = false;
   let reload = (): void => {
     isPending = true;
   };
   onHangup(signal => {
     log.write("reloading", { signal });
+    accessLog?.reopen();
     reload();
   });
   return {

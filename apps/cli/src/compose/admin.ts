@@ -29,7 +29,7 @@ import { healthChoices } from "../flags/health.js";
 import type { OptionInForce } from "../flags/options-in-force.js";
 import type { StartFlags } from "../flags/table.js";
 import type { EventLog } from "../log/event-log.js";
-import { logLevels } from "../log/lines.js";
+import { logLevels } from "../log/levels.js";
 import type { Health } from "./health.js";
 import type { HoldKind, Holds } from "./holds.js";
 import { watchProcess } from "./process-view.js";

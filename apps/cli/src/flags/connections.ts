@@ -2,7 +2,7 @@ import { type Address, GatewayError, parseAddress, quote } from "@gw/interface";
 import { keepAliveLimits, proxyDefaults } from "@gw/tcpproxy";
 import { relayChoices } from "../compose/relay.js";
 import { logLevels } from "../log/levels.js";
-import { atMost, choice, duration, list, number, orZero } from "./flag.js";
+import { atMost, choice, duration, flag, list, number, orZero } from "./flag.js";
 
 /** Defaults of settings that no package owns. The address is that of `etcd gateway`. */
 export const startDefaults = {
@@ -123,9 +123,22 @@ export const connectionFlags = {
   logFormat: choice("<format>", ["json", "text"], {
     name: "log-format",
     group: "Logging",
-    help: "format of log lines",
+    help: "format of log and access log",
     byDefault: "text on a terminal, else json",
   }),
+  accessLog: flag<string>(
+    "<file>",
+    {
+      name: "access-log",
+      group: "Logging",
+      help: "file for one line per connection, -: standard output",
+      byDefault: "none",
+    },
+    given => {
+      if (given !== "") return given;
+      throw new GatewayError("invalid-option", "Give a file, or - for standard output");
+    },
+  ),
 };
 
 function parseListenAddress(text: string): Address {

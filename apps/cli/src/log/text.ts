@@ -64,7 +64,7 @@ function itemOf(value: unknown): string {
 const bare = /^[!#-+\--<>-[\]-~]+$/;
 
 /** A text as one word: in quotes, as in JSON, where it would be ambiguous without. */
-function word(text: string): string {
+export function word(text: string): string {
   return bare.test(text) && text !== nothing ? text : printable(JSON.stringify(text));
 }
 

@@ -54,7 +54,7 @@ describe.skipIf(missing("mkfifo"))("an output to a pipe", () => {
     const reader = new Reader(fifo);
     const fd = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
     const errors = queue<string>();
-    const output = openOutput(fd, ({ code }) => errors.put(code ?? ""));
+    const output = openOutput(fd, { onError: ({ code }) => errors.put(code ?? "") });
     return { fifo, reader, output, errors, [Symbol.dispose]: () => closeSync(fd) };
   }
 
@@ -119,7 +119,7 @@ describe.skipIf(missing("mkfifo"))("an output to a pipe", () => {
 
 test("an output that is on a full disk reports each attempt, about one a second, and waits with what it has", async () => {
   const errors = queue<string>();
-  const output = openOutput(openSync("/dev/full", "w"), ({ code }) => errors.put(code ?? ""));
+  const output = openOutput(openSync("/dev/full", "w"), { onError: ({ code }) => errors.put(code ?? "") });
   output.write("a line\n");
   expect(await errors.take()).toBe("ENOSPC");
   expect(await errors.take()).toBe("ENOSPC");

@@ -19,9 +19,11 @@ export function stderr(): Output {
 }
 
 function stdout(): Output {
-  opened.stdout ??= openOutput(nonBlocking(1), error => {
-    if (error.code === "EPIPE") closed.abort("standard output was closed by its reader");
-    else failed(error);
+  opened.stdout ??= openOutput(nonBlocking(1), {
+    onError(error) {
+      if (error.code === "EPIPE") closed.abort("standard output was closed by its reader");
+      else failed(error);
+    },
   });
   return opened.stdout;
 }
@@ -107,7 +109,7 @@ function finalWriteTimeout(): Promise<void> {
  * keep the process from ending. On Linux a pipe or a terminal is opened a second time, as non-blocking; on other systems,
  * and for sockets, Node's own stream makes the descriptor non-blocking.
  */
-function nonBlocking(fd: 1 | 2): number {
+export function nonBlocking(fd: 1 | 2): number {
   try {
     // As bigint: realpathSync of Node 20 reads the result of the newest other call of fstat, takes the path for a pipe, and
     // modules are not found any more.

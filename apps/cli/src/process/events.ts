@@ -6,7 +6,7 @@
 
 /**
  * Signals that would end a program that does not handle them, and mean nothing to gw. With SIGUSR1 Node
- * would listen for a debugger on port 9229. SIGQUIT goes on to leave a core, and those of faults and limits end it too.
+ * would listen for a debugger on port 9229; it means something where there is an access log. SIGQUIT goes on to leave a core, and those of faults and limits end it too.
  */
 const ignored = [
   "SIGUSR1",
@@ -22,6 +22,7 @@ const ignored = [
 
 const ignoredSignals = mailbox<string>(ignored.length);
 const hangups = mailbox<"SIGHUP">(1);
+let reopen: (() => void) | undefined;
 const warnings = mailbox<Error>(20);
 
 /** Calls `listener` with the name of each signal that was ignored, once for each, also of those before this call. */
@@ -29,6 +30,11 @@ export const onIgnoredSignal: (listener: (signal: string) => void) => void = ign
 
 /** Calls `listener` for each SIGHUP, and once for those before this call. Replaces the last listener. */
 export const onHangup: (listener: (signal: "SIGHUP") => void) => void = hangups.listen;
+
+/** Calls `listener` for each SIGUSR1, which is ignored until there is one. Replaces the last listener. */
+export function onReopen(listener: (() => void) | undefined): void {
+  reopen = listener;
+}
 
 /** Calls `listener` for each warning of Node (deprecations, leaks), also for the first ones before this call. */
 export const onWarning: (listener: (warning: Error) => void) => void = warnings.listen;
@@ -42,7 +48,10 @@ export function onFatal(reporter: (error: unknown) => Promise<void> | void): voi
   report = reporter;
 }
 
-for (const name of ignored) handle(name, once(name));
+for (const name of ignored) {
+  const ignore = once(name);
+  handle(name, () => (name === "SIGUSR1" && reopen ? reopen() : ignore()));
+}
 handle("SIGHUP", () => hangups.put("SIGHUP"));
 // Node's own listener prints them between the lines of a log.
 process.removeAllListeners("warning");

@@ -132,12 +132,17 @@ export interface Observer {
     readonly endpoint: Endpoint;
     readonly waitedMs: number;
   }): void;
-  /** No endpoint could serve the client, and it was closed. */
-  unserved?(event: ClosedClient & { readonly error: GatewayError }): void;
+  /** The client ended before it was connected: no endpoint could serve it, or it left; see `reason`. */
+  unserved?(event: UnservedClient): void;
   /** A relayed connection ended. `dialMs` is that of {@link Observer.connected}. */
   closed?(event: ClosedClient & { readonly endpoint: Endpoint; readonly dialMs: number } & RelayEnd): void;
-  /** A client was refused because `limit` connections are open. */
-  limitReached?(event: { readonly limit: number }): void;
+  /** A client was refused because `limit` connections are open. `client` is absent with {@link Observer.ignoresClients}. */
+  limitReached?(event: {
+    readonly limit: number;
+    readonly client?: Address | undefined;
+    /** As in {@link ClosedClient}. */
+    readonly listener?: string | undefined;
+  }): void;
   /** One address of a listen name is not one of this machine's; the gateway listens on the others. */
   listenSkipped?(event: { readonly address: Address; readonly error: GatewayError }): void;
   /** The operating system reported an error of a listening socket; it stays open. */
@@ -155,6 +160,14 @@ export interface ClosedClient {
   readonly tries: number;
   /** From accept to end, in milliseconds. */
   readonly durationMs: number;
+}
+
+/** A client that ended without a backend. */
+export interface UnservedClient extends ClosedClient {
+  /** Why it could not be served. If it left, why the last dial had failed, if one had. */
+  readonly error: GatewayError;
+  /** How the relay ended it: `closed` if no endpoint could serve it. Absent where it is unknown. */
+  readonly reason?: RelayEnd["reason"] | undefined;
 }
 
 /** The name of an event of {@link Observer}. */

@@ -164,7 +164,8 @@ export interface RelayEnd {
   /**
    * - `finished`: both sides ended their output, and every byte was forwarded
    * - `client-failed`, `backend-failed`: that side was reset or lost, the other was reset; see `error`
-   * - `timed-out`: one of the timeouts of {@link RelaySettings} passed, both sides were reset; see `error`
+   * - `timed-out`: one of the timeouts of {@link RelaySettings} passed, both sides were reset; see `error`, which
+   *   has an {@link EndCause}
    * - `closed`: by `close`, without a backend
    * - `aborted`: by `abort`, or because of a local error; see `error`
    */

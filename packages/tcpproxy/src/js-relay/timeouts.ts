@@ -1,4 +1,4 @@
-import { GatewayError, type RelaySettings } from "@gw/interface";
+import { type EndCause, GatewayError, type RelaySettings } from "@gw/interface";
 import type { Direction } from "./direction.js";
 
 type TimeoutSettings = Pick<RelaySettings, "idleTimeoutMs" | "halfCloseTimeoutMs" | "writeTimeoutMs">;
@@ -44,12 +44,13 @@ export class Timeouts {
     const backendBlockedMs = this.#backendWrites.ageMs(pendingProgress(fromClient), nowMs);
     const clientBlockedMs = this.#clientWrites.ageMs(pendingProgress(fromBackend), nowMs);
     if (fromClient.hasPending && isOver(backendBlockedMs, writeTimeoutMs))
-      return timedOut(`backend accepted no pending bytes for ${writeTimeoutMs} ms`);
+      return timedOut("write-timeout", `backend accepted no pending bytes for ${writeTimeoutMs} ms`);
     if (fromBackend.hasPending && isOver(clientBlockedMs, writeTimeoutMs))
-      return timedOut(`client accepted no pending bytes for ${writeTimeoutMs} ms`);
-    if (isOver(idleMs, idleTimeoutMs)) return timedOut(`no byte in either direction for ${idleTimeoutMs} ms`);
+      return timedOut("write-timeout", `client accepted no pending bytes for ${writeTimeoutMs} ms`);
+    if (isOver(idleMs, idleTimeoutMs))
+      return timedOut("idle-timeout", `no byte in either direction for ${idleTimeoutMs} ms`);
     if ((fromClient.eof || fromBackend.eof) && isOver(idleMs, halfCloseTimeoutMs))
-      return timedOut(`half-closed, and no byte for ${halfCloseTimeoutMs} ms`);
+      return timedOut("half-close-timeout", `half-closed, and no byte for ${halfCloseTimeoutMs} ms`);
     return undefined;
   }
 }
@@ -91,6 +92,6 @@ function isOver(ageMs: number, timeoutMs: number): boolean {
   return timeoutMs > 0 && ageMs >= timeoutMs;
 }
 
-function timedOut(detail: string): GatewayError {
-  return new GatewayError("timed-out", detail);
+function timedOut(cause: EndCause, detail: string): GatewayError {
+  return new GatewayError("timed-out", detail, { cause });
 }

@@ -1,4 +1,4 @@
-import { type GatewayError, notify, startTimeout } from "@gw/interface";
+import { type EndCause, type GatewayError, notify, startTimeout, withEndCause } from "@gw/interface";
 import type { PoolEntry, RevocableLease } from "../entry.js";
 import { revokeDials } from "../lease.js";
 import type { DrainPolicy, PoolSettings } from "../options.js";
@@ -42,9 +42,10 @@ export class Drain {
     revokeDials(entry, error);
     // What hangs would hang all through the drain.
     const hangs = entry.isUnhealthy && onUnhealthy === "close";
-    if (rejected) for (const lease of entry.connected.items()) lease.revoke(rejected);
-    else if (hangs) this.#close(entry, "close", error);
-    else this.#close(entry, onRemoved, error, removal);
+    if (rejected)
+      for (const lease of entry.connected.items()) lease.revoke(withEndCause(rejected, "rejected"));
+    else if (hangs) this.#close(entry, "close", error, "removed");
+    else this.#close(entry, onRemoved, error, "removed", removal);
   }
 
   /** Closes the connections of an unhealthy entry, unless it is usable: then no other endpoint is better for them. */
@@ -52,12 +53,22 @@ export class Drain {
     const { down } = entry;
     if (down?.cause !== "check") return;
     if (isUsable) entry.closing.cancel();
-    else if (!entry.closing.active) this.#close(entry, this.#settings.onUnhealthy, down.error);
+    else if (!entry.closing.active) this.#close(entry, this.#settings.onUnhealthy, down.error, "unhealthy");
   }
 
-  #close(entry: PoolEntry, policy: DrainPolicy, error: GatewayError, pace: Pace = failing): void {
+  #close(
+    entry: PoolEntry,
+    policy: DrainPolicy,
+    error: GatewayError,
+    cause: EndCause,
+    pace: Pace = failing,
+  ): void {
     const connections = entry.connected.size;
-    const withinMs = closeConnections(entry, { policy, error, pace }, this.#settings);
+    const withinMs = closeConnections(
+      entry,
+      { policy, error: withEndCause(error, cause), pace },
+      this.#settings,
+    );
     const { endpoint } = entry;
     if (withinMs > 0)
       notify(this.#settings.observer, "closingConnections", { endpoint, connections, withinMs, error });

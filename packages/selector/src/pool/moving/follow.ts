@@ -1,4 +1,4 @@
-import { GatewayError, notify } from "@gw/interface";
+import { type EndCause, GatewayError, notify } from "@gw/interface";
 import type { PoolEntry } from "../entry.js";
 import type { PoolSettings } from "../options.js";
 import { Pace, tickMs } from "./pace.js";
@@ -31,6 +31,7 @@ export function following(
   const error = new GatewayError(
     "aborted",
     "the connection is moved to the endpoint that the policy prefers",
+    { cause: "rebalanced" satisfies EndCause },
   );
   const pace = new Pace(rebalance || (selector.targetRate ?? 0));
   let running = false;

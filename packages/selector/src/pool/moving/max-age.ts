@@ -1,4 +1,4 @@
-import { GatewayError, notify } from "@gw/interface";
+import { type EndCause, GatewayError, notify } from "@gw/interface";
 import type { PoolEntry, RevocableLease } from "../entry.js";
 import { tenthsOfSeconds } from "../lease.js";
 import type { PoolSettings } from "../options.js";
@@ -40,7 +40,9 @@ export function closeOldConnections(
   const firstMs = ageMs * (1 - jitterPart);
   const lastMs = ageMs * (1 + jitterPart);
   const tickMs = Math.min(maxTickMs, (lastMs - firstMs) / minTicks);
-  const error = new GatewayError("aborted", "the connection is older than connections may become");
+  const error = new GatewayError("aborted", "the connection is older than connections may become", {
+    cause: "too-old" satisfies EndCause,
+  });
   let cancel = (): void => {};
   let dueAt = clock.now() + tickMs;
   let earlierPausesMs = 0;

@@ -1,4 +1,4 @@
-import { GatewayError, notify } from "@gw/interface";
+import { type EndCause, GatewayError, notify } from "@gw/interface";
 import type { PoolEntry } from "../entry.js";
 import type { PoolSettings } from "../options.js";
 import { Pace, tickMs } from "./pace.js";
@@ -39,7 +39,9 @@ export function rebalancing(
   }: Pick<PoolSettings, "rebalance" | "weighted" | "observer" | "clock">,
   balance: () => Balance,
 ): Rebalancing {
-  const error = new GatewayError("aborted", "the connection is moved to an endpoint that has too few");
+  const error = new GatewayError("aborted", "the connection is moved to an endpoint that has too few", {
+    cause: "rebalanced" satisfies EndCause,
+  });
   let running = false;
   let closed = rebalance === 0;
   let cancel = (): void => {};
