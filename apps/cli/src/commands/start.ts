@@ -47,12 +47,12 @@ export async function start(flags: StartFlags, options: () => readonly OptionInF
     warnOfUnknownVariables(log);
     accessLog = openAccess(flags, log);
     const hangups = followHangups(log, accessLog);
-    const logged = logObserver(log, { levelMayChange: flags.adminActions });
+    const own = logObserver(log, { levelMayChange: flags.adminActions });
     const starting = startGateway(
       flags,
       {
         log,
-        observer: accessLog ? combineObservers(logged, accessLog.observer) : logged,
+        observer: accessLog ? combineObservers(own, accessLog.observer) : own,
         program: { version: version(), options },
       },
       stop.drain,

@@ -8,8 +8,8 @@ import { type LogFormat, openLog } from "./log.js";
 /** The log of the gateway: the events of {@link logEvents}. */
 export interface EventLog {
   /**
-   * Writes an event, unless it has reached its limit per minute. Then it is counted, and its next line has the count in
-   * the field `suppressed`.
+   * Writes an event, unless it has reached its limit per minute. Then it is counted. When the minute is over, the newest
+   * that was not written is, with the count of the others in the field `suppressed`.
    *
    * @param level one of the event's @default the first of them
    */
@@ -31,8 +31,12 @@ export function openEventLog(
   level: LogLevel,
   format?: LogFormat,
 ): { readonly log: EventLog; flushed(): Promise<void> } {
-  const { log: lines, flushed } = openLog(level, format);
+  const { log: lines, flushed: linesFlushed } = openLog(level, format);
   const log = createEventLog(lines);
+  const flushed = (): Promise<void> => {
+    log.writeSuppressed();
+    return linesFlushed();
+  };
   /** A stack trace helps developers, and is noise for operators. */
   const stackOf = (error: unknown): { readonly stack?: string | undefined } =>
     lines.isEnabled("debug") && error instanceof Error ? { stack: error.stack } : {};
@@ -51,15 +55,25 @@ export function openEventLog(
 const maxLimits = 10_000;
 
 /** An event log whose lines go to `log`. */
-export function createEventLog(log: Log, clock: Clock = systemClock): EventLog {
+export function createEventLog(
+  log: Log,
+  clock: Clock = systemClock,
+): EventLog & {
+  /** Writes now what was counted, for the end of the process. */
+  writeSuppressed(): void;
+} {
   const limits = new Map<string, RateLimit>();
   const limitOf = (name: EventName, fields: { readonly [field: string]: unknown }): RateLimit | undefined => {
     const { limit }: LogEvent = logEvents[name];
     if (!limit) return undefined;
     const key = limit.per ? `${name} ${fields[limit.per]}` : name;
-    const known = limits.get(key) ?? createRateLimit(clock, limit.times);
+    const known = limits.get(key) ?? new RateLimit(limit.times, clock);
     limits.set(key, known);
-    if (limits.size > maxLimits) limits.delete(limits.keys().next().value ?? "");
+    if (limits.size > maxLimits) {
+      const [[oldestKey, oldest] = []] = limits;
+      oldest?.cancel();
+      limits.delete(oldestKey ?? "");
+    }
     return known;
   };
   return {
@@ -73,9 +87,13 @@ export function createEventLog(log: Log, clock: Clock = systemClock): EventLog {
     write(name, fields, level = logEvents[name].levels[0]) {
       if (!log.isEnabled(level)) return;
       const limit = limitOf(name, fields);
-      if (limit && !limit.take()) return;
-      const suppressed = limit?.takeSuppressed() ?? 0;
-      log.write(level, suppressed > 0 ? { ...fields, suppressed } : fields, name);
+      const writeLine = (suppressed: number): void =>
+        log.write(level, suppressed > 0 ? { ...fields, suppressed } : fields, name);
+      if (limit) limit.write(writeLine);
+      else writeLine(0);
+    },
+    writeSuppressed() {
+      for (const limit of limits.values()) limit.writeSuppressed();
     },
   };
 }
@@ -83,36 +101,48 @@ export function createEventLog(log: Log, clock: Clock = systemClock): EventLog {
 /** The time to which the limits of events apply, in milliseconds. */
 const periodMs = 60_000;
 
-/** Bounds how often something is done. */
-interface RateLimit {
-  /** Whether it may be done now; if not, it is counted. */
-  take(): boolean;
-  /** How often it was not done since the last call. */
-  takeSuppressed(): number;
-}
+/** Allows a number of lines in a period, which begins with the first of them. */
+class RateLimit {
+  readonly #times: number;
+  readonly #clock: Clock;
+  #endsAt = -Infinity;
+  #taken = 0;
+  /** How many lines were not written. */
+  #suppressed = 0;
+  /** Writes the newest of them. */
+  #newest: ((suppressed: number) => void) | undefined;
+  /** Cancels what is to happen at the end of the period. */
+  cancel = (): void => {};
 
-/** Allows `times` in a period, which begins with the first of them. */
-function createRateLimit(clock: Clock, times: number): RateLimit {
-  let endsAt = -Infinity;
-  let taken = 0;
-  let suppressed = 0;
-  return {
-    take() {
-      if (clock.now() >= endsAt) {
-        endsAt = clock.now() + periodMs;
-        taken = 0;
-      }
-      if (taken >= times) {
-        suppressed += 1;
-        return false;
-      }
-      taken += 1;
-      return true;
-    },
-    takeSuppressed() {
-      const count = suppressed;
-      suppressed = 0;
-      return count;
-    },
-  };
+  constructor(times: number, clock: Clock) {
+    this.#times = times;
+    this.#clock = clock;
+  }
+
+  /** Calls `writeLine`, now or at the end of the period, with the number of lines before it that were not written. */
+  write(writeLine: (suppressed: number) => void): void {
+    const now = this.#clock.now();
+    if (now >= this.#endsAt) {
+      this.writeSuppressed();
+      this.#endsAt = now + periodMs;
+      this.#taken = 0;
+    }
+    if (this.#taken < this.#times) {
+      this.#taken += 1;
+      writeLine(0);
+      return;
+    }
+    if (this.#suppressed === 0)
+      this.cancel = this.#clock.after(this.#endsAt - now, () => this.writeSuppressed());
+    this.#suppressed += 1;
+    this.#newest = writeLine;
+  }
+
+  writeSuppressed(): void {
+    this.cancel();
+    const [count, newest] = [this.#suppressed, this.#newest];
+    this.#suppressed = 0;
+    this.#newest = undefined;
+    newest?.(count - 1);
+  }
 }

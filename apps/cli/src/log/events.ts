@@ -27,10 +27,10 @@ export const logEvents = {
     levels: ["info"],
     fields: ["endpoints", "listen", "selector", "relay", "maxConnections?"],
   },
-  reloading: { levels: ["info"], fields: ["signal?", "reason?"] },
-  "reload failed": { levels: ["error"], fields: ["reason"] },
-  "certificates reloaded": { levels: ["info"], fields: [] },
-  "certificates invalid": { levels: ["warn"], fields: ["reason"] },
+  reloading: { levels: ["info"], fields: ["signal?", "reason?"], limit: many },
+  "reload failed": { levels: ["error"], fields: ["reason"], limit: few },
+  "certificates reloaded": { levels: ["info"], fields: [], limit: few },
+  "certificates invalid": { levels: ["warn"], fields: ["reason"], limit: few },
   draining: { levels: ["info"], fields: ["signal", "connections", "grace"] },
   stopped: { levels: ["info"], fields: ["cut"] },
   "relay fallback": { levels: ["warn"], fields: ["relay", "reason"] },
@@ -38,7 +38,7 @@ export const logEvents = {
   "connection limit lowered": { levels: ["warn"], fields: ["requested", "limit", "reason"] },
   "user timeout too short": { levels: ["warn"], fields: ["userTimeout", "keepalive", "reason"] },
   "unknown environment variables": { levels: ["warn"], fields: ["variables", "more?"] },
-  "service manager unreachable": { levels: ["warn"], fields: ["reason"] },
+  "service manager unreachable": { levels: ["warn"], fields: ["reason"], limit: few },
   "signal ignored": { levels: ["info"], fields: ["signal"] },
   "log lines dropped": { levels: ["warn"], fields: ["dropped"] },
   "access log reopened": { levels: ["info"], fields: ["file"], limit: few },
@@ -47,7 +47,7 @@ export const logEvents = {
   "access log written again": { levels: ["info"], fields: ["file", "failedFor"], limit: few },
   "access log records dropped": { levels: ["warn"], fields: ["file", "dropped"], limit: few },
   warning: { levels: ["warn"], fields: ["warning", "reason", "stack?"], limit: few },
-  "unexpected error": { levels: ["error"], fields: ["reason"] },
+  "unexpected error": { levels: ["error"], fields: ["reason"], limit: few },
   "fatal error": { levels: ["error"], fields: ["reason", "stack?"] },
 
   // Admin server.
@@ -60,17 +60,25 @@ export const logEvents = {
   "log level changed": { levels: ["warn"], fields: ["level", "reason"], limit: few },
 
   // Discovery.
-  "endpoints changed": { levels: ["info"], fields: ["source", "reason", "added", "removed", "changed?"] },
+  "endpoints changed": {
+    levels: ["info"],
+    fields: ["source", "reason", "added", "removed", "changed?"],
+    limit: few,
+  },
   "discovery failed": { levels: ["warn", "error"], fields: ["source", "reason", "lastGood?"], limit: few },
-  "discovery recovered": { levels: ["info"], fields: ["source", "failedFor"] },
-  "discovery unsecured": { levels: ["warn"], fields: ["source", "reason"] },
+  "discovery recovered": { levels: ["info"], fields: ["source", "failedFor"], limit: few },
+  "discovery unsecured": { levels: ["warn"], fields: ["source", "reason"], limit: few },
   "endpoint rejected": { levels: ["warn"], fields: ["source", "endpoint", "reason"], limit: many },
-  "endpoint unreachable": { levels: ["warn"], fields: ["source", "endpoint", "reason"] },
+  "endpoint unreachable": { levels: ["warn"], fields: ["source", "endpoint", "reason"], limit: many },
   "endpoint unresolved": { levels: ["warn"], fields: ["endpoint", "reason"], limit: many },
   "endpoint resolved": { levels: ["info"], fields: ["endpoint"], limit: many },
   "endpoint duplicated": { levels: ["warn"], fields: ["endpoint"] },
-  "remembered endpoints used": { levels: ["warn"], fields: ["endpoints", "saved", "age", "reason"] },
-  "remembered endpoints dropped": { levels: ["info"], fields: ["usedFor"] },
+  "remembered endpoints used": {
+    levels: ["warn"],
+    fields: ["endpoints", "saved", "age", "reason"],
+    limit: few,
+  },
+  "remembered endpoints dropped": { levels: ["info"], fields: ["usedFor"], limit: few },
   "remembered addresses used": {
     levels: ["warn"],
     fields: ["host", "addresses", "saved", "age", "reason"],
@@ -81,13 +89,13 @@ export const logEvents = {
   "state file not written": { levels: ["warn"], fields: ["file", "reason"], limit: few },
   "state file written again": { levels: ["info"], fields: ["file", "failedFor"], limit: few },
   "address rejected": { levels: ["warn"], fields: ["reason"], limit: many },
-  "credentials exposed": { levels: ["warn"], fields: ["reason"] },
-  "credentials invalid": { levels: ["warn"], fields: ["reason"] },
+  "credentials exposed": { levels: ["warn"], fields: ["reason"], limit: few },
+  "credentials invalid": { levels: ["warn"], fields: ["reason"], limit: few },
 
   // Health checks.
   "health check type": { levels: ["info"], fields: ["endpoint", "check", "note?"], limit: fewPerEndpoint },
   "health check": { levels: ["trace"], fields: ["endpoint", "check", "note?", "reason?", "tookMs"] },
-  "health checks unavailable": { levels: ["error"], fields: ["reason"] },
+  "health checks unavailable": { levels: ["error"], fields: ["reason"], limit: few },
 
   // Cluster identity.
   "cluster identified": {

@@ -15,13 +15,29 @@ function rig() {
   return { observer: logObserver(createEventLog(log, clock)), clock, lines };
 }
 
-test("what can happen to every client is logged once a minute, with the number of suppressed lines", async () => {
+test("what can happen to every client is logged once a minute, and then how often it was not", async () => {
   const { observer, clock, lines } = rig();
-  for (let client = 0; client < 5; client++) observer.limitReached?.({ limit: 10 });
-  expect(lines).toHaveLength(1);
+  for (let limit = 1; limit <= 5; limit++) observer.limitReached?.({ limit });
+  expect(lines).toMatchObject([{ msg: "connection limit reached", limit: 1 }]);
   await clock.advance(60_000);
-  observer.limitReached?.({ limit: 10 });
-  expect(lines[1]).toMatchObject({ msg: "connection limit reached", suppressed: 4 });
+  expect(lines.slice(1)).toMatchObject([{ msg: "connection limit reached", limit: 5, suppressed: 3 }]);
+  await clock.advance(600_000);
+  expect(lines).toHaveLength(2);
+  observer.limitReached?.({ limit: 6 });
+  expect(lines[2]).toMatchObject({ limit: 6 });
+  expect(lines[2]).not.toHaveProperty("suppressed");
+});
+
+test("what was not logged is at the end of the process, with its number", () => {
+  const lines: object[] = [];
+  const log = createEventLog(
+    createLog("info", line => lines.push(JSON.parse(line))),
+    manualClock(),
+  );
+  for (let limit = 1; limit <= 5; limit++) log.write("connection limit reached", { limit });
+  log.writeSuppressed();
+  log.writeSuppressed();
+  expect(lines).toMatchObject([{ limit: 1 }, { limit: 5, suppressed: 3 }]);
 });
 
 test("an endpoint that keeps failing is logged ten times a minute, and so is its recovery", () => {
