@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { hostname } from "node:os";
 import { connectTo, outcome } from "@gw/testing";
+import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { sampleStatus } from "../../test/sample.js";
 import { get, type Started, startAdmin } from "../../test/start.js";
@@ -299,6 +300,73 @@ test("clients that never read their answers hold a bounded amount of memory, and
   } finally {
     vi.useRealTimers();
   }
+});
+
+/** Pieces of requests, so that some of what is made of them is nearly valid. */
+const piece = fc.oneof(
+  fc.constantFrom(
+    "GET ",
+    "POST ",
+    "HEAD ",
+    "/status",
+    "/stream",
+    "/actions/drain",
+    "?endpoint=",
+    "?limit=",
+    "%2e%2e/",
+    " HTTP/1.1",
+  ),
+  fc.constantFrom(
+    "\r\n",
+    "\n",
+    "\r\n\r\n",
+    "Host: localhost",
+    "Host: ",
+    "Origin: null",
+    "X-Gw-Action: 1",
+    ": ",
+    "chunked",
+  ),
+  fc.constantFrom(
+    "Content-Length: 3",
+    "Transfer-Encoding: ",
+    "0\r\n\r\n",
+    "Connection: close",
+    "Expect: 100-continue",
+    "Upgrade: h2c",
+  ),
+  fc.string({ unit: "binary", maxLength: 20 }),
+);
+
+test("whatever a client sends, the server answers with a known status or closes, and goes on", async () => {
+  await using admin = await startAdmin();
+  const statuses = new Set<number>();
+  const anything = fc.array(piece, { maxLength: 30 }).map(pieces => Buffer.from(pieces.join("")));
+  const nearlyValid = fc
+    .tuple(
+      fc.constantFrom("GET", "POST", "HEAD"),
+      fc.webPath(),
+      fc.webQueryParameters(),
+      fc.array(piece, { maxLength: 5 }),
+    )
+    .map(([method, path, query, end]) =>
+      Buffer.from(`${method} ${path || "/"}?${query} HTTP/1.1\r\nHost: localhost\r\n${end.join("")}\r\n\r\n`),
+    );
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(anything, nearlyValid), async bytes => {
+      const socket = await connectTo(admin.port);
+      const ended = outcome(socket);
+      socket.end(bytes);
+      for (const status of statusesOf((await ended).received.toString("latin1"))) statuses.add(status);
+      socket.destroy();
+    }),
+    { numRuns: 300 },
+  );
+  expect([...statuses].filter(status => ![100, 200, 400, 403, 404, 405, 413, 421].includes(status))).toEqual(
+    [],
+  );
+  expect(await statusesFor(admin, get("/livez"))).toEqual([200]);
+  expect(admin.errors).toEqual([]);
 });
 
 test("after all of that, a server has not grown", async () => {

@@ -4,11 +4,14 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runProgram } from "@gw/testing";
+import { fileURLToPath } from "node:url";
+import { runProgram, startProgram } from "@gw/testing";
 import { expect, test } from "vitest";
 import { sampleGateway } from "../../test/sample.js";
 import { startAdmin } from "../../test/start.js";
 import { type AdminServerOptions, createAdminServer } from "./server.js";
+
+const packageFolder = fileURLToPath(new URL("../..", import.meta.url));
 
 function serve(...listen: AdminServerOptions["listen"]) {
   return createAdminServer({ gateway: sampleGateway(), listen, onError: () => {} });
@@ -134,7 +137,40 @@ test("a process ends after close", async () => {
     await answer.text();
     console.log("closed");`;
   const { stdout, code } = await runProgram(process.execPath, ["--input-type=module", "-e", script], {
-    cwd: new URL("..", import.meta.url).pathname,
+    cwd: packageFolder,
   });
   expect([stdout, code]).toEqual(["closed\n", 0]);
+});
+
+test("a process without free descriptors goes on, and serves again when it has some", async () => {
+  const script = `
+    import { closeSync, openSync } from "node:fs";
+    import { createAdminServer } from "@gw/admin";
+    const server = await createAdminServer({ gateway: {}, listen: [{ host: "127.0.0.1", port: 0 }], onError: error => console.log("reported " + error.code) });
+    const files = [];
+    process.on("SIGUSR2", () => {
+      for (const file of files) closeSync(file);
+      console.log("freed");
+    });
+    process.on("SIGTERM", () => void server.close().then(() => process.exit()));
+    try {
+      for (;;) files.push(openSync("/dev/null"));
+    } catch (error) {
+      console.log(server.addresses[0] + " " + error.code);
+    }`;
+  await using program = startProgram(
+    "sh",
+    ["-c", `ulimit -n 64; exec "$0" "$@"`, process.execPath, "--input-type=module", "-e", script],
+    {
+      cwd: packageFolder,
+    },
+  );
+  const [, address] = await program.printed(/(\S+) EMFILE/);
+  for (let count = 0; count < 20; count += 1)
+    await expect(fetch(`http://${address}/livez`)).rejects.toThrow();
+  program.kill("SIGUSR2");
+  await program.printed(/freed/);
+  await expect.poll(async () => (await fetch(`http://${address}/livez`)).status).toBe(200);
+  program.kill();
+  expect(await program.exit).toMatchObject({ code: 0, stderr: "" });
 });
