@@ -1,9 +1,9 @@
 import { GatewayError, printable } from "@gw/interface";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { formatDuration } from "../flags/duration.js";
 import { failoverFlags } from "../flags/failover.js";
-import type { FlagTable, Values } from "../flags/flag.js";
-import { declareFlags, startFlags } from "../flags/table.js";
+import type { Values } from "../flags/flag.js";
+import { startFlags } from "../flags/table.js";
 import { printJson, printLines } from "../output/stdio.js";
 
 /** Those that can change what a replay decides. */
@@ -23,7 +23,7 @@ export function addReplay(gw: Command, args: readonly string[]): void {
       "after",
       "\nFlags that are not given are those of the record. Save a record with\n  curl 'http://ADMIN-ADDR/events?replay' > record.json",
     );
-  declareFlags(command, asOfTheRecord(flags));
+  addOwn(command);
   takeOthers(command, args);
   command.action((file: string, own: Values<typeof flags> & { readonly json?: boolean }) => {
     rejectOthers(command);
@@ -31,11 +31,18 @@ export function addReplay(gw: Command, args: readonly string[]): void {
   });
 }
 
-/** Their defaults are not those of a start, and no environment variable changes a record. */
-function asOfTheRecord(table: typeof flags): FlagTable {
-  return Object.fromEntries(
-    Object.entries(table).map(([key, flag]) => [key, { ...flag, byDefault: "that of the record" }]),
-  );
+/** Without defaults and environment variables, which are those of a gateway. */
+function addOwn(command: Command): void {
+  for (const { name, placeholder, help, parse } of Object.values(flags))
+    command.addOption(
+      new Option(`--${name} ${placeholder}`, help).argParser((text: string) => {
+        try {
+          return parse(text, undefined);
+        } catch (error) {
+          throw error instanceof GatewayError ? new InvalidArgumentError(error.detail) : error;
+        }
+      }),
+    );
 }
 
 /** The flags that are given; no environment variables, which are those of a gateway. */

@@ -130,7 +130,7 @@ export function poolSettings(options: PoolOptions): PoolSettings {
     observer: options.recording
       ? bothObservers(options.recording.observer, options.observer)
       : options.observer,
-    clock: options.clock ?? systemClock,
+    clock: options.recording?.steady(options.clock ?? systemClock) ?? options.clock ?? systemClock,
   };
   for (const name of ["retryDelayMs", "maxRetryDelayMs", "drainTimeoutMs"] as const)
     checkDelay(name, settings[name]);

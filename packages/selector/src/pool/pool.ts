@@ -92,7 +92,7 @@ class SelectingPool implements EndpointPool {
     this.#maxAge = closeOldConnections(settings, () => entries.current);
     const [events, lease] = [this.#leaseEvents, this.#lease];
     this.#earlyPicks = new EarlyPicks({ entries, tiers, drain, clock, events, lease });
-    settings.recording?.begin(settings, clock, () => snapshotOf(entries, panic));
+    settings.recording?.begin(settings, () => snapshotOf(entries, panic));
     if (settings.waitForEndpoints)
       this.opening = new Promise(resolve => {
         this.#open = resolve;
@@ -101,6 +101,7 @@ class SelectingPool implements EndpointPool {
 
   update(endpoints: readonly Endpoint[], rejected: readonly RejectedEndpoint[] = []): void {
     const errors = errorsOf(rejected.filter(({ connections }) => connections !== "drain"));
+    this.#settings.recording?.hold();
     this.#earlyPicks.setChanges(errors);
     const { added, removed } = this.#entries.replace(
       endpoints,
@@ -252,6 +253,7 @@ class SelectingPool implements EndpointPool {
   #endedUnanswered(entry: PoolEntry, knownRefuted?: boolean): void {
     const { unanswered, endpoint } = entry;
     const { recording } = this.#settings;
+    recording?.hold();
     const consequence = unanswered.add(this.#settings.clock.now());
     const refuted = consequence === "fail" && (knownRefuted ?? unanswered.isRefutedBy(entry.connected));
     recording?.input({ do: "unanswered", endpoint: formatAddress(endpoint), refuted });

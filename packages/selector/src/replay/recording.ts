@@ -21,8 +21,12 @@ import {
 export interface PoolRecording {
   /** Random delays follow from it. */
   readonly seed: number;
+  /** The clock that the pool is to use: it stands still while the pool works out what follows from an input. */
+  steady(clock: Clock): Clock;
   /** The pool has begun. `snapshot` returns its state. */
-  begin(options: RecordedOptions, clock: Clock, snapshot: () => PoolSnapshot): void;
+  begin(options: RecordedOptions, snapshot: () => PoolSnapshot): void;
+  /** Something happens now that may be an input: the clock stands still from here on. */
+  hold(): void;
   /** The pool is given something, and nothing has followed from it yet. */
   input(input: PoolInput): void;
   /** Gets the decisions of the pool. */
@@ -65,6 +69,8 @@ class BoundedRecording implements PoolRecording {
   readonly #wallMs: () => number;
   readonly #limits: { readonly items: number; readonly characters: number };
   #clock: Clock = systemClock;
+  /** Where the clock stands still. */
+  #heldMs: number | undefined;
   #options: RecordedOptions | undefined;
   #snapshot: () => PoolSnapshot = () => ({ entries: [], draining: [] });
   #older: Segment | undefined;
@@ -82,16 +88,33 @@ class BoundedRecording implements PoolRecording {
     this.seed = seed ?? Math.floor(Math.random() * 2 ** 32);
   }
 
-  begin(options: RecordedOptions, clock: Clock, snapshot: () => PoolSnapshot): void {
+  steady(clock: Clock): Clock {
+    this.#clock = {
+      now: () => this.#heldMs ?? clock.now(),
+      after: (delayMs, callback) => clock.after(delayMs, callback),
+    };
+    return this.#clock;
+  }
+
+  begin(options: RecordedOptions, snapshot: () => PoolSnapshot): void {
     const { retryDelayMs, maxRetryDelayMs, panicThreshold } = options;
     this.#options = { retryDelayMs, maxRetryDelayMs, panicThreshold };
-    this.#clock = clock;
     this.#snapshot = snapshot;
     this.#older = undefined;
     this.#newer = this.#segment();
   }
 
+  hold(): void {
+    if (this.#heldMs !== undefined) return;
+    this.#heldMs = this.#clock.now();
+    // What follows from an input follows before other code runs.
+    queueMicrotask(() => {
+      this.#heldMs = undefined;
+    });
+  }
+
   input(input: PoolInput): void {
+    this.hold();
     if (input.do === "set") this.#reports.clear();
     else if (input.do === "report") {
       const key = JSON.stringify([input.verdict, input.anotherIsHealthy]);

@@ -29,6 +29,12 @@ async function live(
   limits?: { readonly items: number; readonly characters: number },
 ): Promise<PoolRecord> {
   const clock = manualClock();
+  // Time goes by while a pool works.
+  let driftMs = 0;
+  const now = (): number => {
+    driftMs += 0.017;
+    return clock.now() + driftMs;
+  };
   const recording = recordDecisions({ wallMs: () => 1_000_000 + clock.now(), seed: 7, limits });
   const leases: Lease[] = [];
   let up: readonly string[] = [];
@@ -37,7 +43,7 @@ async function live(
   const pool = createPool({
     selector,
     recording,
-    clock,
+    clock: { now, after: clock.after },
     retryDelayMs: 1_000,
     maxRetryDelayMs: 4_000,
     onRemoved: "leave",
