@@ -11,7 +11,7 @@ const dist = join(folder, "dist");
 const stamp = join(dist, ".built-from");
 
 /** The files of the page. Their names stay the same. */
-const files = ["index.html", "page.css", "page.js"];
+const files = ["icon.svg", "index.html", "page.css", "page.js"];
 
 /**
  * The files of the page, with the licences of the packages of others in it. Builds them where a source has changed, which
@@ -55,7 +55,7 @@ function digestOfSources() {
     .map(entry => join(entry.parentPath, entry.name))
     .sort();
   const digest = createHash("sha256");
-  const others = ["index.html", "build.mjs", "package.json", "tsconfig.json"].map(name => join(folder, name));
+  const others = ["index.html", "public/icon.svg", "build.mjs", "package.json", "tsconfig.json"].map(name => join(folder, name));
   for (const file of [...others, join(root, "pnpm-lock.yaml"), ...sources])
     digest.update(file.slice(root.length)).update("\0").update(readFileSync(file)).update("\0");
   return digest.digest("hex");

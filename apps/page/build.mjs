@@ -2,15 +2,14 @@ import { fileURLToPath } from "node:url";
 import { build as buildWithVite } from "vite";
 
 /**
- * Builds the page into `folder`: one page, one script and one style sheet whose names stay the same, so that the admin
- * server needs no list of them.
+ * Builds the page into `folder`: one page, one script, one style sheet and one icon. Their names stay the same, so that the
+ * admin server can list them.
  */
 export async function build(folder) {
   await buildWithVite({
     configFile: false,
     root: fileURLToPath(new URL(".", import.meta.url)),
     base: "./",
-    publicDir: false,
     logLevel: "warn",
     build: {
       outDir: folder,

@@ -63,6 +63,7 @@ describe.each(published)("the tarball of $name", ({ name, folder }) => {
         "dist/events.cjs",
         "dist/etcd-supervisor-process.cjs",
         "dist/third-party-notices.txt",
+        "dist/page/icon.svg",
         "dist/page/index.html",
         "dist/page/page.css",
         "dist/page/page.js",

@@ -9,9 +9,10 @@ export const dist: string = fileURLToPath(new URL("../dist", import.meta.url));
 
 /** As strict as the admin server. */
 export const policy =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const types = {
+  "icon.svg": "image/svg+xml",
   "index.html": "text/html; charset=utf-8",
   "page.js": "text/javascript",
   "page.css": "text/css",
@@ -28,16 +29,15 @@ export interface Stub extends AsyncDisposable {
   stop(): Promise<void>;
   /** Listens again, on the same port. */
   start(): Promise<void>;
-  /** How many pages have connected to the stream. */
-  readonly streams: number;
   /** Resolves when another page has connected. */
   connected(): Promise<void>;
+  /** Resolves when a page is connected. */
+  hasStream(): Promise<void>;
 }
 
 export async function startStub(): Promise<Stub> {
   const open = new Set<ServerResponse>();
   let last: unknown;
-  let streams = 0;
   const server = createServer(async (request, response) => {
     const name = request.url === "/" ? "index.html" : (request.url ?? "").slice(1);
     response.setHeader("content-security-policy", policy);
@@ -47,7 +47,6 @@ export async function startStub(): Promise<Stub> {
       if (last !== undefined) response.write(message("status", JSON.stringify(last)));
       open.add(response);
       response.on("close", () => open.delete(response));
-      streams++;
       server.emit("stream");
     } else if (name in types) {
       response.setHeader("content-type", types[name as keyof typeof types]);
@@ -62,9 +61,6 @@ export async function startStub(): Promise<Stub> {
     get url() {
       return `http://127.0.0.1:${port}/`;
     },
-    get streams() {
-      return streams;
-    },
     sendRaw,
     send(event, data) {
       if (event === "status") last = data;
@@ -72,6 +68,9 @@ export async function startStub(): Promise<Stub> {
     },
     async connected() {
       await once(server, "stream");
+    },
+    async hasStream() {
+      if (open.size === 0) await once(server, "stream");
     },
     async start() {
       server.listen(port, "127.0.0.1");

@@ -1,5 +1,5 @@
 import type { RecordedEvent } from "@gw/admin";
-import { fields, number, text } from "./fields.js";
+import { fields, optionalNumber, optionalText, text } from "./fields.js";
 
 /** How many events the page keeps. */
 export const eventsKept = 300;
@@ -7,17 +7,17 @@ export const eventsKept = 300;
 /** An event from the gateway; undefined if it cannot be shown. */
 export function readEvent(value: unknown): RecordedEvent | undefined {
   const given = fields(value);
-  const id = number(given["id"], undefined);
+  const id = optionalNumber(given["id"]);
   if (id === undefined) return undefined;
   const name = text(given["event"]);
   return {
     id,
     at: text(given["at"]),
     event: name,
-    endpoint: text(given["endpoint"], undefined),
-    reason: text(given["reason"], undefined),
-    count: number(given["count"], undefined),
-    lastAt: text(given["lastAt"], undefined),
+    endpoint: optionalText(given["endpoint"]),
+    reason: optionalText(given["reason"]),
+    count: optionalNumber(given["count"]),
+    lastAt: optionalText(given["lastAt"]),
     data: fields(given["data"]),
     text: text(given["text"]) || name,
   };
@@ -34,18 +34,16 @@ export function addEvent(events: readonly RecordedEvent[], event: RecordedEvent)
   return [...events, event].sort((one, other) => one.id - other.id).slice(-eventsKept);
 }
 
-/** Events that happen all the time; they are evidence, and not news. */
-const routine: ReadonlySet<string> = new Set([
+/** Events that are evidence: why something was decided, or what follows from it. */
+const evidence: ReadonlySet<string> = new Set([
   "health check",
-  "connected",
-  "dialling",
-  "dial",
+  "health check type",
+  "endpoint still down",
+  "dial failed",
   "closed",
-  "connection closed",
-  "connection accepted",
-  "cluster identity",
+  "pick changed",
 ]);
 
-export function isRoutine({ event }: RecordedEvent): boolean {
-  return routine.has(event);
+export function isEvidence({ event }: RecordedEvent): boolean {
+  return evidence.has(event);
 }

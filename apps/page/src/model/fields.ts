@@ -11,22 +11,28 @@ export function items(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-export function text(value: unknown): string;
-export function text(value: unknown, absent: undefined): string | undefined;
-export function text(value: unknown, absent: string | undefined = ""): string | undefined {
-  return typeof value === "string" ? value : absent;
+export function text(value: unknown): string {
+  return optionalText(value) ?? "";
 }
 
-export function number(value: unknown): number;
-export function number(value: unknown, absent: undefined): number | undefined;
-export function number(value: unknown, absent: number | undefined = 0): number | undefined {
-  return typeof value === "number" && Number.isFinite(value) ? value : absent;
+export function optionalText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
-export function flag(value: unknown): boolean;
-export function flag(value: unknown, absent: undefined): boolean | undefined;
-export function flag(value: unknown, absent: boolean | undefined = false): boolean | undefined {
-  return typeof value === "boolean" ? value : absent;
+export function number(value: unknown): number {
+  return optionalNumber(value) ?? 0;
+}
+
+export function optionalNumber(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+export function flag(value: unknown): boolean {
+  return value === true;
+}
+
+export function optionalFlag(value: unknown): boolean | undefined {
+  return typeof value === "boolean" ? value : undefined;
 }
 
 /** One of these words; the first of them for any other value. */

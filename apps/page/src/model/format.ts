@@ -17,8 +17,8 @@ export function formatDuration(ms: number): string {
   if (ms < 0.95) return ms === 0 ? "0 ms" : `${ms.toFixed(1)} ms`;
   if (ms < 999.5) return `${digits(ms)} ms`;
   const seconds = ms / 1_000;
-  if (seconds < 59.95) return `${digits(seconds)} s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 59.5) return `${digits(seconds)} s`;
+  if (seconds < 3_600) return `${Math.max(1, Math.floor(seconds / 60))} min`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h`;
   return `${Math.floor(seconds / 86_400)} d`;
 }

@@ -14,7 +14,18 @@ import type {
   Status,
   TierView,
 } from "@gw/admin";
-import { type Fields, fields, flag, items, number, oneOf, text } from "./fields.js";
+import {
+  type Fields,
+  fields,
+  flag,
+  items,
+  number,
+  oneOf,
+  optionalFlag,
+  optionalNumber,
+  optionalText,
+  text,
+} from "./fields.js";
 
 /**
  * A status from the gateway, which may be older or newer than this page: absent fields get values that show nothing,
@@ -26,8 +37,8 @@ export function readStatus(value: unknown): Status {
     schema: 1,
     gateway: gateway(fields(given["gateway"])),
     ready: flag(given["ready"]),
-    inUse: text(given["inUse"], undefined),
-    inUseSince: text(given["inUseSince"], undefined),
+    inUse: optionalText(given["inUse"]),
+    inUseSince: optionalText(given["inUseSince"]),
     endpoints: items(given["endpoints"]).map(one => endpoint(fields(one))),
     tiers: items(given["tiers"]).map(one => tier(fields(one))),
     panic: optional(given["panic"], panic),
@@ -55,7 +66,7 @@ function gateway(given: Fields): GatewayStatus {
     startedAt: text(given["startedAt"]),
     listen: items(given["listen"]).map(one => text(one)),
     relay: text(given["relay"]),
-    relayThreads: number(given["relayThreads"], undefined),
+    relayThreads: optionalNumber(given["relayThreads"]),
     selector: text(given["selector"]),
     actions: flag(given["actions"]),
     logLevel: text(given["logLevel"]),
@@ -68,15 +79,15 @@ function endpoint(given: Fields): EndpointView {
     endpoint: text(given["endpoint"]),
     priority: number(given["priority"]),
     weight: number(given["weight"]),
-    secure: flag(given["secure"], undefined),
+    secure: optionalFlag(given["secure"]),
     state: oneOf(given["state"], ["down", "up", "draining", "held", "foreign"]),
     hold: given["hold"] === "drained" || given["hold"] === "down" ? given["hold"] : undefined,
     inUse: flag(given["inUse"]),
     unhealthy: flag(given["unhealthy"]),
     since: text(given["since"]),
-    reason: text(given["reason"], undefined),
-    code: text(given["code"], undefined),
-    retryAt: text(given["retryAt"], undefined),
+    reason: optionalText(given["reason"]),
+    code: optionalText(given["code"]),
+    retryAt: optionalText(given["retryAt"]),
     connections: number(given["connections"]),
     waiting: number(given["waiting"]),
     longestWaitMs: number(given["longestWaitMs"]),
@@ -99,21 +110,21 @@ function check(given: Fields): CheckView {
     at: text(given["at"]),
     tookMs: number(given["tookMs"]),
     healthy: flag(given["healthy"]),
-    reason: text(given["reason"], undefined),
-    note: text(given["note"], undefined),
+    reason: optionalText(given["reason"]),
+    note: optionalText(given["note"]),
   };
 }
 
 function facts(given: Fields): FactsView {
   return {
-    clusterId: text(given["clusterId"], undefined),
-    memberId: text(given["memberId"], undefined),
-    leaderId: text(given["leaderId"], undefined),
-    isLeader: flag(given["isLeader"], undefined),
-    isLearner: flag(given["isLearner"], undefined),
-    raftTerm: number(given["raftTerm"], undefined),
-    version: text(given["version"], undefined),
-    roundTripMs: number(given["roundTripMs"], undefined),
+    clusterId: optionalText(given["clusterId"]),
+    memberId: optionalText(given["memberId"]),
+    leaderId: optionalText(given["leaderId"]),
+    isLeader: optionalFlag(given["isLeader"]),
+    isLearner: optionalFlag(given["isLearner"]),
+    raftTerm: optionalNumber(given["raftTerm"]),
+    version: optionalText(given["version"]),
+    roundTripMs: optionalNumber(given["roundTripMs"]),
   };
 }
 
@@ -146,7 +157,7 @@ function failover(given: Fields): FailoverView {
 function connections(given: Fields): ConnectionCounts {
   return {
     open: number(given["open"]),
-    limit: number(given["limit"], undefined),
+    limit: optionalNumber(given["limit"]),
     accepted: number(given["accepted"]),
     refused: number(given["refused"]),
     unserved: number(given["unserved"]),
@@ -162,10 +173,10 @@ function source(given: Fields): SourceView {
   return {
     source: text(given["source"]),
     endpoints: number(given["endpoints"]),
-    lastChange: text(given["lastChange"], undefined),
-    lastRead: text(given["lastRead"], undefined),
-    failedSince: text(given["failedSince"], undefined),
-    reason: text(given["reason"], undefined),
+    lastChange: optionalText(given["lastChange"]),
+    lastRead: optionalText(given["lastRead"]),
+    failedSince: optionalText(given["failedSince"]),
+    reason: optionalText(given["reason"]),
     failures: number(given["failures"]),
   };
 }
@@ -174,7 +185,7 @@ function health(given: Fields): HealthView {
   return {
     type: text(given["type"]),
     available: flag(given["available"]),
-    reason: text(given["reason"], undefined),
+    reason: optionalText(given["reason"]),
     intervalMs: number(given["intervalMs"]),
     timeoutMs: number(given["timeoutMs"]),
   };
@@ -182,7 +193,7 @@ function health(given: Fields): HealthView {
 
 function identity(given: Fields): IdentityView {
   return {
-    clusterId: text(given["clusterId"], undefined),
+    clusterId: optionalText(given["clusterId"]),
     foreign: items(given["foreign"]).map(one => {
       const { endpoint: name, clusterId } = fields(one);
       return { endpoint: text(name), clusterId: text(clusterId) };
@@ -195,8 +206,8 @@ function processView(given: Fields): ProcessView {
     rssBytes: number(given["rssBytes"]),
     heapBytes: number(given["heapBytes"]),
     cpuSeconds: number(given["cpuSeconds"]),
-    openDescriptors: number(given["openDescriptors"], undefined),
-    maxDescriptors: number(given["maxDescriptors"], undefined),
+    openDescriptors: optionalNumber(given["openDescriptors"]),
+    maxDescriptors: optionalNumber(given["maxDescriptors"]),
     eventLoopDelayMs: number(given["eventLoopDelayMs"]),
   };
 }

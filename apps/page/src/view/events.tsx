@@ -1,7 +1,7 @@
 import type { RecordedEvent } from "@gw/admin";
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { isRoutine } from "../model/events.js";
+import { isEvidence } from "../model/events.js";
 import { When } from "./when.js";
 
 /** How many events are shown. */
@@ -15,14 +15,14 @@ interface Props {
 /** The last events in sentences, newest first. */
 export function Events({ events, now }: Props): JSX.Element {
   const [all, setAll] = useState(false);
-  const picked = (all ? events : events.filter(event => !isRoutine(event))).slice(-shown).toReversed();
+  const picked = (all ? events : events.filter(event => !isEvidence(event))).slice(-shown).toReversed();
   return (
     <section aria-labelledby="events">
       <h2 id="events">Events</h2>
       <p class="controls">
         <label>
           <input type="checkbox" checked={all} onChange={event => setAll(event.currentTarget.checked)} /> Also
-          health checks and connections
+          the evidence: health checks, failed dials, closed connections
         </label>
       </p>
       {picked.length === 0 ? (

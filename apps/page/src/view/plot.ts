@@ -45,6 +45,7 @@ export function createPlot(container: HTMLElement, content: ChartContent): Plot 
       axes: [
         {
           ...axis,
+          size: 30,
           space: 90,
           values: (_, times) => times.map(time => formatTime(time * 1_000, time * 1_000)),
         },
