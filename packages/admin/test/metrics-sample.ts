@@ -45,6 +45,7 @@ export function causeAll(totals: Totals): void {
   });
   observer.dialFailed?.({ connection: 2, endpoint: two, error: refused });
   observer.endpointDown?.({ endpoint: two, error: refused, retryInMs: 1_000 });
+  observer.endpointStillDown?.({ endpoint: two, error: refused, retryInMs: 1_000 });
   observer.closingConnections?.({ endpoint: two, connections: 3, withinMs: 1_000, error: refused });
   observer.recyclingConnections?.({ endpoint: one, connections: 2, cause: "age" });
   observer.failover?.({ from: two, to: one, why: "connection refused" });
@@ -97,7 +98,7 @@ export function fullSource(
     viewOf(2, { state: "down", code: "refused", reason: "connection refused", unhealthy: true }),
     viewOf(3, { state: "foreign", code: "wrong-cluster" }),
   ];
-  return { status: statusOf(endpoints), totals, eventsRecorded: 12, logLinesDropped: 1 };
+  return { status: statusOf(endpoints), totals, eventsRecorded: 12 };
 }
 
 export function viewOf(number: number, fields: Partial<EndpointView> = {}): EndpointView {

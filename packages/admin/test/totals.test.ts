@@ -121,8 +121,8 @@ test("different labels are bounded", () => {
     totals.observer.discoveryFailed?.({ source: `file ${number}`, error: refused });
   }
   const counts = Array.from(totals.checks.entries());
-  expect(counts.length).toBe(65);
-  expect(counts.find(({ labels }) => labels[0] === "other")?.count).toBe(1_000 - 64);
+  expect(counts.length).toBe(257);
+  expect(counts.find(({ labels }) => labels[0] === "other")?.count).toBe(1_000 - 128);
   expect(totals.source("file 999").failures).toBe(0);
 });
 

@@ -116,7 +116,11 @@ export async function startAdmin(address: AdminAddress, context: AdminContext): 
     connections: query => listConnections(proxy, query),
     events: query => recorder.events(query),
     onEvent: listener => recorder.onEvent(listener),
-    metrics: format => renderMetrics({ status: buildStatus(sources), totals }, format),
+    metrics: format =>
+      renderMetrics(
+        { status: buildStatus(sources), totals, eventsRecorded: recorder.events().events.at(-1)?.id ?? 0 },
+        format,
+      ),
     ...(flags.adminActions && { actions: createActions(context) }),
   };
   try {

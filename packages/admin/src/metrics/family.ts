@@ -10,8 +10,6 @@ export interface MetricsSource {
   readonly totals: Totals;
   /** Events that were recorded so far, those that are no longer kept included. */
   readonly eventsRecorded?: number | undefined;
-  /** Lines of the log and the access log that were dropped because the reader was too slow. */
-  readonly logLinesDropped?: number | undefined;
 }
 
 /** The same, with what several families need. */

@@ -78,12 +78,6 @@ export const gatewayFamilies: readonly Family[] = [
     collect: ({ eventsRecorded }, add) => add(eventsRecorded),
   },
   {
-    name: "gw_log_lines_dropped_total",
-    type: "counter",
-    help: "Log lines that were dropped because they were not read fast enough",
-    collect: ({ logLinesDropped }, add) => add(logLinesDropped),
-  },
-  {
     name: "gw_discovery_endpoints",
     type: "gauge",
     help: "Endpoints of the last set of a source",

@@ -18,6 +18,15 @@ export const healthFamilies: readonly Family[] = [
     },
   },
   {
+    name: "gw_endpoint_retry_failures_total",
+    type: "counter",
+    help: "How often the endpoint was tried again while it was down, and failed",
+    labels: ["endpoint"],
+    collect({ counts }, add) {
+      for (const [endpoint, { failedRetries }] of counts) add(failedRetries, [endpoint]);
+    },
+  },
+  {
     name: "gw_panic",
     type: "gauge",
     help: "1 while endpoints are used in spite of their failures, for this cause",

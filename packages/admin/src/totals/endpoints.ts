@@ -24,6 +24,7 @@ export interface EndpointCounts {
   dialMsSum: number;
   stalls: number;
   markedDown: number;
+  failedRetries: number;
   failedChecks: number;
   /** Of connections that have ended. */
   bytesFromClient: number;
@@ -133,6 +134,7 @@ export function noCounts(): EndpointCounts {
     dialMsSum: 0,
     stalls: 0,
     markedDown: 0,
+    failedRetries: 0,
     failedChecks: 0,
     bytesFromClient: 0,
     bytesFromBackend: 0,
@@ -148,6 +150,7 @@ export function addCounts(to: EndpointCounts, from: EndpointCounts): void {
   to.dialMsSum += from.dialMsSum;
   to.stalls += from.stalls;
   to.markedDown += from.markedDown;
+  to.failedRetries += from.failedRetries;
   to.failedChecks += from.failedChecks;
   to.bytesFromClient += from.bytesFromClient;
   to.bytesFromBackend += from.bytesFromBackend;

@@ -11,9 +11,22 @@ export const durationBoundsMs: readonly number[] = [
 /** The same for how long clients waited, in milliseconds. */
 const waitBoundsMs: readonly number[] = [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000];
 
-/** Different sources, check types or error codes that are counted apart; a gateway has fewer than twenty of each. */
+/**
+ * Different sources, check types or error codes that are counted apart; a gateway has fewer than twenty of each. Checks have
+ * two depths and two results.
+ */
 const maxLabels = 64;
 
+/** What dials fail with, and what endpoints are marked down for, mostly: shown from the start, so that rates see the first. */
+const dialCodes = ["refused", "unreachable", "timed-out", "reset", "name-not-resolved", "untrusted"] as const;
+const closingCodes = [
+  "unhealthy",
+  "refused",
+  "unreachable",
+  "timed-out",
+  "wrong-cluster",
+  "aborted",
+] as const;
 const panicCauses = ["all-down", "most-unhealthy", "cluster"] as const;
 const recycleCauses = ["age", "balance", "policy"] as const;
 
@@ -75,10 +88,10 @@ export function createTotals(now: () => number = Date.now): Totals {
     regular: createHistogram(durationBoundsMs),
     deep: createHistogram(durationBoundsMs),
   };
-  const checks = createLabelledCounts<readonly [string, string, string]>(maxLabels);
-  const dialErrors = createLabelledCounts<readonly [string]>(maxLabels);
+  const checks = createLabelledCounts<readonly [string, string, string]>(4 * maxLabels);
+  const dialErrors = createLabelledCounts<readonly [string]>(maxLabels, dialCodes.map(one));
   const panics = createLabelledCounts<readonly [string]>(maxLabels, panicCauses.map(one));
-  const closing = createLabelledCounts<readonly [string]>(maxLabels);
+  const closing = createLabelledCounts<readonly [string]>(maxLabels, closingCodes.map(one));
   const recycled = createLabelledCounts<readonly [string]>(maxLabels, recycleCauses.map(one));
   const sums = {
     connected: 0,
@@ -125,6 +138,9 @@ export function createTotals(now: () => number = Date.now): Totals {
     },
     endpointDown({ endpoint }) {
       endpoints.of(endpoint).counts.markedDown++;
+    },
+    endpointStillDown({ endpoint }) {
+      endpoints.of(endpoint).counts.failedRetries++;
     },
     closingConnections({ connections, error }) {
       closing.add([error.code], connections);
@@ -175,7 +191,9 @@ export function createTotals(now: () => number = Date.now): Totals {
     },
     checked({ endpoint, verdict, depth, tookMs }) {
       if (verdict.error) endpoints.of(endpoint).counts.failedChecks++;
-      checks.add([verdict.check, depth, verdict.error ? "unhealthy" : "healthy"]);
+      // Both results from the first check of a type on, so that rates see the first failure.
+      checks.add([verdict.check, depth, "healthy"], verdict.error ? 0 : 1);
+      checks.add([verdict.check, depth, "unhealthy"], verdict.error ? 1 : 0);
       checkDurations[depth].add(tookMs);
     },
     clusterIdentified({ from }) {
