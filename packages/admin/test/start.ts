@@ -46,3 +46,13 @@ export async function startAdmin(
 export function get(target: string, ...headers: readonly string[]): string {
   return [`GET ${target} HTTP/1.1`, "Host: localhost", "Connection: close", ...headers, "", ""].join("\r\n");
 }
+
+/** The statuses of all answers in `received`. */
+export function statusesOf(received: string): number[] {
+  return [...received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+}
+
+/** The statuses of what comes back for `request`. */
+export async function statusesFor(admin: Started, request: string | Buffer): Promise<number[]> {
+  return statusesOf(await admin.exchange(request));
+}

@@ -48,7 +48,11 @@ export async function send(
   const compressible = answer.compress !== false && plain.length >= compressFrom;
   const compressed = compressible && accepts(request.headers["accept-encoding"], "gzip");
   const body = compressed ? await compress(plain) : plain;
-  if (response.headersSent || response.destroyed) return;
+  if (response.headersSent || response.destroyed) {
+    // A stream that failed after it had begun.
+    response.destroy();
+    return;
+  }
   response.writeHead(answer.status, {
     ...commonHeaders,
     "Content-Type": answer.type,

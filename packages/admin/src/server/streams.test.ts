@@ -160,6 +160,16 @@ test("a status that fails leaves the stream open", async () => {
   expect(admin.errors).toEqual(["[unknown] answer a request to the admin server: no status"]);
 });
 
+test("a stream whose events cannot be followed is closed", async () => {
+  await using admin = await startAdmin({
+    onEvent() {
+      throw new Error("no events");
+    },
+  });
+  await expect(openStream(admin)).rejects.toThrow("socket hang up");
+  expect(admin.errors).toEqual(["[unknown] answer a request to the admin server: no events"]);
+});
+
 test("a client that does not read misses statuses, and is then disconnected", async () => {
   const big = sampleStatus({
     options: Array.from({ length: 10_000 }, () => ({

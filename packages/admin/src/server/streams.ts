@@ -52,8 +52,8 @@ export function createStreams(gateway: AdminGateway, onError: (error: unknown) =
     for (const stream of streams) write(stream, message, message.length);
   };
   const start = (): (() => void) => {
-    const timer = setInterval(sendStatus, statusIntervalMs).unref();
     const off = gateway.onEvent(sendEvent);
+    const timer = setInterval(sendStatus, statusIntervalMs).unref();
     return () => {
       clearInterval(timer);
       off();
