@@ -88,7 +88,7 @@ const reasons: { readonly [group: string]: string } = {
 };
 
 /** @throws {GatewayError} `invalid-option` if the file is no record, or the flags contradict it */
-async function replay(file: string, changed: Values<typeof flags>, json: boolean): Promise<void> {
+async function replay(file: string, given: Values<typeof flags>, json: boolean): Promise<void> {
   const [{ readRecord }, { differences }, { localTime }, { replayDecisions, maxReplayed }] =
     await Promise.all([
       import("../why/read-record.js"),
@@ -97,6 +97,10 @@ async function replay(file: string, changed: Values<typeof flags>, json: boolean
       import("@gw/selector"),
     ]);
   const record = await readRecord(file);
+  const { retryDelayMs: delayMs = 0 } = given;
+  // As at a start, the longest delay follows a longer first one.
+  const isLonger = given.maxRetryDelayMs === undefined && delayMs > record.options.maxRetryDelayMs;
+  const changed = isLonger ? { ...given, maxRetryDelayMs: delayMs } : given;
   const wall = (ms: number): Date => new Date(record.wallMs + ms - record.clockMs);
   const time = localTime(wall(record.untilMs));
   const result = await replayDecisions(record, changed).catch((error: unknown) => {
@@ -106,16 +110,16 @@ async function replay(file: string, changed: Values<typeof flags>, json: boolean
   });
   const told = differences(result, record, time);
   const options = { ...record.options, ...changed };
-  const given = Object.keys(changed).length > 0;
+  const isChanged = Object.keys(changed).length > 0;
   const lines = [
     `The record is from ${time.full(wall(record.fromMs).toISOString())} to ${time.full(wall(record.untilMs).toISOString())}, with ${result.recorded.length} decisions.`,
     ...(record.start.entries.length > 0
       ? ["It begins while the gateway was running: what happened before is no longer kept."]
       : []),
-    `${given ? "With" : "With the same flags,"} --retry-delay=${formatDuration(options.retryDelayMs)} --max-retry-delay=${formatDuration(options.maxRetryDelayMs)} --panic-threshold=${Math.round(options.panicThreshold * 10_000) / 100}%:`,
+    `${isChanged ? "With" : "With the same flags,"} --retry-delay=${formatDuration(options.retryDelayMs)} --max-retry-delay=${formatDuration(options.maxRetryDelayMs)} --panic-threshold=${Math.round(options.panicThreshold * 10_000) / 100}%:`,
     ...(told.length === 0 ? ["The same decisions."] : told),
     ...(result.isCut ? [`The replay ended early, after ${maxReplayed} retries.`] : []),
-    ...(given && told.length > 0
+    ...(isChanged && told.length > 0
       ? [
           "",
           "A retry at another time than in the record is given the result of the recorded retry that is nearest in time. Clients and health checks are those of the record.",

@@ -24,7 +24,7 @@ export function differences(
       else if (JSON.stringify(before) !== JSON.stringify(now))
         told.push({
           atMs: before.atMs,
-          text: `At ${at(before)}, ${sentence(before, "was")}; it would have been so that ${sentence(now, "was")}.`,
+          text: `At ${at(before)}, ${sentence(before, "was")}; ${otherwise(before, now)}.`,
         });
     } else if (before)
       told.push({
@@ -86,6 +86,13 @@ function byKind(decisions: readonly TimedDecision[]): ReadonlyMap<string, TimedD
     else kinds.set(kind, [decision]);
   }
   return kinds;
+}
+
+/** How a decision about the same at the same time differs. */
+function otherwise(before: TimedDecision, now: TimedDecision): string {
+  if (now.retryInMs !== undefined && now.reason === before.reason)
+    return `it would have been ${spanOf(now.retryInMs)} later`;
+  return `the reason would have been: ${now.reason ?? "none"}`;
 }
 
 function sentence({ event, endpoint, from, reason, retryInMs }: TimedDecision, was: string): string {

@@ -74,8 +74,15 @@ function evidenceOf(
       ((event.event === "endpoint up" && event.endpoint === from) ||
         (event.event === "failover" && event.data?.["to"] === from)),
   );
-  const relevant = before.slice(healthy + 1).filter(({ event }) => !picks.has(event));
+  const relevant = before
+    .slice(healthy + 1)
+    .filter(event => !picks.has(event.event) && !(event.event === "pool changed" && hasAdded(event, from)));
   return relevant.length > 0 ? relevant : [failover];
+}
+
+/** Whether the event added this endpoint to a set: no trouble of it. */
+function hasAdded({ data }: RecordedEvent, name: string): boolean {
+  return JSON.stringify(data?.["added"] ?? "").includes(JSON.stringify(name));
 }
 
 const picks = new Set(["pick changed", "first pick"]);
