@@ -55,7 +55,9 @@ function digestOfSources() {
     .map(entry => join(entry.parentPath, entry.name))
     .sort();
   const digest = createHash("sha256");
-  const others = ["index.html", "public/icon.svg", "build.mjs", "package.json", "tsconfig.json"].map(name => join(folder, name));
+  const others = ["index.html", "public/icon.svg", "build.mjs", "package.json", "tsconfig.json"].map(name =>
+    join(folder, name),
+  );
   for (const file of [...others, join(root, "pnpm-lock.yaml"), ...sources])
     digest.update(file.slice(root.length)).update("\0").update(readFileSync(file)).update("\0");
   return digest.digest("hex");

@@ -89,6 +89,18 @@ describe.skipIf(reason)(`the page in Chromium${reason ? ` (${reason})` : ""}`, (
     await page.getByText("3 times").waitFor();
   });
 
+  test("shows the last events, and earlier ones if asked", async () => {
+    const { page, stub } = await open(status());
+    for (let id = 1; id <= 150; id++) stub.send("event", event(id, `Event ${id}.`));
+    await page.getByText("Event 150.").waitFor();
+    const shown = page.locator("ol.events li");
+    expect(await shown.count()).toBe(6);
+    await page.getByRole("button", { name: "Show 94 earlier events" }).click();
+    await page.getByText("Event 51.", { exact: true }).waitFor();
+    expect(await shown.count()).toBe(100);
+    expect(await shown.first().textContent()).toMatch(/Event 150\.$/);
+  });
+
   test("has the values of each chart as a table", async () => {
     const { page, stub } = await open(status());
     for (let second = 1; second <= 11; second++) stub.send("status", status({}, second));

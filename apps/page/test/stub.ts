@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 export const dist: string = fileURLToPath(new URL("../dist", import.meta.url));
 
 /** As strict as the admin server. */
-export const policy =
+const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const types = {

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { formatTime } from "../model/format.js";
 import type { Sample } from "../model/history.js";
-import type { ChartContent } from "./chart-content.js";
+import type { ChartContent, Series } from "./chart-content.js";
 import { createPlot } from "./plot.js";
 
 interface Props extends ChartContent {
@@ -63,7 +63,9 @@ export function Chart({ samples, now, ...content }: Props): JSX.Element {
 const rows = 12;
 const step = 5;
 
-interface ValuesProps extends Pick<Props, "samples" | "now" | "series" | "title"> {}
+interface ValuesProps extends Pick<Props, "samples" | "now" | "title"> {
+  readonly series: readonly Series[];
+}
 
 function Values({ series, samples, now, title }: ValuesProps): JSX.Element {
   const picked = samples

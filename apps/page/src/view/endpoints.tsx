@@ -1,6 +1,6 @@
 import type { EndpointView, Status } from "@gw/admin";
 import type { ComponentChildren, JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { formatBytes, formatDuration, formatNumber, plural } from "../model/format.js";
 import type { Rates } from "../model/history.js";
 import { endpointsShown, selectEndpoints } from "../model/order.js";
@@ -21,7 +21,7 @@ const filterFrom = 8;
 export function Endpoints({ status, rates, now }: Props): JSX.Element {
   const [filter, setFilter] = useState("");
   const { endpoints } = status;
-  const { shown, matching } = selectEndpoints(endpoints, filter);
+  const { shown, matching } = useMemo(() => selectEndpoints(endpoints, filter), [endpoints, filter]);
   return (
     <section aria-labelledby="endpoints">
       <h2 id="endpoints">Endpoints</h2>

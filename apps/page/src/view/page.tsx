@@ -33,8 +33,8 @@ export function Page({ link, status, events, history, now, announcement }: Shown
           <>
             <Overview status={status} now={now} />
             <Endpoints status={status} rates={history.rates} now={now} />
-            <Charts history={history} now={now} />
             <Events events={events} now={now} />
+            <Charts history={history} now={now} />
             <Cluster status={status} now={now} />
             <Gateway status={status} now={now} />
           </>
