@@ -87,7 +87,7 @@ export function endpointTable(
       const column = columns[index];
       if (!column) return [];
       const text = pad(texts[index] ?? "", widths[index] ?? 0, column.right);
-      return [place < 2 ? "" : " ", styled(text, style(column)), place === 0 ? "" : " "];
+      return [["", " "][place] ?? "  ", styled(text, style(column))];
     });
   const titles = row(
     columns.map(({ title }) => title),
