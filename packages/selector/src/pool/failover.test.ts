@@ -54,6 +54,17 @@ describe("a failover is reported", () => {
 });
 
 describe("no failover is reported", () => {
+  test("to an endpoint that left the set and came back", () => {
+    const { pool, take, log } = rig([a, b]);
+    const lease = take();
+    lease.connected();
+    lease.released();
+    pool.update([b]);
+    pool.update([a, b]);
+    take(a).connected();
+    expect(switches(log)).toEqual([]);
+  });
+
   test("of the first endpoint, though others failed before", () => {
     const { take, log } = rig([a, b]);
     take().failed(refused);

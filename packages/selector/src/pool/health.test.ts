@@ -279,6 +279,7 @@ describe("inspect", () => {
         inUse: false,
         connections: 1,
         since: 200,
+        error: expect.objectContaining({ detail: "a:2379 is no longer an endpoint" }),
         verdict: healthy,
       },
     ]);

@@ -10,6 +10,7 @@ import {
   type Lease,
   type LeaseRequest,
   notify,
+  sameEndpoint,
   type Verdict,
 } from "@gw/interface";
 import { recordedError } from "../replay/record.js";
@@ -362,7 +363,9 @@ class SelectingPool implements EndpointPool {
   #setInUse(entry: PoolEntry): void {
     const previous = this.#inUse;
     this.#inUse = entry;
-    const why = previous && previous !== entry && reasonToLeave(previous, entry);
+    // An endpoint that left the set and came back has another entry.
+    if (!previous || sameEndpoint(previous.endpoint, entry.endpoint)) return;
+    const why = reasonToLeave(previous, entry);
     if (!why) return;
     notify(this.#settings.observer, "failover", { from: previous.endpoint, to: entry.endpoint, why });
     this.#callListeners();
