@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { type ClientEvents, formatAddress, GatewayError, type Relay } from "@gw/interface";
+import { type Address, type ClientEvents, formatAddress, GatewayError, type Relay } from "@gw/interface";
 import { expect, test } from "vitest";
 import { type RelayComplianceOptions, relayCompliance } from "../src/index.js";
 import type { Fault } from "./faults.js";
@@ -14,7 +14,7 @@ export function relay(...list: readonly Fault[]): Relay {
   return {
     name: faults.has("has no name") ? "" : "reference",
     createStock: () => new ReferenceStock(faults),
-    async listen(address, handlers, settings) {
+    async listen(address: Address, handlers, settings) {
       const clients = new Set<RelayedClient>();
       const server = createServer({
         ...socketOptions,

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import net, { type Socket, type TcpNetConnectOpts } from "node:net";
 import {
+  type Address,
   type GatewayError,
   type Observer,
   type Pool,
@@ -327,7 +328,7 @@ test("by default the user timeout is no shorter than keepalive takes", async () 
   const settings: RelaySettings[] = [];
   const relay: Relay = {
     name: "recording",
-    listen: async (address, _, given) => {
+    listen: async (address: Address, _, given) => {
       settings.push(given);
       return { address, close() {} };
     },
