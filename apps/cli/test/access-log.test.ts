@@ -1,6 +1,6 @@
 // The access log of real gateways: how connections end, on both relays, and what happens to the file.
 import { once } from "node:events";
-import { mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,7 +61,6 @@ describe.each(["native", "js"])("with the %s relay", relay => {
     readonly flags?: readonly string[];
     /** Ends a connection that was established. */
     readonly act?: (client: Socket, backend: Socket, gw: Gw) => unknown;
-    readonly onConnection?: (socket: Socket) => void;
   }
 
   test.each<[string, Ending]>([
@@ -80,7 +79,6 @@ describe.each(["native", "js"])("with the %s relay", relay => {
       if (holdsOpen) socket.on("data", data => socket.write(data));
       else echo(socket);
     });
-    if (holdsOpen) for (const socket of backend.sockets) socket.allowHalfOpen = true;
     const endpoint = `127.0.0.1:${backend.port}`;
     await using gw = await start(file, [`--endpoints=${endpoint}`, `--relay=${relay}`, ...flags]);
     const client = await establish(gw);
@@ -225,12 +223,15 @@ describe("the file", () => {
   test("that cannot be opened anew stays in use", async () => {
     const folder = await temporary();
     const [inner, file] = [join(folder, "a"), join(folder, "a", "access.log")];
-    await (await import("node:fs/promises")).mkdir(inner);
+    await mkdir(inner);
     await using backend = await startBackend(echo);
     await using gw = await start(file, [`--endpoints=127.0.0.1:${backend.port}`]);
     await rename(inner, join(folder, "b"));
     gw.child.kill("SIGUSR1");
-    expect(await gw.logged(/access log not reopened/)).toMatchObject({ file, reason: /ENOENT/ });
+    expect(await gw.logged(/access log not reopened/)).toMatchObject({
+      file,
+      reason: expect.stringContaining("ENOENT"),
+    });
     (await establish(gw)).end();
     expect(await records(join(folder, "b", "access.log"))).toMatchObject([{ end: "finished" }]);
   });
