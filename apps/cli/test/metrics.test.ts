@@ -128,7 +128,7 @@ describe.skipIf(missingPrometheus())("/metrics of a running gateway", () => {
     expect(value(text, "gw_connections_refused_total")).toBe(1);
     expect(value(text, "gw_stalls_total", { endpoint })).toBe(1);
     expect(value(text, "gw_longest_wait_seconds", { endpoint })).toBeGreaterThanOrEqual(0.2);
-    waiting.destroy();
+    waiting.resetAndDestroy();
     await gw.logged(/^closed$/);
     expect(value(await read(gw), "gw_abandoned_wait_seconds_count")).toBe(1);
     await expect
