@@ -39,6 +39,9 @@ const longest = [
   "packages/compliance/src/relay/relay-compliance.test.ts",
   "apps/cli/test/identity.test.ts",
   "apps/bench/test/quick.test.ts",
+  "apps/page/test/axe.test.ts",
+  "apps/page/test/page.test.ts",
+  "apps/page/test/gateway.test.ts",
 ];
 
 /** Starts the files that take longest first, so that none of them runs alone at the end. */

@@ -45,6 +45,8 @@ export async function openTab(
     timezoneId: "UTC",
     ...options,
   });
+  // A limit against hanging: the machine may be slow.
+  context.setDefaultTimeout(90_000);
   const page = await context.newPage();
   const foreign: string[] = [];
   const errors: string[] = [];

@@ -63,10 +63,12 @@ describe.skipIf(reason)(`the page in Chromium${reason ? ` (${reason})` : ""}`, (
   });
 
   test("shows the most important of 10,000 endpoints, and finds the others", async () => {
-    const many = Array.from({ length: 10_000 }, (_, index) =>
-      endpoint(`10.1.${index >> 8}.${index & 255}:2379`),
-    );
-    const { page } = await open(status({ endpoints: [...many, endpoint("10.9.9.9:2379", { inUse: true })] }));
+    const many = Array.from({ length: 10_000 }, (_, index) => ({
+      endpoint: `10.1.${index >> 8}.${index & 255}:2379`,
+      state: "up",
+    }));
+    const used = endpoint("10.9.9.9:2379", { inUse: true });
+    const { page } = await open({ ...status(), endpoints: [...many, used] });
     const rows = page.locator("table.endpoints tbody tr");
     expect(await rows.count()).toBe(100);
     expect(await rows.first().textContent()).toContain("10.9.9.9:2379");
