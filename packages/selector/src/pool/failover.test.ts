@@ -61,7 +61,7 @@ describe("no failover is reported", () => {
     lease.released();
     pool.update([b]);
     pool.update([a, b]);
-    take(a).connected();
+    take(b).connected();
     expect(switches(log)).toEqual([]);
   });
 
