@@ -9,6 +9,15 @@ const maxChecks = 20_000;
 /** What is known of a source of endpoints. */
 type Source = { -readonly [field in keyof SourceView]: SourceView[field] };
 
+/** A member of another cluster than the one in use. */
+interface Foreign {
+  readonly endpoint: Endpoint;
+  /** The other cluster's. */
+  readonly clusterId: string;
+  /** Milliseconds since 1970 (UTC). */
+  readonly since: number;
+}
+
 /** Keeps the newest of what a status shows and only events tell. */
 export class StatusTracker {
   readonly #checks = new Map<string, CheckView>();
@@ -19,7 +28,8 @@ export class StatusTracker {
   panic: PanicView | undefined;
   lastFailover: FailoverView | undefined;
   clusterId: string | undefined;
-  foreign: readonly { readonly endpoint: Endpoint; readonly clusterId: string }[] = [];
+  /** Members of other clusters, and since when that is known. */
+  foreign: readonly Foreign[] = [];
 
   /** Feeds it. */
   readonly observer: Observer & HealthObserver = {
@@ -75,14 +85,8 @@ export class StatusTracker {
     panicOver: () => {
       this.panic = undefined;
     },
-    clusterIdentified: ({ clusterId, foreign }) => {
-      this.clusterId = clusterId;
-      this.foreign = foreign;
-    },
-    wrongCluster: ({ clusterId, foreign }) => {
-      this.clusterId = clusterId;
-      this.foreign = foreign;
-    },
+    clusterIdentified: event => this.#identified(event),
+    wrongCluster: event => this.#identified(event),
     wrongClusterOver: () => {
       this.foreign = [];
     },
@@ -101,6 +105,23 @@ export class StatusTracker {
   /** The newest health check of the endpoint of this name. */
   check(name: string): CheckView | undefined {
     return this.#checks.get(name);
+  }
+
+  #identified({
+    clusterId,
+    foreign,
+  }: {
+    readonly clusterId: string;
+    readonly foreign: readonly Omit<Foreign, "since">[];
+  }): void {
+    this.clusterId = clusterId;
+    const before = new Map(
+      this.foreign.map(one => [`${formatAddress(one.endpoint)} ${one.clusterId}`, one.since]),
+    );
+    this.foreign = foreign.map(({ endpoint, clusterId }) => {
+      const since = before.get(`${formatAddress(endpoint)} ${clusterId}`) ?? Date.now();
+      return { endpoint, clusterId, since };
+    });
   }
 
   #source(name: string): Source {

@@ -172,10 +172,12 @@ function endpointViews(
     const name = formatAddress(hold.endpoint);
     views.push(viewOf(draining.get(name) ?? outside(hold.endpoint), heldView(hold)));
   }
-  for (const { endpoint, clusterId } of tracker.foreign) {
+  for (const { endpoint, clusterId, since } of tracker.foreign) {
     if (holds.get(formatAddress(endpoint))) continue;
     const reason = `it is a member of another cluster, ${clusterId}`;
-    views.push(viewOf(outside(endpoint), { state: "foreign", reason, code: "wrong-cluster" }));
+    views.push(
+      viewOf(outside(endpoint), { state: "foreign", since: isoTime(since), reason, code: "wrong-cluster" }),
+    );
   }
   return views;
 }
