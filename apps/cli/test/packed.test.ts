@@ -68,6 +68,7 @@ describe.each(published)("the tarball of $name", ({ name, folder }) => {
         "dist/page/page.css",
         "dist/page/page.js",
       ],
+      "@gw/admin": ["dist/index.js", "schema/status.schema.json"],
       "@gw/discovery": ["dist/index.js", "schema/endpoints.schema.json"],
       "@gw/health": ["dist/index.js", "dist/defaults.js", "dist/identity.js"],
     }[name] ?? ["dist/index.js", ...native];
