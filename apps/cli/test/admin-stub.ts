@@ -54,7 +54,7 @@ export function endpointView(endpoint: string, more: object = {}): Json {
 }
 
 /** The status of a gateway with three members, `10.0.0.1:2379` to `10.0.0.3:2379`. */
-export function statusOf(endpoints: readonly Json[] = members()): Json {
+function statusOf(endpoints: readonly Json[] = members()): Json {
   return {
     schema: 1,
     gateway: {
@@ -95,7 +95,7 @@ export function statusOf(endpoints: readonly Json[] = members()): Json {
 }
 
 /** Three members; the first is in use and the leader. */
-export function members(): Json[] {
+function members(): Json[] {
   return [1, 2, 3].map(number =>
     endpointView(`10.0.0.${number}:2379`, {
       inUse: number === 1,

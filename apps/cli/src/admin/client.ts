@@ -15,21 +15,21 @@ const silenceTimeoutMs = 10_000;
 const maxAnswerBytes = 64 * 1024 * 1024;
 
 /** A message of the stream: where the gateway stands, once a second, or something that happened. */
-export type StreamMessage =
+type StreamMessage =
   | { readonly kind: "status"; readonly status: Status }
   | { readonly kind: "event"; readonly event: RecordedEvent };
 
 /** What an action may be: the last part of its path. */
-export type ActionName = "drain" | "down" | "undrain" | "check" | "refresh" | "log-level";
+type ActionName = "drain" | "down" | "undrain" | "check" | "refresh" | "log-level";
 
 /** What the answer to an action has; `check` says whether the endpoint is healthy. */
-export interface ActionAnswer {
+interface ActionAnswer {
   readonly healthy?: boolean | undefined;
   readonly reason?: string | undefined;
 }
 
 /** Optional bound of one request. */
-export interface RequestOptions {
+interface RequestOptions {
   /** Cancels the request, which then rejects with `aborted`. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -52,7 +52,7 @@ export interface Gateway {
 }
 
 /** The program that runs a gateway. */
-export interface Program {
+interface Program {
   readonly version: string;
   readonly options: () => readonly OptionInForce[];
 }

@@ -2,7 +2,7 @@ import { printable } from "@gw/interface";
 import type { Level } from "./levels.js";
 
 /** The parts of a line that is written as text. */
-export interface TextLine {
+interface TextLine {
   readonly level: Level;
   /** RFC 3339, UTC. */
   readonly time: string;

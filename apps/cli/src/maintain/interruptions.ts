@@ -2,7 +2,7 @@ import { isatty } from "node:tty";
 import { onHangup } from "../process/events.js";
 
 /** Signals that ask to end. */
-export type EndSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+type EndSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /** Passes on signals that ask this process to end, which they do not. */
 export interface Interruptions {

@@ -35,7 +35,7 @@ export function pad(text: string, width: number, right = false): string {
 const units = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
 
 /** `1.2 MB`, by thousands. */
-export function bytes(count: number): string {
+function bytes(count: number): string {
   let value = Math.max(0, count);
   let unit = 0;
   while (value >= 999.5 && unit < units.length - 1) {

@@ -10,7 +10,7 @@ export interface Rates {
 }
 
 /** Bytes per second in both directions. */
-export interface EndpointRates {
+interface EndpointRates {
   readonly fromClients: number;
   readonly toClients: number;
 }

@@ -17,7 +17,7 @@ export interface Explanation {
 }
 
 /** How many events are shown at most, of each kind: those before a switch, those after it, those of an endpoint. */
-export const maxShown = 12;
+const maxShown = 12;
 
 /** When the newest of the repeats of an event was. */
 export function lastOf({ at, lastAt }: RecordedEvent): number {

@@ -13,7 +13,7 @@ export interface KeepOptions {
 }
 
 /** Bounds of {@link KeptEvents}. */
-export const keptLimits = {
+const keptLimits = {
   /** Items. */
   events: 1_000,
   /** Of all items as JSON, in characters. */

@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from "@gw/interface";
 
 /** How many endpoints an event names at most; of more it has the first, and the count. */
-export const maxNamed = 20;
+const maxNamed = 20;
 
 /** The data of a set of endpoints: the names of the first, and how many there are. */
 export function setOf(endpoints: readonly Address[]): {

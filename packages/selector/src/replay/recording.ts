@@ -36,7 +36,7 @@ export interface PoolRecording {
 }
 
 /** Bounds of a recording, for each of its two segments: the older one is dropped when the newer one is full. */
-export const recordingLimits = { items: 5_000, characters: 2_000_000 } as const;
+const recordingLimits = { items: 5_000, characters: 2_000_000 } as const;
 
 interface Segment {
   readonly fromMs: number;
