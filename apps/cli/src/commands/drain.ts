@@ -1,3 +1,4 @@
+import { quote } from "@gw/interface";
 import { type Command, InvalidArgumentError } from "commander";
 import { adminAddrFlag } from "../flags/admin.js";
 import { parseDuration } from "../flags/duration.js";
@@ -26,7 +27,7 @@ export function addDrain(gw: Command): void {
     .option(
       "--wait [duration]",
       "wait until it has no connections, for at most this long (default: 5m)",
-      parseFlag,
+      parseWait,
     )
     .helpOption("-h, --help", "print this help");
   declareFlags(command, flags);
@@ -54,6 +55,16 @@ export function addUndrain(gw: Command): void {
     const { undrain } = await import("../maintain/hold.js");
     return undrain(endpoint, valuesOf(gw, command, flags));
   });
+}
+
+/** The value may be the endpoint, in `--wait 10.0.1.10:2379`. */
+function parseWait(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch {
+    const shown = quote(text);
+    throw new InvalidArgumentError(`${shown} is not a duration; write --wait=1m, or --wait after the endpoint.`);
+  }
 }
 
 /** Reads a duration, with commander's errors. */
