@@ -139,7 +139,16 @@ describe("gw maintain", () => {
       await using stub = await startAdminStub();
       await using gw = startProgram(
         process.execPath,
-        [bin, "maintain", endpoint, `--admin-addr=${stub.address}`, "--", "sh", "-c", "echo ran; exec sleep 60"],
+        [
+          bin,
+          "maintain",
+          endpoint,
+          `--admin-addr=${stub.address}`,
+          "--",
+          "sh",
+          "-c",
+          "echo ran; exec sleep 60",
+        ],
         {},
       );
       await gw.printed(/^ran$/m);
@@ -187,7 +196,12 @@ describe.skipIf(missing("etcd", "etcdctl"))("with a real gateway and a real clus
   test("a member is defragmented without its clients", async () => {
     await using cluster = await startEtcd(3);
     const admin = "--admin-addr=127.0.0.1:0";
-    await using gw = await startGw([`--endpoints=${cluster.endpoints}`, admin, "--admin-actions", "--selector=first"]);
+    await using gw = await startGw([
+      `--endpoints=${cluster.endpoints}`,
+      admin,
+      "--admin-actions",
+      "--selector=first",
+    ]);
     const address = String((await gw.logged(/^admin server ready$/))["address"]);
     const env = { GW_ADMIN_ADDR: address };
     const [first] = cluster.members;
@@ -201,17 +215,26 @@ describe.skipIf(missing("etcd", "etcdctl"))("with a real gateway and a real clus
     const held = await runGw(["maintain", member, "--", "true"], { env });
     expect(held.stderr).toContain("was drained before");
     expect(await runGw(["undrain", member], { env })).toMatchObject({ code: 0 });
-    const run = await runGw(["maintain", member, "--", "sh", "-c", 'etcdctl --endpoints="$GW_ENDPOINT" defrag'], {
-      env: { ...env, ETCDCTL_API: "3" },
-    });
+    const run = await runGw(
+      ["maintain", member, "--", "sh", "-c", 'etcdctl --endpoints="$GW_ENDPOINT" defrag'],
+      {
+        env: { ...env, ETCDCTL_API: "3" },
+      },
+    );
     expect(run.stderr).toContain(`${member} is healthy and taken back`);
     expect(run).toMatchObject({ code: 0 });
     expect(run.stdout).toContain("Finished defragmenting etcd member");
     const other = cluster.members[1]?.endpoint ?? "";
-    await using long = startProgram(
-      process.execPath,
-      [bin, "maintain", member, `--admin-addr=${address}`, "--", "sh", "-c", "echo ran; exec sleep 60"],
-    );
+    await using long = startProgram(process.execPath, [
+      bin,
+      "maintain",
+      member,
+      `--admin-addr=${address}`,
+      "--",
+      "sh",
+      "-c",
+      "echo ran; exec sleep 60",
+    ]);
     await long.printed(/^ran$/m);
     const second = await runGw(["maintain", other, "--", "true"], { env });
     expect(second).toMatchObject({ code: 1 });

@@ -63,7 +63,9 @@ function parseWait(text: string): number {
     return parseDuration(text);
   } catch {
     const shown = quote(text);
-    throw new InvalidArgumentError(`${shown} is not a duration; write --wait=1m, or --wait after the endpoint.`);
+    throw new InvalidArgumentError(
+      `${shown} is not a duration; write --wait=1m, or --wait after the endpoint.`,
+    );
   }
 }
 
