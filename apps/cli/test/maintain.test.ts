@@ -1,6 +1,7 @@
 import { connectTo, missing, outcome, runGw, startEtcd, startGw, startProgram } from "@gw/testing";
 import { describe, expect, test } from "vitest";
 import { type AdminStub, type Json, startAdminStub } from "./admin-stub.js";
+import { startAtTerminal } from "./pseudo-terminal.js";
 
 const bin = new URL("../bin/gw.js", import.meta.url).pathname;
 const endpoint = "10.0.0.1:2379";
@@ -243,5 +244,38 @@ describe.skipIf(missing("etcd", "etcdctl"))("with a real gateway and a real clus
     expect(await long.exit).toMatchObject({ code: 143 });
     const { stdout } = await runGw(["top"], { env });
     expect(stdout).toMatch(new RegExp(`^ *${member} +up `, "m"));
+  });
+});
+
+describe.skipIf(missing("python3"))("gw maintain at a terminal", () => {
+  const command = "trap 'echo interrupted; exit 9' INT; echo ran; sleep 60 & wait";
+
+  test("Ctrl-C reaches the command once, and the endpoint is taken back", async () => {
+    await using stub = await startAdminStub();
+    const args = ["maintain", endpoint, `--admin-addr=${stub.address}`, "--", "sh", "-c", command];
+    await using terminal = startAtTerminal([process.execPath, bin, ...args]);
+    await terminal.until(({ output }) => /^ran/m.test(output));
+    terminal.type("\u0003");
+    expect(await terminal.exit).toBe(9);
+    expect(terminal.output.match(/interrupted\r*\n/g)).toHaveLength(1);
+    expect(holds(stub)).toEqual(["drain", "undrain"]);
+  });
+
+  test("the endpoint is taken back where the terminal is closed", async () => {
+    await using stub = await startAdminStub();
+    const args = [
+      "maintain",
+      endpoint,
+      `--admin-addr=${stub.address}`,
+      "--",
+      "sh",
+      "-c",
+      "echo ran; exec sleep 60",
+    ];
+    await using terminal = startAtTerminal([process.execPath, bin, ...args]);
+    await terminal.until(({ output }) => /^ran/m.test(output));
+    terminal.hangUp();
+    expect(await terminal.exit).toBe(129);
+    expect(holds(stub)).toEqual(["drain", "undrain"]);
   });
 });

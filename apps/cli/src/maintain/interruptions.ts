@@ -1,4 +1,5 @@
 import { isatty } from "node:tty";
+import { terminalClosed } from "../process/end.js";
 import { onHangup } from "../process/events.js";
 
 /** Signals that ask to end. */
@@ -20,6 +21,7 @@ export function interruptions(): Interruptions {
   let first: EndSignal | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     first ??= signal as EndSignal;
+    if (signal === "SIGHUP") terminalClosed();
     handler(signal as EndSignal);
   };
   process.on("SIGINT", onSignal);

@@ -1,3 +1,4 @@
+import { terminalClosed } from "./end.js";
 import { onHangup } from "./events.js";
 
 /** Signals with which a person or a service manager ends the gateway. */
@@ -32,6 +33,7 @@ export function stopSignals({ hangup }: { readonly hangup: boolean }): StopSigna
   let first = 0;
   const onSignal = (name: string): void => {
     requested.abort(name);
+    if (name === "SIGHUP") terminalClosed();
     if (!drain.signal.aborted) {
       first = performance.now();
       drain.abort(name);
