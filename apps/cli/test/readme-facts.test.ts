@@ -23,9 +23,14 @@ describe("the flags", () => {
   });
 
   test("and variables that the pages name exist", () => {
-    const others = ["--json", "--watch", "--every", "--stand-in", "--version", "--help"];
-    // Of etcd, of curl, and of Kubernetes.
+    const others = [
+      ...["--json", "--watch", "--every", "--stand-in", "--version", "--help"],
+      ...["--interval", "--force", "--down", "--wait", "--drain-timeout", "--recover-timeout"],
+    ];
+    // Of etcd, of curl, of Node, of the command of `gw maintain`, and of Kubernetes.
     const foreign = [
+      "--inspect",
+      "GW_ENDPOINT",
       "--listen-metrics-urls",
       "--connect-to",
       "GW_HEALTH_SERVICE_HOST",
@@ -88,8 +93,14 @@ test.each([...pages, "CONTRIBUTING.md"])("%s names source files that exist", pag
   expect(named.filter(name => !isFile(name))).toEqual([]);
 });
 
-const sources: readonly string[] = ["apps", "packages"].flatMap(parent =>
-  readdirSync(join(root, parent)).flatMap(name =>
+const sources: readonly string[] = [
+  ...readdirSync(join(root, "scripts")).map(file => `scripts/${file}`),
+  ...filesOf("apps"),
+  ...filesOf("packages"),
+];
+
+function filesOf(parent: string): readonly string[] {
+  return readdirSync(join(root, parent)).flatMap(name =>
     ["src", "test", "native"].flatMap(folder => {
       const path = join(parent, name, folder);
       if (!existsSync(join(root, path))) return [];
@@ -97,8 +108,8 @@ const sources: readonly string[] = ["apps", "packages"].flatMap(parent =>
         join(path, file),
       );
     }),
-  ),
-);
+  );
+}
 
 test.each([...pages, "CONTRIBUTING.md"])("%s links to headings that exist", page => {
   for (const [, file = "", anchor] of read(page).matchAll(/\]\(([\w./-]*)#([^)]+)\)/g)) {
