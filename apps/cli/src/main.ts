@@ -144,7 +144,7 @@ function program(args: readonly string[]): Command {
 function addDemo(gw: Command): void {
   const command = gw
     .command("demo")
-    .description("watch the gateway at work in front of three members")
+    .description("watch gw in front of three members")
     .usage("[flags]")
     .helpOption("-h, --help", "print this help");
   declareFlags(command, listenFlags);

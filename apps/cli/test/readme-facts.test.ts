@@ -30,6 +30,7 @@ describe("the flags", () => {
     // Of etcd, of curl, of Node, of the command of `gw maintain`, and of Kubernetes.
     const foreign = [
       "--inspect",
+      "--trace-gc",
       "GW_ENDPOINT",
       "--listen-metrics-urls",
       "--connect-to",

@@ -15,7 +15,7 @@ const silenceTimeoutMs = 10_000;
 const maxAnswerBytes = 64 * 1024 * 1024;
 
 /** A message of the stream: where the gateway stands, once a second, or something that happened. */
-type StreamMessage =
+export type StreamMessage =
   | { readonly kind: "status"; readonly status: Status }
   | { readonly kind: "event"; readonly event: RecordedEvent };
 

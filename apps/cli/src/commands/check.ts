@@ -18,7 +18,7 @@ import { type Discovered, discover, turn } from "./discover.js";
 export function addCheck(gw: Command): void {
   const command = gw
     .command("check")
-    .description("check the real endpoints: can they serve, do they belong together")
+    .description("check the real endpoints and their cluster")
     .usage("[flags]")
     .option("--json", "print JSON")
     .helpOption("-h, --help", "print this help");

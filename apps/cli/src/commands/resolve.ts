@@ -67,7 +67,7 @@ interface EndpointReport {
 export function addResolve(gw: Command): void {
   const command = gw
     .command("resolve")
-    .description("print what discovery sees: records, addresses, certificates")
+    .description("print what discovery finds")
     .usage("[flags]")
     .option("--json", "print JSON, a line for each report")
     .option("--watch", "go on, and print again whenever something changed")

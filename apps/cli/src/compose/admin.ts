@@ -258,7 +258,7 @@ function createActions({ log, watch, pool, holds, health, reload }: AdminContext
       if (known === undefined)
         throw new GatewayError("invalid-option", `the log level must be one of ${logLevels.join(", ")}`);
       log.level = known;
-      log.write("log level changed", { level: known, reason: "an operator asked for it" });
+      log.write("log level changed", { newLevel: known, reason: "an operator asked for it" });
       const text = `An operator has set the log level to ${known}.`;
       recorder.record({ event: "log level changed", data: { level: known }, text });
     },

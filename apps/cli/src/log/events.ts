@@ -57,7 +57,7 @@ export const logEvents = {
   "endpoint drained": { levels: ["warn"], fields: ["endpoint", "reason"], limit: fewPerEndpoint },
   "endpoint marked down": { levels: ["warn"], fields: ["endpoint", "reason"], limit: fewPerEndpoint },
   "endpoint taken back": { levels: ["info"], fields: ["endpoint", "reason"], limit: fewPerEndpoint },
-  "log level changed": { levels: ["warn"], fields: ["level", "reason"], limit: few },
+  "log level changed": { levels: ["warn"], fields: ["newLevel", "reason"], limit: few },
 
   // Discovery.
   "endpoints changed": {
