@@ -20,7 +20,7 @@ export function addDrain(gw: Command): void {
   const command = gw
     .command("drain")
     .argument("<endpoint>", "host:port of the endpoint")
-    .description("stop giving connections to an endpoint of a running gateway")
+    .description("give no new connections to an endpoint")
     .usage("[flags] <endpoint>")
     .option("--down", "reset its open connections at once")
     .option("--force", "also if no other endpoint is up")
@@ -47,7 +47,7 @@ export function addUndrain(gw: Command): void {
   const command = gw
     .command("undrain")
     .argument("<endpoint>", "host:port of the endpoint")
-    .description("take back an endpoint that was drained")
+    .description("take back a drained endpoint")
     .usage("[flags] <endpoint>")
     .helpOption("-h, --help", "print this help");
   declareFlags(command, flags);

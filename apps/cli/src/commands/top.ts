@@ -12,7 +12,7 @@ const [intervalMs, longestMs] = [1_000, 60_000] as const;
 export function addTop(gw: Command): void {
   const command = gw
     .command("top")
-    .description("watch a running gateway: endpoints, connections, throughput, events")
+    .description("watch a running gateway")
     .usage("[flags]")
     .option("--interval <duration>", "time between two measurements (default: 1s)", parseInterval)
     .helpOption("-h, --help", "print this help")
