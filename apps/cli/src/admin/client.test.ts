@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { freePort } from "@gw/testing";
 import { expect, test } from "vitest";
 import { startAdminStub } from "../../test/admin-stub.js";
-import { parseAdminAddress } from "../flags/admin.js";
+import { adminAddrFlag } from "../flags/admin.js";
 import { type AdminClient, createAdminClient, type StreamMessage } from "./client.js";
 
 /** A client of an HTTP server that answers each request the same. */
@@ -43,7 +43,7 @@ test.each([
 ])("a status with a wrong %s names the field", async (field, value) => {
   await using stub = await startAdminStub();
   stub.status[field] = value;
-  const client = createAdminClient(parseAdminAddress(stub.address));
+  const client = createAdminClient(adminAddrFlag.parse(stub.address, undefined));
   await expect(client.status()).rejects.toThrow(new RegExp(`has no valid ${field}`));
 });
 
@@ -86,7 +86,7 @@ test("no address, or port 0, is bad usage", () => {
 
 test("what the gateway refuses is told in its words", async () => {
   await using stub = await startAdminStub();
-  const client = createAdminClient(parseAdminAddress(stub.address));
+  const client = createAdminClient(adminAddrFlag.parse(stub.address, undefined));
   stub.answer = () => [409, { error: "it is the last one" }];
   await expect(client.action("drain", { endpoint: "a:1" })).rejects.toMatchObject({
     code: "refused",
@@ -101,7 +101,7 @@ test("what the gateway refuses is told in its words", async () => {
 test("the stream has statuses and events, and ends with its signal", async () => {
   await using stub = await startAdminStub();
   stub.events.push({ id: 1, at: "2026-01-01T00:00:00.000Z", event: "x", text: "é\u2028" });
-  const client = createAdminClient(parseAdminAddress(stub.address));
+  const client = createAdminClient(adminAddrFlag.parse(stub.address, undefined));
   const stop = new AbortController();
   const seen: StreamMessage["kind"][] = [];
   for await (const message of client.stream(stop.signal)) {

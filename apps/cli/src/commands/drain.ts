@@ -20,7 +20,7 @@ export function addDrain(gw: Command): void {
   const command = gw
     .command("drain")
     .argument("<endpoint>", "host:port of the endpoint")
-    .description("drain an endpoint of a running gateway")
+    .description("give no new connections to an endpoint")
     .usage("[flags] <endpoint>")
     .option("--down", "reset its open connections at once")
     .option("--force", "also if no other endpoint is up")

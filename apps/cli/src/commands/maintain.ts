@@ -22,7 +22,7 @@ export function addMaintain(gw: Command): void {
     .command("maintain")
     .argument("<endpoint>", "host:port of the endpoint")
     .argument("<command...>", "command and arguments to run while the endpoint is drained, after --")
-    .description("drain, run a command, take back")
+    .description("run a command while an endpoint is drained")
     .usage("[flags] <endpoint> -- <command…>")
     .option("--force", "also if other endpoints are unhealthy, or the rest has no quorum")
     .option("--drain-timeout <duration>", "time for connections to end before (default: 30s)", parseFlag)

@@ -15,7 +15,7 @@ export function addReplay(gw: Command, args: readonly string[]): void {
   const command = gw
     .command("replay")
     .argument("<file>", "what was saved from /events?replay")
-    .description("decide again, with other flags")
+    .description("say what other flags would have decided")
     .usage("[flags] <file>")
     .option("--json", "print JSON: the sentences and all decisions")
     .helpOption("-h, --help", "print this help")

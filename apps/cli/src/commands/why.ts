@@ -12,7 +12,7 @@ export function addWhy(gw: Command): void {
   const command = gw
     .command("why")
     .argument("[endpoint]", "explain its state instead of the last switch")
-    .description("explain the last switch, or an endpoint")
+    .description("explain the last switch, or an endpoint's state")
     .usage("[flags] [endpoint]")
     .option("--json", "print JSON: the sentences and the events behind them")
     .helpOption("-h, --help", "print this help");
