@@ -160,9 +160,10 @@ export class ProxyClient implements ClientEvents, LeaseRequest, LoopClient, Dial
   /** @param cause @default the proxy closes */
   #abort(why: string, cause?: EndCause): boolean {
     if (this.#ending) return false;
-    const error = new GatewayError("aborted", why, { cause });
-    this.#ending = cause ? error : true;
-    if (this.#dialling) this.#dialling.error = error;
+    // At the end of the process there may be thousands, and an error takes a while to make.
+    const error = cause || this.#dialling ? new GatewayError("aborted", why, { cause }) : undefined;
+    this.#ending = (cause && error) ?? true;
+    if (this.#dialling && error) this.#dialling.error = error;
     this.#client.abort();
     return true;
   }

@@ -10,7 +10,15 @@ const longestPath = process.platform === "linux" ? 107 : 103;
  *
  * @throws {GatewayError} `invalid-option` for what is not of the form of a target, or not possible with `relay`
  */
-export function checkTarget(target: ListenTarget, relay: Relay): void {
+export function checkTargets(targets: readonly ListenTarget[], relay: Relay): void {
+  const descriptors = targets.flatMap(target => ("fd" in target ? target.fd : []));
+  const twice = descriptors.find((fd, index) => descriptors.indexOf(fd) < index);
+  // Each listener closes its own.
+  if (twice !== undefined) throw new GatewayError("invalid-option", `listen: fd ${twice} is given twice`);
+  for (const target of targets) checkTarget(target, relay);
+}
+
+function checkTarget(target: ListenTarget, relay: Relay): void {
   if (!("path" in target || "fd" in target)) return;
   const fail = (why: string): GatewayError => new GatewayError("invalid-option", `listen: ${why}`);
   if (process.platform === "win32") throw fail("paths and file descriptors are not possible on Windows");
@@ -27,10 +35,10 @@ export function checkTarget(target: ListenTarget, relay: Relay): void {
 }
 
 /**
- * Listens at `path` by `open`. Where it says that the path is in use, a socket file that nobody listens on is removed: one
- * of a process that was killed.
+ * Listens at `path` by `open`. Where it says that the path is in use, a socket file that no process listens on is
+ * removed: one of a process that was killed.
  *
- * @throws {GatewayError} `address-in-use` if somebody listens there, or the file is not a socket
+ * @throws {GatewayError} `address-in-use` if a process listens there, or the file is not a socket
  */
 export async function listenAtPath(path: string, open: () => Promise<Listener>): Promise<Listener> {
   try {
@@ -43,7 +51,8 @@ export async function listenAtPath(path: string, open: () => Promise<Listener>):
         cause,
       });
     if (file && !(await isStale(path))) throw cause;
-    if (file) await remove(path);
+    // Another process may have replaced it meanwhile.
+    if (file && (await lstat(path).catch(() => undefined))?.ino === file.ino) await remove(path);
     return await open();
   }
 }
@@ -52,11 +61,11 @@ async function remove(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {
-    throw GatewayError.from(error, `listen on unix:${path}: remove the file, on which nobody listens`);
+    throw GatewayError.from(error, `listen on unix:${path}: remove the file, on which no process listens`);
   }
 }
 
-/** Whether nobody listens at the socket file `path`. */
+/** Whether no process listens at the socket file `path`. */
 function isStale(path: string): Promise<boolean> {
   return new Promise(resolve => {
     const probe = connect({ path });
@@ -65,6 +74,8 @@ function isStale(path: string): Promise<boolean> {
       probe.destroy();
     });
     // Others, such as that its queue is full or that connecting is not permitted, do not say so.
-    probe.once("error", ({ code }: NodeJS.ErrnoException) => resolve(code === "ECONNREFUSED"));
+    probe.once("error", ({ code }: NodeJS.ErrnoException) =>
+      resolve(code === "ECONNREFUSED" || code === "ENOENT"),
+    );
   });
 }

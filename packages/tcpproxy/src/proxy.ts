@@ -25,7 +25,7 @@ import { connectionLimit } from "./connection-limit.js";
 import { createDialer, type Dialer } from "./dialer.js";
 import { jsRelay } from "./js-relay/relay.js";
 import { type ListenContext, type ListenerName, listenAt } from "./listen.js";
-import { checkTarget } from "./listen-target.js";
+import { checkTargets } from "./listen-target.js";
 import { LoopDetector } from "./loop-detection.js";
 import { listOpen, type OpenConnection, type OpenConnectionsQuery } from "./open-connections.js";
 import { abandonedMs, atLeastOne, defaultMaxAttempts, type ProxyOptions, relaySettings } from "./options.js";
@@ -109,7 +109,7 @@ class ListeningProxy implements TcpProxy {
     this.#observer = observer;
     this.#relay = options.relay ?? jsRelay();
     this.#listen = listen;
-    for (const target of listen) checkTarget(target, this.#relay);
+    checkTargets(listen, this.#relay);
     this.#dialer = options.dialer ?? createDialer();
     this.#clock = options.clock ?? systemClock;
     this.#settings = relaySettings(options);

@@ -198,7 +198,11 @@ export async function startGateway(
   };
   const urgentRefresh = repeat(refresh, flags.discoveryMinRefreshMs ?? refreshDefaults.minRefreshMs);
   // While all endpoints are down, or belong to another cluster, theirs may have moved to other addresses.
-  pool.onChange(({ allDown }) => (allDown || pool.size === 0 ? urgentRefresh.start() : urgentRefresh.stop()));
+  pool.onChange(({ allDown }) => {
+    // Those that an operator holds are not missing.
+    if (allDown || (pool.size === 0 && !holds.isAnyHeld)) urgentRefresh.start();
+    else urgentRefresh.stop();
+  });
 
   const refreshAll = (): void => {
     health.reload();

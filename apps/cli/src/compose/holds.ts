@@ -37,6 +37,10 @@ export class Holds {
     return this.#holds.values();
   }
 
+  get isAnyHeld(): boolean {
+    return this.#holds.size > 0;
+  }
+
   get(name: string): Hold | undefined {
     return this.#holds.get(name);
   }

@@ -1,9 +1,15 @@
 import type { CheckView, FailoverView, PanicView, SourceView } from "@gw/admin";
-import { type Endpoint, formatAddress, type HealthObserver, type Observer } from "@gw/interface";
+import {
+  type Endpoint,
+  formatAddress,
+  type HealthObserver,
+  type Observer,
+  sameEndpoint,
+} from "@gw/interface";
 
 /** Different sources that are kept; a gateway has a handful. */
 const maxSources = 64;
-/** Endpoints whose newest check is kept. A check may end after its endpoint was removed, and is forgotten as the oldest. */
+/** Endpoints whose newest check is kept, those that left included: an operator may hold them. */
 const maxChecks = 20_000;
 
 /** What is known of a source of endpoints. */
@@ -57,12 +63,12 @@ export class StatusTracker {
       one.failedSince = undefined;
       one.reason = undefined;
     },
-    poolChanged: ({ removed }) => {
-      for (const endpoint of removed) this.#checks.delete(formatAddress(endpoint));
-    },
     checked: ({ endpoint, verdict: { check, error, note }, tookMs }) => {
+      const name = formatAddress(endpoint);
+      // The oldest is first.
+      this.#checks.delete(name);
       if (this.#checks.size >= maxChecks) this.#checks.delete(this.#checks.keys().next().value ?? "");
-      this.#checks.set(formatAddress(endpoint), {
+      this.#checks.set(name, {
         type: check,
         at: now(),
         tookMs: Math.round(tookMs * 10) / 10,
@@ -73,8 +79,10 @@ export class StatusTracker {
     },
     connected: ({ endpoint }) => {
       if (endpoint === this.#inUse) return;
+      // A new set has new objects for the same endpoints.
+      const isSame = this.#inUse && sameEndpoint(this.#inUse, endpoint);
       this.#inUse = endpoint;
-      this.inUseSince = now();
+      if (!isSame) this.inUseSince = now();
     },
     failover: ({ from, to, why }) => {
       this.lastFailover = { at: now(), from: formatAddress(from), to: formatAddress(to), reason: why };

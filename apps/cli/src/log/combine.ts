@@ -6,7 +6,7 @@ export type GatewayObserver = Observer & HealthObserver;
 type Method = (event: unknown) => unknown;
 
 /** The events that have a client's address; see {@link Observer.ignoresClients}. */
-const clientEvents = ["accepted", "closed", "unserved"] as const;
+const clientEvents = ["accepted", "closed", "unserved", "limitReached"] as const;
 
 /**
  * One observer for several. Each event goes to those that have a method for it, in their order; an event for which none

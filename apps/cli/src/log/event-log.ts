@@ -71,7 +71,7 @@ export function createEventLog(
     limits.set(key, known);
     if (limits.size > maxLimits) {
       const [[oldestKey, oldest] = []] = limits;
-      oldest?.cancel();
+      oldest?.writeSuppressed();
       limits.delete(oldestKey ?? "");
     }
     return known;

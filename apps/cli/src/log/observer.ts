@@ -19,7 +19,7 @@ export function logObserver(
   { levelMayChange = false }: { readonly levelMayChange?: boolean | undefined } = {},
 ): Observer & HealthObserver {
   return {
-    ignoresClients: !log.isEnabled("accepted"),
+    ignoresClients: true,
     ...discoveryEvents(log),
     ...failoverEvents(log),
     ...identityEvents(log),
@@ -199,9 +199,11 @@ function connectionEvents(log: EventLog): Observer {
 function eachConnection(log: EventLog): Observer {
   return {
     accepted({ connection, client }) {
+      if (!log.isEnabled("accepted")) return;
       log.write("accepted", { connection, client: formatAddress(client) });
     },
     connected({ connection, endpoint, address, dialMs }) {
+      if (!log.isEnabled("connected")) return;
       log.write("connected", {
         connection,
         endpoint: formatAddress(endpoint),
@@ -210,6 +212,7 @@ function eachConnection(log: EventLog): Observer {
       });
     },
     closed({ connection, endpoint, reason: end, error, bytesFromClient, bytesFromBackend }) {
+      if (!log.isEnabled("closed")) return;
       log.write("closed", {
         connection,
         endpoint: formatAddress(endpoint),
@@ -225,6 +228,7 @@ function eachConnection(log: EventLog): Observer {
 function eachCheck(log: EventLog): HealthObserver {
   return {
     checked({ endpoint, verdict: { check, error, note }, tookMs }) {
+      if (!log.isEnabled("health check")) return;
       log.write("health check", {
         endpoint: formatAddress(endpoint),
         check,

@@ -29,9 +29,9 @@ export function clientEvents(events: KeptEvents): Observer {
             : `${name} reset or lost a connection: ${why}.`,
       });
     },
-    unserved({ error, tries }) {
+    unserved({ error, tries, reason }) {
       // A client that leaves by itself is no evidence.
-      if (error.code === "aborted") return;
+      if (error.code === "aborted" || (reason !== undefined && reason !== "closed")) return;
       events.keep({
         event: "unserved",
         reason: error.detail,

@@ -11,6 +11,7 @@ const maxUnhealthy = 10_000;
 
 /** Records what is decided about endpoints, and their health checks. */
 export function endpointEvents(events: KeptEvents, wallMs: () => number): Observer & HealthObserver {
+  /** The oldest first. */
   const unhealthy = new Set<string>();
   const timeIn = (ms: number): string => new Date(wallMs() + ms).toISOString();
   return {
@@ -105,7 +106,9 @@ export function endpointEvents(events: KeptEvents, wallMs: () => number): Observ
       if (!error && unhealthy.size === 0) return;
       const name = formatAddress(endpoint);
       if (!error && !unhealthy.delete(name)) return;
-      if (error && unhealthy.size < maxUnhealthy) unhealthy.add(name);
+      // Of one that was removed, nothing follows.
+      if (error && unhealthy.size >= maxUnhealthy) unhealthy.delete(unhealthy.values().next().value ?? "");
+      if (error) unhealthy.add(name);
       const took = `after ${timeOf(tookMs)}`;
       events.keep(
         {

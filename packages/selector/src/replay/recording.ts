@@ -110,6 +110,7 @@ class BoundedRecording implements PoolRecording {
     // What follows from an input follows before other code runs.
     queueMicrotask(() => {
       this.#heldMs = undefined;
+      this.#rotate();
     });
   }
 
@@ -121,8 +122,6 @@ class BoundedRecording implements PoolRecording {
       if (this.#reports.get(input.endpoint) === key) return;
       this.#reports.set(input.endpoint, key);
     } else this.#reports.delete(input.endpoint);
-    // These two are recorded when they have changed the state already.
-    if (input.do !== "set" && input.do !== "unanswered") this.#rotate();
     this.#add(input);
   }
 

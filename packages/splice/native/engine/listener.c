@@ -28,10 +28,15 @@ static struct connection *new_connection(struct listener *listener, int fd, cons
   struct connection *connection = calloc(1, sizeof *connection);
   if (!connection) return NULL;
   connection->side[CLIENT].fd = fd;
-  connection->side[CLIENT].has_no_delay = true; /* inherited */
+  connection->side[CLIENT].has_no_delay = true; /* as the listener has it, or set here */
   connection->side[BACKEND].fd = -1;
   connection->listener = listener;
   connection->peer = *peer;
+  /* A client that came before this process had the socket did not get what is set on it now. */
+  if (listener->is_inherited && peer->any.sa_family != AF_UNIX) {
+    set_no_delay(fd);
+    set_keepalive_options(fd, &listener->settings);
+  }
   return connection;
 }
 

@@ -42,9 +42,10 @@ export class Drain {
     revokeDials(entry, error);
     // What hangs would hang all through the drain.
     const hangs = entry.isUnhealthy && onUnhealthy === "close";
-    if (rejected)
-      for (const lease of entry.connected.items()) lease.revoke(withEndCause(rejected, "rejected"));
-    else if (hangs) this.#close(entry, "close", error, "removed");
+    if (rejected) {
+      const ended = withEndCause(rejected, "rejected");
+      for (const lease of entry.connected.items()) lease.revoke(ended);
+    } else if (hangs) this.#close(entry, "close", error, "removed");
     else this.#close(entry, onRemoved, error, "removed", removal);
   }
 
