@@ -55,8 +55,11 @@ const introduction = `# Metrics
 All metrics of \`/metrics\`, their labels and bounds. [Reading gw](reading-gw.md) uses them.
 
 \`\`\`sh
-gw start --endpoints=10.0.1.10,10.0.1.11,10.0.1.12 --admin-addr=127.0.0.1:23791
-curl http://127.0.0.1:23791/metrics
+npx @gw/cli start --endpoints=10.0.1.10,10.0.1.11,10.0.1.12 --admin-addr=127.0.0.1:23791
+\`\`\`
+
+\`\`\`console
+$ curl http://127.0.0.1:23791/metrics
 \`\`\`
 
 \`/metrics\` answers in the text format of Prometheus (0.0.4), or in OpenMetrics 1.0 if the client prefers it, as Prometheus
