@@ -18,7 +18,7 @@ export interface ProxyOptions extends RelayOptions {
    * Where to accept clients:
    *
    * - `{ host, port }`: at all addresses of a name. Port 0 takes a free port, the same for all addresses of one name
-   * - `{ path }`: at a Unix socket that is created there, and removed by `close`. A socket file on which nobody listens is
+   * - `{ path }`: at a Unix socket that is created there, and removed by `close`. A socket file on which no process listens is
    *   replaced, no other file is. The umask decides who may connect, as for each file: with 022 this user alone
    * - `{ fd }`: at a TCP or Unix socket that listens already, as a service manager passes it on. It belongs to the proxy
    *

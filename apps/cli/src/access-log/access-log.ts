@@ -13,7 +13,7 @@ import { createAccessRecorder } from "./recorder.js";
 /** The log of connections: a record for each, written when it has ended. */
 export interface AccessLog {
   readonly observer: Observer;
-  /** Opens the file of this name anew, after another program has given the former one another name. */
+  /** Opens the file of this name again, after another program has given the former one another name. */
   reopen(): void;
   /** Writes what is left. Resolves when it is written, or after a second. */
   close(): Promise<void>;

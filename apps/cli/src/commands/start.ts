@@ -65,7 +65,7 @@ export async function start(flags: StartFlags, options: () => readonly OptionInF
   }
 }
 
-/** Opens the access log if there is to be one. SIGUSR1 opens it anew, and so does SIGHUP. */
+/** Opens the access log if there is to be one. SIGUSR1 opens it again, and so does SIGHUP. */
 function openAccess(
   { accessLog: file, logFormat: format }: StartFlags,
   log: EventLog,

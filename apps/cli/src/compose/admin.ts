@@ -32,7 +32,7 @@ import type { StartFlags } from "../flags/table.js";
 import type { EventLog } from "../log/event-log.js";
 import { logLevels } from "../log/levels.js";
 import type { Health } from "./health.js";
-import type { HoldKind, Holds } from "./holds.js";
+import { type HoldKind, type Holds, heldAs } from "./holds.js";
 import { watchProcess } from "./process-view.js";
 import { buildStatus, type StatusSources } from "./status.js";
 import { StatusTracker } from "./status-tracker.js";
@@ -264,5 +264,3 @@ function createActions({ log, watch, pool, holds, health, reload }: AdminContext
     },
   };
 }
-
-const heldAs = { drained: "drained", down: "marked down" } as const;

@@ -102,7 +102,8 @@ export class Holds {
 
 const heldStatus = { state: "up", unhealthy: false, inUse: false, connections: 0 } as const;
 
-const heldAs = { drained: "drained", down: "marked down" } as const;
+/** What an operator has done to an endpoint that is held. */
+export const heldAs = { drained: "drained", down: "marked down" } as const;
 
 function withoutDot(name: string): string {
   return name.replace(/\.(?=:\d+$)/, "");

@@ -13,7 +13,7 @@ import {
 import { type Endpoint, type EndpointStatus, formatAddress, systemClock } from "@gw/interface";
 import type { EndpointPool } from "@gw/selector";
 import type { TcpProxy } from "@gw/tcpproxy";
-import type { Hold, Holds } from "./holds.js";
+import { type Hold, type Holds, heldAs } from "./holds.js";
 import type { ProcessWatch } from "./process-view.js";
 import type { StatusTracker } from "./status-tracker.js";
 
@@ -183,7 +183,7 @@ function endpointViews(
 }
 
 function heldView({ kind, since }: Hold): Partial<EndpointView> {
-  const reason = kind === "drained" ? "drained by an operator" : "marked down by an operator";
+  const reason = `${heldAs[kind]} by an operator`;
   return { state: "held", hold: kind, since: isoTime(since), reason, code: "aborted" };
 }
 

@@ -12,7 +12,7 @@ export interface OptionInForce {
   readonly from: "flag" | "environment" | "default";
 }
 
-/** Flags whose values nobody may see. */
+/** Flags whose values are never shown. */
 const secret: ReadonlySet<string> = new Set(["etcd-user", "etcd-token"]);
 const hidden = "(hidden)";
 

@@ -38,7 +38,7 @@ interface Context {
   readonly streams: Streams;
 }
 
-/** @param page the folder of the page's files @param onError is told what the gateway threw */
+/** @param page the folder of the page's files @param onError is notified of what the gateway threw */
 export function createRoutes(
   gateway: AdminGateway,
   page: string | undefined,

@@ -33,7 +33,7 @@ export interface AdminServerOptions {
    */
   readonly hostNames?: readonly string[] | undefined;
   /**
-   * Is told what goes wrong, none of which ends the server: the gateway threw, the page cannot be read, connections cannot
+   * Is notified of what goes wrong, none of which ends the server: the gateway threw, the page cannot be read, connections cannot
    * be accepted. In ten seconds the same is reported once, and at most ten different ones.
    */
   readonly onError: (error: GatewayError) => void;

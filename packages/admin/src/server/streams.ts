@@ -28,7 +28,7 @@ interface Stream {
  * there are any. A client that reads slowly misses status messages first, then its stream is closed; it gets the events
  * that it has missed when it connects again.
  *
- * @param onError is told what the gateway throws while streams are open
+ * @param onError is notified of what the gateway throws while streams are open
  */
 export function createStreams(gateway: AdminGateway, onError: (error: unknown) => void): Streams {
   const streams = new Set<Stream>();
