@@ -208,13 +208,14 @@ function createActions({ log, watch, pool, holds, health, reload }: AdminContext
   const hold = (name: string, kind: HoldKind, force: boolean): void => {
     const endpoint = find(name);
     const address = formatAddress(endpoint);
-    const others = pool.inspect().filter(one => formatAddress(one.endpoint) !== address);
+    const statuses = pool.inspect();
+    const others = statuses.filter(one => formatAddress(one.endpoint) !== address);
     if (!force && !others.some(one => one.state === "up"))
       throw new GatewayError(
         "refused",
         `no endpoint besides ${address} is up; force it to do so all the same`,
       );
-    holds.hold(endpoint, kind);
+    holds.hold(endpoint, kind, statuses.find(one => formatAddress(one.endpoint) === address)?.facts);
     const event = kind === "drained" ? "endpoint drained" : "endpoint marked down";
     const reason = "an operator asked for it";
     log.write(event, { endpoint: address, reason });

@@ -1,4 +1,10 @@
-import { type Endpoint, type EndpointStatus, formatAddress, GatewayError } from "@gw/interface";
+import {
+  type Endpoint,
+  type EndpointFacts,
+  type EndpointStatus,
+  formatAddress,
+  GatewayError,
+} from "@gw/interface";
 import type { EndpointPool, RejectedEndpoint } from "@gw/selector";
 
 /**
@@ -15,6 +21,8 @@ export interface Hold {
   readonly kind: HoldKind;
   /** Milliseconds since 1970 (UTC). */
   readonly since: number;
+  /** What the endpoint had said of itself when it was held. */
+  readonly facts?: EndpointFacts | undefined;
 }
 
 /**
@@ -75,10 +83,16 @@ export class Holds {
     return [...free, ...held.map(({ endpoint, since }) => ({ ...heldStatus, endpoint, since }))];
   }
 
-  hold(endpoint: Endpoint, kind: HoldKind): void {
+  hold(endpoint: Endpoint, kind: HoldKind, facts?: EndpointFacts): void {
     const name = formatAddress(endpoint);
     // The time is that of the first: a second call changes what happens to the connections.
-    this.#holds.set(name, { endpoint, kind, since: this.#holds.get(name)?.since ?? Date.now() });
+    const before = this.#holds.get(name);
+    this.#holds.set(name, {
+      endpoint,
+      kind,
+      since: before?.since ?? Date.now(),
+      facts: facts ?? before?.facts,
+    });
     this.#apply();
   }
 

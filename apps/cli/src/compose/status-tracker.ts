@@ -42,7 +42,8 @@ export class StatusTracker {
     ignoresClients: true,
     discovered: ({ source, added, removed }) => {
       const one = this.#source(source);
-      one.endpoints += added.length - removed.length;
+      // The validation of certificates has sets, and reads nothing.
+      if (one.lastRead === undefined) one.endpoints += added.length - removed.length;
       one.lastChange = now();
     },
     discoveryRead: ({ source, endpoints }) => {

@@ -170,7 +170,7 @@ function endpointViews(
   }
   for (const hold of holds.all) {
     const name = formatAddress(hold.endpoint);
-    views.push(viewOf(draining.get(name) ?? outside(hold.endpoint), heldView(hold)));
+    views.push(viewOf(draining.get(name) ?? outside(hold.endpoint, hold.facts), heldView(hold)));
   }
   for (const { endpoint, clusterId, since } of tracker.foreign) {
     if (holds.get(formatAddress(endpoint))) continue;
@@ -188,7 +188,7 @@ function heldView({ kind, since }: Hold): Partial<EndpointView> {
 }
 
 /** The status of an endpoint that the pool does not have. */
-function outside(endpoint: Endpoint): EndpointStatus {
+function outside(endpoint: Endpoint, facts?: EndpointStatus["facts"]): EndpointStatus {
   return {
     endpoint,
     state: "draining",
@@ -196,6 +196,7 @@ function outside(endpoint: Endpoint): EndpointStatus {
     inUse: false,
     connections: 0,
     since: systemClock.now(),
+    ...(facts && { facts }),
   };
 }
 

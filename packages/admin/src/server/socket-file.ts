@@ -1,5 +1,6 @@
 import { lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
+import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { GatewayError, quote } from "@gw/interface";
 
@@ -18,7 +19,12 @@ export async function clearSocketFile(path: string): Promise<void> {
   if (Buffer.byteLength(path) > maxPathBytes)
     throw invalid(`the path of the socket file ${quote(path)} is longer than ${maxPathBytes} bytes`);
   const found = await fileAt(path);
-  if (found === undefined) return;
+  if (found === undefined) {
+    // Node reports a missing folder as a lack of permission.
+    if (!(await fileAt(dirname(path))))
+      throw invalid(`the folder of the socket file ${quote(path)} does not exist; create it first`);
+    return;
+  }
   if (!found.isSocket())
     throw new GatewayError(
       "address-in-use",
