@@ -76,8 +76,7 @@ async function tryOnce({ client, endpoint, ran }: TakeBackOptions, signal: Abort
     await client.action("undrain", { endpoint });
     return { done: true, text: `is ${ran ? "healthy and " : ""}taken back` };
   } catch (error) {
-    const isRefused = error instanceof GatewayError && error.code === "refused";
-    if (isRefused && (await isReleased(client, endpoint))) return released;
+    if (await isReleased(client, endpoint)) return released;
     return { done: false, text: detailOf(error) };
   }
 }
