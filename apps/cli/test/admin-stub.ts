@@ -170,6 +170,8 @@ function act(status: Json, action: string, query: URLSearchParams): readonly [nu
   if (!view) return [404, { error: "it is not an endpoint" }];
   if (action === "check") return [200, { healthy: true }];
   if (action === "undrain") {
+    if (view.state !== "held")
+      return [409, { error: `${view.endpoint} is neither drained nor marked down by an operator` }];
     view.state = "up";
     delete view.hold;
   } else {

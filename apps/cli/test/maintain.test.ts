@@ -32,6 +32,27 @@ describe("gw drain and gw undrain", () => {
     ]);
   });
 
+  test("gw drain says how many connections are open", async () => {
+    await using stub = await startAdminStub();
+    const act = stub.answer;
+    stub.answer = async (action, query) => {
+      const answer = await act(action, query);
+      stub.status.endpoints[0].connections = 1;
+      return answer;
+    };
+    const { stdout } = await runGw(["drain", endpoint], { env: { GW_ADMIN_ADDR: stub.address } });
+    expect(stdout).toBe(`${endpoint} is drained: it gets no new connections; 1 connection is open\n`);
+  });
+
+  test("gw undrain of an endpoint that is not held is an error", async () => {
+    await using stub = await startAdminStub();
+    const run = await runGw(["undrain", endpoint], { env: { GW_ADMIN_ADDR: stub.address } });
+    expect(run).toMatchObject({ code: 1, stdout: "" });
+    expect(run.stderr).toMatch(
+      /^gw: (error: )?10\.0\.0\.1:2379 is neither drained nor marked down by an operator\n$/,
+    );
+  });
+
   test.each<[string, readonly string[], number, RegExp, ((status: Json) => void)?]>([
     ["no endpoint", ["drain"], 2, /missing required argument 'endpoint'/],
     ["a name that is none", ["drain", "a b"], 2, /endpoint "a b"/],
@@ -63,7 +84,9 @@ describe("gw maintain", () => {
     stub.status.endpoints[0].connections = 2;
     const run = await maintain(stub, "--", "sh", "-c", "echo $GW_ENDPOINT; exit 7");
     expect(run).toMatchObject({ code: 7, stdout: `${endpoint}\n` });
-    expect(run.stderr).toContain("2 of 3 voting members are left, a majority is 2");
+    expect(run.stderr).toContain(
+      "2 of the 3 voting members that the gateway knows are left, a majority is 2",
+    );
     expect(run.stderr).toContain(`${endpoint} is healthy and taken back`);
     expect(holds(stub)).toEqual(["drain", "undrain"]);
   });
@@ -91,7 +114,22 @@ describe("gw maintain", () => {
       ({ status }) => {
         status.endpoints[2].facts.isLearner = true;
       },
-      /without it 1 of 2 voting members are left, and a majority is 2/,
+      /without it 1 of the 2 voting members that the gateway knows are left, and a majority is 2/,
+    ],
+    [
+      "it is drained already",
+      ({ status }) => Object.assign(status.endpoints[0], { state: "held", hold: "drained" }),
+      /10\.0\.0\.1:2379 is drained already, by another gw maintain or an operator; .*; --force to run the command all the same\n$/,
+    ],
+    [
+      "it is marked down during the checks",
+      stub => {
+        stub.answer = () => {
+          Object.assign(stub.status.endpoints[0], { state: "held", hold: "down" });
+          return [200, { healthy: true }];
+        };
+      },
+      /10\.0\.0\.1:2379 is marked down already, by another gw maintain or an operator/,
     ],
     ["it is the only one", ({ status }) => void status.endpoints.splice(1), /is the only endpoint/],
   ])("refuses where %s", async (_, change, message) => {
@@ -118,13 +156,64 @@ describe("gw maintain", () => {
     expect(stub.actions).toContain("drain?endpoint=10.0.0.1%3A2379&force=true");
   });
 
-  test("leaves an endpoint held that was held before", async () => {
+  test("with --force, leaves an endpoint held that was held before", async () => {
     await using stub = await startAdminStub();
     Object.assign(stub.status.endpoints[0], { state: "held", hold: "drained" });
-    const run = await maintain(stub, "--", "true");
-    expect(run).toMatchObject({ code: 0 });
+    const run = await maintain(stub, "--force", "--", "echo", "ran");
+    expect(run).toMatchObject({ code: 0, stdout: "ran\n" });
     expect(run.stderr).toContain("was drained before, and stays so");
     expect(holds(stub)).toEqual([]);
+    expect(stub.status.endpoints[0].state).toBe("held");
+  });
+
+  test("an endpoint that somebody takes back while the command runs counts as taken back", async () => {
+    await using stub = await startAdminStub();
+    const run = await maintain(
+      stub,
+      "--",
+      "sh",
+      "-c",
+      `${process.execPath} ${bin} undrain ${endpoint}; exit 7`,
+    );
+    expect(run).toMatchObject({ code: 7, stdout: `${endpoint} is taken back\n` });
+    expect(run.stderr).toContain(
+      `${endpoint} is taken back already: somebody took it back, or the gateway restarted\n`,
+    );
+    expect(holds(stub)).toEqual(["drain", "undrain"]);
+  });
+
+  test("so does one that somebody takes back at the same moment", async () => {
+    await using stub = await startAdminStub();
+    const act = stub.answer;
+    stub.answer = async (action, query) => {
+      const answer = await act(action, query);
+      return action === "undrain" ? act(action, query) : answer;
+    };
+    const run = await maintain(stub, "--", "true");
+    expect(run).toMatchObject({ code: 0 });
+    expect(run.stderr).toContain(`${endpoint} is taken back already`);
+    expect(holds(stub)).toEqual(["drain", "undrain"]);
+  });
+
+  test.each([
+    [
+      "once",
+      1,
+      0,
+      "ran\n",
+      /is not drained any more: .*; draining it again\n(.*\n)*.*healthy and taken back/,
+    ],
+    ["twice", 2, 1, "", /does not stay drained: somebody took it back, or the gateway restarted/],
+  ])("a drain that the gateway forgets %s", async (_, forgotten, code, stdout, message) => {
+    await using stub = await startAdminStub();
+    const act = stub.answer;
+    let drains = 0;
+    stub.answer = (action, query) =>
+      action === "drain" && ++drains <= forgotten ? [200, { done: true }] : act(action, query);
+    const run = await maintain(stub, "--", "echo", "ran");
+    expect(run).toMatchObject({ code, stdout });
+    expect(run.stderr).toMatch(message);
+    expect(holds(stub)).toEqual(["drain", "drain", "undrain"]);
   });
 
   test("a command that is not found is 127, and the endpoint is taken back", async () => {
@@ -213,7 +302,10 @@ describe.skipIf(missing("etcd", "etcdctl"))("with a real gateway and a real clus
     const drained = await runGw(["drain", "--down", "--wait=10s", member], { env });
     expect(drained).toMatchObject({ code: 0, stderr: "" });
     await ended;
-    const held = await runGw(["maintain", member, "--", "true"], { env });
+    const refused = await runGw(["maintain", member, "--", "echo", "ran"], { env });
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toContain(`${member} is marked down already`);
+    const held = await runGw(["maintain", "--force", member, "--", "true"], { env });
     expect(held.stderr).toContain("was drained before");
     expect(await runGw(["undrain", member], { env })).toMatchObject({ code: 0 });
     const run = await runGw(

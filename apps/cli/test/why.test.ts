@@ -106,6 +106,13 @@ describe("a record that is replayed", () => {
     const later = await runGw(["replay", file, "--retry-delay=10h", "--max-retry-delay=20h", "--json"]);
     const { same, sentences } = JSON.parse(later.stdout);
     expect(same).toBe(false);
+    const short = await runGw(["replay", file, "--retry-delay=5m", "--max-retry-delay=1s"]);
+    expect(short).toMatchObject({ code: 2, stdout: "" });
+    expect(short.stderr).toContain("--max-retry-delay 1s is less than --retry-delay 5m\n");
+    const shorter = await runGw(["replay", file, "--max-retry-delay=1ms"]);
+    expect(shorter.stderr).toContain(
+      "--max-retry-delay 1ms is less than --retry-delay 100ms, that of the record",
+    );
     expect(sentences.join("\n")).toContain(`${name} was marked up; that would not have happened.`);
   }, 60_000);
 });

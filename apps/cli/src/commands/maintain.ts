@@ -24,7 +24,7 @@ export function addMaintain(gw: Command): void {
     .argument("<command...>", "command and arguments to run while the endpoint is drained, after --")
     .description("run a command while an endpoint is drained")
     .usage("[flags] <endpoint> -- <command…>")
-    .option("--force", "also if other endpoints are unhealthy, or the rest has no quorum")
+    .option("--force", "also if it is drained, others are unhealthy, or the rest has no quorum")
     .option("--drain-timeout <duration>", "time for connections to end before (default: 30s)", parseFlag)
     .option("--recover-timeout <duration>", "time to become healthy after (default: 5m)", parseFlag)
     .helpOption("-h, --help", "print this help")

@@ -87,6 +87,17 @@ const reasons: { readonly [group: string]: string } = {
   Failover: "it decides neither which endpoints are down nor for how long",
 };
 
+/** @throws {GatewayError} `invalid-option` if the longest delay is less than the first one, which may be that of the record */
+function rejectShortMaximum(given: Values<typeof flags>, recordedMs: number): void {
+  const { retryDelayMs: least = recordedMs, maxRetryDelayMs: most = Infinity } = given;
+  if (most >= least) return;
+  const whose = given.retryDelayMs === undefined ? ", that of the record" : "";
+  throw new GatewayError(
+    "invalid-option",
+    `--max-retry-delay ${formatDuration(most)} is less than --retry-delay ${formatDuration(least)}${whose}`,
+  );
+}
+
 /** @throws {GatewayError} `invalid-option` if the file is no record, or the flags contradict it */
 async function replay(file: string, given: Values<typeof flags>, json: boolean): Promise<void> {
   const [{ readRecord }, { differences }, { localTime }, { replayDecisions, maxReplayed }] =
@@ -98,6 +109,7 @@ async function replay(file: string, given: Values<typeof flags>, json: boolean):
     ]);
   const record = await readRecord(file);
   const { retryDelayMs: delayMs = 0 } = given;
+  rejectShortMaximum(given, record.options.retryDelayMs);
   // As at a start, the longest delay follows a longer first one.
   const isLonger = given.maxRetryDelayMs === undefined && delayMs > record.options.maxRetryDelayMs;
   const changed = isLonger ? { ...given, maxRetryDelayMs: delayMs } : given;

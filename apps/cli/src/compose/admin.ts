@@ -213,7 +213,7 @@ function createActions({ log, watch, pool, holds, health, reload }: AdminContext
     if (!force && !others.some(one => one.state === "up"))
       throw new GatewayError(
         "refused",
-        `no endpoint besides ${address} is up; force it to do so all the same`,
+        `no endpoint besides ${address} is up; --force (or force=true) does it all the same`,
       );
     holds.hold(endpoint, kind, statuses.find(one => formatAddress(one.endpoint) === address)?.facts);
     const event = kind === "drained" ? "endpoint drained" : "endpoint marked down";

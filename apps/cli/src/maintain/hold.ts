@@ -27,7 +27,7 @@ export async function drain(text: string, { adminAddr, force, down, waitMs }: Dr
   await client.action(down ? "down" : "drain", { endpoint, ...(force && { force: "true" }) });
   const left = await connectionsOf(client, endpoint);
   printLines([
-    `${endpoint} is ${down ? "marked down" : "drained"}: it gets no new connections${left > 0 ? `; ${left} are open` : ""}`,
+    `${endpoint} is ${down ? "marked down" : "drained"}: it gets no new connections${left > 0 ? `; ${count(left)} ${left === 1 ? "is" : "are"} open` : ""}`,
   ]);
   if (waitMs === undefined) return;
   const stop = stopSignals({ hangup: true }).drain;
@@ -41,16 +41,22 @@ export async function drain(text: string, { adminAddr, force, down, waitMs }: Dr
   if (left > 0) printLines([`${endpoint} has no connections any more`]);
 }
 
-/** `gw undrain`. @throws {GatewayError} if the gateway does not do it */
+/** `gw undrain`. @throws {GatewayError} if the gateway does not do it; `refused` if the endpoint is not held */
 export async function undrain(
   text: string,
   { adminAddr }: { readonly adminAddr?: AdminAddress },
 ): Promise<void> {
   const client = createAdminClient(adminAddr);
   const endpoint = endpointName(text);
-  const { state } = actionTarget(await client.status(), endpoint, client);
+  actionTarget(await client.status(), endpoint, client);
   await client.action("undrain", { endpoint });
-  printLines([state === "held" ? `${endpoint} is taken back` : `${endpoint} was not drained`]);
+  printLines([`${endpoint} is taken back`]);
+}
+
+/** Whether an operator holds an endpoint. One that the gateway does not know is not held. */
+export async function isHeld(client: AdminClient, name: string, signal?: AbortSignal): Promise<boolean> {
+  const { endpoints } = await client.status({ signal });
+  return endpoints.some(({ endpoint, state }) => endpoint === name && state === "held");
 }
 
 /** `3 connections`. */

@@ -1,19 +1,19 @@
-import { aborted, GatewayError, messageOf, sleep, systemClock } from "@gw/interface";
+import type { EndpointView } from "@gw/admin";
+import { GatewayError } from "@gw/interface";
 import { type AdminClient, createAdminClient } from "../admin/client.js";
 import { actionTarget, endpointName } from "../admin/named-endpoint.js";
 import type { AdminAddress } from "../flags/admin.js";
 import { formatDuration } from "../flags/duration.js";
 import { printError, printNotice } from "../output/stdio.js";
 import { ExitCode } from "../process/exit-code.js";
-import { connectionsEnd, connectionsOf, count } from "./hold.js";
+import { connectionsEnd, connectionsOf, count, isHeld } from "./hold.js";
 import { type Interruptions, interruptions, terminalInterrupts } from "./interruptions.js";
 import { canDoWithout, othersAreUp } from "./preconditions.js";
 import { codeOf, runCommand } from "./run-command.js";
+import { detailOf, takeBack, whyReleased } from "./take-back.js";
 
-/** How often an endpoint is checked that is to become healthy, and a failed take-back is tried again, in milliseconds. */
-const recheckMs = 1_000;
-/** A SIGINT this soon after the end of the command was meant for the command, in milliseconds. */
-const sameInterruptMs = 500;
+/** How often an endpoint is drained that does not stay so. */
+const maxHolds = 2;
 
 /** Options of {@link maintain}. */
 export interface MaintainOptions {
@@ -27,8 +27,8 @@ export interface MaintainOptions {
  * `gw maintain`: runs a command while an endpoint has no connections of this gateway. Whatever happens to the command and to
  * this process, short of SIGKILL, the endpoint is taken back when it is healthy.
  *
- * @throws {ExitCode} the exit code of the command, or 1 if the endpoint could not be taken back
- * @throws {GatewayError} if the endpoint must not be maintained now
+ * @throws {ExitCode} the exit code of the command, or 1 if the endpoint could not be taken back, or does not stay drained
+ * @throws {GatewayError} if the endpoint must not be maintained now, or is held already
  */
 export async function maintain(
   text: string,
@@ -41,12 +41,19 @@ export async function maintain(
   const stop = new AbortController();
   signals.handle(() => stop.abort());
   try {
-    const target = actionTarget(await client.status({ signal: stop.signal }), endpoint, client);
-    if (!options.force) printNotice(await canDoWithout(client, endpoint, stop.signal));
-    const held = target.state === "held";
-    const task = { client, endpoint, words, options, signals, stop: stop.signal };
-    const code = held ? await runHeld(task) : await runDrained(task);
-    throw new ExitCode(code);
+    const { signal } = stop;
+    const ask = async (): Promise<EndpointView> =>
+      actionTarget(await client.status({ signal }), endpoint, client);
+    let target = await ask();
+    if (!options.force) {
+      refuseHeld(target);
+      printNotice(await canDoWithout(client, endpoint, signal));
+      // The checks take a while.
+      target = await ask();
+      refuseHeld(target);
+    }
+    const task = { client, endpoint, words, options, signals, stop: signal };
+    throw new ExitCode(target.state === "held" ? await runHeld(task) : await runDrained(task));
   } catch (error) {
     if (signals.first !== undefined && !(error instanceof ExitCode))
       throw new ExitCode(codeOf(signals.first));
@@ -66,23 +73,31 @@ interface Task {
   readonly stop: AbortSignal;
 }
 
-/** The endpoint was held before, and stays so. */
+/** Whoever holds the endpoint may take it back while the command runs. @throws {GatewayError} `refused` */
+function refuseHeld({ endpoint, state, hold }: EndpointView): void {
+  if (state !== "held") return;
+  throw new GatewayError(
+    "refused",
+    `${endpoint} is ${hold === "down" ? "marked down" : "drained"} already, by another gw maintain or an operator; gw undrain ${endpoint} takes it back; --force to run the command all the same`,
+  );
+}
+
+/** With `--force`: the endpoint was held before, and stays so. */
 async function runHeld(task: Task): Promise<number> {
   const { endpoint } = task;
   printNotice(`${endpoint} was drained before, and stays so: gw undrain ${endpoint} takes it back`);
   await waitForConnections(task);
+  if (!(await isHeld(task.client, endpoint, task.stop)))
+    throw new GatewayError("refused", `${endpoint} is not drained any more: ${whyReleased}`);
   return task.stop.aborted ? codeOf(task.signals.first ?? "SIGTERM") : run(task);
 }
 
 async function runDrained(task: Task): Promise<number> {
-  const { client, endpoint, options, stop, signals } = task;
+  const { stop, signals } = task;
   let ran = false;
   let code = 1;
   try {
-    await hold(task);
-    // Another `gw maintain` may have done the same for another endpoint meanwhile.
-    if (!options.force) await othersAreUp(client, endpoint, stop);
-    await waitForConnections(task);
+    await holdWithoutConnections(task);
     ran = !stop.aborted;
     code = ran ? await run(task) : codeOf(signals.first ?? "SIGTERM");
   } catch (error) {
@@ -91,7 +106,26 @@ async function runDrained(task: Task): Promise<number> {
     if (!stop.aborted) printError(detailOf(error));
     else code = codeOf(signals.first ?? "SIGTERM");
   }
-  return (await takeBack(task, ran)) ? code : 1;
+  return (await takeBack({ ...task, ran, timeoutMs: task.options.recoverTimeoutMs })) ? code : 1;
+}
+
+/**
+ * Holds the endpoint until it has no connections, and once more if it is not held any more then.
+ *
+ * @throws {GatewayError} `refused` if it is not held after that
+ */
+async function holdWithoutConnections(task: Task): Promise<void> {
+  const { client, endpoint, options, stop } = task;
+  for (let attempt = 1; ; attempt++) {
+    await hold(task);
+    // Another `gw maintain` may have done the same for another endpoint meanwhile.
+    if (!options.force) await othersAreUp(client, endpoint, stop);
+    await waitForConnections(task);
+    if (stop.aborted || (await isHeld(client, endpoint, stop))) return;
+    if (attempt === maxHolds)
+      throw new GatewayError("refused", `${endpoint} does not stay drained: ${whyReleased}`);
+    printNotice(`${endpoint} is not drained any more: ${whyReleased}; draining it again`);
+  }
 }
 
 /** The gateway has refused to hold the endpoint. After other errors it may be held. */
@@ -140,65 +174,4 @@ async function run({ endpoint, words, signals }: Task): Promise<number> {
   const code = await command.exit;
   printNotice(`the command has ended with exit code ${code}`);
   return code;
-}
-
-/** @returns whether it was taken back; if not, it has said so */
-async function takeBack(task: Task, ran: boolean): Promise<boolean> {
-  const { client, endpoint, options, signals } = task;
-  const began = performance.now();
-  const end = new AbortController();
-  signals.handle(signal => {
-    // Nobody may be at the terminal any more; the wait is bounded.
-    if (signal === "SIGHUP" || performance.now() - began < sameInterruptMs) return;
-    end.abort();
-  });
-  const deadline = systemClock.after(options.recoverTimeoutMs, () => end.abort());
-  let reason = "";
-  for (let waited = false; ; waited = true) {
-    reason =
-      (ran ? await unhealthy(client, endpoint, end.signal) : undefined) ?? (await undrained(task)) ?? "";
-    if (reason === "") break;
-    if (!waited) printNotice(`waiting to take ${endpoint} back: ${reason}`);
-    if (!end.signal.aborted) await sleep(recheckMs, systemClock, end.signal);
-    if (end.signal.aborted) break;
-  }
-  deadline();
-  if (reason === "") {
-    printNotice(`${endpoint} is ${ran ? "healthy and " : ""}taken back`);
-    return true;
-  }
-  printError(
-    `${endpoint} was not taken back: ${reason}; when it is healthy, run: gw undrain --admin-addr=${client.name} ${endpoint}`,
-  );
-  return false;
-}
-
-/** Why an endpoint could not be taken back; undefined where it was. */
-async function undrained({ client, endpoint }: Task): Promise<string | undefined> {
-  try {
-    await client.action("undrain", { endpoint });
-    return undefined;
-  } catch (error) {
-    return detailOf(error);
-  }
-}
-
-/** Why an endpoint is unhealthy; undefined where it is not. What cannot be asked now may be asked later. */
-async function unhealthy(
-  client: AdminClient,
-  endpoint: string,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  try {
-    const asked = client.action("check", { endpoint }, { signal });
-    const answer = await Promise.race([asked, aborted(signal)]);
-    if (answer?.healthy === true) return undefined;
-    return answer?.reason ?? "it is not known to be healthy";
-  } catch (error) {
-    return detailOf(error);
-  }
-}
-
-function detailOf(error: unknown): string {
-  return error instanceof GatewayError ? error.detail : messageOf(error);
 }

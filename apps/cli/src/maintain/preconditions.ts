@@ -76,7 +76,7 @@ function refuse(reasons: readonly string[]): void {
 
 /**
  * Whether the voting members among the other endpoints, which are healthy, are a majority of all that the gateway knows. A
- * member with several endpoints counts once; an endpoint that has not said which member it is counts as one that votes.
+ * member with several endpoints counts once; members that are no endpoints of the gateway do not count; an endpoint that has not said which member it is counts as one that votes.
  */
 function quorumWithout(status: Status, endpoint: string): string {
   const all = [...othersOf(status, endpoint), ...status.endpoints.filter(one => one.endpoint === endpoint)];
@@ -86,10 +86,10 @@ function quorumWithout(status: Status, endpoint: string): string {
   );
   const rest = voters.has(own) ? voters.size - 1 : voters.size;
   const majority = Math.floor(voters.size / 2) + 1;
-  if (rest < majority)
-    refuse([`without it ${rest} of ${voters.size} voting members are left, and a majority is ${majority}`]);
+  const known = `the ${voters.size} voting members that the gateway knows`;
+  if (rest < majority) refuse([`without it ${rest} of ${known} are left, and a majority is ${majority}`]);
   const guessed = all.some(one => memberOf(one) === undefined) ? ", counted by endpoints" : "";
-  return `${rest} of ${voters.size} voting members are left, a majority is ${majority}${guessed}`;
+  return `${rest} of ${known} are left, a majority is ${majority}${guessed}`;
 }
 
 function memberOf(view: EndpointView | undefined): string | undefined {
