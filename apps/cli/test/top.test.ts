@@ -61,6 +61,18 @@ describe("without a terminal", () => {
     expect(run.stdout).toContain("Now \\u001b[31mred\\u000a.");
   });
 
+  test.each([
+    ["before the first client", 0, "none yet"],
+    ["when the endpoint of the newest connection is no longer used", 3, "none"],
+  ])("no endpoint is in use %s", async (_, connected, text) => {
+    await using stub = await startAdminStub();
+    delete stub.status.inUse;
+    delete stub.status.inUseSince;
+    stub.status.endpoints[0].totals.connected = connected;
+    const { stdout } = await runGw(["top", `--admin-addr=${stub.address}`]);
+    expect(stdout).toContain(`in use ${text}  cluster `);
+  });
+
   test("rates are those between two statuses", async () => {
     await using stub = await startAdminStub();
     const run = runGw(["top", `--admin-addr=${stub.address}`]);

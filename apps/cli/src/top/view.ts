@@ -1,4 +1,5 @@
 import type { EndpointView, RecordedEvent, Status } from "@gw/admin";
+import { wasConnected } from "../admin/was-connected.js";
 import { widthOf } from "../output/table.js";
 import { type Column, columns } from "./columns.js";
 import { age, clean, clock, pad, rate, since } from "./format.js";
@@ -35,7 +36,7 @@ export function header({ status, rates }: Picture): readonly Line[] {
     ],
     [
       "in use ",
-      bold(status.inUse === undefined ? "none yet" : clean(status.inUse)),
+      bold(status.inUse === undefined ? (wasConnected(status) ? "none" : "none yet") : clean(status.inUse)),
       status.inUseSince === undefined ? "" : ` for ${since(status.inUseSince, now)}`,
       identity.clusterId === undefined ? "" : `  cluster ${clean(identity.clusterId)}`,
       identity.foreign.length === 0
@@ -119,13 +120,12 @@ function fitting(widths: readonly number[], width: number): readonly number[] {
 /** The newest events, newest last. */
 export function eventLines({ events }: Picture, most: number): readonly Line[] {
   if (most <= 0) return [];
-  return events
-    .slice(-most)
-    .map(({ at, text, count, lastAt }) => [
-      styled(`${clock(lastAt ?? at)} `, "dim"),
-      clean(text),
-      count !== undefined && count > 1 ? styled(` (${count} times)`, "dim") : "",
-    ]);
+  return events.slice(-most).map(({ at, text, count, lastAt, data }) => [
+    styled(`${clock(lastAt ?? at)} `, "dim"),
+    clean(text),
+    // The text of an item for many endpoints has the count.
+    count !== undefined && count > 1 && data?.["grouped"] !== true ? styled(` (${count} times)`, "dim") : "",
+  ]);
 }
 
 /** The screen, and the part of the table that it has. */

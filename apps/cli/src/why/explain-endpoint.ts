@@ -1,5 +1,5 @@
 import type { EndpointView } from "@gw/admin";
-import { type Explanation, isAbout, type Known, listed, unknownPart } from "./explanation.js";
+import { type Explanation, isAbout, isGrouped, type Known, listed, unknownPart } from "./explanation.js";
 import { spanOf } from "./local-time.js";
 
 /** The state of an endpoint, since when and why, what is next, and its history. */
@@ -18,11 +18,23 @@ export function explainEndpoint(known: Known, name: string): Explanation {
       ...(history.length > 0
         ? [`Its history (times are ${time.offset}):`, ...listed(history, time)]
         : ["No event of it is recorded."]),
+      ...uncertain(known, name),
       "",
       ...unknownPart(known),
     ],
     evidence: history,
   };
+}
+
+/** How many events are kept only as a count, so that some of them may be of this endpoint. */
+function uncertain({ answer, time }: Known, name: string): readonly string[] {
+  const groups = answer.events.filter(event => isGrouped(event) && !isAbout(event, name));
+  const [first] = groups;
+  if (!first) return [];
+  const count = groups.reduce((sum, group) => sum + (group.count ?? 1), 0);
+  return [
+    `${count === 1 ? "1 event" : `${count} events`} of many endpoints at once, the first at ${time.short(first.at)}, ${count === 1 ? "is" : "are"} kept as a count: some may be of ${name}.`,
+  ];
 }
 
 /** Its state, since when, why and what is next, in sentences. */

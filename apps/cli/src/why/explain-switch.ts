@@ -1,17 +1,29 @@
 import type { EventsAnswer, RecordedEvent } from "@gw/admin";
 import { endpointState } from "./explain-endpoint.js";
-import { type Explanation, isAbout, type Known, lastOf, listed, unknownPart } from "./explanation.js";
+import { explainUnready, explainUnused } from "./explain-unready.js";
+import {
+  type Explanation,
+  isAbout,
+  isGrouped,
+  type Known,
+  lastOf,
+  listed,
+  unknownPart,
+} from "./explanation.js";
 
 /** Evidence that is older than this before a switch does not belong to it, in milliseconds. */
 const evidenceMs = 600_000;
-/** What changes nothing of what new connections use. */
-const afterwards = new Set([
-  "endpoint up",
-  "endpoint down",
-  "endpoint still down",
+/** What is told of the time after a switch where it is about one of its two endpoints. */
+const afterwards = new Set(["endpoint up", "endpoint down", "endpoint still down", "health check"]);
+/** What is told of the time after a switch, whatever endpoint it is about. */
+const alwaysAfterwards = new Set([
   "panic",
   "panic over",
-  "health check",
+  "endpoint drained",
+  "endpoint marked down",
+  "endpoint taken back",
+  "endpoints changed",
+  "unserved",
 ]);
 
 /** The last time that new connections began to go to another endpoint, and why. */
@@ -25,12 +37,16 @@ export function explainSwitch(known: Known): Explanation {
   const evidence = evidenceOf(answer, failover, from);
   const since = answer.events.filter(
     event =>
-      event.id > failover.id && afterwards.has(event.event) && (isAbout(event, from) || isAbout(event, to)),
+      event.id > failover.id &&
+      (alwaysAfterwards.has(event.event) ||
+        (afterwards.has(event.event) && (isAbout(event, from) || isAbout(event, to) || isGrouped(event)))),
   );
   const { inUse } = status;
   const moved = pick && pick.id > failover.id && pick.event === "pick changed";
+  const isUp = status.endpoints.some(({ endpoint, state }) => endpoint === to && state === "up");
   return {
     lines: [
+      ...explainUnready(known),
       `The last switch was at ${time.full(failover.at)} (${time.distance(failover.at)} ago), from ${from} to ${to}.`,
       `The reason: ${failover.reason ?? "unknown"}.`,
       "",
@@ -38,12 +54,16 @@ export function explainSwitch(known: Known): Explanation {
       ...listed(evidence, time),
       ...(since.length > 0 ? ["", "Since then:", ...listed(since, time)] : []),
       "",
-      ...(inUse === to && !moved ? [`New connections have gone to ${to} since.`] : []),
+      ...(inUse === to && !moved
+        ? [isUp ? `New connections have gone to ${to} since.` : `The newest connection went to ${to}.`]
+        : []),
       ...(moved
         ? [
-            `Since then the policy has changed the endpoint itself, the last time at ${time.short(pick.lastAt ?? pick.at)}. The newest connection went to ${inUse ?? "an unknown endpoint"}.`,
+            `Since then the policy has changed the endpoint itself, the last time at ${time.short(pick.lastAt ?? pick.at)}.${inUse === undefined ? "" : ` The newest connection went to ${inUse}.`}`,
           ]
         : []),
+      ...(inUse === undefined ? explainUnused(known) : []),
+      ...(isUp ? [] : endpointState(known, to)),
       ...endpointState(known, from),
       ...unknownIfShort(known),
     ],
@@ -63,6 +83,7 @@ function evidenceOf(
       event.id <= failover.id &&
       lastOf(event) >= at - evidenceMs &&
       (isAbout(event, from) ||
+        isGrouped(event) ||
         event.event === "panic" ||
         event.event === "unserved" ||
         event.id === failover.id),
@@ -87,27 +108,40 @@ function hasAdded({ data }: RecordedEvent, name: string): boolean {
 
 const picks = new Set(["pick changed", "first pick"]);
 
+/** What is told where there was no switch. */
+const failureEvents = new Set([
+  "endpoint down",
+  "panic",
+  "endpoint drained",
+  "endpoint marked down",
+  "endpoint taken back",
+  "unserved",
+]);
+
 function withoutFailover(known: Known, pick: RecordedEvent | undefined): Explanation {
   const { status, time, answer } = known;
-  const down = answer.events.filter(({ event }) => event === "endpoint down" || event === "panic");
+  const failures = answer.events.filter(({ event }) => failureEvents.has(event));
   const { inUse } = status;
   return {
     lines: [
+      ...explainUnready(known),
       "No switch because of a failure is recorded.",
       ...(pick?.event === "pick changed"
         ? [
             `The policy (${status.gateway.selector}) has changed the endpoint ${pick.count === undefined ? "once" : `${pick.count} times`} itself, the last time at ${time.full(pick.lastAt ?? pick.at)}.`,
           ]
         : []),
-      inUse === undefined
-        ? "No client has been connected yet."
-        : `The newest connection went to ${inUse}${pick?.event === "first pick" ? `, as all since ${time.full(pick.at)}` : ""}.`,
-      ...(down.length > 0
-        ? ["", `Failures of endpoints (times are ${time.offset}):`, ...listed(down, time), ""]
+      ...(inUse === undefined
+        ? explainUnused(known)
+        : [
+            `The newest connection went to ${inUse}${pick?.event === "first pick" ? `, as all since ${time.full(pick.at)}` : ""}.`,
+          ]),
+      ...(failures.length > 0
+        ? ["", `Failures, and what operators did (times are ${time.offset}):`, ...listed(failures, time), ""]
         : []),
       ...unknownPart(known),
     ],
-    evidence: [...(pick ? [pick] : []), ...down],
+    evidence: [...(pick ? [pick] : []), ...failures],
   };
 }
 

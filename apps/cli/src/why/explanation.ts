@@ -37,9 +37,17 @@ export function listed(events: readonly RecordedEvent[], time: LocalTime): reado
   ];
 }
 
-function repeats({ count = 1, lastAt }: RecordedEvent, time: LocalTime): string {
+function repeats(event: RecordedEvent, time: LocalTime): string {
+  const { count = 1, lastAt } = event;
   if (count === 1) return "";
+  // Its text has the count.
+  if (isGrouped(event)) return lastAt === undefined ? "" : ` (until ${time.short(lastAt)})`;
   return lastAt === undefined ? ` (${count} times)` : ` (${count} times until ${time.short(lastAt)})`;
+}
+
+/** Whether this item has the events of many endpoints; it names only the first of them. */
+export function isGrouped({ data }: RecordedEvent): boolean {
+  return data?.["grouped"] === true;
 }
 
 /** Whether an event is about this endpoint, also where it is one of several. */

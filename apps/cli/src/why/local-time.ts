@@ -4,7 +4,7 @@ export interface LocalTime {
   short(iso: string): string;
   /** `2026-01-02 10:03:12.4 +01:00`. */
   full(iso: string): string;
-  /** `+01:00`, of `now`. */
+  /** `+01:00` or `UTC`, of `now`. */
   readonly offset: string;
   /** How long ago it was, or how long it takes until then: `50 s`, `3 min`. */
   distance(iso: string): string;
@@ -49,6 +49,7 @@ function timeOf(date: Date): string {
 
 function offsetOf(date: Date): string {
   const minutes = -date.getTimezoneOffset();
+  if (minutes === 0) return "UTC";
   const size = Math.abs(minutes);
   return `${minutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
 }

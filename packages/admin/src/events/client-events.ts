@@ -1,18 +1,24 @@
 import { formatAddress, type Observer } from "@gw/interface";
 import type { KeptEvents } from "./kept-events.js";
+import { more } from "./sentences.js";
+
+const manyDials = (count: number): string => `Connections of clients to ${more(count)} failed`;
 
 /** Records what goes wrong with connections of clients. */
 export function clientEvents(events: KeptEvents): Observer {
   return {
     dialFailed({ endpoint, error }) {
       const name = formatAddress(endpoint);
-      events.keep({
-        event: "dial failed",
-        endpoint: name,
-        reason: error.detail,
-        data: { code: error.code },
-        text: `A client's connection to ${name} failed: ${error.detail}.`,
-      });
+      events.keep(
+        {
+          event: "dial failed",
+          endpoint: name,
+          reason: error.detail,
+          data: { code: error.code },
+          text: `A client's connection to ${name} failed: ${error.detail}.`,
+        },
+        { many: manyDials },
+      );
     },
     closed({ endpoint, reason, error }) {
       if (reason !== "backend-failed" && reason !== "timed-out") return;

@@ -1,11 +1,24 @@
 import { type Address, formatAddress, type HealthObserver, type Observer } from "@gw/interface";
 import { identityEvents } from "./identity-events.js";
 import type { KeptEvents } from "./kept-events.js";
-import { countOf, listOf, setOf, timeOf } from "./sentences.js";
+import { countOf, listOf, more, setOf, timeOf } from "./sentences.js";
 
 const decision = { isDecision: true, repeatMs: 0 } as const;
 /** Checks and retries of an endpoint come once in minutes; those with the same result are one item. */
 const rare = { repeatMs: 900_000 } as const;
+/** Those that may come for many endpoints at once. */
+const downDecision = { ...decision, many: (count: number) => `${more(count, "was", "were")} marked down` };
+const upDecision = { ...decision, many: (count: number) => `${more(count, "is", "are")} up again` };
+const stillDown = {
+  ...rare,
+  many: (count: number) =>
+    `${more(count, "was", "were")} tried again and ${count === 1 ? "is" : "are"} still down`,
+};
+const failedCheck = { ...rare, many: (count: number) => `The health checks of ${more(count)} failed` };
+const healthyCheck = {
+  ...rare,
+  many: (count: number) => `The health checks of ${more(count)} succeeded again`,
+};
 /** Of how many endpoints it is known that their newest check failed. */
 const maxUnhealthy = 10_000;
 
@@ -28,7 +41,7 @@ export function endpointEvents(events: KeptEvents, wallMs: () => number): Observ
           data: { code: error.code, retryAt: timeIn(retryInMs) },
           text: `${name} was marked down: ${error.detail}. ${next}`,
         },
-        decision,
+        downDecision,
       );
     },
     endpointStillDown({ endpoint, error, retryInMs }) {
@@ -41,7 +54,7 @@ export function endpointEvents(events: KeptEvents, wallMs: () => number): Observ
           data: { code: error.code, retryAt: timeIn(retryInMs) },
           text: `${name} was tried again and is still down: ${error.detail}. The next try is in ${timeOf(retryInMs)}.`,
         },
-        rare,
+        stillDown,
       );
     },
     endpointUp({ endpoint, downMs }) {
@@ -53,7 +66,7 @@ export function endpointEvents(events: KeptEvents, wallMs: () => number): Observ
           data: { downMs: Math.round(downMs) },
           text: `${name} is up again. It was down for ${timeOf(downMs)}.`,
         },
-        decision,
+        upDecision,
       );
     },
     closingConnections({ endpoint, connections, withinMs, error }) {
@@ -127,7 +140,7 @@ export function endpointEvents(events: KeptEvents, wallMs: () => number): Observ
             ? `The health check of ${name} (${check}) failed ${took}: ${error.detail}.`
             : `The health check of ${name} (${check}) succeeded again ${took}.`,
         },
-        rare,
+        error ? failedCheck : healthyCheck,
       );
     },
     checkTypeChanged({ endpoint, check, note }) {

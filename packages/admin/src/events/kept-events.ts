@@ -1,5 +1,6 @@
 import { type Clock, createListeners, printable } from "@gw/interface";
 import type { EventsAnswer, RecordedEvent } from "../contract/events.js";
+import { Bursts, type Group, groupData, groupNames } from "./bursts.js";
 
 /** What is recorded of one event; times and numbers are added. */
 export type NewEvent = Pick<RecordedEvent, "event" | "endpoint" | "reason" | "data" | "text">;
@@ -10,6 +11,11 @@ export interface KeepOptions {
   readonly repeatMs?: number | undefined;
   /** It is a decision: evidence that follows begins new items. @default false */
   readonly isDecision?: boolean | undefined;
+  /**
+   * Says in a clause that this happened to `count` more endpoints, without the reason. If it is given, events that come for
+   * many endpoints at once join one item. Those of a kind have the same function.
+   */
+  readonly many?: ((count: number) => string) | undefined;
 }
 
 /** Bounds of {@link KeptEvents}. */
@@ -27,7 +33,7 @@ const keptLimits = {
 interface Item {
   event: RecordedEvent;
   readonly key: string;
-  readonly characters: number;
+  characters: number;
   /** On the clock. */
   lastMs: number;
   notifiedMs: number;
@@ -41,6 +47,7 @@ export class KeptEvents {
   readonly #items: Item[] = [];
   /** The newest item of each kind, as long as it may be repeated. */
   readonly #repeatable = new Map<string, Item>();
+  readonly #bursts = new Bursts<Item>();
   readonly #listeners = createListeners<[event: RecordedEvent]>("the recorder");
   #characters = 0;
   #newest = 0;
@@ -51,13 +58,46 @@ export class KeptEvents {
     this.#wallMs = wallMs;
   }
 
-  keep(given: NewEvent, { repeatMs = 10_000, isDecision = false }: KeepOptions = {}): void {
+  keep(given: NewEvent, { repeatMs = 10_000, isDecision = false, many }: KeepOptions = {}): void {
     const now = this.#clock.now();
     const key = `${given.event}\n${given.endpoint ?? ""}\n${given.reason ?? ""}`;
+    const before = isDecision ? undefined : this.#repeatable.get(key);
+    if (before && now - before.lastMs <= repeatMs) {
+      this.#repeat(before, given, now);
+      return;
+    }
+    if (many && this.#join(given, many, now)) return;
     if (isDecision) this.#repeatable.clear();
-    const before = this.#repeatable.get(key);
-    if (before && now - before.lastMs <= repeatMs) this.#repeat(before, given, now);
-    else this.#add(given, key, now);
+    this.#repeatable.set(key, this.#add(given, key, now));
+  }
+
+  /** @returns whether the event is part of an item for many endpoints */
+  #join(given: NewEvent, many: (count: number) => string, now: number): boolean {
+    const { event, endpoint = "", reason } = given;
+    const oldest = this.#items[0]?.event.id ?? 0;
+    const group = this.#bursts.join(many, endpoint, now, item => item.event.id >= oldest);
+    if (!group) return false;
+    const because = reason === undefined ? "" : `: ${reason}`;
+    const text = `${many(group.endpoints.size)}, the last ${endpoint}${because}.`;
+    this.#grow(group, { event, data: groupData(group), text }, now);
+    return true;
+  }
+
+  #grow(group: Group<Item>, given: NewEvent, now: number): void {
+    const { item } = group;
+    if (!item) {
+      group.item = this.#add(given, "", now);
+      return;
+    }
+    const { text } = item.event;
+    const { characters } = item;
+    this.#repeat(item, given, now);
+    item.characters =
+      group.endpoints.size <= groupNames
+        ? JSON.stringify(item.event).length
+        : characters + item.event.text.length - text.length;
+    this.#characters += item.characters - characters;
+    this.#drop();
   }
 
   /** One more of the newest item of this kind, without its data. @returns whether there is one within `repeatMs` */
@@ -79,7 +119,7 @@ export class KeptEvents {
     return this.#listeners.add(listener);
   }
 
-  #add(given: NewEvent, key: string, now: number): void {
+  #add(given: NewEvent, key: string, now: number): Item {
     this.#newest += 1;
     const { event: name, endpoint, reason, data, text } = given;
     const event: RecordedEvent = {
@@ -95,14 +135,19 @@ export class KeptEvents {
     const item: Item = { event, key, characters, lastMs: now, notifiedMs: now, isNotifying: false };
     this.#items.push(item);
     this.#characters += characters;
-    this.#repeatable.set(key, item);
+    this.#drop();
+    this.#listeners.call(event);
+    return item;
+  }
+
+  /** Drops the oldest that are too many. */
+  #drop(): void {
     while (this.#items.length > keptLimits.events || this.#characters > keptLimits.characters) {
       const oldest = this.#items.shift();
       if (!oldest) break;
       this.#characters -= oldest.characters;
       if (this.#repeatable.get(oldest.key) === oldest) this.#repeatable.delete(oldest.key);
     }
-    this.#listeners.call(event);
   }
 
   #repeat(item: Item, given: NewEvent | undefined, now: number): void {

@@ -111,6 +111,91 @@ describe("picks", () => {
   });
 });
 
+describe("events for many endpoints at once", () => {
+  const at = (number: number): Endpoint => ({ ...a, host: `10.1.${number >> 8}.${number & 255}` });
+  const down = (number: number): void =>
+    recorder.observer.endpointDown?.({ endpoint: at(number), error: refused, retryInMs: 60_000 });
+  const stillDown = (number: number): void =>
+    recorder.observer.endpointStillDown?.({ endpoint: at(number), error: refused, retryInMs: 60_000 });
+  const fail = (number: number): void =>
+    recorder.observer.checked?.({
+      endpoint: at(number),
+      verdict: { check: "tcp", scope: "endpoint", error: refused },
+      depth: "regular",
+      tookMs: 2,
+    });
+
+  test("of each kind the first twenty are items, the others are one with a count", async () => {
+    recorder.record({ event: "log level", text: "Before." });
+    for (let number = 0; number < 2_000; number++) {
+      fail(number);
+      down(number);
+      recorder.observer.dialFailed?.({ connection: 1, endpoint: at(number), error: refused });
+      await clock.advance(1);
+    }
+    for (let number = 0; number < 2_000; number++) stillDown(number);
+    expect(events().length).toBeLessThan(100);
+    expect(events()[0]?.text).toBe("Before.");
+    expect(recorder.events().dropped).toBe(0);
+    const downs = events().filter(({ event }) => event === "endpoint down");
+    expect(downs).toHaveLength(21);
+    const last = downs.at(-1);
+    expect(last).toMatchObject({ count: 1_980, lastAt: new Date(begin + 1_999).toISOString() });
+    expect(last).not.toHaveProperty("endpoint");
+    expect(last?.text).toBe(
+      `1980 more endpoints were marked down, the last 10.1.7.207:2379: ${refused.detail}.`,
+    );
+    expect(last?.data).toMatchObject({ grouped: true, count: 1_980 });
+    expect(last?.data?.["endpoints"]).toHaveLength(20);
+    expect(events().at(-1)?.text).toMatch(
+      /^1980 more endpoints were tried again and are still down, the last /,
+    );
+  });
+
+  test("one endpoint that fails often is not grouped, and neither are slow failures", async () => {
+    for (let number = 0; number < 50; number++) {
+      down(0);
+      down(number);
+      await clock.advance(1_000);
+    }
+    expect(events().some(({ data }) => data?.["grouped"])).toBe(false);
+  });
+
+  test("a new item begins after a minute, and single items after ten quiet seconds", async () => {
+    for (let number = 0; number < 700; number++) {
+      down(number);
+      await clock.advance(100);
+    }
+    expect(
+      events()
+        .filter(({ data }) => data?.["grouped"])
+        .map(({ count }) => count),
+    ).toEqual([600, 80]);
+    await clock.advance(10_001);
+    down(1);
+    expect(events().at(-1)?.endpoint).toBe("10.1.0.1:2379");
+  });
+
+  test("failed and successful checks are different items", () => {
+    for (let number = 0; number < 100; number++) fail(number);
+    for (let number = 0; number < 100; number++)
+      recorder.observer.checked?.({
+        endpoint: at(number),
+        verdict: { check: "tcp", scope: "endpoint", error: undefined },
+        depth: "regular",
+        tookMs: 2,
+      });
+    expect(
+      events()
+        .filter(({ data }) => data?.["grouped"])
+        .map(({ text }) => text.replace(/, the last.*/, "")),
+    ).toEqual([
+      "The health checks of 80 more endpoints failed",
+      "The health checks of 80 more endpoints succeeded again",
+    ]);
+  });
+});
+
 describe("bounds", () => {
   test("a thousand items are kept, and the number of the others", () => {
     for (let count = 0; count < 1_500; count++) recorder.record({ event: "log level", text: `${count}` });

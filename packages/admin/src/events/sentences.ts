@@ -25,6 +25,12 @@ export function countOf(count: number, one: string, many: string = `${one}s`): s
   return `${count} ${count === 1 ? one : many}`;
 }
 
+/** `1 more endpoint was`, `127 more endpoints were`; without the verb if none is given. */
+export function more(count: number, one?: string, many?: string): string {
+  const verb = count === 1 ? one : many;
+  return `${countOf(count, "more endpoint")}${verb === undefined ? "" : ` ${verb}`}`;
+}
+
 /** `250 ms`, `2.5 s`, `3 min`, `2 h`. */
 export function timeOf(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
