@@ -64,9 +64,10 @@ test("what one throws is a warning, and the others are called", async () => {
 });
 
 test.each<[boolean, string, readonly GatewayObserver[]]>([
-  [true, "none has an event of clients", [{}, { limitReached() {} }]],
-  [true, "all that have one ignore clients", [{ ignoresClients: true, closed() {} }, { limitReached() {} }]],
+  [true, "none has an event of clients", [{}, { connected() {} }]],
+  [true, "all that have one ignore clients", [{ ignoresClients: true, closed() {} }, { connected() {} }]],
   [false, "one reads clients", [{ ignoresClients: true, closed() {} }, { unserved() {} }]],
+  [false, "one reads those that are refused", [{ ignoresClients: true, closed() {} }, { limitReached() {} }]],
   [false, "one that is told of accepted clients reads them", [{ accepted() {} }]],
 ])("ignoresClients is %s where %s", (ignores, _, observers) => {
   expect(combineObservers(...observers).ignoresClients).toBe(ignores);

@@ -35,6 +35,7 @@ describe("a regular check", () => {
         clusterId: "1000",
         memberId: "ff",
         leaderId: "10",
+        isLearner: false,
         raftTerm: 7,
         version: "3.6.1",
         roundTripMs: expect.any(Number),

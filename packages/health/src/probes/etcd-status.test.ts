@@ -28,6 +28,7 @@ async function factsByEtcdctl(endpoint: string): Promise<EndpointFacts> {
     clusterId: id("ClusterID"),
     memberId: id("MemberID"),
     leaderId: id("Leader"),
+    isLearner: value("IsLearner") === "true",
     raftTerm: Number(value("RaftTerm")),
     version: value("Version"),
   };
