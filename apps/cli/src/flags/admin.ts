@@ -37,7 +37,7 @@ export const adminFlags = {
  *
  * @throws {GatewayError} `invalid-address`
  */
-export function parseAdminAddress(text: string): AdminAddress {
+function parseAdminAddress(text: string): AdminAddress {
   if (text.startsWith(socketScheme)) return { path: parsePath(text.slice(socketScheme.length)) };
   try {
     return parseAddress(text, { allowPortZero: true });
