@@ -38,12 +38,15 @@ function putAllTheTime(gw: Gw): {
   };
 }
 
-/** Waits until no connection is left to a member that the gateway gives no new ones. */
+/** Waits until no connection is left to a member that the gateway gives no new ones, while there are puts. */
 async function drained(gw: Gw, { endpoint }: EtcdMember): Promise<void> {
   const port = endpoint.slice(endpoint.lastIndexOf(":"));
-  const count = (msg: string): number =>
-    gw.log.filter(line => line.msg === msg && String(line["endpoint"]).endsWith(port)).length;
-  while (count("connected") > count("closed")) await once(gw.child, "printed");
+  const count = (msg: string, end = ""): number =>
+    gw.log.filter(line => line.msg === msg && String(line["endpoint"]).endsWith(end)).length;
+  // A put may have been connected to it already, and be reported a moment later; puts follow each other.
+  const ended = count("closed");
+  while (count("closed") < ended + 2 || count("connected", port) > count("closed", port))
+    await once(gw.child, "printed");
 }
 
 /**

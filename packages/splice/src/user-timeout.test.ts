@@ -64,16 +64,17 @@ const relayScript = scriptWith(`
   const backend = createServer(socket => socket.on("error", () => {}).write(Buffer.alloc(400_000)));
   backend.listen(0, "127.0.0.1", async () => {
     const { port } = backend.address();
-    const start = (host, extra, ended) =>
+    const start = (host, extra, ended, connected = () => {}) =>
       splice({ threads: 1 }).listen({ host, port: 0 }, { onError() {}, onClient(client) {
         client.dial([{ host: "127.0.0.1", port }], 10_000);
-        return { ...noEvents, connected: () => console.log("connected"), ended };
+        return { ...noEvents, connected, ended };
       } }, { ...settings, ...extra });
-    const { address } = await start("10.66.1.1", { userTimeoutMs }, ({ reason, error }) =>
-      console.log("ended:", reason, error?.code));
     const idle = await start("127.0.0.1", { idleTimeoutMs: 4 * userTimeoutMs }, () => console.log("waited"));
+    const { address } = await start("10.66.1.1", { userTimeoutMs },
+      ({ reason, error }) => console.log("ended:", reason, error?.code),
+      // The client may take long to start: the wait begins when it is there.
+      () => connect(idle.address).on("error", () => {}).resume());
     console.log("port " + address.port);
-    connect(idle.address).on("error", () => {}).resume();
   });`);
 
 describe.skipIf(noNetworks())("a peer that vanishes", () => {
