@@ -27,7 +27,7 @@ export const usage = `npm run bench -- [options]
   --only <names>      measures, comma-separated: rr, bulk, connect, threads, endpoints, open, idle, start, growth,
                       put, pick, soak, etcd-perf
   --subjects <names>  comma-separated: gw-native, gw-1-thread, gw-js, gw-default, etcd-gateway, haproxy, haproxy-3.0,
-                      nginx, nginx-1.26, node-tcp-proxy, pipe, direct
+                      nginx, nginx-1.26, node-tcp-proxy, pipe, direct; only when named: gw-admin, gw-access-log
   --rows <pattern>    cases of these measures: a regular expression for names such as "endpoints: 10 endpoints"
   --rounds <n>        samples of each figure (default 5)
   --seconds <n>       measured time of a sample (default 1)
