@@ -184,7 +184,7 @@ describe.each(["native", "js"])("with the %s relay", relay => {
 });
 
 describe("the file", () => {
-  test("is opened anew by SIGUSR1 and SIGHUP, and no record is lost", async () => {
+  test("is opened again by SIGUSR1 and SIGHUP, and no record is lost", async () => {
     const folder = await temporary();
     const file = join(folder, "access.log");
     await using backend = await startBackend(echo);
@@ -219,7 +219,7 @@ describe("the file", () => {
     expect(gw.log.some(({ msg }) => msg === "signal ignored")).toBe(false);
   });
 
-  test("that cannot be opened anew stays in use", async () => {
+  test("that cannot be opened again stays in use", async () => {
     const folder = await temporary();
     const [inner, file] = [join(folder, "a"), join(folder, "a", "access.log")];
     await mkdir(inner);

@@ -166,7 +166,7 @@ describe("gw maintain", () => {
     expect(stub.status.endpoints[0].state).toBe("held");
   });
 
-  test("an endpoint that somebody takes back while the command runs counts as taken back", async () => {
+  test("an endpoint that an operator takes back while the command runs counts as taken back", async () => {
     await using stub = await startAdminStub();
     const run = await maintain(
       stub,
@@ -177,12 +177,12 @@ describe("gw maintain", () => {
     );
     expect(run).toMatchObject({ code: 7, stdout: `${endpoint} is taken back\n` });
     expect(run.stderr).toContain(
-      `${endpoint} is taken back already: somebody took it back, or the gateway restarted\n`,
+      `${endpoint} is taken back already: an operator took it back, or the gateway restarted\n`,
     );
     expect(holds(stub)).toEqual(["drain", "undrain"]);
   });
 
-  test("so does one that somebody takes back at the same moment", async () => {
+  test("so does one that an operator takes back at the same moment", async () => {
     await using stub = await startAdminStub();
     const act = stub.answer;
     stub.answer = async (action, query) => {
@@ -203,7 +203,7 @@ describe("gw maintain", () => {
       "ran\n",
       /is not drained any more: .*; draining it again\n(.*\n)*.*healthy and taken back/,
     ],
-    ["twice", 2, 1, "", /does not stay drained: somebody took it back, or the gateway restarted/],
+    ["twice", 2, 1, "", /does not stay drained: an operator took it back, or the gateway restarted/],
   ])("a drain that the gateway forgets %s", async (_, forgotten, code, stdout, message) => {
     await using stub = await startAdminStub();
     const act = stub.answer;

@@ -63,7 +63,7 @@ test("a proxy listens at a path, where a killed process has left its socket, and
   expect(existsSync(place.path)).toBe(false);
 });
 
-test("a path on which somebody listens is in use, and a file that is no socket is left alone", async () => {
+test("a path on which a process listens is in use, and a file that is no socket is left alone", async () => {
   await using place = await folder();
   await using first = proxyAt(place);
   await first.listen();

@@ -10,7 +10,7 @@ const recheckMs = 1_000;
 const sameInterruptMs = 500;
 
 /** Why an endpoint is not held that was. */
-export const whyReleased = "somebody took it back, or the gateway restarted";
+export const whyReleased = "an operator took it back, or the gateway restarted";
 
 /** What is to be taken back, and how. */
 export interface TakeBackOptions {
